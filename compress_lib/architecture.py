@@ -1,0 +1,279 @@
+"""Where a model keeps its weights: all knowledge of layer types, tying and fused weights.
+
+Architectures are recognised by the types of their modules and by the last words of the modules'
+paths (`q_proj`, `c_attn`, `fc1`, …), never by the name of a model.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from compress_lib.matrices import CompressedMatrix, DenseMatrix, matrix_from_spec
+from compress_lib.modules import CompressedEmbedding, CompressedLinear
+from compress_lib.targets import Target
+
+FAMILY_PATTERNS = (
+    (r"(q_proj|query|q_lin|wq|q)$", "query"),
+    (r"(k_proj|key|k_lin|wk|k)$", "key"),
+    (r"(v_proj|value|v_lin|wv|v)$", "value"),
+    (r"(o_proj|out_lin|attention\.output\.dense|wo)$", "attention_output"),
+    (r"(attn|attention|self_attention)\.(\w+\.)?(out_proj|c_proj|dense|Wo)$", "attention_output"),
+    (r"(gate_proj|w1)$", "ffn_gate"),
+    (r"(up_proj|gate_up_proj|w3|fc1|fc_in|c_fc|lin1|intermediate\.dense)$", "ffn_in"),
+    (r"(dense_h_to_4h|mlp\.Wi)$", "ffn_in"),
+    (r"(down_proj|w2|fc2|fc_out|lin2|output\.dense|dense_4h_to_h)$", "ffn_out"),
+    (r"(mlp|ffn|feed_forward)\.(c_proj|Wo)$", "ffn_out"),
+)
+FUSED_CONTIGUOUS = ("c_attn", "qkv_proj", "Wqkv")
+FUSED_BY_HEAD = ("query_key_value",)
+FUSED_FAMILIES = ("query", "key", "value")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one target lives in a model.
+
+    Attributes:
+        target: What it is.
+        modules: The module paths that read it.
+        part: Its place among the parts of a fused weight.
+        sizes: The rows of each part, in order.
+        interleave: See `CompressedLinear`.
+    """
+
+    target: Target
+    modules: tuple[str, ...]
+    part: int = 0
+    sizes: tuple[int, ...] = ()
+    interleave: int | None = None
+
+
+def find_sites(model: PreTrainedModel, itemsize: int) -> list[Site]:
+    """Find every weight that can be compressed, in the order of the model's modules.
+
+    Args:
+        model: Any transformers model.
+        itemsize: Bytes of one number in the checkpoint.
+
+    Returns:
+        One site a weight; all modules that share a weight are one site.
+    """
+    ends = {id(model.get_input_embeddings()): "embedding"}
+    if model.get_output_embeddings() is not None:
+        ends[id(model.get_output_embeddings())] = "head"
+    paths: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if _is_supported(module, ends):
+            paths.setdefault(id(module.weight), []).append(path)
+    sites: list[Site] = []
+    for names in paths.values():
+        module = model.get_submodule(names[0])
+        family = ends.get(id(module)) or family_of(names[0])
+        sites += _sites_of(model.config, module, tuple(names), family, itemsize)
+    return sites
+
+
+def family_of(path: str) -> str:
+    """Return the family that the last words of a module's path tell."""
+    for pattern, family in FAMILY_PATTERNS:
+        if re.search(rf"(^|[._]){pattern}", path):
+            return family
+    return "other"
+
+
+def read_weight(model: PreTrainedModel, site: Site, dtype: torch.dtype) -> Tensor:
+    """Return a copy of a target's weight `[rows, cols]` in the checkpoint's type."""
+    module = model.get_submodule(site.modules[0])
+    weight = _torch_layout(module)
+    if len(site.sizes) > 1:
+        weight = _split_rows(weight, site.sizes, site.interleave)[site.part]
+    return weight.detach().to(dtype, copy=True).contiguous()
+
+
+def clone(model: PreTrainedModel) -> PreTrainedModel:
+    """Return a copy with modules of its own and the same tensors: milliseconds, no memory."""
+    shared = {id(tensor): tensor for tensor in model.parameters()}
+    shared |= {id(tensor): tensor for tensor in model.buffers()}
+    return copy.deepcopy(model, memo=shared)  # type: ignore[arg-type]
+
+
+def install(
+    model: PreTrainedModel,
+    sites: Sequence[Site],
+    matrices: Mapping[str, CompressedMatrix],
+    dtype: torch.dtype,
+) -> None:
+    """Replace the weights of a model by compressed matrices, in place.
+
+    Args:
+        model: The model to change; give it a `clone`.
+        sites: All sites of the model.
+        matrices: By name of the target; sites that are not named stay as they are.
+        dtype: The checkpoint's type, for the parts of a fused weight that stay dense.
+    """
+    modules: dict[str, list[Site]] = {}
+    for site in sites:
+        for path in site.modules:
+            modules.setdefault(path, []).append(site)
+    for path, parts in modules.items():
+        if not any(site.target.name in matrices for site in parts):
+            continue
+        old = model.get_submodule(path)
+        reference = old.weight
+        stored = [
+            matrices.get(site.target.name)
+            or DenseMatrix.from_weight(read_weight(model, site, dtype))
+            for site in parts
+        ]
+        ready = [matrix.to(reference.device, reference.dtype) for matrix in stored]
+        model.set_submodule(path, _compressed_module(old, ready, parts[0].interleave))
+
+
+def module_specs(model: PreTrainedModel) -> dict[str, dict[str, Any]]:
+    """Describe, as JSON, every compressed module of a model by its path."""
+    owner: dict[int, str] = {}
+    specs: dict[str, dict[str, Any]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, CompressedEmbedding):
+            parts, extra = [module.matrix], {"kind": "embedding", "scale": module.scale}
+        elif isinstance(module, CompressedLinear):
+            parts = [part for part in module.parts if isinstance(part, CompressedMatrix)]
+            extra = {"kind": "linear", "interleave": module.interleave}
+        else:
+            continue
+        first = owner.setdefault(id(parts[0]), path)
+        shared = {"shares": first} if first != path else {}
+        specs[path] = {"parts": [part.spec() for part in parts], **extra, **shared}
+    return specs
+
+
+def install_empty(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Replace modules by empty compressed ones, as `module_specs` described them, in place."""
+    for path, spec in specs.items():
+        old = model.get_submodule(path)
+        if "shares" in spec:
+            other = model.get_submodule(spec["shares"])
+            parts = [other.matrix] if isinstance(other, CompressedEmbedding) else [*other.parts]
+        else:
+            parts = [matrix_from_spec(part) for part in spec["parts"]]
+        if spec["kind"] == "embedding":
+            new: nn.Module = CompressedEmbedding(parts[0], spec["scale"])
+        else:
+            new = CompressedLinear(parts, getattr(old, "bias", None), spec["interleave"])
+        model.set_submodule(path, new)
+
+
+def _is_supported(module: nn.Module, ends: Mapping[int, str]) -> bool:
+    if isinstance(module, Conv1D):
+        return True
+    if isinstance(module, nn.Embedding):
+        # Position and type tables are small and stay; a subclass may do more than look rows up,
+        # which is understood only where it is a scale.
+        plain = type(module) is nn.Embedding or _scale(module) is not None
+        return id(module) in ends and plain
+    return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
+
+
+def _scale(module: nn.Module) -> float | None:
+    found = getattr(module, "embed_scale", None)
+    return None if found is None else float(found)
+
+
+def _torch_layout(module: nn.Module) -> Tensor:
+    weight: Tensor = module.weight  # type: ignore[assignment]
+    return weight.T if isinstance(module, Conv1D) else weight
+
+
+def _layer_of(path: str) -> int | None:
+    found = re.search(r"\.(\d+)(\.|$)", path)
+    return int(found[1]) if found else None
+
+
+def _sites_of(
+    config: Any, module: nn.Module, names: tuple[str, ...], family: str, itemsize: int
+) -> list[Site]:
+    rows, cols = _torch_layout(module).shape
+    layer = _layer_of(names[0])
+
+    def target(suffix: str, role: str, count: int) -> Target:
+        paths = tuple(name + suffix for name in names)
+        return Target(paths, role, layer, (count, cols), count * cols * itemsize)
+
+    sizes, interleave = _fused_layout(config, names[0], rows)
+    if not sizes:
+        return [Site(target("", family, rows), names, sizes=(rows,))]
+    return [
+        Site(target(f".{role}", role, sizes[i]), names, i, sizes, interleave)
+        for i, role in enumerate(FUSED_FAMILIES)
+    ]
+
+
+def _fused_layout(config: Any, path: str, rows: int) -> tuple[tuple[int, ...], int | None]:
+    """Return the rows of query, key and value in a fused weight, and how they interleave."""
+    last = path.rsplit(".", 1)[-1]
+    heads = getattr(config, "num_attention_heads", None)
+    if heads is None or last not in FUSED_CONTIGUOUS + FUSED_BY_HEAD:
+        return (), None
+    groups = getattr(config, "num_key_value_heads", None) or heads
+    width, rest = divmod(rows, heads + 2 * groups)
+    if rest:
+        return (), None
+    if last in FUSED_CONTIGUOUS:
+        return (heads * width, groups * width, groups * width), None
+    # Head by head is unambiguous only without grouped queries; else the weight stays whole.
+    multi_query = getattr(config, "multi_query", False)
+    if groups != heads or multi_query or getattr(config, "new_decoder_architecture", False):
+        return (), None
+    return (rows // 3,) * 3, heads
+
+
+def _split_rows(weight: Tensor, sizes: Sequence[int], interleave: int | None) -> list[Tensor]:
+    if interleave is None:
+        return list(weight.split(list(sizes)))
+    by_head = weight.unflatten(0, (interleave, -1))
+    widths = [size // interleave for size in sizes]
+    return [part.flatten(0, 1) for part in by_head.split(widths, dim=1)]
+
+
+def _compressed_module(
+    old: nn.Module, parts: list[CompressedMatrix], interleave: int | None
+) -> nn.Module:
+    if isinstance(old, nn.Embedding):
+        return CompressedEmbedding(parts[0], _scale(old))
+    bias = old.bias
+    return CompressedLinear(parts, bias if isinstance(bias, nn.Parameter) else None, interleave)
+
+
+def tie_shared(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Tell transformers which tensors of compressed modules are one and the same.
+
+    transformers ties weights by name after loading; the names of the original tied weights no
+    longer exist, and those of the shared factors take their place.
+    """
+    replaced = {f"{path}.weight" for path in specs}
+    ties = {
+        tied: source
+        for tied, source in model.all_tied_weights_keys.items()
+        if tied not in replaced and source not in replaced
+    }
+    for path, spec in specs.items():
+        if "shares" not in spec:
+            continue
+        twins = {id(tensor): name for name, tensor in _parameters(model, spec["shares"])}
+        ties |= {name: twins[id(t)] for name, t in _parameters(model, path) if id(t) in twins}
+    model.all_tied_weights_keys = ties
+    model._tied_weights_keys = ties  # type: ignore[assignment]
+
+
+def _parameters(model: PreTrainedModel, path: str) -> list[tuple[str, Tensor]]:
+    module = model.get_submodule(path)
+    return [(f"{path}.{name}", tensor) for name, tensor in module.named_parameters()]

@@ -1,0 +1,85 @@
+"""What a corpus is: a text in two parts that never mix, one to choose by and one to judge by."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+from compress_lib.errors import CompressionError, unknown_name
+from compress_lib.plan import OWN_TEXT, TextSpec
+
+Split = Literal["evaluation", "calibration"]
+
+CORPORA: dict[str, type[Corpus]] = {}
+"""Every corpus by its name; a file in this folder adds itself with `@register_corpus`."""
+
+
+class Corpus(ABC):
+    """A text that everyone can get."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    license: ClassVar[str]
+    needs_network: ClassVar[bool] = False
+
+    @abstractmethod
+    def read(self, split: Split) -> str:
+        """Return the text of a split.
+
+        Raises:
+            CompressionError: It cannot be had here.
+        """
+
+
+C = TypeVar("C", bound=type[Corpus])
+
+
+def register_corpus(corpus: C) -> C:
+    """Add a corpus to `CORPORA` under its name."""
+    CORPORA[corpus.name] = corpus
+    return corpus
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that was read.
+
+    Attributes:
+        name: Its corpus, or the name of its file.
+        content: The text, with newlines as `\\n`.
+    """
+
+    name: str
+    content: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+
+def read_text(spec: TextSpec, split: Split) -> Text:
+    """Read the text that a plan names.
+
+    Raises:
+        CompressionError: There is no such corpus or file, or it is empty.
+    """
+    if spec.corpus == OWN_TEXT:
+        return Text("own text", (spec.text or "").replace("\r\n", "\n"))
+    if spec.corpus in CORPORA:
+        return Text(spec.corpus, CORPORA[spec.corpus]().read(split))
+    path = Path(spec.corpus).expanduser()
+    if not path.is_file():
+        if path.suffix or "/" in spec.corpus:
+            raise CompressionError(f"There is no text file {spec.corpus!r}.")
+        raise unknown_name("corpus", spec.corpus, [*CORPORA, OWN_TEXT])
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CompressionError(f"{path.name} is not UTF-8 text ({error.reason}).") from error
+    if not content.strip():
+        raise CompressionError(f"The text file {path.name} is empty.")
+    return Text(path.name, content)

@@ -1,0 +1,23 @@
+"""Prose written for this project, so that no model has seen it in training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from compress_lib.corpora.base import Corpus, Split, register_corpus
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "text"
+
+
+@register_corpus
+class Prose(Corpus):
+    """A story, an article, a how-to, news, letters, science, an essay: twice, by split."""
+
+    name: ClassVar[str] = "prose"
+    label: ClassVar[str] = "Original prose (several registers)"
+    license: ClassVar[str] = "CC0-1.0"
+
+    def read(self, split: Split) -> str:
+        """See `Corpus.read`."""
+        return (FOLDER / f"prose_{split}.txt").read_text(encoding="utf-8")

@@ -1,0 +1,81 @@
+"""Every error that a person can cause, each one clear sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CompressionError(Exception):
+    """Something asked for is not possible; the message says what, why and what is allowed."""
+
+
+class ModelUnavailableError(CompressionError):
+    """No source could provide the model's weights."""
+
+
+class BudgetError(CompressionError):
+    """The bytes allowed are too few for the smallest thing a method can store."""
+
+
+class StoppedError(Exception):
+    """The person stopped the work: not a failure, and nothing half-done is kept."""
+
+
+def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> CompressionError:
+    """Build the error for a name that is not one of `allowed`.
+
+    Args:
+        kind: What the name stands for, e.g. "method".
+        given: The name as it was given.
+        allowed: All valid names.
+
+    Returns:
+        An error that names what was given, the nearest valid name, and all valid names.
+    """
+    names = list(allowed)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return CompressionError(f"Unknown {kind} {given!r}.{hint} Allowed: {', '.join(names)}.")
+
+
+def check_number(
+    name: str, value: object, *, minimum: float | None = None, maximum: float | None = None
+) -> float:
+    """Return `value` as a finite number within its bounds.
+
+    Raises:
+        CompressionError: It is not a number, not finite or out of bounds.
+    """
+    bounds = _bounds(minimum, maximum)
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise CompressionError(f"{name} must be a number{bounds}, not {value!r}.") from None
+    below = minimum is not None and number < minimum
+    above = maximum is not None and number > maximum
+    if number != number or number in (float("inf"), float("-inf")) or below or above:
+        raise CompressionError(f"{name} must be a number{bounds}, not {value}.")
+    return number
+
+
+def check_integer(
+    name: str, value: object, *, minimum: int | None = None, maximum: int | None = None
+) -> int:
+    """Return `value` as a whole number within its bounds.
+
+    Raises:
+        CompressionError: It is not a whole number or out of bounds.
+    """
+    number = check_number(name, value, minimum=minimum, maximum=maximum)
+    if number != int(number):
+        raise CompressionError(f"{name} must be a whole number, not {value}.")
+    return int(number)
+
+
+def _bounds(minimum: float | None, maximum: float | None) -> str:
+    if minimum is not None and maximum is not None:
+        return f" from {minimum:g} to {maximum:g}"
+    if minimum is not None:
+        return f" of at least {minimum:g}"
+    return f" of at most {maximum:g}" if maximum is not None else ""

@@ -1,0 +1,1 @@
+"""What compression costs: likelihood, agreement, directions, bytes."""

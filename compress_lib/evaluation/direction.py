@@ -1,0 +1,103 @@
+"""How far rows turn: 1 − cos between each row and its compressed self."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compress_lib.matrices import CompressedMatrix
+from compress_lib.results import DirectionError
+
+CHUNK = 8192
+"""Rows decoded at once."""
+
+EDGES = (*(round(0.01 * step, 2) for step in range(101)), 2.0)
+"""Histogram edges that all runs share, so that histograms can be laid over each other."""
+
+
+@dataclass(frozen=True)
+class RowErrors:
+    """What compression did to each row.
+
+    Attributes:
+        direction: `[rows]`, 1 − cos; 0 where both rows are zero, 1 where only one is.
+        control: `[rows]`, the same for random noise with the norm of the row's own error.
+        relative: ‖W − Ŵ‖ ÷ ‖W‖ of the whole matrix (Frobenius norms).
+        squared_norm: ‖W‖² of the whole matrix.
+    """
+
+    direction: Tensor
+    control: Tensor
+    relative: float
+    squared_norm: float
+
+
+def row_errors(weight: Tensor, matrix: CompressedMatrix, seed: int = 0) -> RowErrors:
+    """Compare a weight with its compressed form, by chunks of rows.
+
+    Args:
+        weight: `[rows, cols]`.
+        matrix: The same shape.
+        seed: For the control's noise.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    direction: list[Tensor] = []
+    control: list[Tensor] = []
+    lost = total = 0.0
+    with torch.inference_mode():
+        for first in range(0, weight.shape[0], CHUNK):
+            rows = weight[first : first + CHUNK].float()
+            ids = torch.arange(first, first + len(rows), device=weight.device)
+            decoded = matrix.rows(ids).float()
+            error = (rows - decoded).norm(dim=1)
+            lost += float(error.double().square().sum())
+            total += float(rows.double().square().sum())
+            direction.append(direction_error(rows, decoded))
+            noise = torch.randn(rows.shape, generator=generator).to(rows.device)
+            noise *= (error / noise.norm(dim=1).clamp_min(1e-30))[:, None]
+            control.append(direction_error(rows, rows + noise))
+    relative = (lost / total) ** 0.5 if total else 0.0
+    return RowErrors(torch.cat(direction).cpu(), torch.cat(control).cpu(), relative, total)
+
+
+def direction_error(original: Tensor, changed: Tensor) -> Tensor:
+    """Return 1 − cos for each pair of rows of `[rows, cols]`, as `[rows]` in [0, 2].
+
+    Computed as half the squared distance of the unit rows, which keeps its digits where the
+    cosine is close to one.
+    """
+    a, b = original.norm(dim=1), changed.norm(dim=1)
+    unit_a = original / a.clamp_min(1e-30)[:, None]
+    unit_b = changed / b.clamp_min(1e-30)[:, None]
+    error = (unit_a - unit_b).square().sum(dim=1) / 2
+    one_is_zero, both_are = (a == 0) ^ (b == 0), (a == 0) & (b == 0)
+    return error.masked_fill(one_is_zero, 1.0).masked_fill(both_are, 0.0)
+
+
+def summarize(errors: Tensor, counts: Tensor | None = None) -> DirectionError:
+    """Return mean and quantiles of errors `[rows]`, and the mean weighted by token counts."""
+    ordered = errors.double().sort().values
+    weighted = None
+    if counts is not None and int(counts.sum()):
+        weights = counts.double().cpu()
+        weighted = float((errors.double() * weights).sum() / weights.sum())
+    return DirectionError(
+        mean=float(ordered.mean()),
+        p50=_quantile(ordered, 0.5),
+        p95=_quantile(ordered, 0.95),
+        max=float(ordered[-1]),
+        weighted_mean=weighted,
+    )
+
+
+def histogram(errors: Tensor) -> tuple[int, ...]:
+    """Count errors `[rows]` between the shared `EDGES`."""
+    edges = torch.tensor(EDGES[1:-1], dtype=torch.float64)
+    bins = torch.bucketize(errors.double(), edges, right=True)
+    return tuple(bins.bincount(minlength=len(EDGES) - 1).tolist())
+
+
+def _quantile(ordered: Tensor, share: float) -> float:
+    return float(ordered[min(int(share * len(ordered)), len(ordered) - 1)])

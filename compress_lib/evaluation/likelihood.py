@@ -1,0 +1,191 @@
+"""Perplexity of both models, and how alike their predictions are, on the same tokens.
+
+Perplexity is exp(sum of −ln p ÷ predicted tokens) over disjoint blocks with nothing prepended,
+so that the first token of a block is not predicted. Logits become log-probabilities in float32,
+and sums are kept in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import stdev
+
+import torch
+from torch import Tensor
+
+from compress_lib.errors import CompressionError
+from compress_lib.models import LanguageModel
+
+CHUNK = 256
+"""Positions whose log-probabilities are held at once."""
+
+
+@dataclass(frozen=True)
+class BlockScore:
+    """Sums over the predictions of one block."""
+
+    predictions: int
+    baseline_nll: float
+    compressed_nll: float
+    kl: float
+    same_first: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its standard error, None where a single block gives none."""
+
+    value: float
+    stderr: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of the blocks so far."""
+
+    blocks: tuple[BlockScore, ...]
+
+    @property
+    def predictions(self) -> int:
+        """The number of predicted tokens."""
+        return sum(block.predictions for block in self.blocks)
+
+    @property
+    def baseline(self) -> Estimate:
+        """Perplexity of the baseline."""
+        return self._exponential([block.baseline_nll for block in self.blocks])
+
+    @property
+    def compressed(self) -> Estimate:
+        """Perplexity of the compressed model."""
+        return self._exponential([block.compressed_nll for block in self.blocks])
+
+    @property
+    def ratio(self) -> Estimate:
+        """Compressed ÷ baseline perplexity; the error comes from block by block differences."""
+        return self._exponential([b.compressed_nll - b.baseline_nll for b in self.blocks])
+
+    @property
+    def kl(self) -> float:
+        """Mean KL(baseline ‖ compressed) in nats a token."""
+        return sum(block.kl for block in self.blocks) / self.predictions
+
+    @property
+    def top1(self) -> float:
+        """Share of tokens for which both models' likeliest token is the same."""
+        return sum(block.same_first for block in self.blocks) / self.predictions
+
+    def nll(self, which: str) -> float:
+        """Summed negative log-likelihood in nats of `baseline` or `compressed`."""
+        return float(sum(getattr(block, f"{which}_nll") for block in self.blocks))
+
+    def _exponential(self, sums: Sequence[float]) -> Estimate:
+        mean = sum(sums) / self.predictions
+        value = math.exp(mean) if mean < 700 else math.inf
+        if len(sums) < 2:
+            return Estimate(value, None)
+        # Delta method: the error of exp(m) is exp(m) times the error of m, and blocks are the
+        # independent draws, because tokens of one block depend on each other.
+        means = [s / b.predictions for s, b in zip(sums, self.blocks, strict=True)]
+        return Estimate(value, value * stdev(means) / math.sqrt(len(means)))
+
+
+def token_blocks(
+    ids: Sequence[int], *, tokens: int, context: int, name: str, at_most: bool = False
+) -> list[Tensor]:
+    """Cut the first tokens of a text into disjoint blocks.
+
+    Args:
+        ids: All tokens of the text.
+        tokens: How many to use.
+        context: Tokens in a block; the last block may be shorter.
+        name: What to call the text in an error.
+        at_most: Take a shorter text as it is.
+
+    Returns:
+        Blocks `[context]` of token ids, each with at least two tokens.
+
+    Raises:
+        CompressionError: The text has fewer tokens.
+    """
+    if len(ids) < 2 or (len(ids) < tokens and not at_most):
+        raise CompressionError(
+            f"{name} has {len(ids):,} tokens with this model's tokenizer, but {tokens:,} are "
+            "asked for. Ask for fewer, or choose a longer text."
+        )
+    blocks = torch.tensor(ids[:tokens], dtype=torch.long).split(context)
+    return [block for block in blocks if len(block) >= 2]
+
+
+def compare(
+    baseline: LanguageModel, compressed: LanguageModel, blocks: Sequence[Tensor]
+) -> Iterator[Comparison]:
+    """Score both models block by block; each step yields all that is known so far.
+
+    Raises:
+        CompressionError: A model's logits are not finite.
+    """
+    scores: list[BlockScore] = []
+    for block in blocks:
+        scores.append(_score_block(baseline, compressed, block))
+        yield Comparison(tuple(scores))
+
+
+def perplexity(model: LanguageModel, blocks: Sequence[Tensor]) -> float:
+    """Return one model's perplexity.
+
+    Raises:
+        CompressionError: Its logits are not finite.
+    """
+    total, predictions = 0.0, 0
+    for block in blocks:
+        logits, following = _logits(model, block)
+        for part, ids in zip(logits.split(CHUNK), following.split(CHUNK), strict=True):
+            total += float(torch.nn.functional.cross_entropy(part.float(), ids, reduction="sum"))
+        predictions += len(following)
+    if not math.isfinite(total):
+        raise _not_finite(model)
+    mean = total / predictions
+    return math.exp(mean) if mean < 700 else math.inf
+
+
+def _logits(model: LanguageModel, block: Tensor) -> tuple[Tensor, Tensor]:
+    ids = block.to(model.device)
+    with torch.inference_mode():
+        logits = model.module(ids[None], use_cache=False).logits[0, :-1]
+    return logits, ids[1:]
+
+
+def _score_block(
+    baseline: LanguageModel, compressed: LanguageModel, block: Tensor
+) -> BlockScore:
+    base_logits, following = _logits(baseline, block)
+    other_logits, _ = _logits(compressed, block)
+    sums = torch.zeros(4, dtype=torch.float64)
+    with torch.inference_mode():
+        for first in range(0, len(following), CHUNK):
+            part = slice(first, first + CHUNK)
+            p = base_logits[part].float().log_softmax(-1)
+            q = other_logits[part].float().log_softmax(-1)
+            ids = following[part, None]
+            sums += torch.stack(
+                [
+                    -p.gather(1, ids).double().sum(),
+                    -q.gather(1, ids).double().sum(),
+                    (p.exp() * (p - q)).double().sum(),
+                    (p.argmax(-1) == q.argmax(-1)).double().sum(),
+                ]
+            ).cpu()
+    if not bool(torch.isfinite(sums).all()):
+        raise _not_finite(compressed)
+    base, other, kl, same = sums.tolist()
+    return BlockScore(len(following), base, other, kl, int(same))
+
+
+def _not_finite(model: LanguageModel) -> CompressionError:
+    return CompressionError(
+        f"The predictions of {model.id} are not finite (NaN or infinity), so there is no "
+        "perplexity. Its weights or its compression are broken."
+    )

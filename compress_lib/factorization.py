@@ -1,0 +1,105 @@
+"""Factorizations that the low-rank methods share.
+
+The eigenvectors of the smaller Gram matrix give the singular vectors of that side: for a
+49152 × 576 table this is a 576 × 576 problem. It is solved in float64, because forming the Gram
+matrix squares the condition number.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from compress_lib.errors import CompressionError
+from compress_lib.matrices import LowRankMatrix
+
+
+def check_finite(weight: Tensor) -> None:
+    """Refuse a matrix with a NaN or an infinity.
+
+    Raises:
+        CompressionError: Some entry is not finite; the message counts them.
+    """
+    bad = int((~torch.isfinite(weight)).sum())
+    if bad:
+        rows, cols = weight.shape
+        raise CompressionError(
+            f"The {rows} × {cols} weight has {bad:,} entries that are not finite (NaN or "
+            "infinity), so nothing computed from it would mean anything. Load a sound checkpoint."
+        )
+
+
+def gram(matrix: Tensor, chunk: int = 8192) -> Tensor:
+    """Return `matrixᵀ matrix` `[cols, cols]` in float64, by chunks of rows."""
+    total = torch.zeros(
+        matrix.shape[1], matrix.shape[1], dtype=torch.float64, device=matrix.device
+    )
+    for rows in matrix.split(chunk):
+        wide = rows.double()
+        total.addmm_(wide.T, wide)
+    return total
+
+
+def top_right_vectors(matrix: Tensor, rank: int) -> Tensor:
+    """Return the `rank` leading right singular vectors, `[rank, cols]` in float64."""
+    _, vectors = torch.linalg.eigh(gram(matrix))
+    return vectors.flip(1)[:, :rank].T.contiguous()
+
+
+def truncated_svd(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the best factors of a rank: least Frobenius error.
+
+    Args:
+        weight: `[rows, cols]`, any floating type.
+        rank: At most min(rows, cols).
+
+    Returns:
+        left `[rows, rank]` and right `[rank, cols]` in float32, sharing the singular values
+        evenly, so that both keep their digits in 16 bits.
+
+    Raises:
+        CompressionError: The weight is not finite.
+    """
+    check_finite(weight)
+    if weight.shape[0] < weight.shape[1]:
+        right, left = truncated_svd(weight.T, rank)
+        return left.T, right.T
+    right = top_right_vectors(weight, rank)
+    return balance(weight.float() @ right.T.float(), right.float())
+
+
+def row_scaled_svd(weight: Tensor, scale: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the factors with the least error of `diag(scale) W`, the scale undone.
+
+    Args:
+        weight: `[rows, cols]`.
+        scale: `[rows]`, positive.
+        rank: At most min(rows, cols).
+
+    Returns:
+        left `[rows, rank]` and right `[rank, cols]`; their product approximates W itself.
+
+    Raises:
+        CompressionError: The weight is not finite.
+    """
+    check_finite(weight)
+    scaled = weight.double() * (scale.double() / scale.double().mean())[:, None]
+    # The best projector on the right side acts on rows, so it applies to W as it stands:
+    # diag(s) W P undone is W P, and nothing is ever divided by a small scale.
+    right = top_right_vectors(scaled, rank).float()
+    return balance(weight.float() @ right.T, right)
+
+
+def balance(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Give every pair of a left column and a right row the same norm; the product stays."""
+    column, row = left.norm(dim=0), right.norm(dim=1)
+    usable = (column > 0) & (row > 0)
+    ratio = torch.where(usable, (row / column.clamp_min(1e-30)).sqrt(), torch.ones_like(row))
+    return left * ratio, right / ratio[:, None]
+
+
+def low_rank_matrix(
+    left: Tensor, right: Tensor, dtype: torch.dtype, offset: Tensor | None = None
+) -> LowRankMatrix:
+    """Store factors, rounded to the checkpoint's precision before anything is measured."""
+    return LowRankMatrix.from_factors(left, right, dtype, offset)

@@ -1,0 +1,136 @@
+"""What both models write from the same beginning, with the same seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from compress_lib.errors import CompressionError
+from compress_lib.models import LanguageModel
+from compress_lib.plan import Generation
+from compress_lib.results import TextRecord
+
+Listener = Callable[[str], None]
+"""Called with all the text written so far; may raise `StoppedError`."""
+
+
+def ignore(text: str) -> None:
+    """Listen to nothing."""
+
+
+class _Streamer:
+    """Receives tokens from `generate` as they come: first the prompt, then one at a time."""
+
+    def __init__(self, model: LanguageModel, listener: Listener) -> None:
+        self._tokenizer = model.tokenizer
+        self._listener = listener
+        self._ids: list[int] | None = None
+
+    def put(self, value: torch.Tensor) -> None:
+        if self._ids is None:
+            self._ids = []
+            return
+        self._ids += value.flatten().tolist()
+        self._listener(str(self._tokenizer.decode(self._ids, skip_special_tokens=True)))
+
+    def end(self) -> None:
+        """Nothing is held back."""
+
+
+def write(
+    model: LanguageModel,
+    prompt: str,
+    how: Generation,
+    *,
+    seed: int = 0,
+    listener: Listener = ignore,
+) -> list[int]:
+    """Let a model continue a prompt.
+
+    Args:
+        model: Which one.
+        prompt: The beginning.
+        how: Length and temperature.
+        seed: For drawing tokens; the same for both models.
+        listener: Called with the text so far after every token.
+
+    Returns:
+        The new tokens.
+
+    Raises:
+        CompressionError: The prompt is too long for the model.
+    """
+    encoded = model.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+    ids = encoded["input_ids"].to(model.device)
+    limit = model.max_context
+    if limit and ids.shape[1] + how.max_new_tokens > limit:
+        raise CompressionError(
+            f"The prompt has {ids.shape[1]:,} tokens; with {how.max_new_tokens} new ones that is "
+            f"more than the {limit:,} this model can read. Shorten it."
+        )
+    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
+    if how.temperature > 0:
+        sampling = {"do_sample": True, "temperature": how.temperature, "top_k": 0, "top_p": 1.0}
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(seed)
+        found = model.module.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=how.max_new_tokens,
+            streamer=_Streamer(model, listener),
+            pad_token_id=model.tokenizer.eos_token_id or 0,
+            **sampling,
+        )
+    new: list[int] = found[0, ids.shape[1] :].tolist()
+    return new
+
+
+def write_both(
+    baseline: LanguageModel,
+    compressed: LanguageModel,
+    prompt: str,
+    how: Generation,
+    *,
+    seed: int = 0,
+    listener: Callable[[str, str], None] = lambda which, text: None,
+) -> TextRecord:
+    """Let both models continue a prompt, and find where they part.
+
+    Args:
+        baseline: The original.
+        compressed: The compressed model.
+        prompt: The beginning.
+        how: Length and temperature.
+        seed: The same for both.
+        listener: Called with `baseline` or `compressed` and that model's text so far.
+    """
+    ids: dict[str, list[int]] = {}
+    speeds: dict[str, float] = {}
+    for which, model in (("baseline", baseline), ("compressed", compressed)):
+        started = time.perf_counter()
+        ids[which] = write(
+            model, prompt, how, seed=seed, listener=lambda text, w=which: listener(w, text)
+        )
+        speeds[which] = len(ids[which]) / (time.perf_counter() - started)
+    apart = first_divergence(ids["baseline"], ids["compressed"])
+    decode = baseline.tokenizer.decode
+    return TextRecord(
+        prompt=prompt,
+        baseline=str(decode(ids["baseline"], skip_special_tokens=True)),
+        compressed=str(decode(ids["compressed"], skip_special_tokens=True)),
+        first_divergence=apart,
+        common=str(decode(ids["baseline"][:apart], skip_special_tokens=True)),
+        baseline_tokens_per_second=speeds["baseline"],
+        compressed_tokens_per_second=speeds["compressed"],
+    )
+
+
+def first_divergence(a: list[int], b: list[int]) -> int | None:
+    """Return the position of the first token that differs, or None if there is none."""
+    for position, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return position
+    return None if len(a) == len(b) else min(len(a), len(b))

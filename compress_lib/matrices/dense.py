@@ -1,0 +1,54 @@
+"""A matrix as it is: for the rows of a fused weight that a plan leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import CompressedMatrix, register_form, rounded
+
+
+@register_form
+class DenseMatrix(CompressedMatrix):
+    """Stores `weight` `[rows, cols]`."""
+
+    form: ClassVar[str] = "dense"
+
+    def __init__(self, weight: nn.Parameter, dtype: torch.dtype) -> None:
+        super().__init__((weight.shape[0], weight.shape[1]), dtype)
+        self.weight = weight
+
+    @classmethod
+    def from_weight(cls, weight: Tensor) -> DenseMatrix:
+        """Store a weight in its own type."""
+        return cls(rounded(weight, weight.dtype), weight.dtype)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        return self.weight[ids]
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        return nn.functional.linear(x, self.weight)
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        return self.weight.detach()
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`."""
+        parts = self.weight.detach().split(list(sizes))
+        return [DenseMatrix(rounded(part, self.dtype), self.dtype) for part in parts]
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec()
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> DenseMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        weight = nn.Parameter(torch.empty(*spec["shape"]), requires_grad=False)
+        return cls(weight, getattr(torch, spec["dtype"]))

@@ -1,0 +1,94 @@
+"""Two factors, and an offset where a linear autoencoder's decoder has a bias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.errors import CompressionError
+from compress_lib.matrices.base import CompressedMatrix, register_form, rounded
+
+
+@register_form
+class LowRankMatrix(CompressedMatrix):
+    """Stores left `[rows, rank]`, right `[rank, cols]` and perhaps offset `[cols]`.
+
+    Ŵ = left right + 1 offsetᵀ. A linear decoder without a bias is the case without an offset.
+    """
+
+    form: ClassVar[str] = "low_rank"
+
+    def __init__(
+        self,
+        left: nn.Parameter,
+        right: nn.Parameter,
+        offset: nn.Parameter | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__((left.shape[0], right.shape[1]), dtype)
+        self.left = left
+        self.right = right
+        self.offset = offset
+
+    @classmethod
+    def from_factors(
+        cls, left: Tensor, right: Tensor, dtype: torch.dtype, offset: Tensor | None = None
+    ) -> LowRankMatrix:
+        """Store factors, rounded to `dtype`.
+
+        Raises:
+            CompressionError: A factor is not finite, or too large for `dtype`.
+        """
+        stored = [rounded(t, dtype) for t in (left, right, *([] if offset is None else [offset]))]
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in stored):
+            raise CompressionError(
+                f"The factors of a {left.shape[0]} × {right.shape[1]} weight are not finite once "
+                f"stored as {str(dtype).removeprefix('torch.')}; nothing of it was kept."
+            )
+        return cls(stored[0], stored[1], stored[2] if offset is not None else None, dtype)
+
+    @property
+    def rank(self) -> int:
+        """The number of columns of the left factor."""
+        return self.left.shape[1]
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        found = self.left[ids] @ self.right
+        return found if self.offset is None else found + self.offset
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        y = nn.functional.linear(nn.functional.linear(x, self.right), self.left)
+        return y if self.offset is None else y + (x @ self.offset)[..., None]
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        whole = self.left.detach() @ self.right.detach()
+        return whole if self.offset is None else whole + self.offset.detach()
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`: the parts share `right` and `offset`."""
+        return [
+            LowRankMatrix(rounded(part, self.dtype), self.right, self.offset, self.dtype)
+            for part in self.left.detach().split(list(sizes))
+        ]
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"rank": self.rank, "offset": self.offset is not None}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> LowRankMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        rows, cols = spec["shape"]
+
+        def empty(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(*shape), requires_grad=False)
+
+        offset = empty(cols) if spec["offset"] else None
+        dtype = getattr(torch, spec["dtype"])
+        return cls(empty(rows, spec["rank"]), empty(spec["rank"], cols), offset, dtype)

@@ -1,0 +1,213 @@
+"""What a compression method is: options, a preview without torch, and one pure function.
+
+Source of the design: a method gets a budget in bytes, so that factorizations, autoencoders and
+quantizations can be compared at equal size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from compress_lib.errors import (
+    BudgetError,
+    CompressionError,
+    check_integer,
+    check_number,
+    unknown_name,
+)
+from compress_lib.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.matrices import CompressedMatrix
+
+OptionValue = str | int | float | bool
+
+METHODS: dict[str, type[Method]] = {}
+"""Every method by its name; a file in this folder adds itself with `@register`."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a form, a command line and a check need to know of one option."""
+
+    name: str
+    label: str
+    help: str
+    default: OptionValue
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    def coerce(self, value: object) -> OptionValue:
+        """Return `value` in this option's type.
+
+        Raises:
+            CompressionError: It has another type, or is out of range.
+        """
+        title = f"The option {self.name}"
+        if isinstance(self.default, bool):
+            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+            if str(value).lower() not in words:
+                raise CompressionError(f"{title} must be true or false, not {value!r}.")
+            return words[str(value).lower()]
+        if isinstance(self.default, int):
+            low = None if self.minimum is None else int(self.minimum)
+            high = None if self.maximum is None else int(self.maximum)
+            return check_integer(title, value, minimum=low, maximum=high)
+        if isinstance(self.default, float):
+            return check_number(title, value, minimum=self.minimum, maximum=self.maximum)
+        if self.choices is not None and value not in self.choices:
+            raise unknown_name(f"value of the option {self.name}", str(value), self.choices)
+        return str(value)
+
+
+def option(
+    default: OptionValue,
+    label: str,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """Declare an option of a method as a dataclass field."""
+    details = {
+        "label": label,
+        "help": help,
+        "minimum": minimum,
+        "maximum": maximum,
+        "choices": choices,
+    }
+    return field(default=default, metadata=details)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a method would store, known before it runs."""
+
+    rank: int
+    nbytes: int
+
+
+class Method(ABC):
+    """One way to make a matrix smaller. Subclasses are frozen, keyword-only dataclasses."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str]
+    families: ClassVar[tuple[str, ...] | None] = None
+    """The families it makes sense for; None for all."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names of the fields of `Statistics` that `compress` reads."""
+        return frozenset()
+
+    @abstractmethod
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """Tell what would be stored for a matrix `[rows, cols]`, in microseconds.
+
+        Raises:
+            BudgetError: Nothing fits into the budget.
+        """
+
+    @abstractmethod
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """Compress one matrix.
+
+        Args:
+            weight: `[rows, cols]` in the precision of the checkpoint; it is not changed.
+            budget: The bytes that the result may take.
+            statistics: What calibration text says about this weight; only `needs` is there.
+            progress: Told about the work; may raise `StoppedError`.
+
+        Returns:
+            A matrix whose `nbytes` is at most `budget`, the same for the same arguments.
+
+        Raises:
+            BudgetError: Nothing fits into the budget.
+            CompressionError: The weight or a statistic cannot be used.
+        """
+
+    def check_applies(self, family: str, name: str) -> None:
+        """Refuse a target that this method makes no sense for, before any work.
+
+        Raises:
+            CompressionError: The family is not one of `families`.
+        """
+        if self.families is not None and family not in self.families:
+            raise CompressionError(
+                f"{self.name} applies to {' and '.join(self.families)} only, because it "
+                f"{self.summary[0].lower()}{self.summary[1:].rstrip('.')}; {name} is "
+                f"{family}. Narrow the pattern, or choose another method."
+            )
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """The options in the order in which they are declared."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return tuple(Option(name=f.name, default=f.default, **f.metadata) for f in fields)
+
+
+M = TypeVar("M", bound=type[Method])
+
+
+def register(method: M) -> M:
+    """Add a method to `METHODS` under its name."""
+    if method.name in METHODS:
+        raise TypeError(f"two methods are called {method.name}: {inspect.getfile(method)}")
+    METHODS[method.name] = method
+    return method
+
+
+def build_method(name: str, options: Mapping[str, object]) -> Method:
+    """Make a method from its name and options, as they come from a form or a command line.
+
+    Raises:
+        CompressionError: The method or an option is unknown, or a value is out of range.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    known = {declared.name: declared for declared in METHODS[name].options()}
+    for given in options:
+        if given not in known:
+            if not known:
+                raise CompressionError(f"{name} has no options, so {given!r} cannot be set.")
+            raise unknown_name(f"option of {name}", given, known)
+    return METHODS[name](**{key: known[key].coerce(value) for key, value in options.items()})
+
+
+def low_rank_preview(
+    shape: tuple[int, int], *, budget: int, itemsize: int, offset: bool = False
+) -> Preview:
+    """Return the largest rank whose two factors, and an offset `[cols]`, fit into a budget.
+
+    Raises:
+        BudgetError: Not even rank 1 fits.
+    """
+    rows, cols = shape
+    fixed = cols if offset else 0
+    rank = min((budget // itemsize - fixed) // (rows + cols), min(rows, cols))
+    if rank < 1:
+        least = (rows + cols + fixed) * itemsize
+        raise BudgetError(
+            f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at least "
+            f"{least:,} bytes, a keep of {least / (rows * cols * itemsize):.4f}."
+        )
+    return Preview(rank=rank, nbytes=(rank * (rows + cols) + fixed) * itemsize)

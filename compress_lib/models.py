@@ -1,0 +1,176 @@
+"""A language model with its tokenizer, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from compress_lib.architecture import Site, find_sites
+from compress_lib.errors import CompressionError, ModelUnavailableError, unknown_name
+from compress_lib.progress import Progress, no_progress, span
+from compress_lib.sources import Weights, locate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from compress_lib.targets import Target
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A loaded causal model; never changed after loading.
+
+    Attributes:
+        module: The transformers model, in evaluation mode.
+        tokenizer: Its tokenizer.
+        id: The name it was asked for by.
+        source: Where the weights came from, in words.
+        revision: The exact version of the weights.
+        dtype: The type of the checkpoint's numbers; computation may be wider.
+    """
+
+    module: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    id: str
+    source: str
+    revision: str
+    dtype: torch.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.module.device
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights, tied ones counted once."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @property
+    def max_context(self) -> int | None:
+        """The longest text it was made for, in tokens, if it says so."""
+        limit = getattr(self.module.config, "max_position_embeddings", None)
+        return int(limit) if limit else None
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """Where its compressible weights live."""
+        return find_sites(self.module, self.dtype.itemsize)
+
+    @property
+    def targets(self) -> list[Target]:
+        """Its compressible weights."""
+        return [site.target for site in self.sites]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device to compute on.
+
+    Args:
+        name: One of `DEVICES`, or a torch device such as `cuda:1`; `auto` prefers CUDA, then
+            MPS, then the CPU.
+
+    Raises:
+        CompressionError: The device is unknown, or this machine does not have it.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = name.partition(":")[0]
+    if kind not in DEVICES:
+        raise unknown_name("device", name, DEVICES)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, ValueError):
+        raise CompressionError(
+            f"This machine has no usable device {name!r}; use 'cpu', or 'auto' to take the best."
+        ) from None
+
+
+def load_model(
+    model: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> LanguageModel:
+    """Load a model by its catalogue name, Hub id, folder or `.gguf` file.
+
+    Args:
+        model: Which one.
+        revision: A commit or tag of the Hub; the pinned or newest one if None.
+        device: See `choose_device`.
+        progress: Told about downloads and loading.
+
+    Returns:
+        The model in evaluation mode: computed in float32 on a CPU, in the checkpoint's type on
+        an accelerator.
+
+    Raises:
+        ModelUnavailableError: No source has it; the message says what to do.
+        CompressionError: The device is missing, or the weights cannot be used.
+    """
+    place = choose_device(device)
+    weights = locate(model, revision=revision, progress=span(progress, 0.0, 0.8))
+    progress(0.85, f"Loading {model} from {weights.source}")
+    loaded = load_folder(weights, model, place)
+    progress(1.0, f"Loaded {model} from {weights.source}")
+    return loaded
+
+
+def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageModel:
+    """Load a model from files on this machine.
+
+    Raises:
+        ModelUnavailableError: The files are not a checkpoint of a supported model.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(weights.folder)
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(folder, **safe)
+        stored = _stored_type(folder, config)
+        module = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32 if device.type == "cpu" else stored,
+            use_safetensors=True,
+            **safe,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ModelUnavailableError(
+            f"{model} could not be loaded as a causal language model with safetensors weights: "
+            f"{reason}"
+        ) from error
+    module = module.to(device).eval().requires_grad_(False)
+    return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored)
+
+
+def _stored_type(folder: Path, config: Any) -> torch.dtype:
+    """Return the type that most of the checkpoint's numbers are stored in."""
+    from safetensors import safe_open
+
+    counts: dict[str, int] = {}
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a dictionary
+                piece = tensors.get_slice(name)
+                kind = piece.get_dtype()
+                size = 1
+                for length in piece.get_shape():
+                    size *= length
+                counts[kind] = counts.get(kind, 0) + size
+    known = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
+    floating = {kind: count for kind, count in counts.items() if kind in known}
+    if floating:
+        return known[max(floating, key=lambda kind: floating[kind])]
+    raise ValueError("it has no safetensors file with floating-point weights")

@@ -1,0 +1,281 @@
+"""Everything that determines a run, as one value with a canonical form, a hash and a link.
+
+Knows no torch, so that a page can make and check plans before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.errors import CompressionError, check_integer, check_number
+from compress_lib.methods import Method, OptionValue, build_method
+
+DENSE = "dense"
+"""The word for a target that is left as it is."""
+
+STRICT: Any = {"extra": "forbid"}
+"""For pydantic, which reads plans: a field that no plan has is an error."""
+
+SCHEMA = 1
+"""Part of every key: raised when the same plan would give other numbers."""
+
+MAX_PROMPT = 2_000
+MAX_TEXT = 200_000
+OWN_TEXT = "own"
+DEFAULT_PROMPT = "The old lighthouse keeper opened the door and"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What happens to the targets that a pattern selects.
+
+    Attributes:
+        pattern: See `targets.matches`.
+        method: A name of `METHODS`, or `dense`.
+        keep: Bytes after ÷ bytes before, of each selected target.
+        options: Options of the method that differ from their defaults.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    pattern: str = "*"
+    method: str = "svd"
+    keep: float = 0.5
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method == DENSE:
+            return
+        keep = check_number("keep", self.keep)
+        if not 0 < keep <= 1:
+            raise CompressionError(
+                f"keep must be above 0 and at most 1 (1 keeps all bytes), not {self.keep}."
+            )
+        object.__setattr__(self, "keep", keep)
+
+    def build(self, seed: int) -> Method:
+        """Make the method; a random one that names no seed takes the plan's.
+
+        Raises:
+            CompressionError: The method or an option is unknown or out of range.
+        """
+        method = build_method(self.method, self.options)
+        if "seed" in {option.name for option in method.options()} and "seed" not in self.options:
+            return build_method(self.method, {**self.options, "seed": seed})
+        return method
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSpec:
+    """Which text, how much of it, and in what pieces.
+
+    Attributes:
+        corpus: A name of `CORPORA`, the path of a text file, or `own`.
+        tokens: The first so many tokens; for calibration, at most so many.
+        context: Tokens in a block; nothing is carried from one block to the next.
+        text: The text itself, where the corpus is `own`.
+        digest: SHA-256 of the text, filled in when it is read.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    corpus: str = "prose"
+    tokens: int = 2048
+    context: int = 512
+    text: str | None = None
+    digest: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", check_integer("tokens", self.tokens, minimum=2))
+        object.__setattr__(self, "context", check_integer("context", self.context, minimum=2))
+        if self.corpus == OWN_TEXT and not (self.text or "").strip():
+            raise CompressionError("The text of your own is empty: paste some, or name a corpus.")
+        if len(self.text or "") > MAX_TEXT:
+            raise CompressionError(
+                f"The text has {len(self.text or ''):,} characters; at most {MAX_TEXT:,} are used."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """How both models write.
+
+    Attributes:
+        max_new_tokens: How many tokens at most.
+        temperature: 0 always takes the likeliest token; above, tokens are drawn.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    max_new_tokens: int = 48
+    temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_integer("max_new_tokens", self.max_new_tokens, minimum=1, maximum=1024)
+        check_number("temperature", self.temperature, minimum=0.0, maximum=5.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A run: the model, what happens to which weight, and how the cost is measured.
+
+    Of several rules that select the same target, the last one counts.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    model: str = DEFAULT_MODEL
+    revision: str | None = None
+    rules: tuple[Rule, ...] = (Rule(pattern="embedding"),)
+    evaluation: TextSpec = TextSpec()
+    calibration: TextSpec = TextSpec(tokens=32_768)
+    prompts: tuple[str, ...] = (DEFAULT_PROMPT,)
+    generation: Generation = Generation()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, minimum=0, maximum=2**31 - 1)
+        if not self.rules:
+            raise CompressionError("The plan has no rule, so nothing would be compressed.")
+        for prompt in self.prompts:
+            if not prompt.strip():
+                raise CompressionError("The prompt is empty: write the beginning of a text.")
+            if len(prompt) > MAX_PROMPT:
+                raise CompressionError(
+                    f"The prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are used."
+                )
+        for rule in self.rules:
+            if rule.method != DENSE:
+                build_method(rule.method, rule.options)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def key(self) -> str:
+        """The plan's identity: equal for plans that give the same numbers."""
+        canonical = asdict(self)
+        for rule, data in zip(self.rules, canonical["rules"], strict=True):
+            if rule.method == DENSE:
+                data |= {"keep": 1.0, "options": {}}
+            else:
+                data["options"] = asdict(rule.build(self.seed))  # type: ignore[call-overload]
+        canonical["schema"] = SCHEMA
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        data = asdict(self)
+        data["rules"] = [dict(rule) for rule in data["rules"]]
+        data["prompts"] = list(self.prompts)
+        return data
+
+    @classmethod
+    def from_json(cls, data: object) -> Plan:
+        """Read a plan from JSON values; what is missing takes its default.
+
+        Raises:
+            CompressionError: A field is unknown or has a wrong type or value.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return _reader().validate_python(data)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "it"
+            raise CompressionError(f"This is not a plan: {place}: {first['msg']}.") from error
+
+    def to_query(self) -> str:
+        """Return the plan as a short query string; text of one's own is left out."""
+        default = Plan()
+        pairs: list[tuple[str, str]] = [("model", self.model)]
+        pairs += [("rule", _rule_text(rule)) for rule in self.rules]
+        for name, value, usual in (
+            ("text", self.evaluation.corpus, default.evaluation.corpus),
+            ("tokens", self.evaluation.tokens, default.evaluation.tokens),
+            ("context", self.evaluation.context, default.evaluation.context),
+            ("calibration", self.calibration.corpus, default.calibration.corpus),
+            ("calibration_tokens", self.calibration.tokens, default.calibration.tokens),
+            ("new_tokens", self.generation.max_new_tokens, default.generation.max_new_tokens),
+            ("temperature", self.generation.temperature, default.generation.temperature),
+            ("seed", self.seed, default.seed),
+        ):
+            if value != usual and value != OWN_TEXT:
+                pairs.append((name, str(value)))
+        pairs += [("prompt", prompt) for prompt in self.prompts]
+        return urlencode(pairs)
+
+    @classmethod
+    def from_query(cls, query: str) -> Plan:
+        """Read a plan from a query string made by `to_query`.
+
+        Raises:
+            CompressionError: It names something unknown, or a value out of range.
+        """
+        pairs = parse_qsl(query, keep_blank_values=True)
+        single = dict(pairs)
+        plan = cls()
+        rules = tuple(_rule_from_text(value) for name, value in pairs if name == "rule")
+        prompts = tuple(value for name, value in pairs if name == "prompt")
+
+        def number(name: str, usual: float) -> float:
+            return check_number(name, single.get(name, usual))
+
+        evaluation, calibration, writing = plan.evaluation, plan.calibration, plan.generation
+        return cls(
+            model=single.get("model", plan.model),
+            rules=rules or plan.rules,
+            evaluation=TextSpec(
+                corpus=single.get("text", evaluation.corpus),
+                tokens=int(number("tokens", evaluation.tokens)),
+                context=int(number("context", evaluation.context)),
+            ),
+            calibration=TextSpec(
+                corpus=single.get("calibration", calibration.corpus),
+                tokens=int(number("calibration_tokens", calibration.tokens)),
+            ),
+            prompts=prompts or plan.prompts,
+            generation=Generation(
+                max_new_tokens=int(number("new_tokens", writing.max_new_tokens)),
+                temperature=number("temperature", writing.temperature),
+            ),
+            seed=int(number("seed", plan.seed)),
+        )
+
+    def resolved(self, *, revision: str, evaluation: str, calibration: str | None) -> Plan:
+        """Return the plan with the exact weights and texts that it met (SHA-256 digests)."""
+        return replace(
+            self,
+            revision=revision,
+            evaluation=replace(self.evaluation, digest=evaluation),
+            calibration=replace(self.calibration, digest=calibration),
+        )
+
+
+@cache
+def _reader() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Plan)
+
+
+def _rule_text(rule: Rule) -> str:
+    options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
+    return "~".join([rule.pattern, rule.method, f"{rule.keep:g}", *options])
+
+
+def _rule_from_text(text: str) -> Rule:
+    pattern, method, keep, *options = [*text.split("~"), "", ""][: max(3, text.count("~") + 1)]
+    if not method or not keep:
+        raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
+    pairs = dict(part.partition("=")[::2] for part in options)
+    return Rule(pattern=pattern, method=method, keep=check_number("keep", keep), options=pairs)

@@ -1,0 +1,40 @@
+"""How long work reports itself: the library calls back, and never knows who listens.
+
+A callback may raise `StoppedError` to stop the work at that point.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Progress = Callable[[float, str], None]
+"""Called with the share that is done, in [0, 1], and what is being done."""
+
+
+def no_progress(fraction: float, message: str) -> None:
+    """Listen to nothing."""
+
+
+def span(progress: Progress, start: float, end: float) -> Progress:
+    """Map a part's own [0, 1] onto [start, end] of the whole."""
+
+    def part(fraction: float, message: str) -> None:
+        progress(start + (end - start) * min(max(fraction, 0.0), 1.0), message)
+
+    return part
+
+
+class TimeLeft:
+    """Estimates the seconds left from the share done so far."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._start = clock()
+
+    def seconds(self, fraction: float) -> float | None:
+        """Return the seconds left, or None while too little is done to tell."""
+        elapsed = self._clock() - self._start
+        if fraction < 0.02 or elapsed < 0.5:
+            return None
+        return elapsed * (1.0 - fraction) / fraction

@@ -1,0 +1,338 @@
+"""What a run found: numbers only, as JSON and as tables. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+from compress_lib.errors import CompressionError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that results show.
+
+    Attributes:
+        name: Its key in `RunRecord.metrics`.
+        label: What people read.
+        unit: Its unit, or nothing.
+        lower_is_better: Which way is better.
+        meaning: One sentence with the formula.
+    """
+
+    name: str
+    label: str
+    unit: str
+    lower_is_better: bool
+    meaning: str
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "perplexity",
+            "Perplexity",
+            "",
+            True,
+            "exp(sum of −ln p(token) ÷ predicted tokens): how many tokens the model hesitates "
+            "between on average.",
+        ),
+        Metric(
+            "perplexity_ratio",
+            "Perplexity × baseline",
+            "×",
+            True,
+            "Compressed perplexity ÷ baseline perplexity on the same tokens.",
+        ),
+        Metric(
+            "megabytes", "Size", "MB", True, "All tensors a checkpoint stores, shared ones once."
+        ),
+        Metric(
+            "size_share", "Share of the bytes", "%", True, "Compressed bytes ÷ baseline bytes."
+        ),
+        Metric(
+            "kl",
+            "KL divergence",
+            "nats",
+            True,
+            "Mean over tokens of Σ p ln(p ÷ q), p the baseline's and q the compressed model's "
+            "next-token probabilities.",
+        ),
+        Metric(
+            "top1",
+            "Same first choice",
+            "%",
+            False,
+            "How often both models find the same next token likeliest.",
+        ),
+        Metric(
+            "direction_error",
+            "Direction error",
+            "",
+            True,
+            "Mean over rows of 1 − cos(original row, compressed row), of the embedding.",
+        ),
+        Metric(
+            "relative_error",
+            "Relative error",
+            "",
+            True,
+            "‖W − Ŵ‖ ÷ ‖W‖ over all compressed weights (Frobenius norms).",
+        ),
+    )
+}
+"""The one table that headers, axes and better-arrows read."""
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """Which weights were used."""
+
+    id: str
+    revision: str
+    source: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class PerplexityRecord:
+    """Both models on the same tokens; standard errors over blocks, None with a single block.
+
+    `ratio` is compressed ÷ baseline, and `ratio_stderr` comes from differences block by block.
+    """
+
+    baseline: float
+    compressed: float
+    baseline_stderr: float | None
+    compressed_stderr: float | None
+    ratio: float
+    ratio_stderr: float | None
+    tokens: int
+    predictions: int
+    context: int
+    corpus: str
+    digest: str
+    baseline_bits_per_byte: float
+    compressed_bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class AgreementRecord:
+    """How alike the two models' predictions are on the same tokens."""
+
+    kl: float
+    top1: float
+
+
+@dataclass(frozen=True)
+class ComponentRecord:
+    """Bytes of one part of the model."""
+
+    component: str
+    baseline_bytes: int
+    compressed_bytes: int
+
+
+@dataclass(frozen=True)
+class MemoryRecord:
+    """Bytes of the whole model as a checkpoint stores it, shared tensors once."""
+
+    baseline_bytes: int
+    compressed_bytes: int
+    components: tuple[ComponentRecord, ...]
+
+
+@dataclass(frozen=True)
+class DirectionError:
+    """1 − cos per row. `weighted_mean` weighs rows by token counts, where there are any."""
+
+    mean: float
+    p50: float
+    p95: float
+    max: float
+    weighted_mean: float | None = None
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """One compressed weight."""
+
+    names: tuple[str, ...]
+    family: str
+    layer: int | None
+    rows: int
+    cols: int
+    method: str
+    rank: int | None
+    bytes_before: int
+    bytes_after: int
+    relative_error: float
+    squared_norm: float
+    direction_error: DirectionError
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TokenError:
+    """A token and the direction error of its embedding."""
+
+    id: int
+    token: str
+    error: float
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class DirectionRecord:
+    """The embedding's direction errors as a histogram, and the tokens at its ends.
+
+    `control_counts` is the same histogram for random noise as large, row by row, as the error.
+    """
+
+    target: str
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    control_counts: tuple[int, ...]
+    worst: tuple[TokenError, ...]
+    best: tuple[TokenError, ...]
+
+
+@dataclass(frozen=True)
+class TextRecord:
+    """What both models wrote; `first_divergence` counts the new tokens that agree."""
+
+    prompt: str
+    baseline: str
+    compressed: str
+    first_divergence: int | None
+    common: str
+    baseline_tokens_per_second: float
+    compressed_tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: what was asked, what was found, where and how long it took."""
+
+    key: str
+    plan: dict[str, Any]
+    created: str
+    model: ModelRecord
+    perplexity: PerplexityRecord
+    agreement: AgreementRecord
+    memory: MemoryRecord
+    targets: tuple[TargetRecord, ...]
+    direction: DirectionRecord | None
+    text: tuple[TextRecord, ...]
+    seconds: dict[str, float]
+    environment: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return _reader().dump_python(self, mode="json")  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: object) -> RunRecord:
+        """Read a record back.
+
+        Raises:
+            CompressionError: It is not a record of this version.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return _reader().validate_python(data)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise CompressionError(f"This is not a run record: {place}: {first['msg']}.") from error
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods used, each once, in order."""
+        return tuple(dict.fromkeys(target.method for target in self.targets))
+
+    @property
+    def relative_error(self) -> float:
+        """‖W − Ŵ‖ ÷ ‖W‖ over all compressed weights."""
+        total = sum(target.squared_norm for target in self.targets)
+        lost = sum(target.squared_norm * target.relative_error**2 for target in self.targets)
+        return float((lost / total) ** 0.5) if total else 0.0
+
+    def metrics(self) -> dict[str, float | None]:
+        """Return every number of `METRICS`; None where it does not apply."""
+        tables = [t for t in self.targets if t.family in ("embedding", "head")]
+        return {
+            "perplexity": self.perplexity.compressed,
+            "perplexity_ratio": self.perplexity.ratio,
+            "megabytes": self.memory.compressed_bytes / 1e6,
+            "size_share": 100 * self.memory.compressed_bytes / self.memory.baseline_bytes,
+            "kl": self.agreement.kl,
+            "top1": 100 * self.agreement.top1,
+            "direction_error": tables[0].direction_error.mean if tables else None,
+            "relative_error": self.relative_error,
+        }
+
+
+@cache
+def _reader() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunRecord)
+
+
+def describe(record: RunRecord) -> str:
+    """Return a short name for a run, e.g. `SVD 0.5 · embedding`."""
+    from compress_lib.methods import METHODS
+
+    parts = []
+    for rule in record.plan["rules"]:
+        if rule["method"] == "dense":
+            continue
+        method = METHODS.get(rule["method"])
+        label = method.label if method else rule["method"]
+        where = "everything" if rule["pattern"] in ("", "*") else rule["pattern"]
+        parts.append(f"{label} {rule['keep']:g} · {where}")
+    return ", ".join(parts) or "baseline"
+
+
+def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return one row a run, with every metric of `METRICS`."""
+    import pandas as pd
+
+    rows = [
+        {
+            "key": record.key,
+            "run": describe(record),
+            "model": record.model.id,
+            "source": record.model.source,
+            "corpus": record.perplexity.corpus,
+            "methods": ", ".join(record.methods),
+            "baseline_perplexity": record.perplexity.baseline,
+            "perplexity_stderr": record.perplexity.compressed_stderr,
+            "bytes": record.memory.compressed_bytes,
+            **record.metrics(),
+            "seconds": sum(record.seconds.values()),
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)
+
+
+def targets_frame(record: RunRecord) -> pd.DataFrame:
+    """Return one row a compressed weight."""
+    import pandas as pd
+
+    rows = []
+    for target in record.targets:
+        row = asdict(target)
+        row["names"] = ", ".join(target.names)
+        direction = row.pop("direction_error")
+        rows.append(row | {f"direction_{name}": value for name, value in direction.items()})
+    return pd.DataFrame(rows)

