@@ -1,0 +1,153 @@
+"""The linear autoencoder of "Direction is what you need": trained for the rows' directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import Method, Preview, low_rank_preview, option, register
+from compress_lib.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.matrices import CompressedMatrix, LowRankMatrix
+    from compress_lib.training import LinearAutoencoder
+
+CRITERIA = ("perplexity", "direction_error", "relative_error", "loss", "none")
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Autoencoder(Method):
+    """Stores each row's latent and a linear decoder with a bias.
+
+    Source: Bałazy et al. 2021, arXiv 2106.08181. Loss, Adam, learning rate steps and epochs are
+    the paper's; the batch is larger and the learning rate grows with it, because 46,000 steps of
+    32 rows leave two cores idle. `batch_size=32, learning_rate=0.001` is the paper to the letter.
+    """
+
+    name: ClassVar[str] = "autoencoder"
+    label: ClassVar[str] = "Linear autoencoder (cosine loss)"
+    summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
+    paper: ClassVar[str] = "Bałazy et al. 2021"
+
+    epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
+    batch_size: int = option(
+        512, "Batch size", "Rows in a training step; the paper has 32.", minimum=1
+    )
+    learning_rate: float = option(
+        4e-3, "Learning rate", "Of Adam, at the start; the paper has 0.001.", minimum=1e-7, maximum=1
+    )
+    decay: float = option(
+        0.5, "Decay", "Factor on the learning rate at every step.", minimum=0.01, maximum=1
+    )
+    decay_epochs: int = option(4, "Decay every", "Epochs between the steps.", minimum=1)
+    cosine: float = option(0.9975 / 5, "Cosine loss", "Weight of 1 − cos.", minimum=0)
+    power_l1: float = option(
+        0.0025, "Power L1 loss", "Weight of |error| ^ α, α falling from 1 to 0.1.", minimum=0
+    )
+    anneal_epochs: int = option(20, "Anneal over", "Epochs in which α falls.", minimum=1)
+    rmse: float = option(0.0, "RMSE loss", "Weight of the root mean squared error.", minimum=0)
+    initialization: str = option(
+        "svd", "Start", "From the SVD, or from random numbers.", choices=("svd", "random")
+    )
+    keep_best: str = option(
+        "perplexity",
+        "Keep the epoch with the best",
+        "Perplexity is that on calibration text; none keeps the last epoch.",
+        choices=CRITERIA,
+    )
+    patience: int = option(
+        0, "Patience", "Stop after so many epochs without a better one; 0 never stops.", minimum=0
+    )
+    seed: int = option(0, "Seed", "Of the order of the rows and of a random start.", minimum=0)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Perplexity, if the best epoch is chosen by it."""
+        return frozenset({"perplexity"} if self.keep_best == "perplexity" else ())
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`: latents, decoder, and its bias."""
+        return low_rank_preview(shape, budget=budget, itemsize=itemsize, offset=True)
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        import torch
+
+        from compress_lib.factorization import check_finite
+        from compress_lib.training import LinearAutoencoder, Mix, Schedule, train
+
+        check_finite(weight)
+        rows, cols = weight.shape
+        width = self.preview((rows, cols), budget=budget, itemsize=weight.element_size()).rank
+        loss = Mix(cosine=self.cosine, power_l1=self.power_l1, rmse=self.rmse)
+        schedule = Schedule(
+            self.epochs,
+            self.anneal_epochs,
+            self.batch_size,
+            self.learning_rate,
+            self.decay,
+            self.decay_epochs,
+        )
+        data = weight.float()
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.enable_grad():
+            model = LinearAutoencoder(cols, width, generator).to(data.device)
+            if self.initialization == "svd":
+                model.start_from_svd(data)
+            best: LowRankMatrix | None = None
+            score, waited = float("inf"), 0
+            report = "Training the autoencoder"
+            epochs = train(
+                model, data, loss, schedule, generator, lambda share: progress(share, report)
+            )
+            for epoch, value in enumerate(epochs, start=1):
+                matrix = _store(model, data, weight.dtype)
+                new = self._score(matrix, data, value, statistics)
+                report = f"Epoch {epoch} of {self.epochs}: loss {value:.5f}, {self.keep_best} "
+                report = report.replace("none ", "") + (f"{new:.5g}" if new == new else "")
+                progress(epoch / self.epochs, report)
+                waited += 1
+                if best is None or new < score or self.keep_best == "none":
+                    best, score, waited = matrix, new, 0
+                if self.patience and waited >= self.patience:
+                    break
+        assert best is not None
+        return best
+
+    def _score(
+        self, matrix: LowRankMatrix, rows: Tensor, loss: float, statistics: Statistics
+    ) -> float:
+        """Return what the best epoch is chosen by; lower is better."""
+        from compress_lib.evaluation.direction import row_errors
+
+        if self.keep_best == "perplexity":
+            return float(statistics.require("perplexity")(matrix))
+        if self.keep_best in ("loss", "none"):
+            return loss
+        errors = row_errors(rows, matrix)
+        if self.keep_best == "relative_error":
+            return errors.relative
+        return float(errors.direction.mean())
+
+
+def _store(model: LinearAutoencoder, rows: Tensor, dtype: object) -> LowRankMatrix:
+    """Encode every row and keep latents and decoder, the norms shared out between them."""
+    import torch
+
+    from compress_lib.factorization import balance, low_rank_matrix
+
+    assert isinstance(dtype, torch.dtype)
+    with torch.no_grad():
+        latents, decoder = balance(model.encoder(rows), model.decoder.weight.T)
+        return low_rank_matrix(latents, decoder, dtype, offset=model.decoder.bias)
