@@ -22,7 +22,7 @@ from compress_lib.progress import Progress, no_progress, span
 from compress_lib.results import DirectionRecord, TargetRecord, TokenError
 
 TOKENS_LISTED = 25
-SELECTION_TOKENS = 1024
+SELECTION_TOKENS = 256
 """Calibration tokens on which a method may choose by perplexity: it asks once an epoch."""
 
 TABLES = ("embedding", "head")
@@ -52,8 +52,7 @@ class Calibration:
     def selection(self) -> list[Tensor]:
         """The first blocks, as many as `SELECTION_TOKENS` fill."""
         ids = self.ids[:SELECTION_TOKENS]
-        size = len(self.blocks[0]) if self.blocks else 1
-        return [block for block in ids.split(size) if len(block) >= 2]
+        return [ids] if len(ids) >= 2 else []
 
 
 def compress_model(

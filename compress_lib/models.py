@@ -132,7 +132,10 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
         ModelUnavailableError: The files are not a checkpoint of a supported model.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    # The lab reports progress itself.
+    logging.disable_progress_bar()
     folder = Path(weights.folder)
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:

@@ -118,8 +118,10 @@ class Generation:
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        check_integer("max_new_tokens", self.max_new_tokens, minimum=1, maximum=1024)
-        check_number("temperature", self.temperature, minimum=0.0, maximum=5.0)
+        count = check_integer("max_new_tokens", self.max_new_tokens, minimum=1, maximum=1024)
+        object.__setattr__(self, "max_new_tokens", count)
+        warmth = check_number("temperature", self.temperature, minimum=0.0, maximum=5.0)
+        object.__setattr__(self, "temperature", warmth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,8 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("seed", self.seed, minimum=0, maximum=2**31 - 1)
+        seed = check_integer("seed", self.seed, minimum=0, maximum=2**31 - 1)
+        object.__setattr__(self, "seed", seed)
         if not self.rules:
             raise CompressionError("The plan has no rule, so nothing would be compressed.")
         for prompt in self.prompts:
@@ -167,6 +170,10 @@ class Plan:
                 data |= {"keep": 1.0, "options": {}}
             else:
                 data["options"] = asdict(rule.build(self.seed))  # type: ignore[call-overload]
+        for text in (canonical["evaluation"], canonical["calibration"]):
+            # A text that was read is known by its digest, wherever the file lies.
+            if text["digest"]:
+                text |= {"corpus": None, "text": None}
         canonical["schema"] = SCHEMA
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

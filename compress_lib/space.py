@@ -1,13 +1,26 @@
-"""The Space: everything that differs between hosts comes from `spaces.yml`."""
+"""The Space: what differs between hosts comes from `spaces.yml`, and README repeats it.
+
+A Space reads its settings from front matter at the top of README.md. `render` writes that front
+matter, `check` fails where it has drifted, and pins of models are read and written here.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from compress_lib.errors import CompressionError
+from compress_lib.storage import write_whole
+
 ROOT = Path(__file__).resolve().parents[1]
 SPACES_FILE = ROOT / "spaces.yml"
+README = ROOT / "README.md"
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+MAX_DESCRIPTION = 60
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @cache
@@ -25,3 +38,79 @@ def pins() -> dict[str, str]:
     """Return the commits that are pinned, by Hub id."""
     models = settings().get("models") or {}
     return {name: commit for name, commit in models.items() if commit}
+
+
+def limit(name: str) -> int:
+    """Return a limit of `spaces.yml`."""
+    return int(settings()["limits"][name])
+
+
+def front_matter() -> str:
+    """Return the README's front matter as `spaces.yml` wants it.
+
+    Raises:
+        CompressionError: A value is one that Spaces refuse.
+    """
+    from huggingface_hub import SpaceCardData
+
+    wanted = dict(settings()["space"])
+    if len(wanted["short_description"]) > MAX_DESCRIPTION:
+        raise CompressionError(
+            f"short_description in spaces.yml has {len(wanted['short_description'])} characters; "
+            f"Spaces allow {MAX_DESCRIPTION}."
+        )
+    for name, commit in pins().items():
+        if not COMMIT.fullmatch(commit):
+            raise CompressionError(
+                f"The pin of {name} in spaces.yml must be a commit of 40 hex digits, not "
+                f"{commit!r}; `compress-lab models --pin` writes it."
+            )
+    wanted["models"] = list(settings()["models"])
+    return f"---\n{SpaceCardData(**wanted).to_yaml()}\n---\n"
+
+
+def check() -> None:
+    """Hold the README's front matter to `spaces.yml`.
+
+    Raises:
+        CompressionError: They differ; the message names the first line that does.
+    """
+    found = FRONT_MATTER.match(README.read_text(encoding="utf-8"))
+    wanted = front_matter()
+    if found is None:
+        raise CompressionError("README.md has no front matter; `compress-lab space render` adds it.")
+    if found[0] == wanted:
+        return
+    pairs = zip(found[0].splitlines(), wanted.splitlines(), strict=False)
+    has, wants = next((pair for pair in pairs if pair[0] != pair[1]), ("(its length)", "another"))
+    raise CompressionError(
+        f"README.md and spaces.yml differ: README has {has!r}, spaces.yml wants {wants!r}. "
+        "`compress-lab space render` writes README's part."
+    )
+
+
+def render() -> bool:
+    """Write the front matter into the README; return whether it changed."""
+    text = README.read_text(encoding="utf-8")
+    body = FRONT_MATTER.sub("", text, count=1).lstrip("\n")
+    new = f"{front_matter()}\n{body}"
+    if new == text:
+        return False
+    write_whole(README, new)
+    return True
+
+
+def write_pins(commits: dict[str, str]) -> None:
+    """Write commits into `spaces.yml`, leaving its comments and order as they are.
+
+    Raises:
+        CompressionError: A model is not listed there.
+    """
+    text = SPACES_FILE.read_text(encoding="utf-8")
+    for name, commit in commits.items():
+        line = re.compile(rf"^(  {re.escape(name)}:).*$", re.MULTILINE)
+        if not line.search(text):
+            raise CompressionError(f"spaces.yml does not list the model {name}.")
+        text = line.sub(rf"\1 {commit}", text)
+    write_whole(SPACES_FILE, text)
+    settings.cache_clear()

@@ -1,0 +1,19 @@
+"""`compress-lab app`: open the page."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--host", help="address to listen on; this machine only by default")
+    parser.add_argument("--port", type=int, help="port to listen on; 7860 by default")
+    parser.add_argument("--json", action="store_true", help="write the address as JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the page and serve it until it is stopped."""
+    from compress_lib.ui.app import launch
+
+    launch(host=options.host, port=options.port, as_json=options.json)

@@ -1,0 +1,117 @@
+"""`compress-lab bench speed`: is the compressed model as fast as the dense one?
+
+Both are timed by turns in one process, after a warm-up, and the medians' ratio is what counts:
+seconds differ between machines and from minute to minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.commands.output import ProgressLine, write_json, write_line, write_table
+from compress_lib.errors import check_integer, check_number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("what", choices=("speed",))
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--method", default="svd")
+    parser.add_argument("--keep", default="0.5")
+    parser.add_argument("--include", default="*", metavar="PATTERN")
+    parser.add_argument("--repeat", default="7", metavar="N")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", action="store_true", help="write JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Time prefill and decoding of a model and of its compressed self."""
+    import torch
+
+    from compress_lib.allocation import allocate
+    from compress_lib.compression import compress_model
+    from compress_lib.evaluation.memory import total_bytes
+    from compress_lib.models import LanguageModel, load_model
+    from compress_lib.plan import Plan, Rule
+
+    repeat = check_integer("--repeat", options.repeat, minimum=3)
+    keep = check_number("--keep", options.keep)
+    progress = ProgressLine()
+    model = load_model(options.model, device=options.device, progress=progress)
+    plan = Plan(
+        model=options.model,
+        rules=(Rule(pattern=options.include, method=options.method, keep=keep),),
+    )
+    steps = compress_model(model, allocate(plan, model.targets), progress=progress)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            compressed: LanguageModel = end.value
+            break
+
+    def prefill(which: LanguageModel) -> Callable[[], object]:
+        ids = torch.arange(512, device=which.device)[None] % 1000
+        return lambda: which.module(ids, use_cache=False).logits[0, -1, 0].item()
+
+    def decode(which: LanguageModel) -> Callable[[], object]:
+        ids = torch.arange(16, device=which.device)[None]
+        return lambda: which.module.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=24,
+            min_new_tokens=24,
+            do_sample=False,
+            pad_token_id=0,
+        )
+
+    rows = []
+    with torch.inference_mode():
+        for name, make, tokens in (("prefill", prefill, 512), ("decode", decode, 24)):
+            dense, small = _by_turns(make(model), make(compressed), repeat)
+            rows.append(
+                {
+                    "what": name,
+                    "dense_tokens_per_second": tokens / dense,
+                    "compressed_tokens_per_second": tokens / small,
+                    "speedup": dense / small,
+                }
+            )
+    share = total_bytes(compressed) / total_bytes(model)
+    if options.json:
+        write_json({"keep": keep, "bytes_share": share, "repeat": repeat, "speed": rows})
+        return
+    write_line(
+        f"{options.method} at keep {keep:g} of {options.include}: {share:.1%} of the bytes; "
+        f"medians of {repeat}, tokens a second on {model.device}"
+    )
+    write_table(
+        ("", "dense", "compressed", "speedup"),
+        [
+            (
+                row["what"],
+                f"{row['dense_tokens_per_second']:.1f}",
+                f"{row['compressed_tokens_per_second']:.1f}",
+                f"{row['speedup']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _by_turns(
+    first: Callable[[], object], second: Callable[[], object], repeat: int
+) -> tuple[float, float]:
+    """Return the median seconds of two functions, run by turns after a warm-up of each."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for round_number in range(repeat + 1):
+        for taken, function in zip(times, (first, second), strict=True):
+            started = time.perf_counter()
+            function()
+            if round_number:
+                taken.append(time.perf_counter() - started)
+    return median(times[0]), median(times[1])

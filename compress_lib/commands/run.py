@@ -1,0 +1,196 @@
+"""`compress-lab run MODEL …`: compress, measure, and write the record."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from compress_lib.commands.output import ProgressLine, write_json, write_line
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
+from compress_lib.plan import DENSE, Plan, Rule
+from compress_lib.results import RunRecord
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("model", nargs="?", help="a catalogue name, a Hub id, a folder or a .gguf file")
+    add("--plan", metavar="FILE", help="a plan as JSON, or a record of an earlier run")
+    add("--revision", help="a commit or tag of the Hub")
+    add("--method", help="how; see the table in the README")
+    add("--keep", metavar="F", help="bytes after ÷ bytes before of the chosen targets")
+    add("--include", action="append", metavar="PATTERN", help="what; everything if left out")
+    add("--exclude", action="append", metavar="PATTERN", help="what stays as it is")
+    add("--option", action="append", metavar="KEY=VALUE", help="an option of the method")
+    add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
+    add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
+    add("--tokens", metavar="N", help="tokens to measure on")
+    add("--calibration-tokens", metavar="N", help="tokens to choose by, at most")
+    add("--context", metavar="N", help="tokens in a block")
+    add("--prompt", action="append", metavar="TEXT", help="what both models continue")
+    add("--new-tokens", metavar="N", help="how far they continue it")
+    add("--temperature", metavar="F", help="0 takes the likeliest token, above draws")
+    add("--seed", metavar="N", help="for everything random")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps")
+    add("--out", metavar="FILE", help="where the record goes, as JSON")
+    add("--save", metavar="FOLDER", help="where the compressed checkpoint goes")
+    add("--fresh", action="store_true", help="run even if this plan was run before")
+    add("--json", action="store_true", help="write the record to stdout")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run a plan from the options."""
+    plan = read_plan(options)
+    _check_places(options)
+    from compress_lib.checkpoint import save_compressed
+    from compress_lib.run import Event, Finished, execute
+    from compress_lib.storage import write_whole
+    from compress_lib.store import Store
+
+    progress = ProgressLine()
+    # A stored record has no model to save, so --save runs again.
+    store = None if options.fresh or options.save else Store()
+    last: Event | None = None
+    for last in execute(plan, device=options.device, store=store, progress=progress):
+        progress.line(last.fraction, last.message)
+    assert isinstance(last, Finished)
+    if options.save and last.compressed is not None:
+        folder = save_compressed(last.compressed, options.save)
+        progress.line(1.0, f"Saved the compressed model in {folder}")
+    text = json.dumps(last.record.to_json(), indent=2, ensure_ascii=False) + "\n"
+    if options.out:
+        write_whole(Path(options.out), text)
+        progress.line(1.0, f"Wrote the record to {options.out}")
+    if options.json:
+        write_json(last.record.to_json())
+    else:
+        write_summary(last.record)
+
+
+def read_plan(options: argparse.Namespace) -> Plan:
+    """Make the plan: from a file if one is named, changed by the other options.
+
+    Raises:
+        CompressionError: An option is missing, unknown or out of range.
+    """
+    plan = _from_file(options.plan) if options.plan else Plan()
+    if options.model:
+        plan = replace(plan, model=options.model, revision=None)
+    elif not options.plan:
+        raise CompressionError("Name a model, e.g. compress-lab run smollm2-135m --method svd.")
+    if options.revision:
+        plan = replace(plan, revision=options.revision)
+    rules = _rules(options)
+    if rules:
+        plan = replace(plan, rules=rules)
+    elif not options.plan:
+        raise CompressionError(
+            "Say what to do: --method NAME --keep F, or --plan FILE. "
+            "For example: --method svd --keep 0.5 --include embedding."
+        )
+    evaluation = _given(corpus=options.eval_text, tokens=options.tokens, context=options.context)
+    calibration = _given(corpus=options.calibration_text, tokens=options.calibration_tokens)
+    writing = _given(max_new_tokens=options.new_tokens, temperature=options.temperature)
+    return replace(
+        plan,
+        evaluation=replace(plan.evaluation, digest=None, **evaluation),
+        calibration=replace(plan.calibration, digest=None, **calibration),
+        generation=replace(plan.generation, **writing),
+        prompts=tuple(options.prompt) if options.prompt else plan.prompts,
+        **_given(seed=options.seed),
+    )
+
+
+def write_summary(record: RunRecord) -> None:
+    """Write what a person wants to know first."""
+    ppl, memory = record.perplexity, record.memory
+
+    def error(value: float | None) -> str:
+        return "" if value is None else f" ± {format_perplexity(value)}"
+
+    write_line(f"model       {record.model.id}, {record.model.source}")
+    write_line(
+        f"perplexity  {format_perplexity(ppl.baseline)}{error(ppl.baseline_stderr)} → "
+        f"{format_perplexity(ppl.compressed)}{error(ppl.compressed_stderr)} "
+        f"(× {ppl.ratio:.4g}{error(ppl.ratio_stderr)}; {ppl.tokens:,} tokens of {ppl.corpus}, "
+        f"context {ppl.context})"
+    )
+    write_line(
+        f"agreement   KL {record.agreement.kl:.4f} nats, same first choice "
+        f"{record.agreement.top1:.1%}"
+    )
+    write_line(
+        f"memory      {format_bytes(memory.baseline_bytes)} → "
+        f"{format_bytes(memory.compressed_bytes)} "
+        f"({memory.compressed_bytes / memory.baseline_bytes:.1%} of the whole model)"
+    )
+    tables = [target for target in record.targets if target.family in ("embedding", "head")]
+    for target in tables[:1]:
+        direction = target.direction_error
+        write_line(
+            f"direction   mean {direction.mean:.4f}, median {direction.p50:.4f}, 95 % below "
+            f"{direction.p95:.4f} (1 − cos, {target.names[0]})"
+        )
+    for text in record.text:
+        write_line(f"prompt      {text.prompt!r}")
+        write_line(f"  baseline   {text.baseline!r}")
+        write_line(f"  compressed {text.compressed!r}")
+    write_line(f"took        {format_seconds(sum(record.seconds.values()))}, key {record.key}")
+
+
+def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
+    if options.method is None and options.keep is None:
+        for name in ("include", "option"):
+            if getattr(options, name):
+                raise CompressionError(f"--{name} needs --method and --keep beside it.")
+        return ()
+    if options.method is None or options.keep is None:
+        missing = "--method NAME" if options.method is None else "--keep F"
+        raise CompressionError(f"{missing} is missing: method and keep belong together.")
+    pairs: dict[str, str] = {}
+    for text in options.option or ():
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
+        pairs[key.strip()] = value.strip()
+    rules = [
+        Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs)
+        for pattern in options.include or ["*"]
+    ]
+    rules += [Rule(pattern=pattern, method=DENSE, keep=1.0) for pattern in options.exclude or ()]
+    return tuple(rules)
+
+
+def _from_file(name: str) -> Plan:
+    path = Path(name)
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CompressionError(f"There is no plan file {name}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CompressionError(f"{name} is not JSON: {error}.") from error
+    if isinstance(data, dict) and "plan" in data and "perplexity" in data:
+        data = data["plan"]
+    return Plan.from_json(data)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _check_places(options: argparse.Namespace) -> None:
+    """Find out now, not after minutes of work, that a result could not be written."""
+    if options.out and (Path(options.out).is_dir() or not Path(options.out).parent.is_dir()):
+        raise CompressionError(f"--out {options.out} is not a file in a folder that exists.")
+    if options.save:
+        folder = Path(options.save)
+        if folder.is_file():
+            raise CompressionError(f"--save {folder} is a file; name a folder.")
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").exists():
+            raise CompressionError(
+                f"--save {folder} holds other things than a checkpoint; name a new folder."
+            )
