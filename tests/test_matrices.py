@@ -1,0 +1,90 @@
+"""What every storage form promises, tried on each one that is registered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from compress_lib.errors import CompressionError
+from compress_lib.matrices import (
+    FORMS,
+    CompressedMatrix,
+    DenseMatrix,
+    LowRankMatrix,
+    matrix_from_spec,
+)
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
+    "dense": lambda: DenseMatrix.from_weight(random(12, 7).half()),
+    "low_rank": lambda: LowRankMatrix.from_factors(random(12, 3), random(3, 7), torch.float16),
+    "low_rank with an offset": lambda: LowRankMatrix.from_factors(
+        random(12, 3), random(3, 7), torch.bfloat16, random(7)
+    ),
+}
+
+
+@pytest.fixture(params=sorted(EXAMPLES))
+def matrix(request: pytest.FixtureRequest) -> CompressedMatrix:
+    return EXAMPLES[request.param]()
+
+
+def test_every_form_has_an_example() -> None:
+    assert {example().form for example in EXAMPLES.values()} == set(FORMS)
+
+
+def test_rows_projection_and_dense_agree(matrix: CompressedMatrix) -> None:
+    whole = matrix.dense()
+    assert tuple(whole.shape) == matrix.shape
+    ids = torch.tensor([[0, 11], [5, 5]])
+    assert torch.allclose(matrix.rows(ids), whole[ids], atol=1e-5)
+    x = random(2, 4, matrix.shape[1])
+    assert torch.allclose(matrix.project(x), x @ whole.T, atol=1e-4)
+
+
+def test_it_is_rebuilt_from_its_description_and_tensors(matrix: CompressedMatrix) -> None:
+    described = json.loads(json.dumps(matrix.spec()))
+    empty = matrix_from_spec(described)
+    assert empty.nbytes == matrix.nbytes
+    empty.load_state_dict(matrix.state_dict())
+    assert torch.equal(empty.dense(), matrix.dense())
+    assert empty.spec() == matrix.spec()
+
+
+def test_its_bytes_are_those_of_its_tensors_as_stored(matrix: CompressedMatrix) -> None:
+    stored = [tensor.to(matrix.dtype) for tensor in matrix.state_dict().values()]
+    assert matrix.nbytes == sum(tensor.nbytes for tensor in stored)
+    # What is computed with is what is stored, not something finer.
+    for tensor, kept in zip(matrix.state_dict().values(), stored, strict=True):
+        assert torch.equal(tensor, kept.float())
+    assert matrix.double().nbytes == sum(tensor.nbytes for tensor in stored)
+
+
+def test_split_by_rows_it_says_the_same(matrix: CompressedMatrix) -> None:
+    parts = matrix.split_rows([5, 4, 3])
+    assert [part.shape for part in parts] == [(5, 7), (4, 7), (3, 7)]
+    assert torch.equal(torch.cat([part.dense() for part in parts]), matrix.dense())
+
+
+def test_the_parts_of_a_low_rank_matrix_share_its_right_factor() -> None:
+    whole = LowRankMatrix.from_factors(random(12, 3), random(3, 7), torch.float16)
+    first, second = whole.split_rows([6, 6])
+    assert isinstance(first, LowRankMatrix)
+    assert isinstance(second, LowRankMatrix)
+    assert first.right is second.right is whole.right
+
+
+def test_nothing_learns(matrix: CompressedMatrix) -> None:
+    assert not any(parameter.requires_grad for parameter in matrix.parameters())
+
+
+def test_factors_that_overflow_their_type_are_refused() -> None:
+    with pytest.raises(CompressionError, match="not finite once stored as float16"):
+        LowRankMatrix.from_factors(random(4, 2) * 1e6, random(2, 4), torch.float16)
