@@ -101,9 +101,9 @@ def read_weight(model: PreTrainedModel, site: Site, dtype: torch.dtype) -> Tenso
 
 def clone(model: PreTrainedModel) -> PreTrainedModel:
     """Return a copy with modules of its own and the same tensors: milliseconds, no memory."""
-    shared = {id(tensor): tensor for tensor in model.parameters()}
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in model.parameters()}
     shared |= {id(tensor): tensor for tensor in model.buffers()}
-    return copy.deepcopy(model, memo=shared)  # type: ignore[arg-type]
+    return copy.deepcopy(model, memo=shared)
 
 
 def install(
@@ -128,7 +128,7 @@ def install(
         if not any(site.target.name in matrices for site in parts):
             continue
         old = model.get_submodule(path)
-        reference = old.weight
+        reference: Tensor = old.weight  # type: ignore[assignment]
         stored = [
             matrices.get(site.target.name)
             or DenseMatrix.from_weight(read_weight(model, site, dtype))
@@ -144,12 +144,12 @@ def module_specs(model: PreTrainedModel) -> dict[str, dict[str, Any]]:
     specs: dict[str, dict[str, Any]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, CompressedEmbedding):
-            parts, extra = [module.matrix], {"kind": "embedding", "scale": module.scale}
+            extra: dict[str, Any] = {"kind": "embedding", "scale": module.scale}
         elif isinstance(module, CompressedLinear):
-            parts = [part for part in module.parts if isinstance(part, CompressedMatrix)]
             extra = {"kind": "linear", "interleave": module.interleave}
         else:
             continue
+        parts = _matrices(module)
         first = owner.setdefault(id(parts[0]), path)
         shared = {"shares": first} if first != path else {}
         specs[path] = {"parts": [part.spec() for part in parts], **extra, **shared}
@@ -163,7 +163,7 @@ def install_empty(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]
         old = model.get_submodule(path)
         if "shares" in spec:
             other = model.get_submodule(spec["shares"])
-            parts = [other.matrix] if isinstance(other, CompressedEmbedding) else [*other.parts]
+            parts = _matrices(other)
         else:
             parts = [matrix_from_spec(part) for part in spec["parts"]]
         if spec["kind"] == "embedding":
@@ -171,6 +171,15 @@ def install_empty(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]
         else:
             new = CompressedLinear(parts, getattr(old, "bias", None), spec["interleave"])
         model.set_submodule(path, new)
+
+
+def _matrices(module: nn.Module) -> list[CompressedMatrix]:
+    """The compressed matrices of a compressed module."""
+    if isinstance(module, CompressedEmbedding):
+        return [module.matrix]
+    if isinstance(module, CompressedLinear):
+        return [part for part in module.parts if isinstance(part, CompressedMatrix)]
+    raise TypeError(f"{type(module).__name__} is not a compressed module")
 
 
 def _is_supported(module: nn.Module, ends: Mapping[int, str]) -> bool:
@@ -272,7 +281,7 @@ def tie_shared(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]) -
         twins = {id(tensor): name for name, tensor in _parameters(model, spec["shares"])}
         ties |= {name: twins[id(t)] for name, t in _parameters(model, path) if id(t) in twins}
     model.all_tied_weights_keys = ties
-    model._tied_weights_keys = ties  # type: ignore[assignment]
+    model._tied_weights_keys = ties
 
 
 def _parameters(model: PreTrainedModel, path: str) -> list[tuple[str, Tensor]]:

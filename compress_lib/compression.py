@@ -95,9 +95,7 @@ def compress_model(
     return with_matrices(model, matrices)
 
 
-def with_matrices(
-    model: LanguageModel, matrices: dict[str, CompressedMatrix]
-) -> LanguageModel:
+def with_matrices(model: LanguageModel, matrices: dict[str, CompressedMatrix]) -> LanguageModel:
     """Return a clone of a model in which some weights are compressed."""
     module = clone(model.module)
     install(module, model.sites, matrices, model.dtype)

@@ -31,9 +31,7 @@ def check_finite(weight: Tensor) -> None:
 
 def gram(matrix: Tensor, chunk: int = 8192) -> Tensor:
     """Return `matrixᵀ matrix` `[cols, cols]` in float64, by chunks of rows."""
-    total = torch.zeros(
-        matrix.shape[1], matrix.shape[1], dtype=torch.float64, device=matrix.device
-    )
+    total = torch.zeros(matrix.shape[1], matrix.shape[1], dtype=torch.float64, device=matrix.device)
     for rows in matrix.split(chunk):
         wide = rows.double()
         total.addmm_(wide.T, wide)
@@ -43,7 +41,8 @@ def gram(matrix: Tensor, chunk: int = 8192) -> Tensor:
 def top_right_vectors(matrix: Tensor, rank: int) -> Tensor:
     """Return the `rank` leading right singular vectors, `[rank, cols]` in float64."""
     _, vectors = torch.linalg.eigh(gram(matrix))
-    return vectors.flip(1)[:, :rank].T.contiguous()
+    leading: Tensor = vectors.flip(1)[:, :rank].T.contiguous()
+    return leading
 
 
 def truncated_svd(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -76,7 +77,7 @@ def write(
         sampling = {"do_sample": True, "temperature": how.temperature, "top_k": 0, "top_p": 1.0}
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
-        found = model.module.generate(
+        found = model.module.generate(  # type: ignore[operator]
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=how.max_new_tokens,
@@ -111,9 +112,7 @@ def write_both(
     speeds: dict[str, float] = {}
     for which, model in (("baseline", baseline), ("compressed", compressed)):
         started = time.perf_counter()
-        ids[which] = write(
-            model, prompt, how, seed=seed, listener=lambda text, w=which: listener(w, text)
-        )
+        ids[which] = write(model, prompt, how, seed=seed, listener=partial(listener, which))
         speeds[which] = len(ids[which]) / (time.perf_counter() - started)
     apart = first_divergence(ids["baseline"], ids["compressed"])
     decode = baseline.tokenizer.decode

@@ -154,7 +154,8 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
             f"{model} could not be loaded as a causal language model with safetensors weights: "
             f"{reason}"
         ) from error
-    module = module.to(device).eval().requires_grad_(False)
+    module.to(device)  # type: ignore[arg-type]
+    module.eval().requires_grad_(False)
     return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored)
 
 

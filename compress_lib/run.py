@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -160,7 +161,7 @@ def execute(
             prompt,
             plan.generation,
             seed=plan.seed,
-            listener=lambda which, so_far, p=prompt: writing(p, which, so_far),
+            listener=partial(writing, prompt),
         )
         texts.append(written)
         share = 0.85 + 0.15 * (index + 1) / len(plan.prompts)
@@ -251,9 +252,7 @@ def _blocks(model: LanguageModel, plan: Plan, text: Text) -> list[torch.Tensor]:
         )
     ids = encode(model, text)
     own = spec.corpus == OWN_TEXT
-    return token_blocks(
-        ids, tokens=spec.tokens, context=spec.context, name=text.name, at_most=own
-    )
+    return token_blocks(ids, tokens=spec.tokens, context=spec.context, name=text.name, at_most=own)
 
 
 def _calibration(
@@ -278,9 +277,7 @@ def _compress(
 ) -> Generator[Event, None, LanguageModel]:
     if not assignments:
         return model
-    steps = compress_model(
-        model, assignments, calibration=text, progress=span(progress, 0.12, 0.5)
-    )
+    steps = compress_model(model, assignments, calibration=text, progress=span(progress, 0.12, 0.5))
     total = sum(assignment.target.nbytes for assignment in assignments)
     while True:
         try:
@@ -303,7 +300,7 @@ def _measure(
 ) -> Generator[Event, None, Comparison]:
     comparison = Comparison(())
     progress(0.5, "Measuring perplexity of both models")
-    for index, comparison in enumerate(compare(model, compressed, blocks)):  # noqa: B007
+    for index, comparison in enumerate(compare(model, compressed, blocks)):
         fraction = 0.5 + 0.35 * (index + 1) / len(blocks)
         progress(fraction, "Measuring perplexity of both models")
         message = f"Perplexity {comparison.compressed.value:,.2f} after {index + 1} blocks"

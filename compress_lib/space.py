@@ -78,7 +78,9 @@ def check() -> None:
     found = FRONT_MATTER.match(README.read_text(encoding="utf-8"))
     wanted = front_matter()
     if found is None:
-        raise CompressionError("README.md has no front matter; `compress-lab space render` adds it.")
+        raise CompressionError(
+            "README.md has no front matter; `compress-lab space render` adds it."
+        )
     if found[0] == wanted:
         return
     pairs = zip(found[0].splitlines(), wanted.splitlines(), strict=False)

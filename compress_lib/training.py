@@ -128,7 +128,7 @@ def train(
             batch = rows[ids]
             optimizer.zero_grad(set_to_none=True)
             value = loss(batch, model(batch), schedule.power(epoch))
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             optimizer.step()
             total += value.detach() * len(ids)
             if index % 16 == 0:

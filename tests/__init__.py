@@ -1,0 +1,1 @@
+"""Tests: a file a module, tiny random models, contracts over registries."""

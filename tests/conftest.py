@@ -11,8 +11,10 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from compress_lib.models import LanguageModel  # noqa: E402
-from tests.tiny import CONFIGURATIONS, tiny_model  # noqa: E402
+from compress_lib.models import LanguageModel
+from tests.tiny import CONFIGURATIONS, tiny_model
+
+pytest_plugins = ["tests.hub_fixtures"]
 
 
 @pytest.fixture(autouse=True)

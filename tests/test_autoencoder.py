@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_the_power_falls_from_one_to_a_tenth_over_twenty_epochs_and_stays() -> N
     powers = [schedule.power(epoch) for epoch in range(30)]
     assert powers[0] == 1.0
     assert powers[19:] == pytest.approx([0.1] * 11)
-    steps = [a - b for a, b in zip(powers[:19], powers[1:20], strict=True)]
+    steps = [a - b for a, b in pairwise(powers[:20])]
     assert steps == pytest.approx([0.9 / 19] * 19)
 
 

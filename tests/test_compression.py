@@ -63,9 +63,7 @@ def test_the_compressed_model_computes_what_its_dense_matrices_say(
     from compress_lib.compression import with_matrices
     from compress_lib.matrices import DenseMatrix
 
-    as_dense = {
-        item.record.names[0]: DenseMatrix.from_weight(item.matrix.dense()) for item in done
-    }
+    as_dense = {item.record.names[0]: DenseMatrix.from_weight(item.matrix.dense()) for item in done}
     dense = with_matrices(any_model, dict(as_dense))
     ids = torch.arange(40)[None]
     assert torch.allclose(

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
 
     def decode(which: LanguageModel) -> Callable[[], object]:
         ids = torch.arange(16, device=which.device)[None]
-        return lambda: which.module.generate(
+        return lambda: which.module.generate(  # type: ignore[operator]
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=24,

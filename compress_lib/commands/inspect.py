@@ -44,10 +44,14 @@ def run(options: argparse.Namespace) -> None:
     ]
     whole = total_bytes(model)
     if options.json:
-        about = {"id": model.id, "revision": model.revision, "source": model.source}
-        write_json(
-            {"model": {**about, "parameters": model.parameters, "bytes": whole}, "targets": rows}
-        )
+        about: dict[str, object] = {
+            "id": model.id,
+            "revision": model.revision,
+            "source": model.source,
+            "parameters": model.parameters,
+            "bytes": whole,
+        }
+        write_json({"model": about, "targets": rows})
         return
     header = ("names", "family", "layer", "rows", "cols", "bytes", "tied", "break-even rank")
     write_table(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
@@ -81,7 +82,7 @@ def read_plan(options: argparse.Namespace) -> Plan:
     if options.model:
         plan = replace(plan, model=options.model, revision=None)
     elif not options.plan:
-        raise CompressionError("Name a model, e.g. compress-lab run smollm2-135m --method svd.")
+        raise CompressionError(f"Name a model, e.g. compress-lab run {DEFAULT_MODEL} --plan FILE.")
     if options.revision:
         plan = replace(plan, revision=options.revision)
     rules = _rules(options)

@@ -45,7 +45,7 @@ def register_corpus(corpus: C) -> C:
 
 @dataclass(frozen=True)
 class Text:
-    """A text that was read.
+    r"""A text that was read.
 
     Attributes:
         name: Its corpus, or the name of its file.

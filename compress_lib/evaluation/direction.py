@@ -73,7 +73,8 @@ def direction_error(original: Tensor, changed: Tensor) -> Tensor:
     unit_b = changed / b.clamp_min(1e-30)[:, None]
     error = (unit_a - unit_b).square().sum(dim=1) / 2
     one_is_zero, both_are = (a == 0) ^ (b == 0), (a == 0) & (b == 0)
-    return error.masked_fill(one_is_zero, 1.0).masked_fill(both_are, 0.0)
+    found: Tensor = error.masked_fill(one_is_zero, 1.0).masked_fill(both_are, 0.0)
+    return found
 
 
 def summarize(errors: Tensor, counts: Tensor | None = None) -> DirectionError:

@@ -158,9 +158,7 @@ def _logits(model: LanguageModel, block: Tensor) -> tuple[Tensor, Tensor]:
     return logits, ids[1:]
 
 
-def _score_block(
-    baseline: LanguageModel, compressed: LanguageModel, block: Tensor
-) -> BlockScore:
+def _score_block(baseline: LanguageModel, compressed: LanguageModel, block: Tensor) -> BlockScore:
     base_logits, following = _logits(baseline, block)
     other_logits, _ = _logits(compressed, block)
     sums = torch.zeros(4, dtype=torch.float64)

@@ -161,8 +161,11 @@ class Method(ABC):
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """The options in the order in which they are declared."""
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return tuple(Option(name=f.name, default=f.default, **f.metadata) for f in fields)
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return tuple(
+            Option(name=f.name, default=f.default, **f.metadata)  # type: ignore[arg-type]
+            for f in fields
+        )
 
 
 M = TypeVar("M", bound=type[Method])
