@@ -13,6 +13,7 @@ from compress_lib.architecture import Site, find_sites
 from compress_lib.errors import CompressionError, ModelUnavailableError, unknown_name
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.sources import Weights, locate
+from compress_lib.sources.base import reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -131,6 +132,8 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     Raises:
         ModelUnavailableError: The files are not a checkpoint of a supported model.
     """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -141,20 +144,35 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     try:
         config = AutoConfig.from_pretrained(folder, **safe)
         stored = _stored_type(folder, config)
-        module = AutoModelForCausalLM.from_pretrained(
+        both: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32 if device.type == "cpu" else stored,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
             **safe,
         )
+        module, found = both
+        # transformers would fill these with random numbers and go on.
+        wrong = [*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])]
+        if wrong:
+            raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        ArithmeticError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+        StrictDataclassError,
+    ) as error:
         raise ModelUnavailableError(
             f"{model} could not be loaded as a causal language model with safetensors weights: "
-            f"{reason}"
+            f"{reason_of(error)}"
         ) from error
-    module.to(device)  # type: ignore[arg-type]
+    module.to(device)
     module.eval().requires_grad_(False)
     return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes
 
 HOME_VARIABLE = "COMPRESS_LAB_HOME"
+POLL_SECONDS = 0.2
 
 
 def home() -> Path:
@@ -29,13 +31,37 @@ def home() -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time work on `path`; a crashed one leaves no lock behind."""
-    from filelock import FileLock
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one process at a time work on `path`; a crashed one leaves no lock behind.
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        yield
+    Args:
+        path: What is worked on. What a killed process left of it is removed.
+        waiting: Called again and again while another process works; may raise to give up.
+
+    Raises:
+        CompressionError: The disk is full, or the place cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock")
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=POLL_SECONDS)
+            except Timeout:
+                waiting()
+        try:
+            for unfinished in path.parent.glob(f"{glob.escape(unfinished_prefix(path))}*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            yield
+        finally:
+            lock.release()
+
+
+def unfinished_prefix(path: Path) -> str:
+    """Return how the names of temporary folders begin in which `path` is made."""
+    return f".{path.name}~"
 
 
 @contextmanager
@@ -47,12 +73,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix=unfinished_prefix(path), dir=path.parent))
         try:
             yield unfinished
             unfinished.chmod(0o755)
             if path.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+                old = Path(tempfile.mkdtemp(prefix=unfinished_prefix(path), dir=path.parent))
                 path.replace(old / path.name)
                 unfinished.replace(path)
                 shutil.rmtree(old, ignore_errors=True)
@@ -98,8 +124,14 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def check_room(path: Path, nbytes: int, what: str) -> None:
+def check_room(path: Path, nbytes: int, what: str, variable: str = HOME_VARIABLE) -> None:
     """Refuse, before any work, to store more than the disk has room for.
+
+    Args:
+        path: Where it would be stored.
+        nbytes: How much.
+        what: What needs the room, for the message.
+        variable: The environment variable that moves the place elsewhere.
 
     Raises:
         CompressionError: There is less free space than `nbytes`.
@@ -111,7 +143,7 @@ def check_room(path: Path, nbytes: int, what: str) -> None:
     if free < nbytes:
         raise CompressionError(
             f"{what} needs {format_bytes(nbytes)} in {place}, where {format_bytes(free)} are "
-            f"free. Make room, or set {HOME_VARIABLE} to a larger disk."
+            f"free. Make room, or set {variable} to a larger disk."
         )
 
 
@@ -119,5 +151,5 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file, or None where there is no readable one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None

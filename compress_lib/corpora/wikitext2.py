@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import ClassVar
 
 from compress_lib.corpora.base import Corpus, Split, register_corpus
 from compress_lib.errors import CompressionError
+from compress_lib.sources.base import reason_of
+from compress_lib.storage import disk_errors
 
+REPOSITORY = "Salesforce/wikitext"
 SPLITS = {"evaluation": "test", "calibration": "validation"}
+TIMEOUT = 10.0
 
 
 @register_corpus
@@ -25,17 +31,33 @@ class WikiText2(Corpus):
 
     def read(self, split: Split) -> str:
         """See `Corpus.read`: evaluation is the test file, calibration the validation file."""
-        from huggingface_hub import errors, hf_hub_download
-
-        file = f"wikitext-2-raw-v1/{SPLITS[split]}-00000-of-00001.parquet"
-        try:
-            path = hf_hub_download("Salesforce/wikitext", file, repo_type="dataset")
-        except (errors.HTTPError, OSError) as error:
-            raise CompressionError(
-                "WikiText-2 is not in the cache and the Hugging Face Hub cannot be reached. Use "
-                "the corpus prose or python-docs, or name a text file of your own."
-            ) from error
         import pyarrow.parquet
 
+        path = _fetched(f"wikitext-2-raw-v1/{SPLITS[split]}-00000-of-00001.parquet")
         rows = pyarrow.parquet.read_table(path, columns=["text"]).column("text").to_pylist()
         return "\n\n".join(rows)
+
+
+def _fetched(file: str) -> str:
+    """Return the path of a file of the data set; the network is asked only the first time."""
+    from huggingface_hub import HfApi, constants, errors, hf_hub_download
+
+    try:
+        return hf_hub_download(REPOSITORY, file, repo_type="dataset", local_files_only=True)
+    except errors.LocalEntryNotFoundError:
+        pass
+    try:
+        with disk_errors(Path(constants.HF_HUB_CACHE)):
+            # Left alone, hf_hub_download asks a Hub that does not answer for minutes.
+            HfApi().dataset_info(REPOSITORY, timeout=TIMEOUT)
+            return hf_hub_download(REPOSITORY, file, repo_type="dataset")
+    except (
+        errors.HTTPError,  # type: ignore[attr-defined]
+        OSError,
+        json.JSONDecodeError,
+    ) as error:
+        raise CompressionError(
+            "WikiText-2 is not in the cache and the Hugging Face Hub cannot be reached "
+            f"({reason_of(error).rstrip('.')}). Use the corpus prose or python-docs, or name a "
+            "text file of your own."
+        ) from error

@@ -5,6 +5,7 @@ The order is: what is already here, the Hub, the package index. Nothing here loa
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -14,13 +15,12 @@ from compress_lib.progress import Progress, no_progress
 from compress_lib.sources.base import HubUnreachableError, Weights
 from compress_lib.sources.gguf import cached_package, fetch_package, from_gguf
 from compress_lib.sources.hub import cached_snapshot, fetch_snapshot
+from compress_lib.sources.memory import check_memory
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def locate(
-    model: str, *, revision: str | None = None, progress: Progress = no_progress
-) -> Weights:
+def locate(model: str, *, revision: str | None = None, progress: Progress = no_progress) -> Weights:
     """Find, and where needed fetch, the files of a model.
 
     Args:
@@ -34,10 +34,10 @@ def locate(
     """
     if model in CATALOGUE:
         return _locate_entry(model, revision, progress)
-    path = Path(model).expanduser()
-    if path.suffix == ".gguf":
+    path = _path(model)
+    if path is not None and path.suffix.lower() == ".gguf":
         return from_gguf(path, progress=progress)
-    if path.is_dir():
+    if path is not None and path.is_dir():
         return Weights(str(path), f"folder {path.name}", _folder_revision(path))
     if HUB_ID.fullmatch(model) and not model.startswith(("./", "../")):
         try:
@@ -63,6 +63,7 @@ def _locate_entry(name: str, revision: str | None, progress: Progress) -> Weight
         wanted = revision in (None, entry.package.revision)
         found = cached_package(entry.package) if wanted else None
         if found is None and revision == entry.package.revision:
+            check_memory(name, entry.parameters)
             return fetch_package(entry.package, progress)
     if found is not None:
         return found
@@ -70,6 +71,7 @@ def _locate_entry(name: str, revision: str | None, progress: Progress) -> Weight
         return fetch_snapshot(entry.hub_id, revision, progress)
     except HubUnreachableError as error:
         if entry.package is not None and revision is None:
+            check_memory(name, entry.parameters)
             return fetch_package(entry.package, progress)
         raise ModelUnavailableError(
             f"{name} is not in the cache and the Hugging Face Hub cannot be reached ({error}). "
@@ -77,10 +79,20 @@ def _locate_entry(name: str, revision: str | None, progress: Progress) -> Weight
         ) from error
 
 
+def _path(text: str) -> Path | None:
+    """Return a text as a path, or None where the system cannot even look for it."""
+    if not text:
+        return None  # Not the current folder.
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, ValueError, RuntimeError):  # Too long, with a zero byte, of no such user.
+        return None
+    return path
+
+
 def _folder_revision(path: Path) -> str:
     """Tell versions of a local folder apart by its files' names, sizes and times."""
-    import hashlib
-
     digest = hashlib.sha256()
     for file in sorted(path.glob("*.safetensors")):
         state = file.stat()

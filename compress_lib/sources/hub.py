@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,30 +11,41 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import ModelUnavailableError
 from compress_lib.progress import Progress
-from compress_lib.sources.base import HubUnreachableError, Weights, is_checkpoint
+from compress_lib.sources.base import HubUnreachableError, Weights, is_checkpoint, reason_of
 from compress_lib.sources.memory import check_memory
-from compress_lib.storage import check_room, home, read_json, write_whole
+from compress_lib.storage import check_room, disk_errors, home, read_json, write_whole
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-FILES = ("*.safetensors", "*.json", "tokenizer.model", "*.txt", "*.jinja")
+FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
+"""What is fetched beside the weights; never pickles or code."""
+
+SUBFOLDERS = ["*/*"]
+"""Never fetched: they hold the same model in other formats."""
+
 TIMEOUT = 10.0
 CONVERSION_AUTHOR = "SFconvertbot"
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def cached_snapshot(hub_id: str, revision: str | None) -> Weights | None:
     """Return a whole checkpoint that is already here, without asking the network."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub import errors, snapshot_download
 
-    known = read_json(_note_path(hub_id)) or {}
-    commit = revision or pinned_commit(hub_id) or known.get("commit")
-    if not commit or not re.fullmatch(r"[0-9a-f]{40}", commit):
+    wanted = revision or pinned_commit(hub_id) or "main"
+    commit = wanted if COMMIT.fullmatch(wanted) else _known_commits(hub_id).get(wanted)
+    if commit is None:
         return None
     try:
-        folder = snapshot_download(hub_id, revision=commit, local_files_only=True)
-    except LocalEntryNotFoundError:
+        folder = snapshot_download(
+            hub_id,
+            revision=commit,
+            allow_patterns=FILES,
+            ignore_patterns=SUBFOLDERS,
+            local_files_only=True,
+        )
+    except (errors.LocalEntryNotFoundError, errors.HFValidationError):
         return None
     if not is_checkpoint(Path(folder)):
         return None
@@ -41,30 +53,36 @@ def cached_snapshot(hub_id: str, revision: str | None) -> Weights | None:
 
 
 def fetch_snapshot(hub_id: str, revision: str | None, progress: Progress) -> Weights:
-    """Check a checkpoint's headers and download it; a broken download resumes next time.
+    """Check a checkpoint's headers and download it; files that arrived are not fetched again.
 
     Raises:
         HubUnreachableError: The Hub does not answer.
         ModelUnavailableError: It is unknown, gated, not in safetensors, or too large.
+        CompressionError: The disk has no room for it.
     """
-    progress(0.0, f"Asking the Hugging Face Hub about {hub_id}")
-    with _hub_errors(hub_id, revision):
-        from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
+    progress(0.0, f"Asking the Hugging Face Hub about {hub_id}")
+    cache = Path(constants.HF_HUB_CACHE)
+    with _hub_errors(hub_id, revision), disk_errors(cache):
         info = _model_info(hub_id, revision or pinned_commit(hub_id))
         commit = str(info.sha)
-        parameters, nbytes = _weights_size(hub_id, commit)
+        parameters, sizes = _weights(hub_id, commit)
         check_memory(hub_id, parameters)
-        check_room(home(), nbytes, f"The download of {hub_id}")
-        folder = snapshot_download(
-            hub_id,
-            revision=commit,
-            allow_patterns=list(FILES),
-            tqdm_class=_progress_bar(progress, hub_id),
-        )
+        nbytes = sum(sizes.values())
+        check_room(cache, nbytes, f"The download of {hub_id}", "HF_HOME")
+        with _plain_http():
+            folder = snapshot_download(
+                hub_id,
+                revision=commit,
+                allow_patterns=[*FILES, *sizes],
+                ignore_patterns=SUBFOLDERS,
+                tqdm_class=_progress_bar(progress, hub_id, nbytes),
+            )
     if not is_checkpoint(Path(folder)):
         raise ModelUnavailableError(f"The files of {hub_id} on the Hub are not a whole checkpoint.")
-    write_whole(_note_path(hub_id), f'{{"commit": "{commit}"}}\n')
+    commits = {**_known_commits(hub_id), revision or "main": commit}
+    write_whole(_note_path(hub_id), json.dumps(commits, indent=1) + "\n")
     return Weights(folder, f"Hugging Face Hub ({hub_id})", commit)
 
 
@@ -87,12 +105,18 @@ def pinned_commit(hub_id: str) -> str | None:
 
 
 def _note_path(hub_id: str) -> Path:
-    """The file that remembers which commit was resolved at the first load."""
+    """The file that remembers to which commits names were resolved at their first load."""
     return home() / "hub" / f"{hub_id.replace('/', '--')}.json"
+
+
+def _known_commits(hub_id: str) -> dict[str, str]:
+    known = read_json(_note_path(hub_id))
+    return known if isinstance(known, dict) else {}
 
 
 def _model_info(hub_id: str, revision: str | None) -> ModelInfo:
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi()
     info = api.model_info(hub_id, revision=revision, timeout=TIMEOUT)
@@ -101,28 +125,49 @@ def _model_info(hub_id: str, revision: str | None) -> ModelInfo:
         return info
     # Older repositories hold pickles only; the Hub's own converter then left its safetensors
     # in a pull request, which is where transformers looks as well.
-    for discussion in api.get_repo_discussions(hub_id, author=CONVERSION_AUTHOR):
-        if discussion.is_pull_request and discussion.status in ("open", "merged"):
-            return api.model_info(hub_id, revision=discussion.git_reference, timeout=TIMEOUT)
+    try:
+        for discussion in api.get_repo_discussions(hub_id, author=CONVERSION_AUTHOR):
+            ours = discussion.is_pull_request and discussion.author == CONVERSION_AUTHOR
+            if ours and discussion.status in ("open", "merged"):
+                return api.model_info(hub_id, revision=discussion.git_reference, timeout=TIMEOUT)
+    except HfHubHTTPError as error:
+        # A repository can have its discussions turned off.
+        if error.response.status_code >= 500:
+            raise
     return info
 
 
-def _weights_size(hub_id: str, commit: str) -> tuple[int, int]:
-    """Return the number of weights and their bytes from the headers alone."""
+def _weights(hub_id: str, commit: str) -> tuple[int, dict[str, int]]:
+    """Return the number of weights and the bytes of every file, from the headers alone."""
     from huggingface_hub import HfApi
 
     metadata = HfApi().get_safetensors_metadata(hub_id, revision=commit)
-    parameters = sum(metadata.parameter_count.values())
-    nbytes = 0
-    for file in metadata.files_metadata.values():
-        nbytes += max((t.data_offsets[1] for t in file.tensors.values()), default=0)
-    return parameters, nbytes
+    sizes = {
+        name: max((tensor.data_offsets[1] for tensor in file.tensors.values()), default=0)
+        for name, file in metadata.files_metadata.items()
+    }
+    return sum(metadata.parameter_count.values()), sizes
 
 
-def _progress_bar(progress: Progress, hub_id: str) -> type[Any]:
+@contextmanager
+def _plain_http() -> Iterator[None]:
+    """Leave hf_xet out: it swallows what a progress callback raises, so nothing can stop it."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_XET = before
+
+
+def _progress_bar(progress: Progress, hub_id: str, nbytes: int) -> type[Any]:
     from tqdm.auto import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    share = 0.0
+
+    class Bar(tqdm):  # type: ignore[misc]
         """Passes on the bytes that came; draws nothing."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -131,10 +176,15 @@ def _progress_bar(progress: Progress, hub_id: str) -> type[Any]:
             super().__init__(*args, **{**kwargs, "disable": False, "file": _Nowhere()})
 
         def update(self, n: float | None = 1) -> bool | None:
-            done = super().update(n)
-            if self._counts_bytes and self.total:
-                share = min(self.n / self.total, 1.0)
-                progress(share, f"Downloading {hub_id}: {self.n / 1e6:.0f} MB")
+            nonlocal share
+            done: bool | None = super().update(n)
+            if self._counts_bytes:
+                # The bar's own total grows with every file that begins, and a file may begin
+                # anew, so the share is of the known bytes and never falls.
+                total = max(self.total or 0, nbytes, 1)
+                share = max(share, min(self.n / total, 1.0))
+                arrived = f"{share * total / 1e6:.0f} of {total / 1e6:.0f} MB"
+                progress(share, f"Downloading {hub_id}: {arrived}")
             return done
 
     return Bar
@@ -168,6 +218,8 @@ def _hub_errors(hub_id: str, revision: str | None) -> Iterator[None]:
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelUnavailableError(f"{hub_id} has no revision {revision!r} on the Hub.") from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise ModelUnavailableError(f"A file that {hub_id} names is not on the Hub.") from error
     except (errors.NotASafetensorsRepoError, errors.SafetensorsParsingError) as error:
         raise ModelUnavailableError(
             f"{hub_id} has no readable safetensors weights; other formats can run code when "
@@ -178,8 +230,17 @@ def _hub_errors(hub_id: str, revision: str | None) -> Iterator[None]:
     except (
         errors.OfflineModeIsEnabled,
         errors.LocalEntryNotFoundError,
-        errors.HTTPError,
+        errors.HTTPError,  # type: ignore[attr-defined]
         ConnectionError,
         TimeoutError,
+        json.JSONDecodeError,  # A login page of the network, in place of the Hub.
     ) as error:
-        raise HubUnreachableError(str(error).split("\n")[0] or type(error).__name__) from error
+        if getattr(getattr(error, "response", None), "status_code", None) == 401:
+            raise ModelUnavailableError(
+                "The Hugging Face Hub does not accept the access token of this machine: log in "
+                "again with `hf auth login`, or correct HF_TOKEN."
+            ) from error
+        raise HubUnreachableError(reason_of(error).rstrip(".")) from error
+    except OSError as error:
+        message = f"{hub_id} could not be downloaded: {reason_of(error)}"
+        raise ModelUnavailableError(message) from error

@@ -13,23 +13,32 @@ BYTES_PER_WEIGHT = 4
 WORKING_SHARE = 1.6
 """The model, its largest matrix decomposed in float64, and logits of both models."""
 
+CGROUP = Path("/sys/fs/cgroup")
+
 
 def available_memory() -> int:
     """Return the bytes that can still be used, a container's limit included."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    limit = Path("/sys/fs/cgroup/memory.max")
-    used = Path("/sys/fs/cgroup/memory.current")
+    limit, used = CGROUP / "memory.max", CGROUP / "memory.current"
     if limit.exists() and used.exists():
         text = limit.read_text().strip()
         if text.isdigit():
-            free = min(free, int(text) - int(used.read_text()))
+            free = min(free, int(text) - int(used.read_text()) + _reclaimable())
     return free
 
 
+def _reclaimable() -> int:
+    """Return the bytes of read files that a container's kernel keeps only while it has room."""
+    stat = CGROUP / "memory.stat"
+    lines = stat.read_text().splitlines() if stat.exists() else []
+    counts = dict(line.split(" ", 1) for line in lines if " " in line)
+    return int(counts.get("inactive_file", 0))
+
+
 def check_memory(model: str, parameters: int) -> None:
-    """Refuse a model that would not fit, before anything is downloaded.
+    """Refuse a model that would not fit, before anything is downloaded or converted.
 
     Raises:
         ModelUnavailableError: It needs more memory than is available.
