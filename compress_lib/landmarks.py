@@ -1,0 +1,47 @@
+"""Measured runs of the default model that the page shows before anyone has run anything.
+
+Every file in `assets/landmarks` is the record of one run, as `compress-lab bench landmarks`
+writes it: with the plan that repeats it, the source of the weights, and the versions used.
+Knows no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from compress_lib.plan import DENSE, Plan, Rule
+from compress_lib.results import RunRecord
+
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "landmarks"
+
+EMBEDDING = "embedding"
+KEEPS = (0.9, 0.75, 0.5, 0.25)
+TABLE_METHODS = ("svd", "row_normalized_svd", "frequency_svd", "autoencoder")
+
+
+def landmark_plans() -> dict[str, Plan]:
+    """Return the plans of all landmarks by the names of their files."""
+    plans = {"baseline": Plan(rules=(Rule(method=DENSE, keep=1.0),))}
+    for method in TABLE_METHODS:
+        for keep in KEEPS:
+            rule = Rule(pattern=EMBEDDING, method=method, keep=keep)
+            plans[f"{EMBEDDING}-{method}-{keep:g}"] = Plan(rules=(rule,))
+    for name, pattern, keeps in (
+        ("attention", "*attn*", (0.9, 0.75, 0.5)),
+        ("ffn", "*mlp*", (0.95, 0.9, 0.8)),
+        ("everything", "*", (0.9, 0.75)),
+    ):
+        for keep in keeps:
+            plans[f"{name}-svd-{keep:g}"] = Plan(rules=(Rule(pattern=pattern, keep=keep),))
+    return plans
+
+
+@cache
+def load_landmarks(folder: Path = FOLDER) -> tuple[RunRecord, ...]:
+    """Read the landmark records, by name; none where there are no files."""
+    return tuple(
+        RunRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
+        for file in sorted(folder.glob("*.json"))
+    )
