@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlencode
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, check_integer, check_number
@@ -52,6 +51,8 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.method == DENSE:
+            object.__setattr__(self, "keep", 1.0)
+            object.__setattr__(self, "options", {})
             return
         keep = check_number("keep", self.keep)
         if not 0 < keep <= 1:
@@ -167,9 +168,7 @@ class Plan:
         """The plan's identity: equal for plans that give the same numbers."""
         canonical = asdict(self)
         for rule, data in zip(self.rules, canonical["rules"], strict=True):
-            if rule.method == DENSE:
-                data |= {"keep": 1.0, "options": {}}
-            else:
+            if rule.method != DENSE:
                 data["options"] = asdict(rule.build(self.seed))  # type: ignore[call-overload]
         for text in (canonical["evaluation"], canonical["calibration"]):
             # A text that was read is known by its digest, wherever the file lies.
@@ -204,23 +203,9 @@ class Plan:
 
     def to_query(self) -> str:
         """Return the plan as a short query string; text of one's own is left out."""
-        default = Plan()
-        pairs: list[tuple[str, str]] = [("model", self.model)]
-        pairs += [("rule", _rule_text(rule)) for rule in self.rules]
-        for name, value, usual in (
-            ("text", self.evaluation.corpus, default.evaluation.corpus),
-            ("tokens", self.evaluation.tokens, default.evaluation.tokens),
-            ("context", self.evaluation.context, default.evaluation.context),
-            ("calibration", self.calibration.corpus, default.calibration.corpus),
-            ("calibration_tokens", self.calibration.tokens, default.calibration.tokens),
-            ("new_tokens", self.generation.max_new_tokens, default.generation.max_new_tokens),
-            ("temperature", self.generation.temperature, default.generation.temperature),
-            ("seed", self.seed, default.seed),
-        ):
-            if value != usual and value != OWN_TEXT:
-                pairs.append((name, str(value)))
-        pairs += [("prompt", prompt) for prompt in self.prompts]
-        return urlencode(pairs)
+        from compress_lib.links import to_query
+
+        return to_query(self)
 
     @classmethod
     def from_query(cls, query: str) -> Plan:
@@ -229,35 +214,9 @@ class Plan:
         Raises:
             CompressionError: It names something unknown, or a value out of range.
         """
-        pairs = parse_qsl(query, keep_blank_values=True)
-        single = dict(pairs)
-        plan = cls()
-        rules = tuple(_rule_from_text(value) for name, value in pairs if name == "rule")
-        prompts = tuple(value for name, value in pairs if name == "prompt")
+        from compress_lib.links import from_query
 
-        def number(name: str, usual: float) -> float:
-            return check_number(name, single.get(name, usual))
-
-        evaluation, calibration, writing = plan.evaluation, plan.calibration, plan.generation
-        return cls(
-            model=single.get("model", plan.model),
-            rules=rules or plan.rules,
-            evaluation=TextSpec(
-                corpus=single.get("text", evaluation.corpus),
-                tokens=int(number("tokens", evaluation.tokens)),
-                context=int(number("context", evaluation.context)),
-            ),
-            calibration=TextSpec(
-                corpus=single.get("calibration", calibration.corpus),
-                tokens=int(number("calibration_tokens", calibration.tokens)),
-            ),
-            prompts=prompts or plan.prompts,
-            generation=Generation(
-                max_new_tokens=int(number("new_tokens", writing.max_new_tokens)),
-                temperature=number("temperature", writing.temperature),
-            ),
-            seed=int(number("seed", plan.seed)),
-        )
+        return from_query(query)
 
     def resolved(self, *, revision: str, evaluation: str, calibration: str | None) -> Plan:
         """Return the plan with the exact weights and texts that it met (SHA-256 digests)."""
@@ -274,16 +233,3 @@ def _reader() -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Plan)
-
-
-def _rule_text(rule: Rule) -> str:
-    options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
-    return "~".join([rule.pattern, rule.method, f"{rule.keep:g}", *options])
-
-
-def _rule_from_text(text: str) -> Rule:
-    pattern, method, keep, *options = [*text.split("~"), "", ""][: max(3, text.count("~") + 1)]
-    if not method or not keep:
-        raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
-    pairs = dict(part.partition("=")[::2] for part in options)
-    return Rule(pattern=pattern, method=method, keep=check_number("keep", keep), options=pairs)

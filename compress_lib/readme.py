@@ -7,16 +7,21 @@ from collections.abc import Iterable
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
+from compress_lib.formatting import format_perplexity
+from compress_lib.landmarks import load_landmarks
 from compress_lib.methods import METHODS
-from compress_lib.results import METRICS
+from compress_lib.metrics import METRICS
+from compress_lib.results import RunRecord, describe
 
 
 def fill(text: str) -> str:
     """Return a README with every block between its markers made afresh."""
     for name, rows in _blocks().items():
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        body = "\n".join(rows) + "\n"
-        text = marks.sub(lambda found, body=body: found[1] + body + found[2], text)
+        found = marks.search(text)
+        if found:
+            body = "".join(f"{row}\n" for row in rows)
+            text = text[: found.start()] + found[1] + body + found[2] + text[found.end() :]
     return text
 
 
@@ -57,11 +62,28 @@ def _blocks() -> dict[str, list[str]]:
                 for entry in CATALOGUE.values()
             ),
         ),
+        "landmarks": _table(
+            ("run", "perplexity", "size", "same first choice", "direction error"),
+            (_landmark(record) for record in load_landmarks()),
+        ),
         "texts": _table(
             ("corpus", "what it is", "licence"),
             ((f"`{c.name}`", c.label, c.license) for c in CORPORA.values()),
         ),
     }
+
+
+def _landmark(record: RunRecord) -> tuple[str, ...]:
+    memory, found = record.memory, record.metrics()
+    direction = found["direction_error"]
+    return (
+        describe(record),
+        format_perplexity(record.perplexity.compressed),
+        f"{memory.compressed_bytes / 1e6:.0f} MB "
+        f"({memory.compressed_bytes / memory.baseline_bytes:.0%})",
+        f"{record.agreement.top1:.1%}",
+        "" if direction is None else f"{direction:.4f}",
+    )
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -7,87 +7,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 from compress_lib.errors import CompressionError
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that results show.
-
-    Attributes:
-        name: Its key in `RunRecord.metrics`.
-        label: What people read.
-        unit: Its unit, or nothing.
-        lower_is_better: Which way is better.
-        meaning: One sentence with the formula.
-    """
-
-    name: str
-    label: str
-    unit: str
-    lower_is_better: bool
-    meaning: str
-
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            "perplexity",
-            "Perplexity",
-            "",
-            True,
-            "exp(sum of −ln p(token) ÷ predicted tokens): how many tokens the model hesitates "
-            "between on average.",
-        ),
-        Metric(
-            "perplexity_ratio",
-            "Perplexity × baseline",
-            "×",
-            True,
-            "Compressed perplexity ÷ baseline perplexity on the same tokens.",
-        ),
-        Metric(
-            "megabytes", "Size", "MB", True, "All tensors a checkpoint stores, shared ones once."
-        ),
-        Metric(
-            "size_share", "Share of the bytes", "%", True, "Compressed bytes ÷ baseline bytes."
-        ),
-        Metric(
-            "kl",
-            "KL divergence",
-            "nats",
-            True,
-            "Mean over tokens of Σ p ln(p ÷ q), p the baseline's and q the compressed model's "
-            "next-token probabilities.",
-        ),
-        Metric(
-            "top1",
-            "Same first choice",
-            "%",
-            False,
-            "How often both models find the same next token likeliest.",
-        ),
-        Metric(
-            "direction_error",
-            "Direction error",
-            "",
-            True,
-            "Mean over rows of 1 − cos(original row, compressed row), of the embedding.",
-        ),
-        Metric(
-            "relative_error",
-            "Relative error",
-            "",
-            True,
-            "‖W − Ŵ‖ ÷ ‖W‖ over all compressed weights (Frobenius norms).",
-        ),
-    )
-}
-"""The one table that headers, axes and better-arrows read."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -266,7 +189,7 @@ class RunRecord:
         return float((lost / total) ** 0.5) if total else 0.0
 
     def metrics(self) -> dict[str, float | None]:
-        """Return every number of `METRICS`; None where it does not apply."""
+        """Return every number of `metrics.METRICS`; None where it does not apply."""
         tables = [t for t in self.targets if t.family in ("embedding", "head")]
         return {
             "perplexity": self.perplexity.compressed,
@@ -303,7 +226,7 @@ def describe(record: RunRecord) -> str:
 
 
 def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return one row a run, with every metric of `METRICS`."""
+    """Return one row a run, with every metric of `metrics.METRICS`."""
     import pandas as pd
 
     rows = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -13,20 +12,20 @@ from typing import TYPE_CHECKING
 import torch
 
 from compress_lib.allocation import Assignment, allocate
+from compress_lib.blocks import calibration_blocks, evaluation_blocks
 from compress_lib.compression import Calibration, Compressed, compress_model
-from compress_lib.corpora import Text, read_text
-from compress_lib.errors import CompressionError
-from compress_lib.evaluation.likelihood import Comparison, compare, token_blocks
+from compress_lib.corpora import read_text
+from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.generation import write_both
 from compress_lib.models import LanguageModel, load_model
-from compress_lib.plan import OWN_TEXT, Plan
+from compress_lib.plan import Plan
 from compress_lib.progress import Progress, no_progress, span
+from compress_lib.provenance import environment, perplexity_record
 from compress_lib.results import (
     AgreementRecord,
     DirectionRecord,
     ModelRecord,
-    PerplexityRecord,
     RunRecord,
     TargetRecord,
     TextRecord,
@@ -34,11 +33,6 @@ from compress_lib.results import (
 
 if TYPE_CHECKING:
     from compress_lib.store import Store
-
-OVERLAP_TOKENS = 32
-"""Text is taken to be the same where so many tokens in a row are."""
-
-OVERLAP_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -141,8 +135,8 @@ def execute(
     clock.lap("load")
     yield Event(0.1, f"Loaded {model.id} from {model.source}")
 
-    blocks = _blocks(model, plan, evaluation)
-    text = _calibration(model, plan, calibration, blocks)
+    blocks = evaluation_blocks(model, plan.evaluation, evaluation)
+    text = calibration_blocks(model, plan.calibration, calibration, blocks)
     clock.lap("calibrate")
 
     targets: list[Compressed] = []
@@ -173,7 +167,9 @@ def execute(
         plan=plan.to_json(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         model=ModelRecord(model.id, model.revision, model.source, model.parameters),
-        perplexity=_perplexity_record(model, comparison, blocks, plan, evaluation),
+        perplexity=perplexity_record(
+            model, comparison, blocks, plan.evaluation.context, evaluation
+        ),
         agreement=AgreementRecord(kl=comparison.kl, top1=comparison.top1),
         memory=compare_memory(model, compressed),
         targets=tuple(done.record for done in targets),
@@ -193,79 +189,6 @@ def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) ->
         if isinstance(event, Finished):
             return event.record
     raise AssertionError("a run ends with Finished")
-
-
-def environment(model: LanguageModel) -> dict[str, str]:
-    """Describe where a run was made."""
-    import transformers
-
-    from compress_lib import __version__
-
-    return {
-        "compress_lib": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": str(model.device),
-        "threads": str(torch.get_num_threads()),
-        "computed_in": str(model.module.dtype).removeprefix("torch."),
-        "stored_as": str(model.dtype).removeprefix("torch."),
-    }
-
-
-def encode(model: LanguageModel, text: Text) -> list[int]:
-    """Tokenize a whole text at once, with nothing prepended."""
-    # The tokenizer warns that a whole corpus is longer than the model reads at once; it is cut
-    # into blocks afterwards.
-    ids: list[int] = model.tokenizer(text.content, add_special_tokens=False, verbose=False)[
-        "input_ids"
-    ]
-    return ids
-
-
-def check_disjoint(evaluation: list[int], calibration: list[int]) -> None:
-    """Refuse calibration text that contains text of the evaluation.
-
-    Raises:
-        CompressionError: More than one in a hundred evaluation passages of 32 tokens stand in
-            the calibration text as well.
-    """
-    size = OVERLAP_TOKENS
-    seen = {tuple(calibration[i : i + size]) for i in range(len(calibration) - size + 1)}
-    passages = [tuple(evaluation[i : i + size]) for i in range(len(evaluation) - size + 1)]
-    shared = sum(passage in seen for passage in passages)
-    if passages and shared > OVERLAP_SHARE * len(passages):
-        raise CompressionError(
-            f"{shared / len(passages):.0%} of the evaluation text stands in the calibration text "
-            "as well, so the result would flatter itself. Name another calibration text."
-        )
-
-
-def _blocks(model: LanguageModel, plan: Plan, text: Text) -> list[torch.Tensor]:
-    spec = plan.evaluation
-    limit = model.max_context
-    if limit and spec.context > limit:
-        raise CompressionError(
-            f"A context of {spec.context:,} tokens is longer than {model.id} can read; at most "
-            f"{limit:,}."
-        )
-    ids = encode(model, text)
-    own = spec.corpus == OWN_TEXT
-    return token_blocks(ids, tokens=spec.tokens, context=spec.context, name=text.name, at_most=own)
-
-
-def _calibration(
-    model: LanguageModel, plan: Plan, text: Text | None, evaluation: list[torch.Tensor]
-) -> Calibration:
-    if text is None:
-        return Calibration()
-    spec = plan.calibration
-    ids = encode(model, text)[: spec.tokens]
-    check_disjoint(torch.cat(evaluation).tolist(), ids)
-    context = min(spec.context, model.max_context or spec.context)
-    blocks = token_blocks(ids, tokens=spec.tokens, context=context, name=text.name, at_most=True)
-    return Calibration(tuple(blocks))
 
 
 def _compress(
@@ -315,33 +238,6 @@ def _target_line(record: TargetRecord) -> str:
         f"{record.names[0]}: {record.method}{rank}, {kept:.1%} of the bytes, relative error "
         f"{record.relative_error:.4f}, direction error {record.direction_error.mean:.4f}, "
         f"{record.seconds:.1f} s"
-    )
-
-
-def _perplexity_record(
-    model: LanguageModel,
-    comparison: Comparison,
-    blocks: list[torch.Tensor],
-    plan: Plan,
-    text: Text,
-) -> PerplexityRecord:
-    predicted = [str(model.tokenizer.decode(block[1:].tolist())) for block in blocks]
-    nbytes = max(sum(len(piece.encode()) for piece in predicted), 1)
-    nats_per_bit = 0.6931471805599453
-    return PerplexityRecord(
-        baseline=comparison.baseline.value,
-        compressed=comparison.compressed.value,
-        baseline_stderr=comparison.baseline.stderr,
-        compressed_stderr=comparison.compressed.stderr,
-        ratio=comparison.ratio.value,
-        ratio_stderr=comparison.ratio.stderr,
-        tokens=sum(len(block) for block in blocks),
-        predictions=comparison.predictions,
-        context=plan.evaluation.context,
-        corpus=text.name,
-        digest=text.digest,
-        baseline_bits_per_byte=comparison.nll("baseline") / nats_per_bit / nbytes,
-        compressed_bits_per_byte=comparison.nll("compressed") / nats_per_bit / nbytes,
     )
 
 

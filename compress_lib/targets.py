@@ -70,12 +70,17 @@ class Target:
 def matches(target: Target, pattern: str) -> bool:
     """Tell whether a pattern selects a target.
 
-    A pattern is `WHICH`, `WHICH@LAYERS` or `@LAYERS`. `WHICH` is a family of `FAMILIES`, or a
-    name in which `*` stands for anything; `LAYERS` is a number or a range such as `0-5`.
+    A pattern is one or several parts with commas between them. A part is `WHICH`, `WHICH@LAYERS`
+    or `@LAYERS`: `WHICH` is a family of `FAMILIES`, or a name in which `*` stands for anything;
+    `LAYERS` is a number or a range such as `0-5`.
 
     Raises:
-        CompressionError: The part after `@` is neither a number nor a range.
+        CompressionError: What follows an `@` is neither a number nor a range.
     """
+    return any(_matches_part(target, part) for part in pattern.split(","))
+
+
+def _matches_part(target: Target, pattern: str) -> bool:
     which, at, layers = pattern.strip().partition("@")
     if at and not _in_layers(target.layer, layers, pattern):
         return False

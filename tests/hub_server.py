@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 API = re.compile(
     r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|discussions)(?:/([^/]+))?)?"
@@ -72,6 +72,7 @@ class HubServer:
         held: While it is cleared, downloads of weights wait half-way.
         half_way: Set when a download waits there.
         pause: How many seconds every answer takes.
+        ranges: Whether a part of a file can be asked for.
     """
 
     repos: dict[str, Repo] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class HubServer:
     held: threading.Event = field(default_factory=threading.Event)
     half_way: threading.Event = field(default_factory=threading.Event)
     pause: float = 0.0
+    ranges: bool = True
 
     def __post_init__(self) -> None:
         self.held.set()
@@ -148,18 +150,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(match[1] or "models", match[2], unquote(match[3]), unquote(match[4]))
         elif match := API.fullmatch(url.path):
             revision = unquote(match[4] or "main")
-            self._api(match[1], match[2], match[3], revision, parse_qs(url.query))
+            self._api(match[1], match[2], match[3], revision)
         else:
             self._error(404, None, "no such address")
 
-    def _api(
-        self, kind: str, repo_id: str, part: str | None, revision: str, query: dict[str, list[str]]
-    ) -> None:
+    def _api(self, kind: str, repo_id: str, part: str | None, revision: str) -> None:
         repo = self._repo(kind, repo_id)
         if repo is None:
             return
         if part == "discussions":
-            self._discussions(repo, repo_id, query)
+            self._discussions(repo, repo_id)
             return
         commit = self._commit(repo, revision)
         if commit is None:
@@ -172,11 +172,11 @@ class _Handler(BaseHTTPRequestHandler):
         about = {"id": repo_id, "modelId": repo_id, "sha": commit, "siblings": siblings}
         self._json({**about, "_id": "0", "private": False, "gated": repo.gated, "tags": []})
 
-    def _discussions(self, repo: Repo, repo_id: str, query: dict[str, list[str]]) -> None:
+    def _discussions(self, repo: Repo, repo_id: str) -> None:
+        """List them all: whose they are is for the library to check."""
         if repo.discussions_off:
             self._error(403, None, "Discussions are disabled for this repo")
             return
-        author = query.get("author", [None])[0]
         found = [
             {
                 "num": number,
@@ -188,7 +188,6 @@ class _Handler(BaseHTTPRequestHandler):
                 "repo": {"name": repo_id, "type": "model"},
             }
             for number, name, status in repo.pull_requests
-            if author in (None, name)
         ]
         self._json({"discussions": found, "count": len(found), "start": 0})
 
@@ -213,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["X-Xet-Hash"] = digest
             headers["X-Xet-Refresh-Route"] = f"/api/models/{repo_id}/xet-read-token/{commit}"
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if asked is None:
+        if asked is None or not self.server.hub.ranges:
             self._reply(200, content, headers)
             return
         first, last = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)

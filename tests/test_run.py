@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compress_lib.blocks import check_disjoint
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
@@ -19,7 +20,6 @@ from compress_lib.run import (
     Measured,
     TargetFinished,
     TextWritten,
-    check_disjoint,
     execute,
     run_plan,
 )

@@ -67,6 +67,17 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
     assert_sound(hub_cache, tiny_checkpoint)
 
 
+def test_a_server_that_gives_no_parts_begins_anew(
+    tiny: HubServer, hub_cache: Path, tiny_checkpoint: Files
+) -> None:
+    tiny.ranges = False
+    tiny.cuts["model.safetensors"] = [40_000]
+    shares: list[float] = []
+    locate(HUB_ID, progress=lambda share, message: shares.append(share))
+    assert shares == sorted(shares) and shares[-1] <= 1
+    assert_sound(hub_cache, tiny_checkpoint)
+
+
 def test_a_download_that_keeps_breaking_leaves_a_sound_cache(
     tiny: HubServer, hub_cache: Path, tiny_checkpoint: Files
 ) -> None:

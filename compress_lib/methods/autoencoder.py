@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.methods.base import Method, Preview, low_rank_preview, option, register
+from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.methods.low_rank import low_rank_preview
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:

@@ -13,13 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from compress_lib.errors import (
-    BudgetError,
-    CompressionError,
-    check_integer,
-    check_number,
-    unknown_name,
-)
+from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -194,23 +188,3 @@ def build_method(name: str, options: Mapping[str, object]) -> Method:
                 raise CompressionError(f"{name} has no options, so {given!r} cannot be set.")
             raise unknown_name(f"option of {name}", given, known)
     return METHODS[name](**{key: known[key].coerce(value) for key, value in options.items()})
-
-
-def low_rank_preview(
-    shape: tuple[int, int], *, budget: int, itemsize: int, offset: bool = False
-) -> Preview:
-    """Return the largest rank whose two factors, and an offset `[cols]`, fit into a budget.
-
-    Raises:
-        BudgetError: Not even rank 1 fits.
-    """
-    rows, cols = shape
-    fixed = cols if offset else 0
-    rank = min((budget // itemsize - fixed) // (rows + cols), min(rows, cols))
-    if rank < 1:
-        least = (rows + cols + fixed) * itemsize
-        raise BudgetError(
-            f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at least "
-            f"{least:,} bytes, a keep of {least / (rows * cols * itemsize):.4f}."
-        )
-    return Preview(rank=rank, nbytes=(rank * (rows + cols) + fixed) * itemsize)

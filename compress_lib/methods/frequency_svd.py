@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.methods.base import Method, Preview, low_rank_preview, option, register
-from compress_lib.progress import Progress, no_progress
+from compress_lib.methods.base import option, register
+from compress_lib.methods.low_rank import LowRankMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
-    from compress_lib.matrices import CompressedMatrix
 
 ZIPF_OFFSET = 100
 """The first ids are bytes and special tokens, not the most frequent words."""
@@ -20,7 +19,7 @@ ZIPF_OFFSET = 100
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class FrequencySVD(Method):
+class FrequencySVD(LowRankMethod):
     """Least squared error weighted by smoothed token counts, (count + prior) ^ power.
 
     A short text leaves most tokens uncounted. What is added to the counts is by default shared
@@ -55,26 +54,12 @@ class FrequencySVD(Method):
         """Counts of every token."""
         return frozenset({"row_counts"})
 
-    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`."""
-        return low_rank_preview(shape, budget=budget, itemsize=itemsize)
-
-    def compress(
-        self,
-        weight: Tensor,
-        *,
-        budget: int,
-        statistics: Statistics,
-        progress: Progress = no_progress,
-    ) -> CompressedMatrix:
-        """See `Method.compress`."""
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """See `LowRankMethod.factors`."""
         import torch
 
-        from compress_lib.factorization import low_rank_matrix, row_scaled_svd
+        from compress_lib.factorization import row_scaled_svd
 
-        rank = self.preview(
-            (weight.shape[0], weight.shape[1]), budget=budget, itemsize=weight.element_size()
-        ).rank
         counts = statistics.require("row_counts").to(weight.device).double()
         prior = torch.ones_like(counts)
         if self.prior == "zipf":
@@ -83,5 +68,4 @@ class FrequencySVD(Method):
         # The squared error is weighted by f, so the matrix is scaled by its root.
         frequency = counts + self.smoothing * prior / prior.mean()
         scale = frequency.pow(self.power / 2)
-        left, right = row_scaled_svd(weight, scale, rank)
-        return low_rank_matrix(left, right, weight.dtype)
+        return row_scaled_svd(weight, scale, rank)

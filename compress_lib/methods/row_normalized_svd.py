@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.methods.base import Method, Preview, low_rank_preview, register
-from compress_lib.progress import Progress, no_progress
+from compress_lib.methods.base import register
+from compress_lib.methods.low_rank import LowRankMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
-    from compress_lib.matrices import CompressedMatrix
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class RowNormalizedSVD(Method):
+class RowNormalizedSVD(LowRankMethod):
     """Give every row the same weight, whatever its norm, then restore the norms.
 
     For a projector P the cosine between x and P x is ‖P x‖ ÷ ‖x‖, so the projector that keeps
@@ -30,25 +29,10 @@ class RowNormalizedSVD(Method):
     summary: ClassVar[str] = "SVD of the rows' directions; norms fold into the factor for free."
     paper: ClassVar[str] = "closed form of Bałazy et al. 2021's cosine loss"
 
-    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`."""
-        return low_rank_preview(shape, budget=budget, itemsize=itemsize)
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """See `LowRankMethod.factors`."""
+        from compress_lib.factorization import row_scaled_svd
 
-    def compress(
-        self,
-        weight: Tensor,
-        *,
-        budget: int,
-        statistics: Statistics,
-        progress: Progress = no_progress,
-    ) -> CompressedMatrix:
-        """See `Method.compress`."""
-        from compress_lib.factorization import low_rank_matrix, row_scaled_svd
-
-        rank = self.preview(
-            (weight.shape[0], weight.shape[1]), budget=budget, itemsize=weight.element_size()
-        ).rank
         # A row of zeros has no direction: its scale of 1 leaves it zero, and adds nothing.
         norms = weight.float().norm(dim=1)
-        left, right = row_scaled_svd(weight, norms.where(norms > 0, 1.0).reciprocal(), rank)
-        return low_rank_matrix(left, right, weight.dtype)
+        return row_scaled_svd(weight, norms.where(norms > 0, 1.0).reciprocal(), rank)

@@ -1,0 +1,83 @@
+"""Plans as query strings, short enough to send to a friend: `?model=…&rule=embedding~svd~0.5`."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode
+
+from compress_lib.errors import CompressionError
+from compress_lib.plan import OWN_TEXT, Generation, Plan, Rule, TextSpec
+
+
+def to_query(plan: Plan) -> str:
+    """Return a plan as a query string; text of one's own is left out."""
+    default = Plan()
+    pairs = [("model", plan.model)]
+    pairs += [("rule", _rule_text(rule)) for rule in plan.rules]
+    usual = _values(default)
+    pairs += [
+        (name, str(value))
+        for name, value in _values(plan).items()
+        if value not in (usual[name], OWN_TEXT)
+    ]
+    pairs += [("prompt", prompt) for prompt in plan.prompts]
+    return urlencode(pairs)
+
+
+def from_query(query: str) -> Plan:
+    """Read a plan from a query string made by `to_query`; what is missing takes its default.
+
+    Raises:
+        CompressionError: It names something unknown, or a value out of range.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    default = Plan()
+    # Numbers stay text here: the plan itself checks and converts them.
+    values: dict[str, str] = {name: str(value) for name, value in _values(default).items()}
+    values |= {name: value for name, value in pairs if name in values}
+    rules = tuple(_rule_from_text(value) for name, value in pairs if name == "rule")
+    return Plan(
+        model=dict(pairs).get("model", default.model),
+        rules=rules or default.rules,
+        evaluation=TextSpec(
+            corpus=values["text"],
+            tokens=values["tokens"],  # type: ignore[arg-type]
+            context=values["context"],  # type: ignore[arg-type]
+        ),
+        calibration=TextSpec(
+            corpus=values["calibration"],
+            tokens=values["calibration_tokens"],  # type: ignore[arg-type]
+        ),
+        prompts=tuple(value for name, value in pairs if name == "prompt") or default.prompts,
+        generation=Generation(
+            max_new_tokens=values["new_tokens"],  # type: ignore[arg-type]
+            temperature=values["temperature"],  # type: ignore[arg-type]
+        ),
+        seed=values["seed"],  # type: ignore[arg-type]
+    )
+
+
+def _values(plan: Plan) -> dict[str, str | int | float]:
+    return {
+        "text": plan.evaluation.corpus,
+        "tokens": plan.evaluation.tokens,
+        "context": plan.evaluation.context,
+        "calibration": plan.calibration.corpus,
+        "calibration_tokens": plan.calibration.tokens,
+        "new_tokens": plan.generation.max_new_tokens,
+        "temperature": plan.generation.temperature,
+        "seed": plan.seed,
+    }
+
+
+def _rule_text(rule: Rule) -> str:
+    options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
+    return "~".join([rule.pattern, rule.method, repr(rule.keep), *options])
+
+
+def _rule_from_text(text: str) -> Rule:
+    pattern, *rest = text.split("~")
+    if len(rest) < 2:
+        raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
+    method, keep, *options = rest
+    pairs = dict(part.partition("=")[::2] for part in options)
+    return Rule(pattern=pattern, method=method, keep=keep, options=pairs)  # type: ignore[arg-type]

@@ -1,0 +1,66 @@
+"""What methods have in common whose result is two factors of the largest rank that fits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compress_lib.errors import BudgetError
+from compress_lib.methods.base import Method, Preview
+from compress_lib.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.matrices import CompressedMatrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRankMethod(Method):
+    """Finds left `[rows, rank]` and right `[rank, cols]`; a subclass says how."""
+
+    @abstractmethod
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """Return left `[rows, rank]` and right `[rank, cols]` whose product approximates W."""
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`."""
+        return low_rank_preview(shape, budget=budget, itemsize=itemsize)
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.factorization import low_rank_matrix
+
+        shape = (weight.shape[0], weight.shape[1])
+        rank = self.preview(shape, budget=budget, itemsize=weight.element_size()).rank
+        left, right = self.factors(weight, rank, statistics)
+        return low_rank_matrix(left, right, weight.dtype)
+
+
+def low_rank_preview(
+    shape: tuple[int, int], *, budget: int, itemsize: int, offset: bool = False
+) -> Preview:
+    """Return the largest rank whose two factors, and an offset `[cols]`, fit into a budget.
+
+    Raises:
+        BudgetError: Not even rank 1 fits.
+    """
+    rows, cols = shape
+    fixed = cols if offset else 0
+    rank = min((budget // itemsize - fixed) // (rows + cols), min(rows, cols))
+    if rank < 1:
+        least = (rows + cols + fixed) * itemsize
+        raise BudgetError(
+            f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at least "
+            f"{least:,} bytes, a keep of {least / (rows * cols * itemsize):.4f}."
+        )
+    return Preview(rank=rank, nbytes=(rank * (rows + cols) + fixed) * itemsize)

@@ -1,0 +1,80 @@
+"""The one table of the numbers that results show: headers, axes and better-arrows read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that results show.
+
+    Attributes:
+        name: Its key in `RunRecord.metrics`.
+        label: What people read.
+        unit: Its unit, or nothing.
+        lower_is_better: Which way is better.
+        meaning: One sentence with the formula.
+    """
+
+    name: str
+    label: str
+    unit: str
+    lower_is_better: bool
+    meaning: str
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "perplexity",
+            "Perplexity",
+            "",
+            True,
+            "exp(sum of −ln p(token) ÷ predicted tokens): how many tokens the model hesitates "
+            "between on average.",
+        ),
+        Metric(
+            "perplexity_ratio",
+            "Perplexity × baseline",
+            "×",
+            True,
+            "Compressed perplexity ÷ baseline perplexity on the same tokens.",
+        ),
+        Metric(
+            "megabytes", "Size", "MB", True, "All tensors a checkpoint stores, shared ones once."
+        ),
+        Metric("size_share", "Share of the bytes", "%", True, "Compressed bytes ÷ baseline bytes."),
+        Metric(
+            "kl",
+            "KL divergence",
+            "nats",
+            True,
+            "Mean over tokens of Σ p ln(p ÷ q), p the baseline's and q the compressed model's "
+            "next-token probabilities.",
+        ),
+        Metric(
+            "top1",
+            "Same first choice",
+            "%",
+            False,
+            "How often both models find the same next token likeliest.",
+        ),
+        Metric(
+            "direction_error",
+            "Direction error",
+            "",
+            True,
+            "Mean over rows of 1 − cos(original row, compressed row), of the embedding.",
+        ),
+        Metric(
+            "relative_error",
+            "Relative error",
+            "",
+            True,
+            "‖W − Ŵ‖ ÷ ‖W‖ over all compressed weights (Frobenius norms).",
+        ),
+    )
+}
+"""The one table that headers, axes and better-arrows read."""
