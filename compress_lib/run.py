@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from compress_lib.compression import Calibration, Compressed, compress_model
 from compress_lib.corpora import read_text
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
+from compress_lib.events import Event, Finished, Measured, TargetFinished, TextWritten
 from compress_lib.generation import write_both
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
@@ -24,7 +24,6 @@ from compress_lib.progress import Progress, no_progress, span
 from compress_lib.provenance import environment, perplexity_record
 from compress_lib.results import (
     AgreementRecord,
-    DirectionRecord,
     ModelRecord,
     RunRecord,
     TargetRecord,
@@ -33,48 +32,6 @@ from compress_lib.results import (
 
 if TYPE_CHECKING:
     from compress_lib.store import Store
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something happened; `fraction` is the share of the whole run that is done."""
-
-    fraction: float
-    message: str
-
-
-@dataclass(frozen=True)
-class TargetFinished(Event):
-    """A weight was compressed."""
-
-    record: TargetRecord
-    direction: DirectionRecord | None
-
-
-@dataclass(frozen=True)
-class Measured(Event):
-    """Another block of text was scored: a running estimate."""
-
-    comparison: Comparison
-
-
-@dataclass(frozen=True)
-class TextWritten(Event):
-    """Both models continued a prompt."""
-
-    text: TextRecord
-
-
-@dataclass(frozen=True)
-class Finished(Event):
-    """The run is over. `stored` says that the record is from an earlier run.
-
-    `compressed` is the compressed model, None with a stored record.
-    """
-
-    record: RunRecord
-    stored: bool
-    compressed: LanguageModel | None
 
 
 Loader = Callable[[str, str | None, str, Progress], LanguageModel]

@@ -10,19 +10,12 @@ import pytest
 
 from compress_lib.blocks import check_disjoint
 from compress_lib.errors import CompressionError, StoppedError
+from compress_lib.events import Event, Finished, Measured, TargetFinished, TextWritten
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
 from compress_lib.results import RunRecord
-from compress_lib.run import (
-    Event,
-    Finished,
-    Measured,
-    TargetFinished,
-    TextWritten,
-    execute,
-    run_plan,
-)
+from compress_lib.run import execute, run_plan
 from compress_lib.store import Store
 from tests.tiny import save_tiny
 

@@ -44,9 +44,10 @@ def run(options: argparse.Namespace) -> None:
 
 def _landmarks(options: argparse.Namespace) -> None:
     """Make every landmark that is missing; what is finished stays if it is stopped."""
+    from compress_lib.events import Finished
     from compress_lib.landmarks import FOLDER, landmark_plans
     from compress_lib.models import load_model
-    from compress_lib.run import Finished, execute
+    from compress_lib.run import execute
     from compress_lib.storage import write_whole
 
     folder = Path(options.out) if options.out else FOLDER

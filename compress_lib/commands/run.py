@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> None:
     plan = read_plan(options)
     _check_places(options)
     from compress_lib.checkpoint import save_compressed
-    from compress_lib.run import Event, Finished, execute
+    from compress_lib.events import Event, Finished
+    from compress_lib.run import execute
     from compress_lib.storage import write_whole
     from compress_lib.store import Store
 

@@ -1,0 +1,54 @@
+"""What a run tells while it works. Knows no torch, so that a page can be built without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compress_lib.results import DirectionRecord, RunRecord, TargetRecord, TextRecord
+
+if TYPE_CHECKING:
+    from compress_lib.evaluation.likelihood import Comparison
+    from compress_lib.models import LanguageModel
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened; `fraction` is the share of the whole run that is done."""
+
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True)
+class TargetFinished(Event):
+    """A weight was compressed."""
+
+    record: TargetRecord
+    direction: DirectionRecord | None
+
+
+@dataclass(frozen=True)
+class Measured(Event):
+    """Another block of text was scored: a running estimate."""
+
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class TextWritten(Event):
+    """Both models continued a prompt."""
+
+    text: TextRecord
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The run is over. `stored` says that the record is from an earlier run.
+
+    `compressed` is the compressed model, None with a stored record.
+    """
+
+    record: RunRecord
+    stored: bool
+    compressed: LanguageModel | None

@@ -1,0 +1,196 @@
+"""Between what stands in the form and a plan. Everything from a browser is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compress_lib.catalogue import CATALOGUE
+from compress_lib.corpora import CORPORA
+from compress_lib.errors import CompressionError, check_number
+from compress_lib.methods import METHODS, Option
+from compress_lib.plan import DENSE, OWN_TEXT, Generation, Plan, Rule, TextSpec
+from compress_lib.sources import HUB_ID
+from compress_lib.space import settings
+from compress_lib.targets import FAMILIES
+from compress_lib.ui import texts
+
+CHOICES = tuple(family for family in FAMILIES if family != "other")
+MAX_OVERRIDES = 40
+
+FIELDS = (
+    "model",
+    "families",
+    "method",
+    "keep",
+    "overrides",
+    "corpus",
+    "own_text",
+    "tokens",
+    "context",
+    "calibration",
+    "prompt",
+    "new_tokens",
+    "temperature",
+    "seed",
+)
+"""The form's fields in order; the options of every method follow."""
+
+
+def option_fields() -> list[tuple[str, Option]]:
+    """Return every option of every method, in the order of the form."""
+    return [(name, option) for name, method in METHODS.items() for option in method.options()]
+
+
+@dataclass(frozen=True)
+class Form:
+    """The values of the form by name, and of the options by method and name."""
+
+    values: Mapping[str, Any]
+    options: Mapping[tuple[str, str], Any]
+
+    @classmethod
+    def of(cls, given: Sequence[Any]) -> Form:
+        """Name values that come in the order of the form."""
+        values = dict(zip(FIELDS, given[: len(FIELDS)], strict=True))
+        keys = [(method, option.name) for method, option in option_fields()]
+        return cls(values, dict(zip(keys, given[len(FIELDS) :], strict=True)))
+
+
+def read(form: Form) -> Plan:
+    """Make a plan of what stands in the form.
+
+    Raises:
+        CompressionError: Something is unknown, out of range or missing.
+    """
+    get = form.values.get
+    generation = Generation(
+        max_new_tokens=_limited("New tokens", get("new_tokens"), "new_tokens"),
+        temperature=check_number("Temperature", get("temperature")),
+    )
+    return Plan(
+        model=_model(get("model")),
+        rules=_rules(form),
+        evaluation=TextSpec(
+            corpus=_corpus(get("corpus"), own=True),
+            tokens=_limited("Tokens", get("tokens"), "evaluation_tokens"),
+            context=get("context"),  # type: ignore[arg-type]
+            text=str(get("own_text") or "") if get("corpus") == OWN_TEXT else None,
+        ),
+        calibration=TextSpec(corpus=_corpus(get("calibration"), own=False), tokens=32_768),
+        prompts=(str(get("prompt") or ""),),
+        generation=generation,
+        seed=get("seed"),  # type: ignore[arg-type]
+    )
+
+
+def write(plan: Plan) -> Form:
+    """Return what the form shows for a plan; the reverse of `read`."""
+    first, rest = plan.rules[0], plan.rules[1:]
+    families = _families_of(first)
+    if not families:
+        rest = plan.rules
+    options = {(method, option.name): option.default for method, option in option_fields()}
+    for rule in plan.rules:
+        options |= {(rule.method, name): value for name, value in rule.options.items()}
+    head = first if families else Rule()
+    values = {
+        "model": plan.model,
+        "families": families,
+        "method": head.method,
+        "keep": head.keep,
+        "overrides": [
+            [rule.pattern, rule.method, "" if rule.method == DENSE else f"{rule.keep:g}"]
+            for rule in rest
+        ],
+        "corpus": plan.evaluation.corpus,
+        "own_text": plan.evaluation.text or "",
+        "tokens": plan.evaluation.tokens,
+        "context": plan.evaluation.context,
+        "calibration": plan.calibration.corpus,
+        "prompt": plan.prompts[0] if plan.prompts else "",
+        "new_tokens": plan.generation.max_new_tokens,
+        "temperature": plan.generation.temperature,
+        "seed": plan.seed,
+    }
+    return Form(values, options)
+
+
+def flat(form: Form) -> list[Any]:
+    """Return a form's values in the order of the form."""
+    keys = [(method, option.name) for method, option in option_fields()]
+    return [form.values[name] for name in FIELDS] + [form.options[key] for key in keys]
+
+
+def table_rows(table: Any) -> list[list[str]]:
+    """Return the cells of a table component as text, whatever type they came in."""
+    rows = table.get("data", []) if isinstance(table, dict) else table
+    cells = [[("" if cell is None else str(cell).strip()) for cell in row] for row in rows or []]
+    return [[*row, "", "", ""][:3] for row in cells if any(row)][:MAX_OVERRIDES]
+
+
+def _rules(form: Form) -> tuple[Rule, ...]:
+    get = form.values.get
+    method, keep = str(get("method")), get("keep")
+    families = [family for family in CHOICES if family in (get("families") or [])]
+    rules = []
+    if families:
+        pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
+        rules.append(_rule(form, pattern, method, keep))
+    for where, other, share in table_rows(get("overrides")):
+        own_keep = share.rstrip("%") if share else keep
+        if share and not _is_share(own_keep):
+            raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
+        rules.append(_rule(form, where or "*", other or method, own_keep))
+    if not rules:
+        raise CompressionError(texts.NOTHING_CHOSEN)
+    return tuple(rules)
+
+
+def _rule(form: Form, pattern: str, method: str, keep: Any) -> Rule:
+    options = {
+        option.name: form.options[(method, option.name)]
+        for option in (METHODS[method].options() if method in METHODS else ())
+        if form.options.get((method, option.name)) not in (None, "", option.default)
+    }
+    return Rule(pattern=pattern, method=method, keep=keep, options=options)
+
+
+def _families_of(rule: Rule) -> list[str]:
+    """Return the families a rule stands for, or none if the form cannot say it that way."""
+    if rule.method == DENSE:
+        return []
+    if rule.pattern in ("", "*"):
+        return list(CHOICES)
+    parts = [part.strip() for part in rule.pattern.split(",")]
+    return parts if all(part in CHOICES for part in parts) else []
+
+
+def _model(given: Any) -> str:
+    name = str(given or "").strip()
+    if name in CATALOGUE or HUB_ID.fullmatch(name):
+        return name
+    raise CompressionError(texts.HUB_FORM.format(given=name))
+
+
+def _corpus(given: Any, *, own: bool) -> str:
+    allowed = [*CORPORA, *([OWN_TEXT] if own else [])]
+    if given in allowed:
+        return str(given)
+    raise CompressionError(texts.NOT_A_CORPUS.format(given=given, allowed=", ".join(allowed)))
+
+
+def _limited(name: str, given: Any, limit: str) -> int:
+    number = int(check_number(name, given, minimum=1))
+    most = settings().get("limits", {}).get(limit)
+    if most is not None and number > most:
+        raise CompressionError(texts.TOO_MANY.format(name=name, limit=most, given=number))
+    return number
+
+
+def _is_share(text: Any) -> bool:
+    try:
+        return 0 < float(text) <= 1
+    except ValueError:
+        return False

@@ -1,0 +1,172 @@
+"""One thread for all torch work: jobs wait in a visible line, and each can be stopped."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
+from compress_lib.plan import Plan
+from compress_lib.space import settings
+from compress_lib.store import Store
+from compress_lib.targets import Target
+from compress_lib.ui import texts
+
+if TYPE_CHECKING:
+    from compress_lib.models import LanguageModel
+    from compress_lib.progress import Progress
+
+DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2}
+
+
+@dataclass(frozen=True)
+class ProgressNote:
+    """How far a job is."""
+
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True)
+class WritingNote:
+    """What one of the models has written so far."""
+
+    prompt: str
+    which: str
+    text: str
+
+
+@dataclass
+class Job:
+    """A plan in the line. `notes` receives events, progress and text until `future` is done."""
+
+    plan: Plan
+    notes: queue.Queue[Any] = field(default_factory=queue.Queue)
+    stop: threading.Event = field(default_factory=threading.Event)
+    future: Future[None] | None = None
+
+
+class Engine:
+    """Runs plans one after the other and keeps the models that were used last.
+
+    Args:
+        store: Where runs are kept.
+        device: See `models.choose_device`.
+        limits: How many jobs may wait, and how many models stay loaded.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        device: str = "auto",
+        limits: dict[str, int] | None = None,
+    ) -> None:
+        self.store = store or Store()
+        self.device = device
+        self.activity = ""
+        self._limits = DEFAULT_LIMITS | settings().get("limits", {}) | (limits or {})
+        self._line: list[Job] = []
+        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._models: dict[tuple[str, str | None], LanguageModel] = {}
+        self._targets: dict[str, tuple[Target, ...]] = {}
+
+    def submit(self, plan: Plan) -> Job:
+        """Put a plan at the end of the line.
+
+        Raises:
+            CompressionError: The line is full.
+        """
+        job = Job(plan)
+        with self._lock:
+            if len(self._line) >= self._limits["queued_jobs"]:
+                raise CompressionError(texts.BUSY.format(limit=self._limits["queued_jobs"]))
+            self._line.append(job)
+        job.future = self._thread.submit(self._work, job)
+        job.future.add_done_callback(lambda done: self._leave(job))
+        return job
+
+    def stop(self, job: Job) -> None:
+        """End a job: at once while it waits, else at its next step."""
+        job.stop.set()
+        if job.future is not None:
+            job.future.cancel()
+
+    def ahead(self, job: Job) -> int:
+        """How many jobs come before this one."""
+        with self._lock:
+            return self._line.index(job) if job in self._line else 0
+
+    def warm(self) -> None:
+        """Import torch and load the default model in the background."""
+        self._thread.submit(self._warm)
+
+    def targets(self, model: str) -> tuple[Target, ...] | None:
+        """The matrices of a model that was loaded since the page was opened, else None."""
+        return self._targets.get(model)
+
+    def load(
+        self, model: str, revision: str | None, device: str, progress: Progress
+    ) -> LanguageModel:
+        """Give a model, loading it if it is not kept."""
+        from compress_lib.models import load_model
+
+        key = (model, revision)
+        if key not in self._models:
+            while len(self._models) >= self._limits["loaded_models"]:
+                self._models.pop(next(iter(self._models)))
+            self._models[key] = load_model(
+                model, revision=revision, device=device, progress=progress
+            )
+        # The last used one is the last to go.
+        self._models[key] = found = self._models.pop(key)
+        self._targets[model] = tuple(found.targets)
+        return found
+
+    def _leave(self, job: Job) -> None:
+        with self._lock:
+            self._line.remove(job)
+
+    def _warm(self) -> None:
+        def progress(fraction: float, message: str) -> None:
+            self.activity = message
+
+        try:
+            self.load(DEFAULT_MODEL, None, self.device, progress)
+        except ModelUnavailableError as error:
+            # Whoever runs the model is told the same sentence; the page works without it.
+            self.activity = str(error)
+        else:
+            self.activity = ""
+
+    def _work(self, job: Job) -> None:
+        from compress_lib.run import execute
+
+        def progress(fraction: float, message: str) -> None:
+            if job.stop.is_set():
+                raise StoppedError
+            self.activity = message
+            job.notes.put(ProgressNote(fraction, message))
+
+        def writing(prompt: str, which: str, text: str) -> None:
+            if job.stop.is_set():
+                raise StoppedError
+            job.notes.put(WritingNote(prompt, which, text))
+
+        try:
+            for event in execute(
+                job.plan,
+                device=self.device,
+                store=self.store,
+                load=self.load,
+                progress=progress,
+                writing=writing,
+            ):
+                progress(event.fraction, event.message)
+                job.notes.put(event)
+        finally:
+            self.activity = ""

@@ -1,0 +1,188 @@
+"""What happens on a click: plain functions and generators over the form's values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import queue
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from compress_lib.errors import CompressionError
+from compress_lib.events import Event, Finished, Measured, TargetFinished
+from compress_lib.formatting import format_seconds
+from compress_lib.landmarks import load_landmarks
+from compress_lib.plan import Plan
+from compress_lib.progress import TimeLeft
+from compress_lib.results import RunRecord, to_frame
+from compress_lib.ui import controls, render, texts
+from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
+
+HEARTBEAT = 0.4
+"""Seconds between looks at a job that has nothing to tell."""
+
+MAX_RUNS = 30
+"""Runs that a session remembers."""
+
+MAX_LOG = 400
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a running job changes on the page; None leaves a part as it is."""
+
+    status: str | None = None
+    log: str | None = None
+    writing: str | None = None
+    finished: RunRecord | None = None
+
+
+@dataclass
+class _Watch:
+    """What a handler knows of its job so far."""
+
+    left: TimeLeft = field(default_factory=TimeLeft)
+    lines: list[str] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
+    fraction: float = 0.0
+    stored: bool = False
+    record: RunRecord | None = None
+
+
+def run(engine: Engine, given: Sequence[Any]) -> Iterator[Update]:
+    """Run what stands in the form, telling all the while how it goes.
+
+    Closing the generator stops the job and frees the engine.
+
+    Raises:
+        CompressionError: The form or the run is refused; the message says why.
+    """
+    job = engine.submit(controls.read(controls.Form.of(given)))
+    watch = _Watch()
+    try:
+        yield Update(status=render.status(texts.STARTING, 0.0), log="")
+        while job.future is not None and not (job.future.done() and job.notes.empty()):
+            update = _next(engine, job, watch)
+            if update is not None:
+                yield update
+        if job.future is not None:
+            # A refusal is raised here, and so is a bug, which nobody may swallow.
+            job.future.result()
+    finally:
+        engine.stop(job)
+    if watch.record is not None:
+        took = format_seconds(sum(watch.record.seconds.values()))
+        message = texts.STORED if watch.stored else texts.FINISHED.format(seconds=took)
+        yield Update(status=render.status(message), finished=watch.record)
+
+
+def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
+    """Wait for the next note of a job, and say what it changes."""
+    try:
+        note = job.notes.get(timeout=HEARTBEAT)
+    except queue.Empty:
+        ahead = engine.ahead(job)
+        if watch.fraction:
+            return None
+        message = texts.WAITING.format(ahead=ahead, activity=engine.activity)
+        return Update(status=render.status(message if ahead else engine.activity, 0.0))
+    latest: ProgressNote | None = None
+    update = Update()
+    # Notes come faster than a browser can draw: take all that are there, show the last.
+    while True:
+        if isinstance(note, ProgressNote):
+            latest = note
+        elif isinstance(note, WritingNote):
+            watch.written[note.which] = note.text
+            writing = render.writing(
+                note.prompt, watch.written.get("baseline", ""), watch.written.get("compressed", "")
+            )
+            update = Update(update.status, update.log, writing)
+        elif isinstance(note, Event):
+            _tell(watch, note)
+            update = Update(update.status, "\n".join(watch.lines[-MAX_LOG:]), update.writing)
+        try:
+            note = job.notes.get_nowait()
+        except queue.Empty:
+            break
+    if latest is not None:
+        watch.fraction = max(watch.fraction, latest.fraction)
+        left = watch.left.seconds(watch.fraction)
+        status = render.status(latest.message, watch.fraction, left)
+        update = Update(status, update.log, update.writing)
+    return update
+
+
+def _tell(watch: _Watch, event: Event) -> None:
+    if isinstance(event, Finished):
+        watch.record, watch.stored = event.record, event.stored
+    left = watch.left.seconds(event.fraction)
+    ahead = f"  ({format_seconds(left)} left)" if left is not None and event.fraction < 1 else ""
+    if isinstance(event, Measured):
+        found = event.comparison
+        watch.lines.append(
+            f"Block {len(found.blocks)}: perplexity {found.baseline.value:,.2f} → "
+            f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"
+        )
+    elif isinstance(event, TargetFinished | Event):
+        watch.lines.append(event.message + ahead)
+
+
+def lookup(engine: Engine, key: str | None) -> RunRecord | None:
+    """Find a run by its key: a landmark, or one of this machine's runs."""
+    for record in load_landmarks():
+        if record.key == key:
+            return record
+    return engine.store.find(key) if isinstance(key, str) else None
+
+
+def own_runs(engine: Engine, keys: Any) -> list[RunRecord]:
+    """Return a session's runs, newest first."""
+    wanted = keys[:MAX_RUNS] if isinstance(keys, list) else []
+    found = (lookup(engine, key) for key in wanted)
+    return [record for record in found if record is not None]
+
+
+def comparable(records: Sequence[RunRecord], like: RunRecord | None) -> list[RunRecord]:
+    """Return the runs whose numbers may stand in one chart with another's."""
+    if like is None:
+        return list(records)
+    return [record for record in records if _measured_on(record) == _measured_on(like)]
+
+
+def _measured_on(record: RunRecord) -> tuple[object, ...]:
+    ppl = record.perplexity
+    return (record.model.id, record.model.revision, ppl.digest, ppl.tokens, ppl.context)
+
+
+def first_plan(query: str) -> tuple[Plan, str | None]:
+    """Return the plan of a link, and what is wrong with the link, if anything."""
+    try:
+        plan = Plan.from_query(query)
+        return controls.read(controls.write(plan)), None
+    except CompressionError as error:
+        return Plan(), str(error)
+
+
+def to_csv(records: Sequence[RunRecord]) -> str:
+    """Return runs as CSV; a cell that a spreadsheet would run as a formula is quoted."""
+    frame = to_frame(records)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(frame.columns)
+    for row in frame.itertuples(index=False):
+        writer.writerow([_harmless(cell) for cell in row])
+    return out.getvalue()
+
+
+def to_json(record: RunRecord) -> str:
+    """Return a run as JSON."""
+    return json.dumps(record.to_json(), indent=2, ensure_ascii=False)
+
+
+def _harmless(cell: object) -> object:
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + cell
+    return cell

@@ -1,0 +1,201 @@
+"""The left side: everything that makes a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.catalogue import CATALOGUE
+from compress_lib.corpora import CORPORA
+from compress_lib.methods import METHODS, Option
+from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
+from compress_lib.targets import FAMILIES
+from compress_lib.ui import controls, texts
+
+
+@dataclass(frozen=True)
+class PlanPanel:
+    """The components of the form, in the order of `controls.FIELDS` and the options after."""
+
+    fields: list[Any]
+    groups: dict[str, Any]
+    preview: Any
+    run: Any
+    stop: Any
+    link: Any
+
+    @property
+    def method(self) -> Any:
+        """The menu of methods."""
+        return self.fields[controls.FIELDS.index("method")]
+
+    @property
+    def corpus(self) -> Any:
+        """The menu of texts."""
+        return self.fields[controls.FIELDS.index("corpus")]
+
+    @property
+    def own_text(self) -> Any:
+        """Where text of one's own goes."""
+        return self.fields[controls.FIELDS.index("own_text")]
+
+
+def build(preview: str) -> PlanPanel:
+    """Make the form, showing the default plan."""
+    shown = controls.write(Plan())
+    made: dict[str, Any] = {}
+    with gr.Group():
+        _what(made, shown)
+        box = gr.HTML(preview, padding=True)
+    with gr.Row(equal_height=True):
+        run = gr.Button(texts.RUN, variant="primary", size="lg", scale=3, elem_id="run")
+        stop = gr.Button(texts.STOP, variant="stop", size="lg", scale=1, elem_id="stop")
+    with gr.Accordion(texts.OPTIONS, open=False):
+        groups, options = _options(shown)
+    with gr.Accordion(texts.OVERRIDES, open=False):
+        gr.Markdown(texts.OVERRIDES_INFO)
+        made["overrides"] = gr.Dataframe(
+            value=[["", "", ""]],
+            headers=list(texts.OVERRIDES_HEADERS),
+            type="array",
+            datatype="str",
+            column_count=(3, "fixed"),
+            interactive=True,
+            show_label=False,
+            elem_id="overrides",
+        )
+    with gr.Accordion(texts.MEASURE, open=False):
+        _measure(made, shown)
+    with gr.Accordion(texts.WRITING, open=False):
+        _writing(made, shown)
+    link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
+    fields = [made[name] for name in controls.FIELDS] + options
+    return PlanPanel(fields, groups, box, run, stop, link)
+
+
+def _what(made: dict[str, Any], shown: controls.Form) -> None:
+    made["model"] = gr.Dropdown(
+        [(entry.label, entry.name) for entry in CATALOGUE.values()],
+        value=shown.values["model"],
+        label=texts.MODEL,
+        info=texts.MODEL_INFO,
+        allow_custom_value=True,
+        elem_id="model",
+    )
+    made["families"] = gr.CheckboxGroup(
+        [(FAMILIES[family], family) for family in controls.CHOICES],
+        value=shown.values["families"],
+        label=texts.FAMILIES,
+        elem_id="families",
+    )
+    made["method"] = gr.Dropdown(
+        [(method.label, name) for name, method in METHODS.items()],
+        value=shown.values["method"],
+        label=texts.METHOD,
+        info=METHODS[shown.values["method"]].summary,
+        elem_id="method",
+    )
+    made["keep"] = gr.Slider(
+        0.02,
+        1.0,
+        value=shown.values["keep"],
+        step=0.01,
+        label=texts.KEEP,
+        info=texts.KEEP_INFO,
+        elem_id="keep",
+    )
+
+
+def _options(shown: controls.Form) -> tuple[dict[str, Any], list[Any]]:
+    """Make a group of components for each method's options; only the chosen one is visible."""
+    groups: dict[str, Any] = {}
+    made: list[Any] = []
+    for name, method in METHODS.items():
+        with gr.Column(visible=name == shown.values["method"]) as group:
+            if not method.options():
+                gr.Markdown(texts.NO_OPTIONS)
+            made += [
+                _component(option, shown.options[(name, option.name)])
+                for option in method.options()
+            ]
+        groups[name] = group
+    return groups, made
+
+
+def _component(option: Option, value: Any) -> Any:
+    about = {"label": option.label, "info": option.help}
+    if isinstance(option.default, bool):
+        return gr.Checkbox(value=bool(value), **about)
+    if option.choices:
+        return gr.Dropdown(list(option.choices), value=value, **about)
+    if isinstance(option.default, int):
+        return gr.Number(
+            value=value, precision=0, minimum=option.minimum, maximum=option.maximum, **about
+        )
+    if isinstance(option.default, float):
+        return gr.Number(value=value, minimum=option.minimum, maximum=option.maximum, **about)
+    return gr.Textbox(value=value, **about)
+
+
+def _measure(made: dict[str, Any], shown: controls.Form) -> None:
+    corpora = [(corpus.label, name) for name, corpus in CORPORA.items()]
+    made["corpus"] = gr.Dropdown(
+        [*corpora, (texts.OWN_CHOICE, OWN_TEXT)],
+        value=shown.values["corpus"],
+        label=texts.CORPUS,
+        elem_id="corpus",
+    )
+    made["own_text"] = gr.Textbox(
+        label=texts.OWN_TEXT,
+        placeholder=texts.OWN_TEXT_HINT,
+        lines=5,
+        max_length=MAX_TEXT,
+        visible=shown.values["corpus"] == OWN_TEXT,
+        elem_id="own-text",
+    )
+    with gr.Row():
+        made["tokens"] = gr.Number(
+            shown.values["tokens"], label=texts.TOKENS, precision=0, minimum=2, min_width=80
+        )
+        made["context"] = gr.Number(
+            shown.values["context"], label=texts.CONTEXT, precision=0, minimum=2, min_width=80
+        )
+    made["calibration"] = gr.Dropdown(
+        corpora,
+        value=shown.values["calibration"],
+        label=texts.CALIBRATION,
+        info=texts.CALIBRATION_INFO,
+    )
+
+
+def _writing(made: dict[str, Any], shown: controls.Form) -> None:
+    made["prompt"] = gr.Textbox(
+        shown.values["prompt"],
+        label=texts.PROMPT,
+        lines=2,
+        max_length=MAX_PROMPT,
+        elem_id="prompt",
+    )
+    made["new_tokens"] = gr.Slider(
+        1, 256, value=shown.values["new_tokens"], step=1, label=texts.NEW_TOKENS
+    )
+    with gr.Row():
+        made["temperature"] = gr.Number(
+            shown.values["temperature"],
+            label=texts.TEMPERATURE,
+            info=texts.TEMPERATURE_INFO,
+            minimum=0,
+            maximum=5,
+            step=0.1,
+            min_width=80,
+        )
+        made["seed"] = gr.Number(
+            shown.values["seed"],
+            label=texts.SEED,
+            info="Same for both.",
+            precision=0,
+            minimum=0,
+            min_width=80,
+        )

@@ -1,0 +1,92 @@
+"""What a plan would do, told while a slider moves: no torch, no job, well under 100 ms."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+
+from compress_lib.allocation import Assignment, allocate
+from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_bytes
+from compress_lib.landmarks import load_landmarks
+from compress_lib.plan import Plan
+from compress_lib.targets import FAMILIES, Target
+from compress_lib.ui import texts
+from compress_lib.ui.engine import Engine
+
+
+@cache
+def landmark_targets() -> tuple[tuple[Target, ...], int]:
+    """Return the default model's matrices and bytes, as the landmark runs have them."""
+    found: dict[str, Target] = {}
+    whole = 0
+    for record in load_landmarks():
+        whole = record.memory.baseline_bytes
+        for t in record.targets:
+            shape = (t.rows, t.cols)
+            found[t.names[0]] = Target(t.names, t.family, t.layer, shape, t.bytes_before)
+    return tuple(found.values()), whole
+
+
+def known_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:
+    """Return a model's matrices and all its bytes; nothing if it was never seen."""
+    targets, whole = landmark_targets()
+    if model == DEFAULT_MODEL and targets:
+        return targets, whole
+    loaded = engine.targets(model) or ()
+    return loaded, sum(target.nbytes for target in loaded)
+
+
+def describe_plan(engine: Engine, plan: Plan) -> str:
+    """Return, as HTML, ranks, bytes and break-even of a plan, or what is wrong with it."""
+    targets, whole = known_targets(engine, plan.model)
+    if not targets:
+        return _box(escape(texts.UNKNOWN_SHAPES), "quiet")
+    try:
+        assigned = allocate(plan, targets)
+    except CompressionError as error:
+        return complaint(error)
+    before = sum(item.target.nbytes for item in assigned)
+    after = sum(item.preview.nbytes for item in assigned)
+    head = _headline(assigned, before, after)
+    share = f"{(whole - before + after) / whole:.1%}" if whole else ""
+    lines = [f"<strong>{escape(head)}</strong>"]
+    if share:
+        lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
+    if len(assigned) == 1:
+        rank = assigned[0].target.break_even_rank
+        lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
+    bigger = sum(item.preview.nbytes > item.target.nbytes for item in assigned)
+    if bigger:
+        lines.append(escape(texts.BIGGER.format(count=bigger)))
+    elif after >= before:
+        lines.append(escape(texts.NO_SAVING))
+    width = f"{100 * after / max(before, 1):.1f}%"
+    bar = f'<span class="meter"><span style="width:{width}"></span></span>'
+    return _box(bar + "<br>".join(lines), "warn" if bigger or after >= before else "")
+
+
+def complaint(error: CompressionError) -> str:
+    """Return, as HTML, what is wrong with a plan."""
+    return _box(escape(str(error)), "warn")
+
+
+def _headline(assigned: list[Assignment], before: int, after: int) -> str:
+    sizes = {"before": format_bytes(before), "after": format_bytes(after)}
+    if len(assigned) == 1:
+        only = assigned[0]
+        return texts.PREVIEW_ONE.format(
+            label=FAMILIES[only.target.family],
+            rank=only.preview.rank,
+            full=min(only.target.shape),
+            **sizes,
+        )
+    ranks = [item.preview.rank for item in assigned]
+    return texts.PREVIEW_MANY.format(
+        count=len(assigned), low=min(ranks, default=0), high=max(ranks, default=0), **sizes
+    )
+
+
+def _box(content: str, kind: str) -> str:
+    return f'<div class="preview {kind}" role="status">{content}</div>'

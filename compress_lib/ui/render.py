@@ -1,0 +1,175 @@
+"""Records as HTML and table rows. Every text that a person or a model wrote is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from compress_lib.formatting import format_perplexity, format_seconds
+from compress_lib.metrics import METRICS
+from compress_lib.results import RunRecord, TextRecord, TokenError, describe
+from compress_lib.ui import texts
+
+CARDS = ("perplexity", "megabytes", "top1", "kl", "direction_error")
+
+
+def headline(record: RunRecord, kind: str) -> str:
+    """Return the cards with a run's most important numbers."""
+    title = f"{texts.RESULTS_OF} <strong>{escape(describe(record))}</strong>"
+    cards = "".join(_card(record, name) for name in CARDS)
+    badge = f'<span class="badge">{escape(kind)}</span>'
+    where = f"{record.model.id}, {record.perplexity.corpus}"
+    return (
+        f'<div class="headline"><p>{title} {badge} <span class="quiet">{escape(where)}</span></p>'
+        f'<div class="cards">{cards}</div></div>'
+    )
+
+
+def status(message: str, fraction: float | None = None, left: float | None = None) -> str:
+    """Return the line that says what is going on."""
+    ahead = texts.LEFT.format(time=format_seconds(left)) if left is not None else ""
+    bar = ""
+    if fraction is not None:
+        percent = f"{100 * min(max(fraction, 0), 1):.0f}"
+        bar = (
+            f'<div class="bar" role="progressbar" aria-label="{escape(message, quote=True)}" '
+            f'aria-valuenow="{percent}"><span style="width:{percent}%"></span></div>'
+        )
+    return (
+        f'<div class="status" aria-live="polite"><span>{escape(message)}</span>'
+        f'<span class="quiet">{escape(ahead)}</span></div>{bar}'
+    )
+
+
+def run_rows(records: Sequence[RunRecord]) -> list[list[str]]:
+    """Return the rows of the table of runs."""
+    rows = []
+    for record in records:
+        found = record.metrics()
+        direction = found["direction_error"]
+        rows.append(
+            [
+                describe(record),
+                format_perplexity(record.perplexity.compressed),
+                f"{record.perplexity.ratio:,.2f}",
+                f"{found['megabytes']:.0f}",
+                f"{found['size_share']:.1f}",
+                f"{found['kl']:.3f}",
+                f"{found['top1']:.1f}",
+                "" if direction is None else f"{direction:.4f}",
+            ]
+        )
+    return rows
+
+
+def matrix_rows(record: RunRecord) -> list[list[str]]:
+    """Return the rows of the table of compressed matrices."""
+    return [
+        [
+            " = ".join(target.names),
+            target.method,
+            "" if target.rank is None else str(target.rank),
+            f"{target.rows} × {target.cols}",
+            f"{100 * target.bytes_after / target.bytes_before:.1f}",
+            f"{target.relative_error:.4f}",
+            f"{target.direction_error.mean:.4f}",
+            f"{target.seconds:.2f}",
+        ]
+        for target in record.targets
+    ]
+
+
+def token_rows(tokens: Sequence[TokenError]) -> list[list[str]]:
+    """Return the rows of a table of tokens; spaces and line ends are made visible."""
+    return [
+        [repr(item.token), f"{item.error:.4f}", "" if item.count is None else str(item.count)]
+        for item in tokens
+    ]
+
+
+def both_texts(records: Sequence[TextRecord]) -> str:
+    """Return what both models wrote, side by side, the common part shaded."""
+    return "".join(
+        _pair(
+            text.prompt,
+            _shaded(text.baseline, text.common, text.first_divergence),
+            _shaded(text.compressed, text.common, text.first_divergence),
+            texts.NEVER_PART if text.first_divergence is None else "",
+        )
+        for text in records
+    )
+
+
+def writing(prompt: str, baseline: str, compressed: str) -> str:
+    """Return the two texts while they are being written."""
+    return _pair(prompt, escape(baseline), escape(compressed), "")
+
+
+def provenance(records: Sequence[RunRecord]) -> str:
+    """Return one sentence on where the measured runs come from."""
+    if not records:
+        return escape(texts.NO_LANDMARKS)
+    first = records[0]
+    return escape(
+        texts.PROVENANCE.format(
+            count=len(records),
+            model=first.model.id,
+            corpus=first.perplexity.corpus,
+            tokens=f"{first.perplexity.tokens:,}",
+            context=first.perplexity.context,
+            source=first.model.source,
+            version=first.environment.get("compress_lib", ""),
+            date=first.created[:10],
+        )
+    )
+
+
+def _card(record: RunRecord, name: str) -> str:
+    metric, value = METRICS[name], record.metrics()[name]
+    arrow = "↓" if metric.lower_is_better else "↑"
+    hint = f"{'lower' if metric.lower_is_better else 'higher'} is better"
+    big, small = _value(record, name, value)
+    return (
+        f'<div class="card" tabindex="0" title="{escape(metric.meaning, quote=True)}">'
+        f'<span class="label">{escape(metric.label)} <span aria-label="{hint}" '
+        f'title="{hint}">{arrow}</span></span>'
+        f'<span class="value">{escape(big)}</span><span class="quiet">{escape(small)}</span></div>'
+    )
+
+
+def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str]:
+    ppl, memory = record.perplexity, record.memory
+    if value is None:
+        return "—", "embedding untouched"
+    if name == "perplexity":
+        error = ppl.compressed_stderr
+        around = f" ± {format_perplexity(error)}" if error is not None else ""
+        base = format_perplexity(ppl.baseline)
+        return format_perplexity(value) + around, f"× {ppl.ratio:,.2f} the baseline's {base}"
+    if name == "megabytes":
+        share = memory.compressed_bytes / memory.baseline_bytes
+        return f"{value:.0f} MB", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
+    if name == "top1":
+        return f"{value:.1f} %", "of next tokens agree"
+    if name == "kl":
+        return f"{value:.3f}", "nats a token"
+    table = next(t for t in record.targets if t.family in ("embedding", "head"))
+    return f"{value:.4f}", f"95 % of tokens below {table.direction_error.p95:.3f}"
+
+
+def _shaded(text: str, common: str, apart: int | None) -> str:
+    if apart is None or not text.startswith(common):
+        return f'<span class="common">{escape(text)}</span>' if apart is None else escape(text)
+    mark = '<span class="part" aria-label="here they part">⟂</span>'
+    shared = f'<span class="common">{escape(common)}</span>' if common else ""
+    return f"{shared}{mark}{escape(text[len(common) :])}"
+
+
+def _pair(prompt: str, baseline: str, compressed: str, note: str) -> str:
+    start = f'<span class="prompt">{escape(prompt)}</span>'
+    columns = "".join(
+        f'<div class="column"><h4>{escape(name)}</h4><p>{start}{text}</p></div>'
+        for name, text in ((texts.BASELINE, baseline), (texts.COMPRESSED, compressed))
+    )
+    end = f'<p class="quiet">{escape(note)}</p>' if note else ""
+    return f'<div class="texts">{columns}</div>{end}'

@@ -1,0 +1,132 @@
+"""Every sentence that a person reads on the page, in one place."""
+
+from __future__ import annotations
+
+TITLE = "Compression Lab"
+SUBTITLE = (
+    "Find out what compressing a language model really costs. Choose a method and how many bytes "
+    "may remain; see perplexity, memory, turned embeddings, and the text that both models write."
+)
+
+PLAN = "Plan"
+MODEL = "Model"
+MODEL_INFO = "One of the list, or a Hugging Face Hub id such as owner/name (safetensors only)."
+FAMILIES = "What to compress"
+METHOD = "Method"
+KEEP = "Keep"
+KEEP_INFO = "Bytes after ÷ bytes before, of what is compressed."
+OPTIONS = "Options of the method"
+NO_OPTIONS = "This method has no options."
+OVERRIDES = "Other settings for some families or layers"
+OVERRIDES_INFO = (
+    "Each line changes what its pattern selects; a later line wins. **Where** is a family "
+    "(`query`), layers (`@0-3`), both (`ffn_out@29`) or a name (`*down_proj`). **Method** may be "
+    "`dense` to leave something as it is. Empty cells take the settings above."
+)
+OVERRIDES_HEADERS = ("Where", "Method", "Keep")
+MEASURE = "How it is measured"
+CORPUS = "Text to measure on"
+OWN_TEXT = "Text of your own"
+OWN_TEXT_HINT = "Paste a few paragraphs; their first tokens are used."
+OWN_CHOICE = "Text of your own"
+CALIBRATION = "Text to choose by"
+CALIBRATION_INFO = "Token counts and the best epoch come from here, never from the text above."
+TOKENS = "Tokens"
+CONTEXT = "Context"
+WRITING = "What both models write"
+PROMPT = "Beginning of a text"
+NEW_TOKENS = "New tokens"
+TEMPERATURE = "Temperature"
+TEMPERATURE_INFO = "0 takes the likeliest token."
+SEED = "Seed"
+RUN = "Compress and measure"
+STOP = "Stop"
+COPY_LINK = "Copy link"
+COPIED = "Link copied"
+
+READY = "Ready. Below are runs measured beforehand; make one of your own."
+STOPPED = "Stopped. Nothing of it was kept."
+STORED = "This plan was run before: its stored result is shown."
+FINISHED = "Finished in {seconds}."
+WAITING = "Waiting: {ahead} ahead of you. {activity}"
+STARTING = "Starting."
+LEFT = "{time} left"
+BUSY = (
+    "Too many runs are waiting ({limit}). Try again in a minute, or look at the measured runs "
+    "meanwhile."
+)
+
+RESULTS_OF = "Results of"
+LANDMARK = "measured beforehand"
+YOURS = "your run"
+TAB_FRONTIER = "Cost against size"
+TAB_TEXT = "Text"
+TAB_DIRECTION = "Directions"
+TAB_MEMORY = "Memory"
+TAB_MATRICES = "Matrices"
+TAB_LOG = "Log"
+FRONTIER_HELP = (
+    "Lower and further left is better. The star is the model as it came; small marks were measured "
+    "beforehand, large ones are yours. Click a line of the table to see that run."
+)
+RUN_HEADERS = (
+    "Run",
+    "Perplexity",
+    "× baseline",
+    "MB",
+    "% of bytes",
+    "KL",
+    "Same choice %",
+    "Direction error",
+)
+PROVENANCE = (
+    "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}, weights from "
+    "{source}, compress_lib {version}, {date}."
+)
+NO_LANDMARKS = "No run has been measured on this model and text yet. Press the button on the left."
+NO_DIRECTION = "This run leaves the embedding as it is, so no token's direction changed."
+DIRECTION_HELP = (
+    "How far each token's vector turned: 0 is not at all, 1 is a right angle. The dotted line is "
+    "random noise as large as the error: a method that lies left of its own dotted line spends its "
+    "error on length rather than direction."
+)
+COMPARE_DIRECTIONS = "Lay over it"
+WORST = "Tokens that turned most"
+BEST = "Tokens that turned least"
+TOKEN_HEADERS = ("Token", "Direction error", "Count in text")
+MEMORY_HELP = "Every tensor that a checkpoint would store, shared ones once."
+MATRIX_HEADERS = (
+    "Names",
+    "Method",
+    "Rank",
+    "Shape",
+    "% of bytes",
+    "Relative error",
+    "Direction error",
+    "Seconds",
+)
+TEXT_HELP = (
+    "Same beginning, same seed. The shaded part is common to both; the mark is where they part."
+)
+BASELINE = "Baseline"
+COMPRESSED = "Compressed"
+NEVER_PART = "Both models wrote the same."
+DOWNLOAD_CSV = "Runs as CSV"
+DOWNLOAD_JSON = "This run as JSON"
+LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
+
+PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"
+PREVIEW_MANY = "{count} matrices, ranks {low} to {high}: {before} → {after}"
+PREVIEW_WHOLE = "whole model {share} of its bytes"
+BREAK_EVEN = "Break-even rank {rank}: above it, two factors are bigger than the matrix."
+BIGGER = "{count} of them would be bigger than before."
+NO_SAVING = "At this keep nothing becomes smaller."
+UNKNOWN_SHAPES = "The matrices of this model are known once it has been loaded: run it."
+HUB_FORM = (
+    "{given!r} is neither in the list nor a Hub id of the form owner/name. Folders and files can "
+    "be used on the command line: compress-lab run."
+)
+NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
+OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
+NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
+TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
