@@ -140,7 +140,7 @@ class Plan:
 
     model: str = DEFAULT_MODEL
     revision: str | None = None
-    rules: tuple[Rule, ...] = (Rule(pattern="embedding"),)
+    rules: tuple[Rule, ...] = (Rule(pattern="embedding", method="frequency_svd", keep=0.5),)
     evaluation: TextSpec = TextSpec()
     calibration: TextSpec = TextSpec(tokens=32_768)
     prompts: tuple[str, ...] = (DEFAULT_PROMPT,)

@@ -20,8 +20,9 @@ GRID = "rgba(128, 136, 150, 0.22)"
 BASELINE = "#8a8f9c"
 BEFORE = "#aab2c2"
 
-# Okabe and Ito's palette for colour-blind readers, without its black and yellow.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+# Okabe and Ito's palette for colour-blind readers, without its black and yellow, and a little
+# lighter, so that it shows on dark as well.
+PALETTE = ("#2f86c9", "#e69f00", "#13a079", "#cc79a7", "#dd6a2b", "#63bdf0")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon")
 
 
@@ -49,7 +50,7 @@ def frontier(
     figure = _figure("Size of the whole model (MB)", "Perplexity (log scale)")
     _add_baseline(figure, [*landmarks, *own])
     shown: set[str] = set()
-    for records, size, opacity in ((landmarks, 9, 0.6), (own, 14, 1.0)):
+    for records, size, opacity in ((landmarks, 9, 0.8), (own, 14, 1.0)):
         groups: dict[str, list[RunRecord]] = {}
         for record in records:
             for method in record.methods[:1]:

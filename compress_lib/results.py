@@ -8,6 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS
+from compress_lib.plan import DENSE
+from compress_lib.targets import FAMILIES, matches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,19 +213,39 @@ def _reader() -> Any:
     return TypeAdapter(RunRecord)
 
 
+GROUPS = {
+    "everything but the embedding": {
+        *("query", "key", "value", "attention_output"),
+        *("ffn_gate", "ffn_in", "ffn_out"),
+    },
+    "attention": {"query", "key", "value", "attention_output"},
+    "FFN": {"ffn_gate", "ffn_in", "ffn_out"},
+}
+
+
 def describe(record: RunRecord) -> str:
     """Return a short name for a run, e.g. `SVD 0.5 · embedding`."""
-    from compress_lib.methods import METHODS
-
     parts = []
     for rule in record.plan["rules"]:
-        if rule["method"] == "dense":
+        if rule["method"] == DENSE:
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
-        where = "everything" if rule["pattern"] in ("", "*") else rule["pattern"]
-        parts.append(f"{label} {rule['keep']:g} · {where}")
+        parts.append(f"{label} {rule['keep']:g} · {_where(record, rule['pattern'])}")
     return ", ".join(parts) or "baseline"
+
+
+def _where(record: RunRecord, pattern: str) -> str:
+    """Say in words which weights a pattern selected in a run."""
+    if pattern in ("", "*"):
+        return "everything"
+    if "@" in pattern:
+        return pattern
+    found = {target.family for target in record.targets if matches(target, pattern)}
+    for words, families in GROUPS.items():
+        if found and found <= families and len(found) >= len(families) - 1:
+            return words
+    return ", ".join(FAMILIES[f].lower() for f in FAMILIES if f in found) or pattern
 
 
 def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from compress_lib.errors import CompressionError, unknown_name
 
@@ -67,7 +68,23 @@ class Target:
         return rows * cols // (rows + cols)
 
 
-def matches(target: Target, pattern: str) -> bool:
+class Selectable(Protocol):
+    """Whatever a pattern can be held against."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `Target.names`."""
+
+    @property
+    def family(self) -> str:
+        """See `Target.family`."""
+
+    @property
+    def layer(self) -> int | None:
+        """See `Target.layer`."""
+
+
+def matches(target: Selectable, pattern: str) -> bool:
     """Tell whether a pattern selects a target.
 
     A pattern is one or several parts with commas between them. A part is `WHICH`, `WHICH@LAYERS`
@@ -80,7 +97,7 @@ def matches(target: Target, pattern: str) -> bool:
     return any(_matches_part(target, part) for part in pattern.split(","))
 
 
-def _matches_part(target: Target, pattern: str) -> bool:
+def _matches_part(target: Selectable, pattern: str) -> bool:
     which, at, layers = pattern.strip().partition("@")
     if at and not _in_layers(target.layer, layers, pattern):
         return False

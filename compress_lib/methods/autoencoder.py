@@ -32,7 +32,7 @@ class Autoencoder(Method):
     """
 
     name: ClassVar[str] = "autoencoder"
-    label: ClassVar[str] = "Linear autoencoder (cosine loss)"
+    label: ClassVar[str] = "Linear autoencoder"
     summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
     paper: ClassVar[str] = "Bałazy et al. 2021"
 

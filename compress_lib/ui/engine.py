@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
+from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
 from compress_lib.space import settings
 from compress_lib.store import Store
 from compress_lib.targets import Target
@@ -40,6 +42,15 @@ class WritingNote:
     text: str
 
 
+class LandmarkStore(Store):
+    """Runs of this machine, and the landmarks that came with the page."""
+
+    def find(self, key: str) -> RunRecord | None:
+        """Return the run of a key, if there is one."""
+        known = (record for record in load_landmarks() if record.key == key)
+        return next(known, None) or super().find(key)
+
+
 @dataclass
 class Job:
     """A plan in the line. `notes` receives events, progress and text until `future` is done."""
@@ -65,7 +76,7 @@ class Engine:
         device: str = "auto",
         limits: dict[str, int] | None = None,
     ) -> None:
-        self.store = store or Store()
+        self.store = store or LandmarkStore()
         self.device = device
         self.activity = ""
         self._limits = DEFAULT_LIMITS | settings().get("limits", {}) | (limits or {})

@@ -13,7 +13,6 @@ from typing import Any
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
-from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord, to_frame
@@ -130,11 +129,8 @@ def _tell(watch: _Watch, event: Event) -> None:
         watch.lines.append(event.message + ahead)
 
 
-def lookup(engine: Engine, key: str | None) -> RunRecord | None:
+def lookup(engine: Engine, key: object) -> RunRecord | None:
     """Find a run by its key: a landmark, or one of this machine's runs."""
-    for record in load_landmarks():
-        if record.key == key:
-            return record
     return engine.store.find(key) if isinstance(key, str) else None
 
 

@@ -50,8 +50,12 @@ def build(preview: str) -> PlanPanel:
         _what(made, shown)
         box = gr.HTML(preview, padding=True)
     with gr.Row(equal_height=True):
-        run = gr.Button(texts.RUN, variant="primary", size="lg", scale=3, elem_id="run")
-        stop = gr.Button(texts.STOP, variant="stop", size="lg", scale=1, elem_id="stop")
+        run = gr.Button(
+            texts.RUN, variant="primary", size="lg", scale=4, min_width=200, elem_id="run"
+        )
+        stop = gr.Button(
+            texts.STOP, variant="secondary", size="lg", scale=1, min_width=80, elem_id="stop"
+        )
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options = _options(shown)
     with gr.Accordion(texts.OVERRIDES, open=False):

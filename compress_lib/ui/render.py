@@ -143,9 +143,9 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str]
         return "—", "embedding untouched"
     if name == "perplexity":
         error = ppl.compressed_stderr
-        around = f" ± {format_perplexity(error)}" if error is not None else ""
+        around = f"± {format_perplexity(error)}; " if error is not None else ""
         base = format_perplexity(ppl.baseline)
-        return format_perplexity(value) + around, f"× {ppl.ratio:,.2f} the baseline's {base}"
+        return format_perplexity(value), f"{around}{ppl.ratio:,.2f} × the baseline's {base}"
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes
         return f"{value:.0f} MB", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
@@ -168,7 +168,7 @@ def _shaded(text: str, common: str, apart: int | None) -> str:
 def _pair(prompt: str, baseline: str, compressed: str, note: str) -> str:
     start = f'<span class="prompt">{escape(prompt)}</span>'
     columns = "".join(
-        f'<div class="column"><h4>{escape(name)}</h4><p>{start}{text}</p></div>'
+        f'<div class="writer"><h4>{escape(name)}</h4><p>{start}{text}</p></div>'
         for name, text in ((texts.BASELINE, baseline), (texts.COMPRESSED, compressed))
     )
     end = f'<p class="quiet">{escape(note)}</p>' if note else ""

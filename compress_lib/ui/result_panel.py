@@ -13,9 +13,6 @@ from compress_lib.results import RunRecord, describe
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
 
-FIRST_SHOWN = "embedding-frequency_svd-0.5"
-"""The landmark whose results a newcomer sees."""
-
 
 @dataclass(frozen=True)
 class ResultPanel:
@@ -71,7 +68,8 @@ def neighbours(
     own = handlers.comparable(handlers.own_runs(engine, keys), current)
     mine = {record.key for record in own}
     landmarks = handlers.comparable(load_landmarks(), current)
-    return own, [record for record in landmarks if record.key not in mine]
+    ordered = sorted(landmarks, key=lambda record: record.perplexity.compressed)
+    return own, [record for record in ordered if record.key not in mine]
 
 
 def show(engine: Engine, keys: Any, current: RunRecord | None) -> list[Any]:
@@ -89,7 +87,7 @@ def show(engine: Engine, keys: Any, current: RunRecord | None) -> list[Any]:
         render.run_rows([*own, *landmarks]),
         render.both_texts(current.text),
         plots.direction_histogram([current]) if direction else None,
-        gr.Dropdown(choices=[(describe(r), r.key) for r in others], value=[]),
+        gr.update(choices=[(describe(r), r.key) for r in others], value=[]),
         render.token_rows(direction.worst) if direction else [],
         render.token_rows(direction.best) if direction else [],
         plots.memory_bars(current),
@@ -148,11 +146,9 @@ def _frontier(filled: list[Any]) -> tuple[Any, Any, Any, Any, Any]:
 def _direction(filled: list[Any], values: list[Any]) -> tuple[Any, Any, Any, Any]:
     gr.Markdown(texts.DIRECTION_HELP)
     direction = gr.Plot(filled[5], show_label=False, elem_id="direction")
-    given = values[6]
-    choices = given.choices if isinstance(given, gr.Dropdown) else []
+    choices = values[6].get("choices", [])
     overlay = gr.Dropdown(
         choices,
-        value=[],
         multiselect=True,
         max_choices=4,
         label=texts.COMPARE_DIRECTIONS,
