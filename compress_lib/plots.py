@@ -67,7 +67,7 @@ def frontier(
     ringed = [record for record in (*landmarks, *own) if record.key == current]
     if ringed:
         ring = {"size": 22, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": "#D55E00"}}
-        figure.add_trace(_points(ringed[:1], ring, "shown below", legend=True))
+        figure.add_trace(_points(ringed[:1], ring, "these results", legend=True))
     figure.update_yaxes(type="log", dtick=1, exponentformat="power")
     figure.update_layout(height=380)
     return figure

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.blocks import calibration_blocks, evaluation_blocks
-from compress_lib.compression import Calibration, Compressed, compress_model
+from compress_lib.compression import Compressed, compress_model
 from compress_lib.corpora import read_text
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
@@ -33,6 +32,12 @@ from compress_lib.results import (
 if TYPE_CHECKING:
     from compress_lib.store import Store
 
+
+LOADED = 0.05
+"""The share of a run that loading takes."""
+
+MEASURING = 0.6
+"""The share that measuring takes of what is left after compressing; writing takes the rest."""
 
 Loader = Callable[[str, str | None, str, Progress], LanguageModel]
 WritingListener = Callable[[str, str, str], None]
@@ -71,10 +76,9 @@ def execute(
     Raises:
         CompressionError: The plan cannot be run; the message says why. Nothing is kept.
     """
-    seconds: dict[str, float] = {}
-    clock = _Clock(seconds)
+    clock = _Clock()
     yield Event(0.0, f"Loading {plan.model}")
-    model = load(plan.model, plan.revision, device, span(progress, 0.0, 0.1))
+    model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
     evaluation = read_text(plan.evaluation, "evaluation")
     assignments = allocate(plan, model.targets)
     # Token counts also weigh an embedding's direction errors, whatever the method needs.
@@ -90,33 +94,21 @@ def execute(
         yield Finished(1.0, "This run was made before", found, True, None)
         return
     clock.lap("load")
-    yield Event(0.1, f"Loaded {model.id} from {model.source}")
-
+    yield Event(LOADED, f"Loaded {model.id} from {model.source}")
     blocks = evaluation_blocks(model, plan.evaluation, evaluation)
     text = calibration_blocks(model, plan.calibration, calibration, blocks)
     clock.lap("calibrate")
 
+    ends = _stage_ends(assignments)
     targets: list[Compressed] = []
-    compressed = yield from _compress(model, assignments, text, targets, progress)
+    parts = compress_model(
+        model, assignments, calibration=text, progress=span(progress, LOADED, ends[0])
+    )
+    compressed = yield from _compress(model, assignments, parts, targets, ends[0])
     clock.lap("compress")
-
-    comparison = yield from _measure(model, compressed, blocks, progress)
+    comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
-
-    texts: list[TextRecord] = []
-    for index, prompt in enumerate(plan.prompts):
-        progress(0.85 + 0.15 * index / len(plan.prompts), "Both models write")
-        written = write_both(
-            model,
-            compressed,
-            prompt,
-            plan.generation,
-            seed=plan.seed,
-            listener=partial(writing, prompt),
-        )
-        texts.append(written)
-        share = 0.85 + 0.15 * (index + 1) / len(plan.prompts)
-        yield TextWritten(share, "Both models wrote", written)
+    texts = yield from _write(model, compressed, plan, span(progress, ends[1], 1.0), writing)
     clock.lap("generate")
 
     record = RunRecord(
@@ -132,7 +124,7 @@ def execute(
         targets=tuple(done.record for done in targets),
         direction=next((done.direction for done in targets if done.direction), None),
         text=tuple(texts),
-        seconds={name: round(value, 3) for name, value in seconds.items()},
+        seconds=clock.seconds,
         environment=environment(model),
     )
     if store is not None:
@@ -148,28 +140,34 @@ def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) ->
     raise AssertionError("a run ends with Finished")
 
 
+def _stage_ends(assignments: list[Assignment]) -> tuple[float, float]:
+    """Return the shares of the run at which compressing and measuring end."""
+    effort = max((assignment.method.effort for assignment in assignments), default=0.0)
+    compressed = LOADED + (1 - LOADED) * effort
+    return compressed, compressed + MEASURING * (1 - compressed)
+
+
 def _compress(
     model: LanguageModel,
     assignments: list[Assignment],
-    text: Calibration,
+    steps: Generator[Compressed, None, LanguageModel],
     done: list[Compressed],
-    progress: Progress,
+    end: float,
 ) -> Generator[Event, None, LanguageModel]:
     if not assignments:
         return model
-    steps = compress_model(model, assignments, calibration=text, progress=span(progress, 0.12, 0.5))
     total = sum(assignment.target.nbytes for assignment in assignments)
     while True:
         try:
             finished = next(steps)
-        except StopIteration as end:
-            compressed: LanguageModel = end.value
+        except StopIteration as stop:
+            compressed: LanguageModel = stop.value
             return compressed
         done.append(finished)
         share = sum(item.record.bytes_before for item in done) / total
-        yield TargetFinished(
-            0.12 + 0.38 * share, _target_line(finished.record), finished.record, finished.direction
-        )
+        fraction = LOADED + (end - LOADED) * share
+        line = _target_line(finished.record)
+        yield TargetFinished(fraction, line, finished.record, finished.direction)
 
 
 def _measure(
@@ -177,15 +175,45 @@ def _measure(
     compressed: LanguageModel,
     blocks: list[torch.Tensor],
     progress: Progress,
+    ends: tuple[float, float],
 ) -> Generator[Event, None, Comparison]:
     comparison = Comparison(())
-    progress(0.5, "Measuring perplexity of both models")
-    for index, comparison in enumerate(compare(model, compressed, blocks)):
-        fraction = 0.5 + 0.35 * (index + 1) / len(blocks)
-        progress(fraction, "Measuring perplexity of both models")
-        message = f"Perplexity {comparison.compressed.value:,.2f} after {index + 1} blocks"
+    part = span(progress, *ends)
+    part(0.0, "Measuring perplexity of both models")
+
+    def tick(share: float) -> None:
+        part(share, "Measuring perplexity of both models")
+
+    for index, comparison in enumerate(compare(model, compressed, blocks, tick), start=1):
+        fraction = ends[0] + (ends[1] - ends[0]) * index / len(blocks)
+        message = f"Perplexity {comparison.compressed.value:,.2f} after {index} blocks"
         yield Measured(fraction, message, comparison)
     return comparison
+
+
+def _write(
+    model: LanguageModel,
+    compressed: LanguageModel,
+    plan: Plan,
+    progress: Progress,
+    writing: WritingListener,
+) -> Generator[Event, None, list[TextRecord]]:
+    done: list[TextRecord] = []
+    steps, total = 0, 2 * plan.generation.max_new_tokens * len(plan.prompts)
+    for prompt in plan.prompts:
+
+        def listen(which: str, text: str, prompt: str = prompt) -> None:
+            nonlocal steps
+            steps += 1
+            progress(steps / total, "Both models write")
+            writing(prompt, which, text)
+
+        progress(steps / total, "Both models write")
+        done.append(
+            write_both(model, compressed, prompt, plan.generation, seed=plan.seed, listener=listen)
+        )
+        yield TextWritten(1.0, "Both models wrote", done[-1])
+    return done
 
 
 def _target_line(record: TargetRecord) -> str:
@@ -199,13 +227,13 @@ def _target_line(record: TargetRecord) -> str:
 
 
 class _Clock:
-    """Writes how long each step took."""
+    """Notes how long each step took."""
 
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
         self._start = time.perf_counter()
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self._seconds[name] = now - self._start
+        self.seconds[name] = round(now - self._start, 3)
         self._start = now

@@ -8,7 +8,7 @@ and sums are kept in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import stdev
 
@@ -120,16 +120,32 @@ def token_blocks(
 
 
 def compare(
-    baseline: LanguageModel, compressed: LanguageModel, blocks: Sequence[Tensor]
+    baseline: LanguageModel,
+    compressed: LanguageModel,
+    blocks: Sequence[Tensor],
+    tick: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Comparison]:
     """Score both models block by block; each step yields all that is known so far.
+
+    Args:
+        baseline: The original.
+        compressed: The compressed model.
+        blocks: Token ids.
+        tick: Told the share that is done after each model's pass; may raise `StoppedError`.
 
     Raises:
         CompressionError: A model's logits are not finite.
     """
     scores: list[BlockScore] = []
-    for block in blocks:
-        scores.append(_score_block(baseline, compressed, block))
+    for index, block in enumerate(blocks):
+        base_logits, following = _logits(baseline, block)
+        tick((index + 0.5) / len(blocks))
+        other_logits, _ = _logits(compressed, block)
+        score = _score_block(base_logits, other_logits, following)
+        if score is None:
+            raise _not_finite(compressed)
+        scores.append(score)
+        tick((index + 1) / len(blocks))
         yield Comparison(tuple(scores))
 
 
@@ -158,15 +174,14 @@ def _logits(model: LanguageModel, block: Tensor) -> tuple[Tensor, Tensor]:
     return logits, ids[1:]
 
 
-def _score_block(baseline: LanguageModel, compressed: LanguageModel, block: Tensor) -> BlockScore:
-    base_logits, following = _logits(baseline, block)
-    other_logits, _ = _logits(compressed, block)
+def _score_block(base: Tensor, other: Tensor, following: Tensor) -> BlockScore | None:
+    """Score logits `[predictions, vocabulary]` of both models; None if they are not finite."""
     sums = torch.zeros(4, dtype=torch.float64)
     with torch.inference_mode():
         for first in range(0, len(following), CHUNK):
             part = slice(first, first + CHUNK)
-            p = base_logits[part].float().log_softmax(-1)
-            q = other_logits[part].float().log_softmax(-1)
+            p = base[part].float().log_softmax(-1)
+            q = other[part].float().log_softmax(-1)
             ids = following[part, None]
             sums += torch.stack(
                 [
@@ -177,9 +192,9 @@ def _score_block(baseline: LanguageModel, compressed: LanguageModel, block: Tens
                 ]
             ).cpu()
     if not bool(torch.isfinite(sums).all()):
-        raise _not_finite(compressed)
-    base, other, kl, same = sums.tolist()
-    return BlockScore(len(following), base, other, kl, int(same))
+        return None
+    nll, other_nll, kl, same = sums.tolist()
+    return BlockScore(len(following), nll, other_nll, kl, int(same))
 
 
 def _not_finite(model: LanguageModel) -> CompressionError:

@@ -35,6 +35,7 @@ class Autoencoder(Method):
     label: ClassVar[str] = "Linear autoencoder"
     summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
     paper: ClassVar[str] = "Bałazy et al. 2021"
+    effort: ClassVar[float] = 0.65
 
     epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
     batch_size: int = option(

@@ -98,6 +98,8 @@ class Method(ABC):
     label: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str]
+    effort: ClassVar[float] = 0.1
+    """About which share of a whole run compressing takes, for the time left to be told."""
     families: ClassVar[tuple[str, ...] | None] = None
     """The families it makes sense for; None for all."""
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -64,7 +65,8 @@ class Page:
             self._connect_form(blocks, panel, query)
             self._connect_run(panel, results, keys, current, query)
             self._connect_results(results, keys, current)
-        return blocks
+        built: gr.Blocks = blocks
+        return built
 
     def _connect_form(self, blocks: gr.Blocks, panel: plan_panel.PlanPanel, query: Any) -> None:
         gr.on(
@@ -135,13 +137,14 @@ class Page:
 
     def link(self, *given: Any) -> str:
         """Return the query string of the plan in the form."""
-        return self._refuse(lambda: controls.read(controls.Form.of(given)).to_query())
+        try:
+            return controls.read(controls.Form.of(given)).to_query()
+        except CompressionError as error:
+            raise gr.Error(str(error), print_exception=False) from error
 
     def open(self, request: gr.Request) -> list[Any]:
         """Fill the form from the page's address."""
         pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
-        from urllib.parse import urlencode
-
         plan, complaint = handlers.first_plan(urlencode(list(pairs)))
         if complaint:
             gr.Warning(complaint)
@@ -160,7 +163,10 @@ class Page:
             except StopIteration:
                 return
             except CompressionError as error:
-                raise gr.Error(str(error), duration=None) from error
+                # An error would be written over every result; a refusal changes nothing.
+                gr.Warning(str(error), duration=12)
+                yield [render.failure(str(error)), *skipped[1:]]
+                return
             except GeneratorExit:
                 updates.close()
                 raise
@@ -210,13 +216,6 @@ class Page:
         if record is None:
             raise gr.Error(texts.NO_LANDMARKS)
         return _file(f"run-{record.key}.json", handlers.to_json(record))
-
-    @staticmethod
-    def _refuse(make: Any) -> Any:
-        try:
-            return make()
-        except CompressionError as error:
-            raise gr.Error(str(error)) from error
 
 
 def launch(

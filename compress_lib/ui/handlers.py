@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,7 @@ class _Watch:
     record: RunRecord | None = None
 
 
-def run(engine: Engine, given: Sequence[Any]) -> Iterator[Update]:
+def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
     """Run what stands in the form, telling all the while how it goes.
 
     Closing the generator stops the job and frees the engine.

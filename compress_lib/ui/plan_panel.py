@@ -50,12 +50,10 @@ def build(preview: str) -> PlanPanel:
         _what(made, shown)
         box = gr.HTML(preview, padding=True)
     with gr.Row(equal_height=True):
-        run = gr.Button(
-            texts.RUN, variant="primary", size="lg", scale=4, min_width=200, elem_id="run"
-        )
-        stop = gr.Button(
-            texts.STOP, variant="secondary", size="lg", scale=1, min_width=80, elem_id="stop"
-        )
+        wide: dict[str, Any] = {"size": "lg", "scale": 4, "min_width": 200}
+        run = gr.Button(texts.RUN, variant="primary", elem_id="run", **wide)
+        slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
+        stop = gr.Button(texts.STOP, variant="secondary", elem_id="stop", **slim)
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options = _options(shown)
     with gr.Accordion(texts.OVERRIDES, open=False):
@@ -65,7 +63,7 @@ def build(preview: str) -> PlanPanel:
             headers=list(texts.OVERRIDES_HEADERS),
             type="array",
             datatype="str",
-            column_count=(3, "fixed"),
+            column_count=(3, "fixed"),  # type: ignore[arg-type]
             interactive=True,
             show_label=False,
             elem_id="overrides",
@@ -129,7 +127,7 @@ def _options(shown: controls.Form) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _component(option: Option, value: Any) -> Any:
-    about = {"label": option.label, "info": option.help}
+    about: dict[str, Any] = {"label": option.label, "info": option.help}
     if isinstance(option.default, bool):
         return gr.Checkbox(value=bool(value), **about)
     if option.choices:

@@ -41,6 +41,11 @@ def status(message: str, fraction: float | None = None, left: float | None = Non
     )
 
 
+def failure(message: str) -> str:
+    """Return the line that says why nothing was done."""
+    return f'<div class="status failure" role="alert">{escape(message)}</div>'
+
+
 def run_rows(records: Sequence[RunRecord]) -> list[list[str]]:
     """Return the rows of the table of runs."""
     rows = []

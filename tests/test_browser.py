@@ -1,0 +1,239 @@
+"""The page in a real browser, with the real default model."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compress_lib.storage import home
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(900),
+]
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+QUICK = "tokens=512&context=256&new_tokens=8&rule=embedding~svd~0.5&prompt=The+sea"
+RUN_SECONDS = 240_000
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the page as a person would, on a free port; models are kept, runs are not."""
+    own = tmp_path_factory.mktemp("home")
+    models = home() / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    (own / "models").symlink_to(models)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port)]
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "COMPRESS_LAB_HOME": str(own)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        _wait_for(port, server)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(240):
+        if server.poll() is not None:
+            raise AssertionError((server.stdout.read() if server.stdout else b"").decode())
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.25)
+    raise AssertionError("the page was not served within a minute")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page that has shown its first chart; at the end, nothing went wrong in it."""
+    width = getattr(request, "param", 1400)
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    opened = context.new_page()
+    problems: list[str] = []
+    hosts: set[str] = set()
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("request", lambda sent: hosts.add(sent.url.split("/")[2]))
+    opened.goto(f"{address}?{QUICK}")
+    opened.wait_for_selector("#frontier .js-plotly-plot .point")
+    yield opened
+    assert problems == []
+    assert {host.split(":")[0] for host in hosts if host} == {"127.0.0.1"}
+    context.close()
+
+
+def run_to_the_end(page: Any) -> str:
+    """Press Run, wait for the end, and return the headline."""
+    page.click("#run")
+    # What an earlier run left must not be taken for the end of this one.
+    page.wait_for_selector("#status .bar", timeout=RUN_SECONDS)
+    page.wait_for_function(
+        "() => /Finished|stored result/.test(document.querySelector('#status').innerText)",
+        timeout=RUN_SECONDS,
+    )
+    page.wait_for_selector("#headline .badge:has-text('your run')")
+    return str(page.inner_text("#headline"))
+
+
+def choose(page: Any, element: str, label: str) -> None:
+    """Choose from a menu by what a person reads."""
+    page.click(f"{element} input")
+    page.get_by_role("option", name=label, exact=True).click()
+
+
+def test_the_first_view_shows_measured_runs(page: Any) -> None:
+    assert page.locator("#frontier .point").count() > 15
+    assert "runs of smollm2-135m on prose" in page.inner_text("#provenance")
+    assert "measured beforehand" in page.inner_text("#headline")
+
+
+def test_moving_keep_tells_rank_bytes_and_break_even_before_any_run(page: Any) -> None:
+    page.fill("#keep input[type=number]", "0.25")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#plan .preview:has-text('rank 142')")
+    found = page.inner_text("#plan .preview")
+    assert "56.6 MB → 14.1 MB" in found
+    assert "Break-even rank 569" in found
+
+
+def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) -> None:
+    choose(page, "#model", "SmolLM2 135M Instruct")
+    seen = {}
+    for label in ("SVD", "Linear autoencoder"):
+        choose(page, "#method", label)
+        if label != "SVD":
+            page.get_by_role("button", name="Options of the method").click()
+            page.get_by_label("Epochs", exact=True).fill("2")
+            page.keyboard.press("Tab")
+        headline = run_to_the_end(page)
+        assert f"{label} 0.5 · embedding" in headline
+        seen[label] = headline
+        found = re.search(r"Perplexity.*?([\d,.]+)", headline, re.DOTALL)
+        assert found is not None
+        assert float(found[1].replace(",", "")) > 30
+        assert "241 MB" in headline
+        page.get_by_role("tab", name="Text", exact=True).click()
+        texts = page.locator("#texts .writer")
+        assert texts.count() == 2
+        assert all("The sea" in texts.nth(i).inner_text() for i in range(2))
+        assert len(texts.nth(0).inner_text()) > len("Baseline The sea") + 5
+        page.get_by_role("tab", name="Directions", exact=True).click()
+        page.wait_for_selector("#direction .js-plotly-plot .scatterlayer .trace")
+        assert page.locator("#direction .scatterlayer .trace").count() == 2
+        page.get_by_role("tab", name="Log", exact=True).click()
+        assert "model.embed_tokens" in page.locator("#log textarea").input_value()
+        page.get_by_role("tab", name="Cost against size", exact=True).click()
+    assert seen["SVD"] != seen["Linear autoencoder"]
+    assert "rule=embedding~autoencoder~0.5~epochs%3D2" in page.url.replace("%7E", "~")
+
+
+def test_a_link_restores_the_plan_in_another_window(browser: Any, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}?rule=query,key~row_normalized_svd~0.33&rule=query@0~svd~0.4&seed=5")
+    page.wait_for_selector("#plan .preview:has-text('60 matrices')")
+    assert page.locator("#method input").input_value() == "Row-normalised SVD"
+    assert page.locator("#keep input[type=number]").input_value() == "0.33"
+    context.close()
+
+
+def test_stop_stops(page: Any) -> None:
+    choose(page, "#method", "Linear autoencoder")
+    page.click("#run")
+    page.wait_for_function(
+        "() => /Training|Epoch/.test(document.querySelector('#status').innerText)",
+        timeout=RUN_SECONDS,
+    )
+    page.click("#stop")
+    page.wait_for_selector("#status:has-text('Stopped')", timeout=5_000)
+    # The engine is free again: another plan runs to its end.
+    choose(page, "#method", "SVD")
+    page.fill("#keep input[type=number]", "0.45")
+    page.keyboard.press("Tab")
+    assert "SVD 0.45" in run_to_the_end(page)
+
+
+def test_a_wrong_value_is_one_sentence_and_changes_nothing(page: Any) -> None:
+    before = page.inner_text("#headline")
+    page.fill("#model input", "/etc/passwd")
+    page.keyboard.press("Enter")
+    page.click("#run")
+    page.wait_for_selector(".toast-body:has-text('neither in the list nor a Hub id')")
+    assert "neither in the list" in page.inner_text("#status")
+    assert page.inner_text("#headline") == before
+
+
+@pytest.mark.parametrize("page", [390], indirect=True)
+def test_nothing_is_cut_off_on_a_phone(page: Any) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#frontier").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(browser: Any, address: str, theme: str) -> None:
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.goto(f"{address}?__theme={theme}")
+    page.wait_for_selector("#headline .card .value")
+    for element in (".card .label", ".card .value", ".status", ".preview", "header p"):
+        ink, paper = page.evaluate(
+            """(selector) => {
+                const found = document.querySelector(selector);
+                let behind = found;
+                while (/rgba\\(0, 0, 0, 0\\)/.test(getComputedStyle(behind).backgroundColor))
+                    behind = behind.parentElement;
+                return [getComputedStyle(found).color, getComputedStyle(behind).backgroundColor];
+            }""",
+            element,
+        )
+        assert contrast(ink, paper) >= 4.5, (element, ink, paper)
+    context.close()
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast of two CSS colours, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(float(n)) / 255 for n in re.findall(r"[\d.]+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)

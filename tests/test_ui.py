@@ -1,0 +1,270 @@
+"""The page's handlers as plain functions, with a tiny model in place of the real one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compress_lib.errors import CompressionError
+from compress_lib.models import LanguageModel
+from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
+from compress_lib.progress import Progress
+from compress_lib.results import RunRecord
+from compress_lib.store import Store
+from compress_lib.ui import controls, handlers, preview, render, texts
+from compress_lib.ui.engine import Engine
+from tests.tiny import tiny_model
+
+PLAN = Plan(
+    rules=(Rule(pattern="embedding", method="svd", keep=0.5),),
+    evaluation=TextSpec(tokens=300, context=100),
+    generation=Generation(max_new_tokens=4),
+)
+
+
+class TinyEngine(Engine):
+    """An engine whose models are all one tiny model."""
+
+    model: LanguageModel
+    gate: threading.Event | None = None
+
+    def load(
+        self, model: str, revision: str | None, device: str, progress: Progress
+    ) -> LanguageModel:
+        if self.gate is not None:
+            while not self.gate.wait(0.02):
+                progress(0.0, "held")
+        self._targets[model] = tuple(self.model.targets)
+        return replace(self.model, id=model)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[TinyEngine]:
+    made = TinyEngine(Store(tmp_path / "runs.sqlite"), limits={"queued_jobs": 3})
+    made.model = tiny_model()
+    yield made
+    if made.gate is not None:
+        made.gate.set()
+    made._thread.shutdown(wait=True, cancel_futures=True)
+
+
+def form(plan: Plan = PLAN, **changes: Any) -> list[Any]:
+    """The form's values for a plan, some of them changed."""
+    filled = controls.write(plan)
+    return controls.flat(controls.Form({**filled.values, **changes}, filled.options))
+
+
+def finish(engine: Engine, given: list[Any]) -> tuple[list[handlers.Update], RunRecord]:
+    updates = list(handlers.run(engine, given))
+    record = updates[-1].finished
+    assert record is not None
+    return updates, record
+
+
+def test_the_page_is_built_without_torch() -> None:
+    code = (
+        "from compress_lib.ui.app import Page; Page().build(); import sys;"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        PLAN,
+        Plan(),
+        replace(PLAN, rules=(Rule(pattern="*", method="svd", keep=0.3),)),
+        replace(
+            PLAN,
+            rules=(
+                Rule(pattern="query,key", method="row_normalized_svd", keep=0.4),
+                Rule(pattern="query@0-3", method="svd", keep=0.7),
+                Rule(pattern="@0", method=DENSE),
+            ),
+        ),
+        replace(
+            PLAN,
+            rules=(Rule(pattern="embedding", method="autoencoder", options={"epochs": 3}),),
+        ),
+        replace(PLAN, rules=(Rule(pattern="*down_proj", method="svd", keep=0.25),)),
+    ],
+)
+def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
+    back = controls.read(controls.Form.of(controls.flat(controls.write(plan))))
+    assert [(r.pattern, r.method, r.keep, r.options) for r in back.rules] == [
+        (r.pattern, r.method, r.keep, r.options) for r in plan.rules
+    ]
+    assert replace(back, rules=plan.rules) == plan
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"model": "/etc"}, "neither in the list nor a Hub id"),
+        ({"model": "../../etc/passwd"}, "neither in the list nor a Hub id"),
+        ({"model": "weights.gguf"}, "neither in the list nor a Hub id"),
+        ({"model": None}, "neither in the list nor a Hub id"),
+        ({"method": "svdd"}, "Did you mean 'svd'"),
+        ({"keep": 0}, "keep must be above 0"),
+        ({"keep": float("nan")}, "keep must be a number"),
+        ({"keep": "lots"}, "keep must be a number"),
+        ({"families": []}, "Choose something to compress"),
+        ({"families": "embedding; rm -rf"}, None),
+        ({"overrides": [["query", "svd", "2"]]}, "Keep in the line 'query'"),
+        ({"overrides": [["query", "nope", "0.5"]]}, "Unknown method"),
+        ({"overrides": [["query@x", "svd", "0.5"]]}, None),
+        ({"corpus": "/etc/passwd"}, "not a text of this page"),
+        ({"calibration": "own"}, "not a text of this page"),
+        ({"corpus": "own", "own_text": "  "}, "text of your own is empty"),
+        ({"corpus": "own", "own_text": "x" * 200_001}, "at most 200,000"),
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "x" * 2001}, "2,001 characters"),
+        ({"tokens": 10**9}, "at most 16,384"),
+        ({"tokens": None}, "Tokens must be a number"),
+        ({"context": 0}, "context must be"),
+        ({"new_tokens": 10_000}, "at most 256"),
+        ({"temperature": -1}, "temperature must be"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+    ],
+)
+def test_what_a_browser_sends_is_checked(
+    engine: TinyEngine, changes: dict[str, Any], complaint: str | None
+) -> None:
+    given = form(**changes)
+    if complaint is None:
+        preview.describe_plan(engine, controls.read(controls.Form.of(given)))
+        return
+    with pytest.raises(CompressionError, match=complaint):
+        list(handlers.run(engine, given))
+    assert engine.store.runs() == []
+
+
+def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> None:
+    updates, record = finish(engine, form())
+    assert record.targets[0].method == "svd"
+    logs = [update.log for update in updates if update.log]
+    assert "model.embed_tokens" in logs[-1]
+    assert "Block 3" in logs[-1]
+    assert any(update.writing for update in updates)
+    assert handlers.lookup(engine, record.key) == record
+
+
+def test_a_run_that_was_made_before_is_shown_as_stored(engine: TinyEngine) -> None:
+    _, first = finish(engine, form())
+    updates, again = finish(engine, form())
+    assert again == first
+    assert texts.STORED in str(updates[-1].status)
+
+
+def test_a_refusal_during_the_run_reaches_the_person(engine: TinyEngine) -> None:
+    with pytest.raises(CompressionError, match="selects nothing"):
+        list(handlers.run(engine, form(families=["head"])))
+
+
+def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("compress_lib.run.allocate", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(handlers.run(engine, form()))
+
+
+def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    watching = handlers.run(engine, form())
+    next(watching)
+    next(watching)
+    watching.close()
+    # The job was stopped while it was held; the next one gets through.
+    engine.gate.set()
+    _, record = finish(engine, form())
+    assert record.key
+    assert engine.store.runs() == [record]
+
+
+def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(3)]
+    assert [engine.ahead(job) for job in jobs] == [0, 1, 2]
+    with pytest.raises(CompressionError, match="Too many runs are waiting"):
+        engine.submit(replace(PLAN, seed=9))
+    engine.stop(jobs[1])
+    assert engine.ahead(jobs[2]) == 1
+    engine.gate.set()
+    assert jobs[2].future is not None
+    jobs[2].future.result(timeout=60)
+    assert {record.plan["seed"] for record in engine.store.runs()} == {0, 2}
+
+
+def test_the_preview_says_rank_bytes_and_break_even(engine: TinyEngine) -> None:
+    engine.load("owner/name", None, "cpu", lambda fraction, message: None)
+    plan = replace(PLAN, model="owner/name")
+    found = preview.describe_plan(engine, plan)
+    assert "rank 14 of at most 32" in found
+    assert f"Break-even rank {320 * 32 // 352}" in found
+    tiny = replace(plan, rules=(Rule(pattern="query", method="svd", keep=0.01),))
+    assert "below rank 1" in preview.describe_plan(engine, tiny)
+    unknown = preview.describe_plan(engine, replace(PLAN, model="never/seen"))
+    assert texts.UNKNOWN_SHAPES in unknown
+
+
+def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:
+    found = preview.describe_plan(Engine(), Plan(rules=(Rule(pattern="*", keep=0.5),)))
+    assert "211 matrices" in found
+
+
+def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:
+    evil = "<script>alert(1)</script>"
+    _, record = finish(engine, form(prompt=evil))
+    assert "<script>" not in render.both_texts(record.text)
+    assert "<script>" not in render.writing(evil, evil, evil)
+    assert "<script>" not in render.status(evil, 0.5)
+    named = replace(record, model=replace(record.model, id=evil))
+    assert "<script>" not in render.headline(named, evil)
+    assert "<script>" not in render.provenance([named])
+    broken = controls.read(controls.Form.of(form(overrides=[[evil, "svd", "0.5"]])))
+    assert "<script>" not in preview.describe_plan(Engine(), broken)
+
+
+def test_a_link_fills_the_form_and_a_broken_one_says_so() -> None:
+    plan, complaint = handlers.first_plan(PLAN.to_query())
+    assert complaint is None
+    assert plan.rules == PLAN.rules
+    plan, complaint = handlers.first_plan("rule=embedding~nope~0.5")
+    assert plan == Plan()
+    assert complaint is not None
+    assert "Unknown method" in complaint
+    plan, complaint = handlers.first_plan("model=/etc&rule=embedding~svd~0.5")
+    assert plan == Plan()
+    assert complaint is not None
+
+
+def test_only_runs_measured_alike_share_a_chart(engine: TinyEngine) -> None:
+    _, first = finish(engine, form())
+    _, longer = finish(engine, form(tokens=400))
+    _, other = finish(engine, form(seed=3))
+    assert handlers.comparable([first, longer, other], first) == [first, other]
+
+
+def test_a_session_sees_only_its_own_runs(engine: TinyEngine) -> None:
+    _, mine = finish(engine, form())
+    finish(engine, form(seed=3))
+    assert handlers.own_runs(engine, [mine.key]) == [mine]
+    assert handlers.own_runs(engine, ["no such key", 7, None]) == []
+    assert handlers.own_runs(engine, "not a list") == []
+
+
+def test_csv_cells_cannot_be_formulas(engine: TinyEngine) -> None:
+    _, record = finish(engine, form())
+    evil = replace(record, model=replace(record.model, id="=HYPERLINK(1)"))
+    assert "'=HYPERLINK(1)" in handlers.to_csv([evil])
+    assert record.key in handlers.to_csv([record])
