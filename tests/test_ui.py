@@ -111,6 +111,11 @@ def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
         ({"model": "/etc"}, "neither in the list nor a Hub id"),
         ({"model": "../../etc/passwd"}, "neither in the list nor a Hub id"),
         ({"model": "weights.gguf"}, "neither in the list nor a Hub id"),
+        ({"model": "owner/weights.gguf"}, "neither in the list nor a Hub id"),
+        ({"model": "compress_lib/ui"}, "neither in the list nor a Hub id"),
+        ({"model": "compress_lib/.."}, "neither in the list nor a Hub id"),
+        ({"model": "owner/" + "x" * 5000}, "neither in the list nor a Hub id"),
+        ({"model": "owner/\0"}, "neither in the list nor a Hub id"),
         ({"model": None}, "neither in the list nor a Hub id"),
         ({"method": "svdd"}, "Did you mean 'svd'"),
         ({"keep": 0}, "keep must be above 0"),
@@ -136,8 +141,12 @@ def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
     ],
 )
 def test_what_a_browser_sends_is_checked(
-    engine: TinyEngine, changes: dict[str, Any], complaint: str | None
+    engine: TinyEngine,
+    changes: dict[str, Any],
+    complaint: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
     given = form(**changes)
     if complaint is None:
         preview.describe_plan(engine, controls.read(controls.Form.of(given)))

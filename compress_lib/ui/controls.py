@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from compress_lib.catalogue import CATALOGUE
@@ -18,6 +19,7 @@ from compress_lib.ui import texts
 
 CHOICES = tuple(family for family in FAMILIES if family != "other")
 MAX_OVERRIDES = 40
+LONGEST_HUB_ID = 96
 
 FIELDS = (
     "model",
@@ -169,9 +171,16 @@ def _families_of(rule: Rule) -> list[str]:
 
 def _model(given: Any) -> str:
     name = str(given or "").strip()
-    if name in CATALOGUE or HUB_ID.fullmatch(name):
+    if name in CATALOGUE or (HUB_ID.fullmatch(name) and not _is_local(name)):
         return name
     raise CompressionError(texts.HUB_FORM.format(given=name))
+
+
+def _is_local(name: str) -> bool:
+    """Tell whether the library would take a Hub id for a folder or file of this machine."""
+    if len(name) > LONGEST_HUB_ID or ".." in name or name.lower().endswith(".gguf"):
+        return True
+    return Path(name).exists()
 
 
 def _corpus(given: Any, *, own: bool) -> str:
