@@ -73,8 +73,13 @@ def frontier(
     return figure
 
 
-def direction_histogram(records: Sequence[RunRecord]) -> go.Figure:
-    """Direction errors of the embedding: a line a run, its same-norm control dashed."""
+def direction_histogram(records: Sequence[RunRecord], empty: str = "") -> go.Figure:
+    """Direction errors of the embedding: a line a run, its same-norm control dotted.
+
+    Args:
+        records: Runs; those that leave the embedding as it is are passed over.
+        empty: What to write where no run is left.
+    """
     figure = _figure("Direction error of a token's row (1 − cos)", "Share of the tokens (%)")
     longest = 0.1
     for position, record in enumerate(records):
@@ -104,6 +109,8 @@ def direction_histogram(records: Sequence[RunRecord]) -> go.Figure:
                     hovertemplate="error ≈ %{x:.3f}<br>%{y:.2f} % of the tokens",
                 )
             )
+    if not figure.data:
+        figure.add_annotation(text=empty, showarrow=False, font={"size": 14})
     figure.update_xaxes(range=[0, min(longest * 1.1 + 0.01, 1.05)])
     figure.update_layout(height=340)
     return figure

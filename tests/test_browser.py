@@ -96,8 +96,8 @@ def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator
     context.close()
 
 
-def run_to_the_end(page: Any) -> str:
-    """Press Run, wait for the end, and return the headline."""
+def run_to_the_end(page: Any, expected: str) -> str:
+    """Press Run, wait for the end and the results of what is expected; return the headline."""
     page.click("#run")
     # What an earlier run left must not be taken for the end of this one.
     page.wait_for_selector("#status .bar", timeout=RUN_SECONDS)
@@ -105,7 +105,7 @@ def run_to_the_end(page: Any) -> str:
         "() => /Finished|stored result/.test(document.querySelector('#status').innerText)",
         timeout=RUN_SECONDS,
     )
-    page.wait_for_selector("#headline .badge:has-text('your run')")
+    page.wait_for_selector(f"#headline p:has-text('{expected}'):has-text('your run')")
     return str(page.inner_text("#headline"))
 
 
@@ -139,8 +139,7 @@ def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) ->
             page.get_by_role("button", name="Options of the method").click()
             page.get_by_label("Epochs", exact=True).fill("2")
             page.keyboard.press("Tab")
-        headline = run_to_the_end(page)
-        assert f"{label} 0.5 · embedding" in headline
+        headline = run_to_the_end(page, f"{label} 0.5 · embedding")
         seen[label] = headline
         found = re.search(r"Perplexity.*?([\d,.]+)", headline, re.DOTALL)
         assert found is not None
@@ -153,7 +152,11 @@ def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) ->
         assert len(texts.nth(0).inner_text()) > len("Baseline The sea") + 5
         page.get_by_role("tab", name="Directions", exact=True).click()
         page.wait_for_selector("#direction .js-plotly-plot .scatterlayer .trace")
-        assert page.locator("#direction .scatterlayer .trace").count() == 2
+        # A run and its control; the second run is laid over the first.
+        page.wait_for_function(
+            "n => document.querySelectorAll('#direction .scatterlayer .trace').length === n",
+            arg=2 * len(seen),
+        )
         page.get_by_role("tab", name="Log", exact=True).click()
         assert "model.embed_tokens" in page.locator("#log textarea").input_value()
         page.get_by_role("tab", name="Cost against size", exact=True).click()
@@ -184,7 +187,7 @@ def test_stop_stops(page: Any) -> None:
     choose(page, "#method", "SVD")
     page.fill("#keep input[type=number]", "0.45")
     page.keyboard.press("Tab")
-    assert "SVD 0.45" in run_to_the_end(page)
+    run_to_the_end(page, "SVD 0.45 · embedding")
 
 
 def test_a_wrong_value_is_one_sentence_and_changes_nothing(page: Any) -> None:

@@ -53,6 +53,12 @@ def test_histograms_show_all_tokens_as_shares() -> None:
         assert sum(trace.y) == pytest.approx(100)
 
 
+def test_a_run_without_directions_says_so_in_their_place() -> None:
+    untouched = [record for record in LANDMARKS if record.direction is None][:1]
+    figure = plots.direction_histogram(untouched, "nothing turned")
+    assert figure.layout.annotations[0].text == "nothing turned"
+
+
 def test_memory_bars_add_up_to_the_model() -> None:
     record = LANDMARKS[1]
     figure = plots.memory_bars(record)

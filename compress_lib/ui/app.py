@@ -201,7 +201,9 @@ class Page:
         """Lay other runs' direction errors over the shown one's."""
         wanted = [current, *(others if isinstance(others, list) else [])][:5]
         found = [handlers.lookup(self.engine, key) for key in wanted]
-        return plots.direction_histogram([r for r in found if r is not None and r.direction])
+        return plots.direction_histogram(
+            [record for record in found if record is not None], texts.NO_DIRECTION
+        )
 
     def csv(self, keys: Any, current: Any) -> str:
         """Write the runs to a file for download."""
@@ -234,7 +236,7 @@ def launch(
     blocks.queue(api_open=False, max_size=64, default_concurrency_limit=8)
     try:
         _, address, _ = blocks.launch(
-            server_name=host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
+            server_name=host or os.environ.get("GRADIO_SERVER_NAME") or _usual_host(),
             server_port=port or int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
             theme=theme(),
             css=style(),
@@ -259,6 +261,11 @@ def launch(
     if block:
         blocks.block_thread()
     return blocks
+
+
+def _usual_host() -> str:
+    """A Space is reached from outside its machine, a laptop is not."""
+    return "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
 
 
 def _file(name: str, content: str) -> str:

@@ -13,6 +13,9 @@ from compress_lib.results import RunRecord, describe
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
 
+OVERLAID = 3
+"""How many other runs a histogram shows unasked."""
+
 
 @dataclass(frozen=True)
 class ResultPanel:
@@ -80,14 +83,16 @@ def show(engine: Engine, keys: Any, current: RunRecord | None) -> list[Any]:
     mine = current.key in {record.key for record in own}
     direction = current.direction
     others = [r for r in (*own, *landmarks) if r.direction and r.key != current.key]
+    # Runs of one's own are laid over each other at once; landmarks on request.
+    beside = [r for r in others if r in own][:OVERLAID] if direction else []
     return [
         render.headline(current, texts.YOURS if mine else texts.LANDMARK),
         plots.frontier(landmarks, own, current.key),
         render.provenance(landmarks),
         render.run_rows([*own, *landmarks]),
         render.both_texts(current.text),
-        plots.direction_histogram([current]) if direction else None,
-        gr.update(choices=[(describe(r), r.key) for r in others], value=[]),
+        plots.direction_histogram([current, *beside], texts.NO_DIRECTION),
+        gr.update(choices=[(describe(r), r.key) for r in others], value=[r.key for r in beside]),
         render.token_rows(direction.worst) if direction else [],
         render.token_rows(direction.best) if direction else [],
         plots.memory_bars(current),
