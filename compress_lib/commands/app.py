@@ -14,6 +14,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Build the page and serve it until it is stopped."""
-    from compress_lib.ui.app import launch
+    from compress_lib.ui.serve import launch
 
     launch(host=options.host, port=options.port, as_json=options.json)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +15,12 @@ from compress_lib import plots
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS
 from compress_lib.plan import OWN_TEXT, Plan
+from compress_lib.results import RunRecord
 from compress_lib.ui import controls, handlers, plan_panel, preview, render, result_panel, texts
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.theme import style, theme
+
+KEPT_SECONDS = 24 * 3600
+"""How long a session remembers its runs."""
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
@@ -43,6 +44,12 @@ class Page:
         engine: Runs the plans; a new one if None.
     """
 
+    panel: plan_panel.PlanPanel
+    results: result_panel.ResultPanel
+    keys: gr.State
+    current: gr.State
+    query: gr.Textbox
+
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine or Engine()
 
@@ -53,22 +60,22 @@ class Page:
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
             gr.HTML(f"<header><h1>{texts.TITLE}</h1><p>{texts.SUBTITLE}</p></header>")
-            keys = gr.State([], time_to_live=24 * 3600)
+            self.keys = gr.State([], time_to_live=KEPT_SECONDS)
             shown = result_panel.first_record()
-            current = gr.State(shown.key if shown else None, time_to_live=24 * 3600)
-            query = gr.Textbox(visible=False)
+            self.current = gr.State(shown.key if shown else None, time_to_live=KEPT_SECONDS)
+            self.query = gr.Textbox(visible=False)
             with gr.Row(elem_id="lab"):
                 with gr.Column(scale=4, min_width=330, elem_id="plan"):
-                    panel = plan_panel.build(first)
+                    self.panel = plan_panel.build(first)
                 with gr.Column(scale=8, min_width=340):
-                    results = result_panel.build(self.engine)
-            self._connect_form(blocks, panel, query)
-            self._connect_run(panel, results, keys, current, query)
-            self._connect_results(results, keys, current)
+                    self.results = result_panel.build(self.engine)
+            self._connect_form(blocks)
+            self._connect_results()
         built: gr.Blocks = blocks
         return built
 
-    def _connect_form(self, blocks: gr.Blocks, panel: plan_panel.PlanPanel, query: Any) -> None:
+    def _connect_form(self, blocks: gr.Blocks) -> None:
+        panel, results, query = self.panel, self.results, self.query
         gr.on(
             [component.change for component in panel.fields],
             self.estimate,
@@ -89,37 +96,30 @@ class Page:
         panel.link.click(self.link, panel.fields, query, **QUICK).success(
             None, query, None, js=COPY_LINK, **PRIVATE
         )
-        blocks.load(self.open, None, panel.fields, **QUICK)
-
-    def _connect_run(
-        self,
-        panel: plan_panel.PlanPanel,
-        results: result_panel.ResultPanel,
-        keys: Any,
-        current: Any,
-        query: Any,
-    ) -> None:
         running = panel.run.click(
             self.run,
-            [keys, *panel.fields],
-            [results.status, results.log, results.text, keys, current, query, *results.shown[:4],
-             *results.shown[5:]],
+            [self.keys, *panel.fields],
+            [results.status, results.log, self.keys, self.current, query, *results.parts()],
             trigger_mode="once",
             concurrency_id="run",
             concurrency_limit=None,
             show_progress="hidden",
             **PRIVATE,
-        )  # fmt: skip
+        )
         running.success(None, query, None, js=REMEMBER_LINK, **PRIVATE)
         panel.stop.click(
             lambda: render.status(texts.STOPPED), None, results.status, cancels=[running], **QUICK
         )
+        blocks.load(self.open, None, panel.fields, **QUICK)
 
-    def _connect_results(self, results: result_panel.ResultPanel, keys: Any, current: Any) -> None:
-        results.runs.select(self.select, [keys, current], [current, *results.shown], **QUICK)
-        results.overlay.change(self.overlay, [results.overlay, current], results.direction, **QUICK)
-        results.csv.click(self.csv, [keys, current], results.csv, **QUICK)
-        results.json.click(self.json, current, results.json, **QUICK)
+    def _connect_results(self) -> None:
+        results, known = self.results, [self.keys, self.current]
+        results.runs.select(self.select, known, [self.current, *results.parts()], **QUICK)
+        results.overlay.change(
+            self.overlay, [results.overlay, self.current], results.direction, **QUICK
+        )
+        results.csv.click(self.csv, known, results.csv, **QUICK)
+        results.json.click(self.json, self.current, results.json, **QUICK)
 
     def estimate(self, *given: Any) -> str:
         """Say what the plan in the form would do."""
@@ -153,49 +153,45 @@ class Page:
         values[table] = values[table] or [["", "", ""]]
         return values
 
-    def run(self, keys: Any, *given: Any) -> Iterator[list[Any]]:
+    def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
-        skipped = [gr.skip()] * 16
+        results = self.results
         updates = handlers.run(self.engine, given)
-        while True:
-            try:
-                update = next(updates)
-            except StopIteration:
-                return
-            except CompressionError as error:
-                # An error would be written over every result; a refusal changes nothing.
-                gr.Warning(str(error), duration=12)
-                yield [render.failure(str(error)), *skipped[1:]]
-                return
-            except GeneratorExit:
-                updates.close()
-                raise
-            row = list(skipped)
-            for place, value in ((0, update.status), (1, update.log), (2, update.writing)):
-                if value is not None:
-                    row[place] = value
-            if update.finished is not None:
-                record = update.finished
-                known = keys if isinstance(keys, list) else []
-                mine = [record.key, *(key for key in known if key != record.key)]
-                mine = mine[: handlers.MAX_RUNS]
-                shown = result_panel.show(self.engine, mine, record)
-                row[2:6] = [shown[4], mine, record.key, Plan.from_json(record.plan).to_query()]
-                row[6:] = [*shown[:4], *shown[5:]]
-            yield row
+        try:
+            for update in updates:
+                told = {"status": update.status, "log": update.log, "text": update.writing}
+                changes = results.filled({k: v for k, v in told.items() if v is not None})
+                if update.finished is not None:
+                    changes |= self._finished(keys, update.finished)
+                yield changes
+        except CompressionError as error:
+            # An error would be written over every result; a refusal changes nothing.
+            gr.Warning(str(error), duration=12)
+            yield {results.status: render.failure(str(error))}
+        finally:
+            updates.close()
 
-    def select(self, keys: Any, current: Any, event: gr.SelectData) -> list[Any]:
+    def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
+        known = keys if isinstance(keys, list) else []
+        mine = [record.key, *(key for key in known if key != record.key)][: handlers.MAX_RUNS]
+        query = Plan.from_json(record.plan).to_query()
+        shown = self.results.filled(result_panel.show(self.engine, mine, record))
+        return {self.keys: mine, self.current: record.key, self.query: query, **shown}
+
+    def select(self, keys: Any, current: Any, event: gr.SelectData) -> dict[Any, Any]:
         """Show the run whose line was clicked."""
         own, landmarks = result_panel.neighbours(
             self.engine, keys, handlers.lookup(self.engine, current)
         )
-        records = [*own, *landmarks]
-        row = event.index[0] if isinstance(event.index, list | tuple) else event.index
-        if not isinstance(row, int) or not 0 <= row < len(records):
-            return [gr.skip()] * 12
-        shown = result_panel.show(self.engine, keys, records[row])
-        shown[3] = gr.skip()
-        return [records[row].key, *shown]
+        # The table may have been sorted in the browser: its cells say which run it is, not
+        # the number of the line.
+        clicked = [str(cell) for cell in event.row_value or []]
+        chosen = next((r for r in (*own, *landmarks) if render.run_rows([r])[0] == clicked), None)
+        if chosen is None:
+            return {}
+        shown = result_panel.show(self.engine, keys, chosen)
+        del shown["runs"]
+        return {self.current: chosen.key, **self.results.filled(shown)}
 
     def overlay(self, others: Any, current: Any) -> Any:
         """Lay other runs' direction errors over the shown one's."""
@@ -218,54 +214,6 @@ class Page:
         if record is None:
             raise gr.Error(texts.NO_LANDMARKS)
         return _file(f"run-{record.key}.json", handlers.to_json(record))
-
-
-def launch(
-    host: str | None = None, port: int | None = None, *, as_json: bool = False, block: bool = True
-) -> gr.Blocks:
-    """Build the page, serve it, and load the default model behind it.
-
-    Args:
-        host: Address to listen on; GRADIO_SERVER_NAME or this machine only if None.
-        port: GRADIO_SERVER_PORT or 7860 if None.
-        as_json: Write the address to stdout as JSON.
-        block: Serve until stopped.
-    """
-    page = Page()
-    blocks = page.build()
-    blocks.queue(api_open=False, max_size=64, default_concurrency_limit=8)
-    try:
-        _, address, _ = blocks.launch(
-            server_name=host or os.environ.get("GRADIO_SERVER_NAME") or _usual_host(),
-            server_port=port or int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
-            theme=theme(),
-            css=style(),
-            share=False,
-            show_error=False,
-            max_file_size="1mb",
-            allowed_paths=[],
-            enable_monitoring=False,
-            ssr_mode=False,
-            footer_links=[],
-            prevent_thread_lock=True,
-            quiet=as_json,
-        )
-    except OSError as error:
-        raise CompressionError(
-            f"The page cannot be served: {error} Choose another port with --port."
-        ) from error
-    if as_json:
-        sys.stdout.write(json.dumps({"url": address}) + "\n")
-        sys.stdout.flush()
-    page.engine.warm()
-    if block:
-        blocks.block_thread()
-    return blocks
-
-
-def _usual_host() -> str:
-    """A Space is reached from outside its machine, a laptop is not."""
-    return "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
 
 
 def _file(name: str, content: str) -> str:

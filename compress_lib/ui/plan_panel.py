@@ -118,16 +118,17 @@ def _options(shown: controls.Form) -> tuple[dict[str, Any], list[Any]]:
         with gr.Column(visible=name == shown.values["method"]) as group:
             if not method.options():
                 gr.Markdown(texts.NO_OPTIONS)
-            made += [
-                _component(option, shown.options[(name, option.name)])
-                for option in method.options()
-            ]
+            with gr.Row():
+                made += [
+                    _component(option, shown.options[(name, option.name)])
+                    for option in method.options()
+                ]
         groups[name] = group
     return groups, made
 
 
 def _component(option: Option, value: Any) -> Any:
-    about: dict[str, Any] = {"label": option.label, "info": option.help}
+    about: dict[str, Any] = {"label": option.label, "info": option.help, "min_width": 140}
     if isinstance(option.default, bool):
         return gr.Checkbox(value=bool(value), **about)
     if option.choices:

@@ -13,6 +13,21 @@ from compress_lib.results import RunRecord, describe
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
 
+SHOWN = (
+    "headline",
+    "frontier",
+    "provenance",
+    "runs",
+    "text",
+    "direction",
+    "overlay",
+    "worst",
+    "best",
+    "memory",
+    "matrices",
+)
+"""The parts that show a run."""
+
 OVERLAID = 3
 """How many other runs a histogram shows unasked."""
 
@@ -37,22 +52,13 @@ class ResultPanel:
     csv: Any
     json: Any
 
-    @property
-    def shown(self) -> list[Any]:
-        """The components that `show` fills, in its order."""
-        return [
-            self.headline,
-            self.frontier,
-            self.provenance,
-            self.runs,
-            self.text,
-            self.direction,
-            self.overlay,
-            self.worst,
-            self.best,
-            self.memory,
-            self.matrices,
-        ]
+    def parts(self) -> list[Any]:
+        """Return the components that show a run."""
+        return [getattr(self, name) for name in SHOWN]
+
+    def filled(self, values: dict[str, Any]) -> dict[Any, Any]:
+        """Return values by component instead of by name, as gradio takes them."""
+        return {getattr(self, name): value for name, value in values.items()}
 
 
 def first_record() -> RunRecord | None:
@@ -75,52 +81,52 @@ def neighbours(
     return own, [record for record in ordered if record.key not in mine]
 
 
-def show(engine: Engine, keys: Any, current: RunRecord | None) -> list[Any]:
-    """Return the values of `ResultPanel.shown` for a run among its neighbours."""
+def show(engine: Engine, keys: Any, current: RunRecord | None) -> dict[str, Any]:
+    """Return what each part of `SHOWN` shows for a run among its neighbours."""
     if current is None:
-        return [gr.skip()] * 2 + [texts.NO_LANDMARKS] + [gr.skip()] * 8
+        return {"provenance": texts.NO_LANDMARKS}
     own, landmarks = neighbours(engine, keys, current)
     mine = current.key in {record.key for record in own}
     direction = current.direction
     others = [r for r in (*own, *landmarks) if r.direction and r.key != current.key]
     # Runs of one's own are laid over each other at once; landmarks on request.
     beside = [r for r in others if r in own][:OVERLAID] if direction else []
-    return [
-        render.headline(current, texts.YOURS if mine else texts.LANDMARK),
-        plots.frontier(landmarks, own, current.key),
-        render.provenance(landmarks),
-        render.run_rows([*own, *landmarks]),
-        render.both_texts(current.text),
-        plots.direction_histogram([current, *beside], texts.NO_DIRECTION),
-        gr.update(choices=[(describe(r), r.key) for r in others], value=[r.key for r in beside]),
-        render.token_rows(direction.worst) if direction else [],
-        render.token_rows(direction.best) if direction else [],
-        plots.memory_bars(current),
-        render.matrix_rows(current),
-    ]
+    menu = [(describe(r), r.key) for r in others]
+    return {
+        "headline": render.headline(current, texts.YOURS if mine else texts.LANDMARK),
+        "frontier": plots.frontier(landmarks, own, current.key),
+        "provenance": render.provenance(landmarks),
+        "runs": render.run_rows([*own, *landmarks]),
+        "text": render.both_texts(current.text),
+        "direction": plots.direction_histogram([current, *beside], texts.NO_DIRECTION),
+        "overlay": gr.update(choices=menu, value=[r.key for r in beside]),
+        "worst": render.token_rows(direction.worst) if direction else [],
+        "best": render.token_rows(direction.best) if direction else [],
+        "memory": plots.memory_bars(current),
+        "matrices": render.matrix_rows(current),
+    }
 
 
 def build(engine: Engine) -> ResultPanel:
     """Make the results, showing a landmark."""
     first = first_record()
     values = show(engine, [], first)
-    filled = [None if isinstance(value, dict) else value for value in values]
     with gr.Column(elem_id="results"):
         status = gr.HTML(render.status(texts.READY), elem_id="status")
-        headline = gr.HTML(filled[0] or "", elem_id="headline")
+        headline = gr.HTML(values.get("headline") or "", elem_id="headline")
         with gr.Tabs():
             with gr.Tab(texts.TAB_FRONTIER):
-                frontier, provenance, runs, csv, json = _frontier(filled)
+                frontier, provenance, runs, csv, json = _frontier(values)
             with gr.Tab(texts.TAB_TEXT, elem_id="tab-text"):
                 gr.Markdown(texts.TEXT_HELP)
-                text = gr.HTML(filled[4] or "", elem_id="texts")
+                text = gr.HTML(values.get("text") or "", elem_id="texts")
             with gr.Tab(texts.TAB_DIRECTION):
-                direction, overlay, worst, best = _direction(filled, values)
+                direction, overlay, worst, best = _direction(values)
             with gr.Tab(texts.TAB_MEMORY):
                 gr.Markdown(texts.MEMORY_HELP)
-                memory = gr.Plot(filled[9], show_label=False, elem_id="memory")
+                memory = gr.Plot(values.get("memory"), show_label=False, elem_id="memory")
             with gr.Tab(texts.TAB_MATRICES):
-                matrices = _table(texts.MATRIX_HEADERS, filled[10], texts.TAB_MATRICES)
+                matrices = _table(texts.MATRIX_HEADERS, values.get("matrices"), texts.TAB_MATRICES)
             with gr.Tab(texts.TAB_LOG):
                 log = gr.Textbox(
                     placeholder=texts.LOG_EMPTY,
@@ -137,21 +143,21 @@ def build(engine: Engine) -> ResultPanel:
     )  # fmt: skip
 
 
-def _frontier(filled: list[Any]) -> tuple[Any, Any, Any, Any, Any]:
+def _frontier(values: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
     gr.Markdown(texts.FRONTIER_HELP)
-    frontier = gr.Plot(filled[1], show_label=False, elem_id="frontier")
-    provenance = gr.HTML(filled[2] or "", elem_id="provenance")
-    runs = _table(texts.RUN_HEADERS, filled[3], "Runs", elem_id="runs")
+    frontier = gr.Plot(values.get("frontier"), show_label=False, elem_id="frontier")
+    provenance = gr.HTML(values.get("provenance") or "", elem_id="provenance")
+    runs = _table(texts.RUN_HEADERS, values.get("runs"), "Runs", elem_id="runs")
     with gr.Row():
         csv = gr.DownloadButton(texts.DOWNLOAD_CSV, size="sm")
         json = gr.DownloadButton(texts.DOWNLOAD_JSON, size="sm")
     return frontier, provenance, runs, csv, json
 
 
-def _direction(filled: list[Any], values: list[Any]) -> tuple[Any, Any, Any, Any]:
+def _direction(values: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     gr.Markdown(texts.DIRECTION_HELP)
-    direction = gr.Plot(filled[5], show_label=False, elem_id="direction")
-    choices = values[6].get("choices", [])
+    direction = gr.Plot(values.get("direction"), show_label=False, elem_id="direction")
+    choices = values.get("overlay", {}).get("choices", [])
     overlay = gr.Dropdown(
         choices,
         multiselect=True,
@@ -161,9 +167,9 @@ def _direction(filled: list[Any], values: list[Any]) -> tuple[Any, Any, Any, Any
     )
     with gr.Row():
         with gr.Column(min_width=260):
-            worst = _table(texts.TOKEN_HEADERS, filled[7], texts.WORST, labelled=True)
+            worst = _table(texts.TOKEN_HEADERS, values.get("worst"), texts.WORST, labelled=True)
         with gr.Column(min_width=260):
-            best = _table(texts.TOKEN_HEADERS, filled[8], texts.BEST, labelled=True)
+            best = _table(texts.TOKEN_HEADERS, values.get("best"), texts.BEST, labelled=True)
     return direction, overlay, worst, best
 
 

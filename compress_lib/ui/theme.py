@@ -39,6 +39,7 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="#a5aec2",
         input_background_fill="#fbfcfe",
         input_background_fill_dark="#111525",
+        input_border_width="1px",
         input_border_color="#cdd4e2",
         input_border_color_dark="#38405c",
         button_primary_background_fill="#4338ca",

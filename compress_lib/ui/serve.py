@@ -1,0 +1,61 @@
+"""Serving the page: settings of the server, and the default model loaded behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import gradio as gr
+
+from compress_lib.errors import CompressionError
+from compress_lib.ui.app import Page
+from compress_lib.ui.theme import style, theme
+
+
+def launch(
+    host: str | None = None, port: int | None = None, *, as_json: bool = False, block: bool = True
+) -> gr.Blocks:
+    """Build the page, serve it, and load the default model behind it.
+
+    Args:
+        host: Address to listen on; GRADIO_SERVER_NAME or this machine only if None.
+        port: GRADIO_SERVER_PORT or 7860 if None.
+        as_json: Write the address to stdout as JSON.
+        block: Serve until stopped.
+    """
+    page = Page()
+    blocks = page.build()
+    blocks.queue(api_open=False, max_size=64, default_concurrency_limit=8)
+    try:
+        _, address, _ = blocks.launch(
+            server_name=host or os.environ.get("GRADIO_SERVER_NAME") or _usual_host(),
+            server_port=port or int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
+            theme=theme(),
+            css=style(),
+            share=False,
+            show_error=False,
+            max_file_size="1mb",
+            allowed_paths=[],
+            enable_monitoring=False,
+            ssr_mode=False,
+            footer_links=[],
+            prevent_thread_lock=True,
+            quiet=as_json,
+        )
+    except OSError as error:
+        raise CompressionError(
+            f"The page cannot be served: {error} Choose another port with --port."
+        ) from error
+    if as_json:
+        sys.stdout.write(json.dumps({"url": address}) + "\n")
+        sys.stdout.flush()
+    page.engine.warm()
+    if block:
+        blocks.block_thread()
+    return blocks
+
+
+def _usual_host() -> str:
+    """A Space is reached from outside its machine, a laptop is not."""
+    return "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
