@@ -17,11 +17,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from compress_lib.matrices import CompressedMatrix, DenseMatrix, matrix_from_spec
+from compress_lib.matrices import CompressedMatrix, DenseMatrix
 from compress_lib.modules import CompressedEmbedding, CompressedLinear
+from compress_lib.skeleton import mark
 from compress_lib.targets import Target
 
 FAMILY_PATTERNS = (
+    # A fused weight whose layout is not understood stays whole and is none of its parts.
+    (r"query_key_value$", "other"),
     (r"(q_proj|query|q_lin|wq|q)$", "query"),
     (r"(k_proj|key|k_lin|wk|k)$", "key"),
     (r"(v_proj|value|v_lin|wv|v)$", "value"),
@@ -33,8 +36,8 @@ FAMILY_PATTERNS = (
     (r"(down_proj|w2|fc2|fc_out|lin2|output\.dense|dense_4h_to_h)$", "ffn_out"),
     (r"(mlp|ffn|feed_forward)\.(c_proj|Wo)$", "ffn_out"),
 )
-FUSED_CONTIGUOUS = ("c_attn", "qkv_proj", "Wqkv")
-FUSED_BY_HEAD = ("query_key_value",)
+FUSED_CONTIGUOUS = ("attn.c_attn", "self_attn.qkv_proj", "attn.Wqkv")
+FUSED_BY_HEAD = (".query_key_value",)
 FUSED_FAMILIES = ("query", "key", "value")
 
 
@@ -136,50 +139,7 @@ def install(
         ]
         ready = [matrix.to(reference.device, reference.dtype) for matrix in stored]
         model.set_submodule(path, _compressed_module(old, ready, parts[0].interleave))
-
-
-def module_specs(model: PreTrainedModel) -> dict[str, dict[str, Any]]:
-    """Describe, as JSON, every compressed module of a model by its path."""
-    owner: dict[int, str] = {}
-    specs: dict[str, dict[str, Any]] = {}
-    for path, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, CompressedEmbedding):
-            extra: dict[str, Any] = {"kind": "embedding", "scale": module.scale}
-        elif isinstance(module, CompressedLinear):
-            extra = {"kind": "linear", "interleave": module.interleave}
-        else:
-            continue
-        parts = _matrices(module)
-        first = owner.setdefault(id(parts[0]), path)
-        shared = {"shares": first} if first != path else {}
-        specs[path] = {"parts": [part.spec() for part in parts], **extra, **shared}
-    return specs
-
-
-def install_empty(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Replace modules by empty compressed ones, as `module_specs` described them, in place."""
-    owners_first = sorted(specs.items(), key=lambda item: "shares" in item[1])
-    for path, spec in owners_first:
-        old = model.get_submodule(path)
-        if "shares" in spec:
-            other = model.get_submodule(spec["shares"])
-            parts = _matrices(other)
-        else:
-            parts = [matrix_from_spec(part) for part in spec["parts"]]
-        if spec["kind"] == "embedding":
-            new: nn.Module = CompressedEmbedding(parts[0], spec["scale"])
-        else:
-            new = CompressedLinear(parts, getattr(old, "bias", None), spec["interleave"])
-        model.set_submodule(path, new)
-
-
-def _matrices(module: nn.Module) -> list[CompressedMatrix]:
-    """The compressed matrices of a compressed module."""
-    if isinstance(module, CompressedEmbedding):
-        return [module.matrix]
-    if isinstance(module, CompressedLinear):
-        return [part for part in module.parts if isinstance(part, CompressedMatrix)]
-    raise TypeError(f"{type(module).__name__} is not a compressed module")
+    mark(model)
 
 
 def _is_supported(module: nn.Module, ends: Mapping[int, str]) -> bool:
@@ -194,7 +154,8 @@ def _is_supported(module: nn.Module, ends: Mapping[int, str]) -> bool:
 
 
 def _scale(module: nn.Module) -> float | None:
-    found = getattr(module, "embed_scale", None)
+    # Some keep the scale twice; the buffer is already rounded to the type of the weights.
+    found = getattr(module, "scalar_embed_scale", getattr(module, "embed_scale", None))
     return None if found is None else float(found)
 
 
@@ -229,18 +190,18 @@ def _sites_of(
 
 def _fused_layout(config: Any, path: str, rows: int) -> tuple[tuple[int, ...], int | None]:
     """Return the rows of query, key and value in a fused weight, and how they interleave."""
-    last = path.rsplit(".", 1)[-1]
     heads = getattr(config, "num_attention_heads", None)
-    if heads is None or last not in FUSED_CONTIGUOUS + FUSED_BY_HEAD:
+    if heads is None or not path.endswith(FUSED_CONTIGUOUS + FUSED_BY_HEAD):
         return (), None
+    multi_query = getattr(config, "multi_query", None)
     groups = getattr(config, "num_key_value_heads", None) or heads
     width, rest = divmod(rows, heads + 2 * groups)
     if rest:
         return (), None
-    if last in FUSED_CONTIGUOUS:
+    # A configuration that can have one key for all heads goes by heads where it has not.
+    if path.endswith(FUSED_CONTIGUOUS) and multi_query is not False:
         return (heads * width, groups * width, groups * width), None
     # Head by head is unambiguous only without grouped queries; else the weight stays whole.
-    multi_query = getattr(config, "multi_query", False)
     if groups != heads or multi_query or getattr(config, "new_decoder_architecture", False):
         return (), None
     return (rows // 3,) * 3, heads
@@ -261,29 +222,3 @@ def _compressed_module(
         return CompressedEmbedding(parts[0], _scale(old))
     bias = old.bias
     return CompressedLinear(parts, bias if isinstance(bias, nn.Parameter) else None, interleave)
-
-
-def tie_shared(model: PreTrainedModel, specs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Tell transformers which tensors of compressed modules are one and the same.
-
-    transformers ties weights by name after loading; the names of the original tied weights no
-    longer exist, and those of the shared factors take their place.
-    """
-    replaced = {f"{path}.weight" for path in specs}
-    ties = {
-        tied: source
-        for tied, source in model.all_tied_weights_keys.items()
-        if tied not in replaced and source not in replaced
-    }
-    for path, spec in specs.items():
-        if "shares" not in spec:
-            continue
-        twins = {id(tensor): name for name, tensor in _parameters(model, spec["shares"])}
-        ties |= {name: twins[id(t)] for name, t in _parameters(model, path) if id(t) in twins}
-    model.all_tied_weights_keys = ties
-    model._tied_weights_keys = ties
-
-
-def _parameters(model: PreTrainedModel, path: str) -> list[tuple[str, Tensor]]:
-    module = model.get_submodule(path)
-    return [(f"{path}.{name}", tensor) for name, tensor in module.named_parameters()]

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from compress_lib.architecture import module_specs
-from compress_lib.errors import ModelUnavailableError
+from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.evaluation.memory import stored_tensors, total_bytes
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel, choose_device, load_folder
+from compress_lib.skeleton import QUANT_METHOD, describe_modules
 from compress_lib.sources import Weights
-from compress_lib.storage import check_room, read_json, whole_folder
+from compress_lib.storage import check_room, disk_errors, read_json, whole_folder
 
 WEIGHTS_FILE = "model.safetensors"
 
@@ -24,20 +24,23 @@ def save_compressed(model: LanguageModel, folder: str | Path) -> Path:
 
     Args:
         model: A compressed model, from `compress_model` or a `Finished` event.
-        folder: Where; it is replaced only once the new one is whole.
+        folder: Where: a new or empty folder, or an older checkpoint of ours, which is replaced
+            only once the new one is whole.
 
     Returns:
         The folder. Its tensors take exactly the bytes that records report.
 
     Raises:
-        CompressionError: The disk is full or the place cannot be written; nothing is left.
+        CompressionError: The disk is full, the place cannot be written, or something else is
+            kept there; nothing is left.
     """
     from safetensors.torch import save_file
 
     from compress_lib.quantizer import CompressLabConfig
 
-    path = Path(folder)
-    check_room(path, total_bytes(model) + 20_000_000, "The checkpoint")
+    path = Path(folder).absolute()
+    _check_replaceable(path)
+    check_room(path, total_bytes(model) + 20_000_000, "The checkpoint", variable=None)
     types = _stored_types(model)
     tensors = {
         name: tensor.detach().to("cpu", types.get(id(tensor), model.dtype)).contiguous()
@@ -46,18 +49,22 @@ def save_compressed(model: LanguageModel, folder: str | Path) -> Path:
         for name, tensor, _ in stored_tensors(model)
     }
     config = model.module.config.to_dict()
+    # Where the weights lay on this machine is nobody's business.
+    config.pop("_name_or_path", None)
+    config["architectures"] = [type(model.module).__name__]
     config["dtype"] = str(model.dtype).removeprefix("torch.")
     config["quantization_config"] = CompressLabConfig(
-        modules=module_specs(model.module),
+        **describe_modules(model.module),
         provenance={"model": model.id, "revision": model.revision, "source": model.source},
     ).to_dict()
     with whole_folder(path) as unfinished:
-        save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
         text = json.dumps(config, indent=2, sort_keys=True)
         (unfinished / "config.json").write_text(text + "\n", encoding="utf-8")
         if model.module.can_generate():
             model.module.generation_config.save_pretrained(unfinished)
         model.tokenizer.save_pretrained(unfinished)
+        # Last, since it is what fills a disk: a tokenizer tells of that in no error of its own.
+        save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
     return path
 
 
@@ -68,16 +75,36 @@ def load_compressed(folder: str | Path, *, device: str = "auto") -> LanguageMode
         ModelUnavailableError: The folder does not hold one.
     """
     path = Path(folder)
-    config: Any = read_json(path / "config.json")
-    described = (config or {}).get("quantization_config") or {}
-    if described.get("quant_method") != "compress_lab":
+    described = _described(path)
+    if described is None:
         raise ModelUnavailableError(
             f"{path} is not a checkpoint of Compression Lab: it has no config.json that says so. "
             "Use load_model for ordinary checkpoints."
         )
-    origin = described.get("provenance") or {}
+    origin = described.get("provenance")
+    if not isinstance(origin, dict):
+        origin = {}
     weights = Weights(str(path), f"compressed from {origin.get('source', 'an unknown source')}", "")
     return load_folder(weights, origin.get("model", path.name), choose_device(device))
+
+
+def _described(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint of ours says about itself, or None if it is not one."""
+    config = read_json(path / "config.json")
+    found = config.get("quantization_config") if isinstance(config, dict) else None
+    ours = isinstance(found, dict) and found.get("quant_method") == QUANT_METHOD
+    return found if ours else None
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to put a checkpoint in the place of anything but a checkpoint of ours."""
+    with disk_errors(path):
+        taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    if taken and _described(path) is None:
+        raise CompressionError(
+            f"{path} holds something else, which saving there would delete. Name a new or empty "
+            "folder, or an older checkpoint of Compression Lab."
+        )
 
 
 def _stored_types(model: LanguageModel) -> dict[int, torch.dtype]:

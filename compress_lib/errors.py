@@ -50,7 +50,7 @@ def check_number(
     bounds = _bounds(minimum, maximum)
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise CompressionError(f"{name} must be a number{bounds}, not {value!r}.") from None
     below = minimum is not None and number < minimum
     above = maximum is not None and number > maximum

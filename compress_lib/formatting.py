@@ -6,16 +6,17 @@ from __future__ import annotations
 def format_bytes(nbytes: float) -> str:
     """Return bytes with a decimal unit, e.g. `269 MB`."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if abs(nbytes) >= size:
+        # What would be rounded to 1000 of a unit is 1 of the next.
+        if abs(nbytes) >= 0.9995 * size:
             value = nbytes / size
-            return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+            return f"{value:.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
     return f"{nbytes:.0f} B"
 
 
 def format_seconds(seconds: float) -> str:
     """Return a duration, e.g. `4.2 s` or `3 min 20 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"
@@ -24,6 +25,6 @@ def format_seconds(seconds: float) -> str:
 
 def format_perplexity(value: float) -> str:
     """Return a perplexity with the digits that mean something."""
-    if value < 1000:
+    if value < 999.995:
         return f"{value:.2f}"
     return f"{value:,.0f}" if value < 1e9 else f"{value:.3g}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from compress_lib.errors import CompressionError
 from compress_lib.models import LanguageModel
@@ -62,31 +63,55 @@ def write(
         The new tokens.
 
     Raises:
-        CompressionError: The prompt is too long for the model.
+        CompressionError: The prompt is empty, not text, or too long for the model.
     """
-    encoded = model.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
-    ids = encoded["input_ids"].to(model.device)
-    limit = model.max_context
-    if limit and ids.shape[1] + how.max_new_tokens > limit:
-        raise CompressionError(
-            f"The prompt has {ids.shape[1]:,} tokens; with {how.max_new_tokens} new ones that is "
-            f"more than the {limit:,} this model can read. Shorten it."
-        )
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
-    if how.temperature > 0:
-        sampling = {"do_sample": True, "temperature": how.temperature, "top_k": 0, "top_p": 1.0}
+    ids = _prompt_ids(model, prompt, how.max_new_tokens)
+    # A shallow copy, for its own settings: a checkpoint may ask for beams, penalties or filters.
+    module = copy.copy(model.module)
+    module.generation_config = _settings(model, how)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
-        found = model.module.generate(  # type: ignore[operator]
+        found = module.generate(  # type: ignore[operator]
             ids,
+            generation_config=module.generation_config,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=how.max_new_tokens,
             streamer=_Streamer(model, listener),
-            pad_token_id=model.tokenizer.eos_token_id or 0,
-            **sampling,
         )
     new: list[int] = found[0, ids.shape[1] :].tolist()
     return new
+
+
+def _prompt_ids(model: LanguageModel, prompt: str, new_tokens: int) -> torch.Tensor:
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise CompressionError(f"The prompt is not text ({error.reason}).") from error
+    encoded = model.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+    ids: torch.Tensor = encoded["input_ids"].to(model.device)
+    count, limit = ids.shape[1], model.max_context
+    if not count:
+        raise CompressionError("The prompt is empty: write the beginning of a text.")
+    if limit and count + new_tokens > limit:
+        raise CompressionError(
+            f"The prompt has {count:,} tokens; with {new_tokens} new ones that is more than the "
+            f"{limit:,} this model can read. Shorten it."
+        )
+    return ids
+
+
+def _settings(model: LanguageModel, how: Generation) -> GenerationConfig:
+    """What a plan says and nothing else, but for the tokens that end a text."""
+    own = model.module.generation_config
+    ends = {
+        "eos_token_id": own.eos_token_id if own else model.tokenizer.eos_token_id,
+        "pad_token_id": model.tokenizer.eos_token_id or 0,
+        "max_new_tokens": how.max_new_tokens,
+    }
+    if how.temperature > 0:
+        return GenerationConfig(
+            **ends, do_sample=True, temperature=how.temperature, top_k=0, top_p=1.0
+        )
+    return GenerationConfig(**ends, do_sample=False)
 
 
 def write_both(

@@ -33,13 +33,21 @@ class CompressedLinear(nn.Module):
         self.in_features = parts[0].shape[1]
         self.out_features = sum(part.shape[0] for part in parts)
 
+    @property
+    def weight(self) -> Tensor:
+        """The whole weight `[rows, cols]`, rebuilt at every call: for code that is not ours."""
+        columns = [part.dense().T for part in self.parts]  # type: ignore[operator]
+        return _rebuilt(self._join(columns).T)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map `[..., cols]` to `[..., rows]`."""
         outputs = [part.project(x) for part in self.parts]  # type: ignore[operator]
-        y = outputs[0] if len(outputs) == 1 else self._join(outputs)
+        y = self._join(outputs)
         return y if self.bias is None else y + self.bias
 
     def _join(self, outputs: list[Tensor]) -> Tensor:
+        if len(outputs) == 1:
+            return outputs[0]
         if self.interleave is None:
             return torch.cat(outputs, dim=-1)
         heads = [y.unflatten(-1, (self.interleave, -1)) for y in outputs]
@@ -60,6 +68,11 @@ class CompressedEmbedding(nn.Module):
         self.scale = scale
         self.num_embeddings, self.embedding_dim = matrix.shape
 
+    @property
+    def weight(self) -> Tensor:
+        """The whole table, rebuilt at every call: for code that is not ours."""
+        return _rebuilt(self.matrix.dense())
+
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids `[...]` to vectors `[..., width]`."""
         found = self.matrix.rows(ids)
@@ -67,3 +80,10 @@ class CompressedEmbedding(nn.Module):
             return found
         # The scale is rounded to the type of the vectors first, as the original layers do.
         return found * torch.full((), self.scale, dtype=found.dtype, device=found.device)
+
+
+def _rebuilt(weight: Tensor) -> Tensor:
+    # While loading, some architectures fill weights of their layers with random numbers unless
+    # they carry this mark of transformers.
+    weight._is_hf_initialized = True  # type: ignore[attr-defined]
+    return weight

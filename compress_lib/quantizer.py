@@ -13,10 +13,10 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from compress_lib.skeleton import QUANT_METHOD, install_empty, tie_shared
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-QUANT_METHOD = "compress_lab"
 
 
 @register_quantization_config(QUANT_METHOD)
@@ -24,18 +24,21 @@ class CompressLabConfig(QuantizationConfigMixin):
     """The part of `config.json` that describes the compressed modules.
 
     Args:
-        modules: By module path, see `architecture.module_specs`.
+        modules: By module path, see `skeleton.describe_modules`.
+        shared: Names of tensors that are the same as an earlier one, with that one's name.
         provenance: The model, its revision and its source, for people.
     """
 
     def __init__(
         self,
         modules: dict[str, Any] | None = None,
+        shared: dict[str, str] | None = None,
         provenance: dict[str, str] | None = None,
         **ignored: Any,
     ) -> None:
         super().__init__(quant_method=QUANT_METHOD)  # type: ignore[arg-type]
         self.modules = modules or {}
+        self.shared = shared or {}
         self.provenance = provenance or {}
 
 
@@ -47,13 +50,11 @@ class CompressLabQuantizer(HfQuantizer):
     quantization_config: CompressLabConfig
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
-        from compress_lib.architecture import install_empty, tie_shared
-
         install_empty(model, self.quantization_config.modules)
         dtype = kwargs.get("dtype") or model.dtype
         for path in self.quantization_config.modules:
             model.get_submodule(path).to(dtype)
-        tie_shared(model, self.quantization_config.modules)
+        tie_shared(model, self.quantization_config.modules, self.quantization_config.shared)
 
     def is_serializable(self) -> bool:
         """Checkpoints are written by `save_compressed`."""

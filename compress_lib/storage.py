@@ -6,6 +6,7 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,11 @@ from compress_lib.formatting import format_bytes
 
 HOME_VARIABLE = "COMPRESS_LAB_HOME"
 POLL_SECONDS = 0.2
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (
+    *(errno.EACCES, errno.EROFS, errno.EPERM),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+)
 
 
 def home() -> Path:
@@ -52,8 +58,11 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
             except Timeout:
                 waiting()
         try:
-            for unfinished in path.parent.glob(f"{glob.escape(unfinished_prefix(path))}*"):
-                shutil.rmtree(unfinished, ignore_errors=True)
+            prefix = unfinished_prefix(path)
+            for unfinished in path.parent.glob(f"{glob.escape(prefix)}*"):
+                # Another `~` belongs to the name of another place, where others may be at work.
+                if "~" not in unfinished.name.removeprefix(prefix):
+                    shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
             lock.release()
@@ -76,16 +85,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
         unfinished = Path(tempfile.mkdtemp(prefix=unfinished_prefix(path), dir=path.parent))
         try:
             yield unfinished
+            # Temporary folders and safetensors' files are made for their owner's eyes only.
             unfinished.chmod(0o755)
+            for file in unfinished.iterdir():
+                file.chmod(0o755 if file.is_dir() else 0o644)
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=unfinished_prefix(path), dir=path.parent))
-                path.replace(old / path.name)
-                unfinished.replace(path)
+                _exchange(path, unfinished, old / path.name)
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 unfinished.replace(path)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _exchange(path: Path, new: Path, old: Path) -> None:
+    """Move `path` to `old` and `new` to `path`; if that fails, all is as before."""
+    path.replace(old)
+    try:
+        new.replace(path)
+    except OSError:
+        old.replace(path)
+        old.parent.rmdir()
+        raise
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -109,29 +131,41 @@ def write_whole(path: Path, text: str) -> None:
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn a full disk or a forbidden place into a sentence."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, SafetensorError) as error:
+        number = _system_error(error)
+        if number in FULL:
             raise CompressionError(
                 f"The disk is full: {path} could not be saved, and nothing half-written was "
                 "left. Make room, or choose another place."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR):
+        if number in FORBIDDEN:
             raise CompressionError(
-                f"{path} cannot be written here ({error.strerror}). Choose another place."
+                f"{path} cannot be written here ({os.strerror(number)}). Choose another place."
             ) from error
         raise
 
 
-def check_room(path: Path, nbytes: int, what: str, variable: str = HOME_VARIABLE) -> None:
+def _system_error(error: Exception) -> int:
+    """The system's number of an error; safetensors hides it in its message."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0
+
+
+def check_room(path: Path, nbytes: int, what: str, variable: str | None = HOME_VARIABLE) -> None:
     """Refuse, before any work, to store more than the disk has room for.
 
     Args:
         path: Where it would be stored.
         nbytes: How much.
         what: What needs the room, for the message.
-        variable: The environment variable that moves the place elsewhere.
+        variable: The environment variable that moves the place elsewhere; None if the person
+            named the place.
 
     Raises:
         CompressionError: There is less free space than `nbytes`.
@@ -141,9 +175,10 @@ def check_room(path: Path, nbytes: int, what: str, variable: str = HOME_VARIABLE
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < nbytes:
+        other = f"set {variable} to a larger disk" if variable else "name a place on a larger disk"
         raise CompressionError(
             f"{what} needs {format_bytes(nbytes)} in {place}, where {format_bytes(free)} are "
-            f"free. Make room, or set {variable} to a larger disk."
+            f"free. Make room, or {other}."
         )
 
 
@@ -151,5 +186,5 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file, or None where there is no readable one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from compress_lib.errors import CompressionError
 from compress_lib.results import RunRecord
 from compress_lib.storage import disk_errors, home
 
@@ -32,35 +34,54 @@ class Store:
         self.path = path or home() / "runs.sqlite"
 
     def find(self, key: str) -> RunRecord | None:
-        """Return the run of a key, if there is one."""
-        if not self.path.exists():
-            return None
-        with self._connection() as connection:
-            row = connection.execute("SELECT record FROM runs WHERE key = ?", (key,)).fetchone()
-        return RunRecord.from_json(json.loads(row[0])) if row else None
+        """Return the run of a key, if there is one that this version can read."""
+        found = self._records("SELECT record FROM runs WHERE key = ?", key)
+        return found[0] if found else None
 
     def add(self, record: RunRecord) -> None:
         """Keep a run, in place of an older one with the same key.
 
         Raises:
-            CompressionError: The disk is full.
+            CompressionError: The disk is full, or the place cannot be written.
         """
         values = (record.key, record.created, record.model.id, json.dumps(record.to_json()))
-        with disk_errors(self.path), self._connection() as connection:
+        with self._connection() as connection:
             connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", values)
 
     def runs(self, limit: int = 200) -> list[RunRecord]:
-        """Return the newest runs, newest first."""
+        """Return the newest runs that this version can read, newest first."""
+        # Times are whole seconds; of runs in the same one, the last added is the newest.
+        query = "SELECT record FROM runs ORDER BY created DESC, rowid DESC LIMIT ?"
+        return self._records(query, limit)
+
+    def _records(self, query: str, value: str | int) -> list[RunRecord]:
         if not self.path.exists():
             return []
         with self._connection() as connection:
-            query = "SELECT record FROM runs ORDER BY created DESC LIMIT ?"
-            rows = connection.execute(query, (limit,)).fetchall()
-        return [RunRecord.from_json(json.loads(row[0])) for row in rows]
+            rows = connection.execute(query, (value,)).fetchall()
+        records = []
+        for (text,) in rows:
+            # What another version wrote is as good as absent: it will be measured again.
+            with suppress(CompressionError, json.JSONDecodeError):
+                records.append(RunRecord.from_json(json.loads(text)))
+        return records
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
-            connection.execute(SCHEMA)
-            yield connection
+        with disk_errors(self.path), self._database_errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
+                connection.execute(SCHEMA)
+                yield connection
+
+    @contextmanager
+    def _database_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, str(error)) from error
+            raise CompressionError(
+                f"The runs kept in {self.path} cannot be used ({error}). Move that file away to "
+                "start afresh, or set COMPRESS_LAB_HOME to another folder."
+            ) from error

@@ -65,21 +65,38 @@ def read_text(spec: TextSpec, split: Split) -> Text:
     """Read the text that a plan names.
 
     Raises:
-        CompressionError: There is no such corpus or file, or it is empty.
+        CompressionError: There is no such corpus or file, or it is empty or not text.
     """
     if spec.corpus == OWN_TEXT:
-        return Text("own text", (spec.text or "").replace("\r\n", "\n"))
+        return _checked("own text", spec.text or "")
     if spec.corpus in CORPORA:
         return Text(spec.corpus, CORPORA[spec.corpus]().read(split))
-    path = Path(spec.corpus).expanduser()
-    if not path.is_file():
-        if path.suffix or "/" in spec.corpus:
-            raise CompressionError(f"There is no text file {spec.corpus!r}.")
-        raise unknown_name("corpus", spec.corpus, [*CORPORA, OWN_TEXT])
+    path = Path(spec.corpus)
     try:
-        content = path.read_text(encoding="utf-8")
+        path = path.expanduser()
+        if path.is_file():
+            return _checked(path.name, path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise CompressionError(f"{path.name} is not UTF-8 text ({error.reason}).") from error
+    # A `~` that stands for nobody is a RuntimeError.
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CompressionError(f"{spec.corpus[:80]!r} cannot be read ({reason}).") from error
+    if path.suffix or "/" in spec.corpus:
+        raise CompressionError(f"There is no text file {spec.corpus!r}.")
+    raise unknown_name("corpus", spec.corpus, [*CORPORA, OWN_TEXT])
+
+
+def _checked(name: str, content: str) -> Text:
+    """Return a text from outside, however its newlines are written.
+
+    Raises:
+        CompressionError: It is empty, or not text.
+    """
+    content = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not content.strip():
-        raise CompressionError(f"The text file {path.name} is empty.")
-    return Text(path.name, content)
+        raise CompressionError(f"The text of {name} is empty.")
+    # Half a UTF-16 character passes for one in Python, until it must be written.
+    if "\0" in content or any("\ud800" <= character <= "\udfff" for character in content):
+        raise CompressionError(f"{name} is not UTF-8 text (not all of it is characters).")
+    return Text(name, content)

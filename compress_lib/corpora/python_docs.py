@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from compress_lib.corpora.base import Corpus, Split, register_corpus
 
+TELLING = 40
+"""Two passages with a line in common that has more characters than this are the same text."""
+
 
 @register_corpus
 class PythonDocs(Corpus):
@@ -19,12 +22,16 @@ class PythonDocs(Corpus):
         """See `Corpus.read`: topics by name, alternating between the splits."""
         from pydoc_data.topics import topics
 
-        first = 1 if split == "evaluation" else 0
-        seen: set[str] = set()
-        chosen: list[str] = []
-        # Some topics stand under two names; a text belongs to the split of its first name.
-        for position, name in enumerate(sorted(topics)):
-            if topics[name] not in seen and position % 2 == first:
-                chosen.append(topics[name])
-            seen.add(topics[name])
-        return "\n\n".join(chosen)
+        texts = [topics[name] for name in sorted(topics)]
+        evaluation = "\n\n".join(dict.fromkeys(texts[1::2]))
+        if split == "evaluation":
+            return evaluation
+        # Many topics are chapters of others, so a passage may stand on both sides.
+        judged = _telling(evaluation)
+        passages = dict.fromkeys("\n\n".join(texts[::2]).split("\n\n"))
+        return "\n\n".join(p for p in passages if not _telling(p) & judged)
+
+
+def _telling(text: str) -> set[str]:
+    lines = (line.strip() for line in text.splitlines())
+    return {line for line in lines if len(line) > TELLING}

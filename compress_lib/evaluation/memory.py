@@ -14,6 +14,9 @@ from compress_lib.targets import FAMILIES
 REST = "rest"
 """Norms, biases and position tables."""
 
+FUSED = "query, key, value"
+"""Weights that hold all three, whose bytes are not told apart."""
+
 
 def stored_tensors(model: LanguageModel) -> Iterator[tuple[str, Tensor, int]]:
     """Yield every tensor of the checkpoint once: its name, itself, its stored bytes."""
@@ -45,7 +48,7 @@ def compare_memory(baseline: LanguageModel, compressed: LanguageModel) -> Memory
     before, after = _by_component(baseline, baseline), _by_component(compressed, baseline)
     components = tuple(
         ComponentRecord(name, before[name], after.get(name, 0))
-        for name in (*FAMILIES, REST)
+        for name in (*FAMILIES, FUSED, REST)
         if name in before
     )
     return MemoryRecord(sum(before.values()), sum(after.values()), components)
@@ -55,9 +58,7 @@ def _by_component(model: LanguageModel, baseline: LanguageModel) -> dict[str, in
     places: dict[str, str] = {}
     for site in baseline.sites:
         for path in site.modules:
-            fused = len(site.sizes) > 1
-            whole = "query, key, value" if fused else site.target.family
-            places.setdefault(path, site.target.family if not fused else whole)
+            places[path] = FUSED if len(site.sizes) > 1 else site.target.family
     totals: dict[str, int] = {}
     for name, _, nbytes in stored_tensors(model):
         component = REST

@@ -1,0 +1,105 @@
+"""Bytes as a checkpoint stores them: counted by hand, whole and by component."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from compress_lib.compression import with_matrices
+from compress_lib.evaluation.memory import FUSED, REST, compare_memory, stored_tensors, total_bytes
+from compress_lib.matrices import CompressedMatrix
+from compress_lib.models import LanguageModel
+from compress_lib.results import MemoryRecord
+from compress_lib.targets import FAMILIES
+from tests.compressed import compressed, random_factors, randomised
+from tests.tiny import tiny_model
+
+V, D, F = 320, 32, 64
+
+
+def parts(record: MemoryRecord) -> dict[str, tuple[int, int]]:
+    return {c.component: (c.baseline_bytes, c.compressed_bytes) for c in record.components}
+
+
+def test_a_llama_has_the_bytes_of_its_formula(llama: LanguageModel) -> None:
+    # Grouped queries: keys and values are half as wide. Two norms a layer, one at the end.
+    layer = D * D + 2 * (D // 2 * D) + D * D + 3 * D * F + 2 * D
+    assert total_bytes(llama) == 2 * (V * D + 2 * layer + D)
+    assert total_bytes(llama) == 2 * llama.parameters
+
+
+def test_a_tie_is_counted_once() -> None:
+    untied, tied = tiny_model("llama_untied"), tiny_model("llama")
+    heads = [compare_memory(model, model) for model in (untied, tied)]
+    assert parts(heads[0])["head"] == (2 * V * D, 2 * V * D)
+    assert "head" not in parts(heads[1])
+
+
+def test_components_add_up_to_the_whole(any_model: LanguageModel) -> None:
+    for small in (any_model, compressed(any_model), randomised(any_model, offset=True)):
+        record = compare_memory(any_model, small)
+        assert record.baseline_bytes == total_bytes(any_model)
+        assert record.compressed_bytes == total_bytes(small)
+        assert sum(c.baseline_bytes for c in record.components) == record.baseline_bytes
+        assert sum(c.compressed_bytes for c in record.components) == record.compressed_bytes
+        assert set(parts(record)) <= {*FAMILIES, FUSED, REST}
+
+
+def test_components_are_the_targets_bytes_and_the_rest_is_left_alone(
+    any_model: LanguageModel,
+) -> None:
+    found = parts(compare_memory(any_model, randomised(any_model)))
+    fused = any(len(site.sizes) > 1 for site in any_model.sites)
+    expected: dict[str, list[int]] = {}
+    for target in any_model.targets:
+        family = target.family
+        name = FUSED if fused and family in ("query", "key", "value") else family
+        before, after = expected.setdefault(name, [0, 0])
+        rank_3 = 2 * 3 * sum(target.shape)
+        expected[name] = [before + target.nbytes, after + rank_3]
+    rest = found.pop(REST)
+    assert found == {name: tuple(nbytes) for name, nbytes in expected.items()}
+    assert rest[0] == rest[1] > 0
+
+
+def test_an_offset_is_counted(llama: LanguageModel) -> None:
+    plain, shifted = randomised(llama), randomised(llama, offset=True)
+    cols = sum(target.shape[1] for target in llama.targets)
+    assert total_bytes(shifted) - total_bytes(plain) == 2 * cols
+
+
+def test_what_layers_share_is_counted_once(llama: LanguageModel) -> None:
+    targets = [t for t in llama.targets if t.family == "query"]
+    stacked = random_factors((2 * D, D), rank=4)
+    split: list[CompressedMatrix] = stacked.split_rows([D, D])
+    small = with_matrices(llama, dict(zip([t.name for t in targets], split, strict=True)))
+    saved = sum(target.nbytes for target in targets) - stacked.nbytes
+    assert total_bytes(llama) - total_bytes(small) == saved
+    assert stacked.nbytes == 2 * 4 * (2 * D + D)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_bytes_go_by_the_checkpoints_type_not_by_that_of_computation(
+    llama: LanguageModel, dtype: torch.dtype
+) -> None:
+    from dataclasses import replace
+
+    assert {parameter.dtype for parameter in llama.module.parameters()} == {torch.float32}
+    stored = replace(llama, dtype=dtype)
+    assert total_bytes(stored) == dtype.itemsize * llama.parameters
+
+
+def test_whole_numbers_count_as_what_they_are(llama: LanguageModel) -> None:
+    before = total_bytes(llama)
+    block = llama.module.get_submodule("model.layers.0")
+    block.register_buffer("codes", torch.zeros(5, dtype=torch.uint8))
+    block.register_buffer("ids", torch.zeros(3, dtype=torch.int32))
+    block.register_buffer("scratch", torch.zeros(100), persistent=False)
+    assert total_bytes(llama) - before == 5 + 12
+
+
+def test_every_tensor_has_one_name(any_model: LanguageModel) -> None:
+    stored = list(stored_tensors(randomised(any_model)))
+    assert len({name for name, _, _ in stored}) == len({id(t) for _, t, _ in stored}) == len(stored)
+    assert all(isinstance(tensor, nn.Parameter | torch.Tensor) for _, tensor, _ in stored)

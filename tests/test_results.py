@@ -1,0 +1,174 @@
+"""Records: JSON there and back, numbers that agree with each other, tables."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compress_lib.errors import CompressionError
+from compress_lib.metrics import METRICS
+from compress_lib.results import (
+    DirectionError,
+    RunRecord,
+    TargetRecord,
+    describe,
+    targets_frame,
+    to_frame,
+)
+from tests.compressed import run_record, target_record
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def through_json(record: RunRecord) -> RunRecord:
+    return RunRecord.from_json(json.loads(json.dumps(record.to_json())))
+
+
+def test_a_record_goes_through_json_unchanged() -> None:
+    record = run_record()
+    assert through_json(record) == record
+
+
+@given(
+    targets=st.lists(
+        st.builds(
+            TargetRecord,
+            names=st.lists(st.text(), min_size=1, max_size=3).map(tuple),
+            relative_error=FINITE,
+            squared_norm=FINITE,
+            seconds=FINITE,
+            direction_error=st.builds(DirectionError, FINITE, FINITE, FINITE, FINITE),
+        ),
+        max_size=3,
+    ).map(tuple),
+    seconds=st.dictionaries(st.text(), FINITE, max_size=3),
+)
+def test_any_numbers_and_names_go_through_json(
+    targets: tuple[TargetRecord, ...], seconds: dict[str, float]
+) -> None:
+    record = run_record(targets=targets, direction=None, text=(), seconds=seconds)
+    assert through_json(record) == record
+
+
+def test_a_perplexity_beyond_all_bounds_is_kept() -> None:
+    perplexity = replace(run_record().perplexity, compressed=math.inf, ratio=math.inf)
+    again = through_json(run_record(perplexity=perplexity))
+    assert again.perplexity.compressed == math.inf
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"perplexity": None}, "perplexity"),
+        ({"memory": {"baseline_bytes": "much"}}, r"memory\.baseline_bytes"),
+        ({"targets": [{"names": ["x"]}]}, r"targets\.0"),
+        ({"seconds": [1]}, "seconds"),
+    ],
+)
+def test_what_is_not_a_record_is_named(change: dict[str, Any], place: str) -> None:
+    with pytest.raises(CompressionError, match=f"not a run record: {place}"):
+        RunRecord.from_json(run_record().to_json() | change)
+
+
+@pytest.mark.parametrize("data", [None, [], "record", 7, {}])
+def test_something_else_is_not_a_record(data: object) -> None:
+    with pytest.raises(CompressionError, match="not a run record"):
+        RunRecord.from_json(data)
+
+
+# Metrics.
+
+
+def test_every_metric_of_the_table_is_in_the_record_and_no_other() -> None:
+    assert set(run_record().metrics()) == set(METRICS)
+    assert set(run_record(targets=(), direction=None).metrics()) == set(METRICS)
+    assert all(name == metric.name and metric.meaning for name, metric in METRICS.items())
+
+
+def test_metrics_agree_with_the_fields() -> None:
+    found = run_record().metrics()
+    assert found == {
+        "perplexity": 30.0,
+        "perplexity_ratio": 1.5,
+        "megabytes": 3.0,
+        "size_share": 75.0,
+        "kl": 0.25,
+        "top1": 75.0,
+        "direction_error": 0.1,
+        "relative_error": 0.5,
+    }
+
+
+def test_the_direction_error_is_that_of_a_table() -> None:
+    other = target_record("query", direction_error=DirectionError(0.9, 0.9, 0.9, 0.9))
+    assert run_record(targets=(other,)).metrics()["direction_error"] is None
+    assert run_record(targets=(other, target_record())).metrics()["direction_error"] == 0.1
+    head = target_record("head")
+    assert run_record(targets=(head,)).metrics()["direction_error"] == 0.1
+
+
+def test_relative_errors_add_up_by_the_weights_norms() -> None:
+    # ‖W − Ŵ‖² = 0.6² · 100 + 0.8² · 300 = 36 + 192 = 228, of ‖W‖² = 400.
+    targets = (
+        target_record(squared_norm=100.0, relative_error=0.6),
+        target_record("query", squared_norm=300.0, relative_error=0.8),
+    )
+    assert run_record(targets=targets).relative_error == pytest.approx(math.sqrt(228 / 400))
+    assert run_record(targets=()).relative_error == 0.0
+    assert run_record(targets=(target_record(squared_norm=0.0),)).relative_error == 0.0
+
+
+def test_better_is_lower_but_for_agreement() -> None:
+    assert [name for name, metric in METRICS.items() if not metric.lower_is_better] == ["top1"]
+
+
+# Tables and names.
+
+
+def test_a_table_has_a_row_a_run_and_every_metric() -> None:
+    records = [run_record("a" * 16), run_record("b" * 16, targets=(), direction=None)]
+    frame = to_frame(records)
+    assert list(frame["key"]) == ["a" * 16, "b" * 16]
+    assert set(METRICS) <= set(frame.columns)
+    assert frame["perplexity"].tolist() == [30.0, 30.0]
+    assert frame["bytes"].tolist() == [3_000_000, 3_000_000]
+    assert frame["seconds"].tolist() == [3.5, 3.5]
+    assert frame["direction_error"].isna().tolist() == [False, True]
+    assert frame["methods"].tolist() == ["svd", ""]
+    assert len(to_frame([])) == 0
+
+
+def test_weights_have_a_table_of_their_own() -> None:
+    record = run_record(targets=(target_record(), target_record("query", layer=3, rank=None)))
+    frame = targets_frame(record)
+    assert frame["family"].tolist() == ["embedding", "query"]
+    assert frame["names"].tolist() == ["model.embed_tokens, lm_head"] * 2
+    assert frame["direction_mean"].tolist() == [0.1, 0.1]
+    assert frame["bytes_after"].sum() == 2 * 9_856
+    assert "direction_error" not in frame.columns
+
+
+def test_methods_are_named_once_each() -> None:
+    targets = [target_record(method=name) for name in ("svd", "autoencoder", "svd")]
+    assert run_record(targets=tuple(targets)).methods == ("svd", "autoencoder")
+
+
+def test_a_run_is_described_by_what_it_did() -> None:
+    record = run_record()
+    rule = {"pattern": "embedding", "method": "svd", "keep": 0.5, "options": {}}
+
+    def described(*rules: dict[str, Any]) -> str:
+        return describe(replace(record, plan={**record.plan, "rules": list(rules)}))
+
+    assert described(rule) == "SVD 0.5 · embedding"
+    assert described(rule | {"pattern": "*"}) == "SVD 0.5 · everything"
+    assert described(rule | {"method": "dense"}) == "baseline"
+    assert described(rule | {"method": "gone"}) == "gone 0.5 · embedding"
+    two = described(rule, rule | {"pattern": "query@0-3", "keep": 0.25})
+    assert two == "SVD 0.5 · embedding, SVD 0.25 · query@0-3"
