@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from compress_lib.corpora.base import Corpus, Split, register_corpus
+from compress_lib.errors import CompressionError
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "text"
 
@@ -20,4 +21,11 @@ class Prose(Corpus):
 
     def read(self, split: Split) -> str:
         """See `Corpus.read`."""
-        return (FOLDER / f"prose_{split}.txt").read_text(encoding="utf-8")
+        file = FOLDER / f"prose_{split}.txt"
+        if not file.exists():
+            raise CompressionError(
+                "The project's own prose lies in the folder assets of its repository, which this "
+                "installation lacks: install with `pip install -e .` from a checkout, or use the "
+                "corpus python-docs."
+            )
+        return file.read_text(encoding="utf-8")
