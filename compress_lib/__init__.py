@@ -15,7 +15,7 @@ from compress_lib.errors import CompressionError
 if TYPE_CHECKING:
     from compress_lib.allocation import allocate
     from compress_lib.checkpoint import load_compressed, save_compressed
-    from compress_lib.compression import compress_model
+    from compress_lib.compression import compress_at_once, compress_model
     from compress_lib.methods import METHODS
     from compress_lib.models import LanguageModel, load_model
     from compress_lib.plan import Generation, Plan, Rule, TextSpec
@@ -37,6 +37,7 @@ _PLACES = {
     "Target": "targets",
     "TextSpec": "plan",
     "allocate": "allocation",
+    "compress_at_once": "compression",
     "compress_model": "compression",
     "execute": "run",
     "load_compressed": "checkpoint",
@@ -71,6 +72,7 @@ __all__ = [
     "TextSpec",
     "__version__",
     "allocate",
+    "compress_at_once",
     "compress_model",
     "execute",
     "load_compressed",

@@ -95,6 +95,23 @@ def compress_model(
     return with_matrices(model, matrices)
 
 
+def compress_at_once(
+    model: LanguageModel,
+    assignments: Sequence[Assignment],
+    *,
+    calibration: Calibration | None = None,
+    progress: Progress = no_progress,
+) -> tuple[list[Compressed], LanguageModel]:
+    """Do all of `compress_model`, and return the finished targets and the compressed model."""
+    steps = compress_model(model, assignments, calibration=calibration, progress=progress)
+    done: list[Compressed] = []
+    while True:
+        try:
+            done.append(next(steps))
+        except StopIteration as end:
+            return done, end.value
+
+
 def with_matrices(model: LanguageModel, matrices: dict[str, CompressedMatrix]) -> LanguageModel:
     """Return a clone of a model in which some weights are compressed."""
     module = clone(model.module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import torch
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.blocks import calibration_blocks, evaluation_blocks
 from compress_lib.compression import Compressed, compress_model
-from compress_lib.corpora import read_text
+from compress_lib.corpora import Text, read_text
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.events import Event, Finished, Measured, TargetFinished, TextWritten
@@ -79,32 +80,22 @@ def execute(
     clock = _Clock()
     yield Event(0.0, f"Loading {plan.model}")
     model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
-    evaluation = read_text(plan.evaluation, "evaluation")
-    assignments = allocate(plan, model.targets)
-    # Token counts also weigh an embedding's direction errors, whatever the method needs.
-    calibrated = any(a.method.needs or a.target.family == "embedding" for a in assignments)
-    calibration = read_text(plan.calibration, "calibration") if calibrated else None
-    plan = plan.resolved(
-        revision=model.revision,
-        evaluation=evaluation.digest,
-        calibration=calibration.digest if calibration else None,
-    )
-    found = store.find(plan.key) if store else None
+    job = _prepare(plan, model)
+    found = store.find(job.plan.key) if store else None
     if found is not None:
         yield Finished(1.0, "This run was made before", found, True, None)
         return
     clock.lap("load")
     yield Event(LOADED, f"Loaded {model.id} from {model.source}")
-    blocks = evaluation_blocks(model, plan.evaluation, evaluation)
-    text = calibration_blocks(model, plan.calibration, calibration, blocks)
+    blocks = evaluation_blocks(model, plan.evaluation, job.evaluation)
+    text = calibration_blocks(model, plan.calibration, job.calibration, blocks)
     clock.lap("calibrate")
 
-    ends = _stage_ends(assignments)
+    ends = _stage_ends(job.assignments)
     targets: list[Compressed] = []
-    parts = compress_model(
-        model, assignments, calibration=text, progress=span(progress, LOADED, ends[0])
-    )
-    compressed = yield from _compress(model, assignments, parts, targets, ends[0])
+    part = span(progress, LOADED, ends[0])
+    parts = compress_model(model, job.assignments, calibration=text, progress=part)
+    compressed = yield from _compress(model, job.assignments, parts, targets, ends[0])
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
@@ -112,12 +103,12 @@ def execute(
     clock.lap("generate")
 
     record = RunRecord(
-        key=plan.key,
-        plan=plan.to_json(),
+        key=job.plan.key,
+        plan=job.plan.to_json(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         model=ModelRecord(model.id, model.revision, model.source, model.parameters),
         perplexity=perplexity_record(
-            model, comparison, blocks, plan.evaluation.context, evaluation
+            model, comparison, blocks, plan.evaluation.context, job.evaluation
         ),
         agreement=AgreementRecord(kl=comparison.kl, top1=comparison.top1),
         memory=compare_memory(model, compressed),
@@ -130,6 +121,31 @@ def execute(
     if store is not None:
         store.add(record)
     yield Finished(1.0, "Finished", record, False, compressed)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A plan that met its model and its texts."""
+
+    plan: Plan
+    assignments: list[Assignment]
+    evaluation: Text
+    calibration: Text | None
+
+
+def _prepare(plan: Plan, model: LanguageModel) -> _Job:
+    """Read the texts, share out the bytes, and note in the plan what exactly was used."""
+    evaluation = read_text(plan.evaluation, "evaluation")
+    assignments = allocate(plan, model.targets)
+    # Token counts also weigh an embedding's direction errors, whatever the method needs.
+    calibrated = any(a.method.needs or a.target.family == "embedding" for a in assignments)
+    calibration = read_text(plan.calibration, "calibration") if calibrated else None
+    exact = plan.resolved(
+        revision=model.revision,
+        evaluation=evaluation.digest,
+        calibration=calibration.digest if calibration else None,
+    )
+    return _Job(exact, assignments, evaluation, calibration)
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:

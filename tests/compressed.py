@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from compress_lib.allocation import allocate
-from compress_lib.compression import compress_model, with_matrices
+from compress_lib.compression import compress_at_once, with_matrices
 from compress_lib.matrices import CompressedMatrix, LowRankMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
@@ -30,13 +30,7 @@ from compress_lib.results import (
 def compressed(model: LanguageModel, pattern: str = "*", keep: float = 0.5) -> LanguageModel:
     """Compress what a pattern selects by SVD."""
     plan = Plan(rules=(Rule(pattern=pattern, method="svd", keep=keep),))
-    steps = compress_model(model, allocate(plan, model.targets))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: LanguageModel = end.value
-            return found
+    return compress_at_once(model, allocate(plan, model.targets))[1]
 
 
 def random_factors(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator
 from typing import Any
 
 import pytest
 import torch
 
 from compress_lib.allocation import allocate
-from compress_lib.compression import Calibration, Compressed, compress_model
+from compress_lib.compression import Calibration, Compressed, compress_at_once
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.evaluation.memory import total_bytes
 from compress_lib.models import LanguageModel
@@ -21,22 +20,11 @@ from tests.tiny import tiny_model
 TEXT = Calibration(tuple(torch.arange(300).split(100)))
 
 
-def finish(
-    steps: Generator[Compressed, None, LanguageModel],
-) -> tuple[list[Compressed], LanguageModel]:
-    done: list[Compressed] = []
-    while True:
-        try:
-            done.append(next(steps))
-        except StopIteration as end:
-            return done, end.value
-
-
 def squeeze(
     model: LanguageModel, *rules: Rule, **more: Any
 ) -> tuple[list[Compressed], LanguageModel]:
     assigned = allocate(Plan(rules=rules), model.targets)
-    return finish(compress_model(model, assigned, calibration=TEXT, **more))
+    return compress_at_once(model, assigned, calibration=TEXT, **more)
 
 
 def test_every_architecture_compresses_and_computes_with_the_factors(
@@ -131,7 +119,7 @@ def test_methods_that_look_at_text_get_it(llama: LanguageModel) -> None:
     assert {item.record.method for item in done} == {"autoencoder", "frequency_svd"}
     assigned = allocate(Plan(rules=rules), llama.targets)
     with pytest.raises(CompressionError, match="needs calibration text"):
-        finish(compress_model(llama, assigned))
+        compress_at_once(llama, assigned)
 
 
 def test_a_broken_weight_is_named_and_nothing_is_swapped(llama: LanguageModel) -> None:

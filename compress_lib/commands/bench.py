@@ -13,10 +13,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.output import ProgressLine, write_json, write_line, write_table
-from compress_lib.errors import check_integer, check_number
+from compress_lib.errors import check_integer
+
+if TYPE_CHECKING:
+    from compress_lib.models import LanguageModel
+
+PREFILL_TOKENS = 512
+DECODED_TOKENS = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,45 +76,23 @@ def _speed(options: argparse.Namespace) -> None:
     import torch
 
     from compress_lib.allocation import allocate
-    from compress_lib.compression import compress_model
+    from compress_lib.compression import compress_at_once
     from compress_lib.evaluation.memory import total_bytes
-    from compress_lib.models import LanguageModel, load_model
+    from compress_lib.models import load_model
     from compress_lib.plan import Plan, Rule
 
     repeat = check_integer("--repeat", options.repeat, minimum=3)
-    keep = check_number("--keep", options.keep)
+    rule = Rule(pattern=options.include, method=options.method, keep=options.keep)
     progress = ProgressLine()
     model = load_model(options.model, device=options.device, progress=progress)
-    plan = Plan(
-        model=options.model,
-        rules=(Rule(pattern=options.include, method=options.method, keep=keep),),
-    )
-    steps = compress_model(model, allocate(plan, model.targets), progress=progress)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            compressed: LanguageModel = end.value
-            break
-
-    def prefill(which: LanguageModel) -> Callable[[], object]:
-        ids = torch.arange(512, device=which.device)[None] % 1000
-        return lambda: which.module(ids, use_cache=False).logits[0, -1, 0].item()
-
-    def decode(which: LanguageModel) -> Callable[[], object]:
-        ids = torch.arange(16, device=which.device)[None]
-        return lambda: which.module.generate(  # type: ignore[operator]
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=24,
-            min_new_tokens=24,
-            do_sample=False,
-            pad_token_id=0,
-        )
-
+    assigned = allocate(Plan(model=options.model, rules=(rule,)), model.targets)
+    _, compressed = compress_at_once(model, assigned, progress=progress)
     rows = []
     with torch.inference_mode():
-        for name, make, tokens in (("prefill", prefill, 512), ("decode", decode, 24)):
+        for name, make, tokens in (
+            ("prefill", _prefill, PREFILL_TOKENS),
+            ("decode", _decode, DECODED_TOKENS),
+        ):
             dense, small = _by_turns(make(model), make(compressed), repeat)
             rows.append(
                 {
@@ -119,23 +104,39 @@ def _speed(options: argparse.Namespace) -> None:
             )
     share = total_bytes(compressed) / total_bytes(model)
     if options.json:
-        write_json({"keep": keep, "bytes_share": share, "repeat": repeat, "speed": rows})
+        write_json({"keep": rule.keep, "bytes_share": share, "repeat": repeat, "speed": rows})
         return
     write_line(
-        f"{options.method} at keep {keep:g} of {options.include}: {share:.1%} of the bytes; "
+        f"{rule.method} at keep {rule.keep:g} of {rule.pattern}: {share:.1%} of the bytes; "
         f"medians of {repeat}, tokens a second on {model.device}"
     )
+    numbers = ("dense_tokens_per_second", "compressed_tokens_per_second", "speedup")
     write_table(
         ("", "dense", "compressed", "speedup"),
-        [
-            (
-                row["what"],
-                f"{row['dense_tokens_per_second']:.1f}",
-                f"{row['compressed_tokens_per_second']:.1f}",
-                f"{row['speedup']:.2f}",
-            )
-            for row in rows
-        ],
+        [(row["what"], *(f"{row[name]:.2f}" for name in numbers)) for row in rows],
+    )
+
+
+def _prefill(model: LanguageModel) -> Callable[[], object]:
+    """Read a text at once."""
+    import torch
+
+    ids = torch.arange(PREFILL_TOKENS, device=model.device)[None] % 1000
+    return lambda: model.module(ids, use_cache=False).logits[0, -1, 0].item()
+
+
+def _decode(model: LanguageModel) -> Callable[[], object]:
+    """Write token by token."""
+    import torch
+
+    ids = torch.arange(16, device=model.device)[None]
+    return lambda: model.module.generate(  # type: ignore[operator]
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=DECODED_TOKENS,
+        min_new_tokens=DECODED_TOKENS,
+        do_sample=False,
+        pad_token_id=0,
     )
 
 
