@@ -130,6 +130,18 @@ def test_moving_keep_tells_rank_bytes_and_break_even_before_any_run(page: Any) -
     assert "Break-even rank 569" in found
 
 
+def test_one_click_chooses_all_layers(page: Any) -> None:
+    page.locator("#presets").get_by_text("All layers", exact=True).click()
+    page.wait_for_selector("#plan .preview:has-text('210 matrices')")
+
+
+def test_one_click_saves_a_file(page: Any) -> None:
+    for button, name in (("Runs as CSV", r"runs\.csv"), ("This run as JSON", r"run-\w+\.json")):
+        with page.expect_download(timeout=10_000) as saving:
+            page.get_by_role("button", name=button).click()
+        assert re.fullmatch(name, saving.value.suggested_filename)
+
+
 def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) -> None:
     choose(page, "#model", "SmolLM2 135M Instruct")
     seen = {}

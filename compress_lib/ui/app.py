@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,23 +16,13 @@ from compress_lib.plan import OWN_TEXT, Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, handlers, plan_panel, preview, render, result_panel, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, SAVE_FILE
 
 KEPT_SECONDS = 24 * 3600
 """How long a session remembers its runs."""
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
-
-REMEMBER_LINK = "(query) => { if (query) history.replaceState(null, '', '?' + query); }"
-COPY_LINK = f"""async (query) => {{
-    const link = location.origin + location.pathname + '?' + query;
-    history.replaceState(null, '', '?' + query);
-    try {{ await navigator.clipboard.writeText(link); }} catch (error) {{ prompt('', link); }}
-    const button = document.querySelector('#copy-link');
-    const before = button.textContent;
-    button.textContent = {json.dumps(texts.COPIED)};
-    setTimeout(() => {{ button.textContent = before; }}, 1500);
-}}"""
 
 
 class Page:
@@ -49,6 +37,7 @@ class Page:
     keys: gr.State
     current: gr.State
     query: gr.Textbox
+    file: gr.Textbox
 
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine or Engine()
@@ -59,11 +48,12 @@ class Page:
         with gr.Blocks(
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
-            gr.HTML(f"<header><h1>{texts.TITLE}</h1><p>{texts.SUBTITLE}</p></header>")
+            gr.HTML(render.header(), elem_id="header")
             self.keys = gr.State([], time_to_live=KEPT_SECONDS)
             shown = result_panel.first_record()
             self.current = gr.State(shown.key if shown else None, time_to_live=KEPT_SECONDS)
             self.query = gr.Textbox(visible=False)
+            self.file = gr.Textbox(visible=False)
             with gr.Row(elem_id="lab"):
                 with gr.Column(scale=4, min_width=330, elem_id="plan"):
                     self.panel = plan_panel.build(first)
@@ -93,22 +83,33 @@ class Page:
             panel.own_text,
             **QUICK,
         )
+        for button, families in panel.presets:
+            # Without Python, a list is what each output gets: here there is one output.
+            chosen = json.dumps([families])
+            button.click(None, None, panel.families, js=f"() => {chosen}", **PRIVATE)
         panel.link.click(self.link, panel.fields, query, **QUICK).success(
             None, query, None, js=COPY_LINK, **PRIVATE
         )
+        told = [panel.status, panel.run, panel.stop]
         running = panel.run.click(
             self.run,
             [self.keys, *panel.fields],
-            [results.status, results.log, self.keys, self.current, query, *results.parts()],
+            [*told, results.log, self.keys, self.current, query, *results.parts()],
             trigger_mode="once",
             concurrency_id="run",
             concurrency_limit=None,
             show_progress="hidden",
             **PRIVATE,
         )
-        running.success(None, query, None, js=REMEMBER_LINK, **PRIVATE)
+        running.success(None, query, None, js=AFTER_RUN, **PRIVATE)
+        # A bug ends the run without its last word.
+        running.then(self._buttons, None, told[1:], **QUICK)
         panel.stop.click(
-            lambda: render.status(texts.STOPPED), None, results.status, cancels=[running], **QUICK
+            lambda: [render.status(texts.STOPPED), *self._buttons()],
+            None,
+            told,
+            cancels=[running],
+            **QUICK,
         )
         blocks.load(self.open, None, panel.fields, **QUICK)
 
@@ -118,8 +119,12 @@ class Page:
         results.overlay.change(
             self.overlay, [results.overlay, self.current], results.direction, **QUICK
         )
-        results.csv.click(self.csv, known, results.csv, **QUICK)
-        results.json.click(self.json, self.current, results.json, **QUICK)
+        # A download button would save what its previous click had made.
+        for clicked in (
+            results.csv.click(self.csv, known, self.file, **QUICK),
+            results.json.click(self.json, self.current, self.file, **QUICK),
+        ):
+            clicked.success(None, self.file, None, js=SAVE_FILE, **PRIVATE)
 
     def estimate(self, *given: Any) -> str:
         """Say what the plan in the form would do."""
@@ -155,21 +160,34 @@ class Page:
 
     def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
-        results = self.results
+        panel, results = self.panel, self.results
+        buttons = [panel.run, panel.stop]
         updates = handlers.run(self.engine, given)
         try:
-            for update in updates:
-                told = {"status": update.status, "log": update.log, "text": update.writing}
+            for position, update in enumerate(updates):
+                told = {"log": update.log, "text": update.writing}
                 changes = results.filled({k: v for k, v in told.items() if v is not None})
+                if update.status is not None:
+                    changes[panel.status] = update.status
+                if position == 0:
+                    changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
                 if update.finished is not None:
                     changes |= self._finished(keys, update.finished)
+                    changes |= dict(zip(buttons, self._buttons(), strict=True))
                 yield changes
         except CompressionError as error:
             # An error would be written over every result; a refusal changes nothing.
             gr.Warning(str(error), duration=12)
-            yield {results.status: render.failure(str(error))}
+            idle = dict(zip(buttons, self._buttons(), strict=True))
+            yield {panel.status: render.failure(str(error)), **idle}
         finally:
             updates.close()
+
+    @staticmethod
+    def _buttons(*, busy: bool = False) -> list[Any]:
+        """Return Run and Stop, one of which can be pressed."""
+        label = texts.RUNNING if busy else texts.RUN
+        return [gr.Button(label, interactive=not busy), gr.Button(interactive=busy)]
 
     def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
         known = keys if isinstance(keys, list) else []
@@ -185,8 +203,11 @@ class Page:
         )
         # The table may have been sorted in the browser: its cells say which run it is, not
         # the number of the line.
-        clicked = [str(cell) for cell in event.row_value or []]
-        chosen = next((r for r in (*own, *landmarks) if render.run_rows([r])[0] == clicked), None)
+        clicked = [_plain(cell) for cell in event.row_value or []]
+        chosen = None
+        for record in (*own, *landmarks):
+            if [_plain(cell) for cell in render.run_rows([record])[0]] == clicked:
+                chosen = record
         if chosen is None:
             return {}
         shown = result_panel.show(self.engine, keys, chosen)
@@ -202,21 +223,24 @@ class Page:
         )
 
     def csv(self, keys: Any, current: Any) -> str:
-        """Write the runs to a file for download."""
+        """Return the runs as a file for download."""
         own, landmarks = result_panel.neighbours(
             self.engine, keys, handlers.lookup(self.engine, current)
         )
-        return _file("runs.csv", handlers.to_csv([*own, *landmarks]))
+        return _file("runs.csv", "text/csv", handlers.to_csv([*own, *landmarks]))
 
     def json(self, current: Any) -> str:
-        """Write the shown run to a file for download."""
+        """Return the shown run as a file for download."""
         record = handlers.lookup(self.engine, current)
         if record is None:
             raise gr.Error(texts.NO_LANDMARKS)
-        return _file(f"run-{record.key}.json", handlers.to_json(record))
+        return _file(f"run-{record.key}.json", "application/json", handlers.to_json(record))
 
 
-def _file(name: str, content: str) -> str:
-    path = Path(tempfile.mkdtemp(prefix="compress-lab-")) / name
-    path.write_text(content, encoding="utf-8")
-    return str(path)
+def _file(name: str, kind: str, content: str) -> str:
+    return json.dumps({"name": name, "type": kind, "content": content})
+
+
+def _plain(cell: Any) -> str:
+    """A browser says 100 where a table held 100.0, and None or NaN where it was empty."""
+    return f"{cell:g}" if isinstance(cell, int | float) else str(cell or "")

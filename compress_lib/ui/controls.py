@@ -18,6 +18,14 @@ from compress_lib.targets import FAMILIES
 from compress_lib.ui import texts
 
 CHOICES = tuple(family for family in FAMILIES if family != "other")
+LAYERS = tuple(family for family in CHOICES if family not in ("embedding", "head"))
+PRESETS = {
+    texts.PRESET_EMBEDDING: ("embedding",),
+    texts.PRESET_LAYERS: LAYERS,
+    texts.PRESET_EVERYTHING: CHOICES,
+}
+"""Usual answers to what shall be compressed."""
+
 MAX_OVERRIDES = 40
 LONGEST_HUB_ID = 96
 

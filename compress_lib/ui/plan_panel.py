@@ -12,7 +12,7 @@ from compress_lib.corpora import CORPORA
 from compress_lib.methods import METHODS, Option
 from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
 from compress_lib.targets import FAMILIES
-from compress_lib.ui import controls, texts
+from compress_lib.ui import controls, render, texts
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,14 @@ class PlanPanel:
     preview: Any
     run: Any
     stop: Any
+    status: Any
+    presets: list[tuple[Any, tuple[str, ...]]]
     link: Any
+
+    @property
+    def families(self) -> Any:
+        """The boxes of what to compress."""
+        return self.fields[controls.FIELDS.index("families")]
 
     @property
     def method(self) -> Any:
@@ -47,13 +54,15 @@ def build(preview: str) -> PlanPanel:
     shown = controls.write(Plan())
     made: dict[str, Any] = {}
     with gr.Group():
-        _what(made, shown)
-        box = gr.HTML(preview, padding=True)
-    with gr.Row(equal_height=True):
-        wide: dict[str, Any] = {"size": "lg", "scale": 4, "min_width": 200}
-        run = gr.Button(texts.RUN, variant="primary", elem_id="run", **wide)
-        slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
-        stop = gr.Button(texts.STOP, variant="secondary", elem_id="stop", **slim)
+        presets = _what(made, shown)
+        box = gr.HTML(preview, elem_id="preview")
+    with gr.Column(elem_id="actions"):
+        with gr.Row(equal_height=True):
+            wide: dict[str, Any] = {"size": "lg", "scale": 4, "min_width": 200}
+            run = gr.Button(texts.RUN, variant="primary", elem_id="run", **wide)
+            slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
+            stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
+        status = gr.HTML(render.status(texts.READY), elem_id="status")
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options = _options(shown)
     with gr.Accordion(texts.OVERRIDES, open=False):
@@ -74,10 +83,20 @@ def build(preview: str) -> PlanPanel:
         _writing(made, shown)
     link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
     fields = [made[name] for name in controls.FIELDS] + options
-    return PlanPanel(fields, groups, box, run, stop, link)
+    return PlanPanel(fields, groups, box, run, stop, status, presets, link)
 
 
-def _what(made: dict[str, Any], shown: controls.Form) -> None:
+def _slider(*args: Any, **more: Any) -> Any:
+    """Make a slider that hands on whatever was typed beside it, for `controls.read` to answer.
+
+    Gradio's own refusal of a number out of range would cover the results with the word Error.
+    """
+    made: Any = gr.Slider(*args, **more)
+    made.preprocess = lambda given: given
+    return made
+
+
+def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[str, ...]]]:
     made["model"] = gr.Dropdown(
         [(entry.label, entry.name) for entry in CATALOGUE.values()],
         value=shown.values["model"],
@@ -92,6 +111,11 @@ def _what(made: dict[str, Any], shown: controls.Form) -> None:
         label=texts.FAMILIES,
         elem_id="families",
     )
+    with gr.Row(elem_id="presets"):
+        presets = [
+            (gr.Button(label, size="sm", min_width=60), families)
+            for label, families in controls.PRESETS.items()
+        ]
     made["method"] = gr.Dropdown(
         [(method.label, name) for name, method in METHODS.items()],
         value=shown.values["method"],
@@ -99,7 +123,7 @@ def _what(made: dict[str, Any], shown: controls.Form) -> None:
         info=METHODS[shown.values["method"]].summary,
         elem_id="method",
     )
-    made["keep"] = gr.Slider(
+    made["keep"] = _slider(
         0.02,
         1.0,
         value=shown.values["keep"],
@@ -108,6 +132,7 @@ def _what(made: dict[str, Any], shown: controls.Form) -> None:
         info=texts.KEEP_INFO,
         elem_id="keep",
     )
+    return presets
 
 
 def _options(shown: controls.Form) -> tuple[dict[str, Any], list[Any]]:
@@ -128,17 +153,20 @@ def _options(shown: controls.Form) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _component(option: Option, value: Any) -> Any:
+    """Make the component of an option.
+
+    Bounds are left to the library, which says what is wrong; gradio's own refusal would hide
+    every result behind an error.
+    """
     about: dict[str, Any] = {"label": option.label, "info": option.help, "min_width": 140}
     if isinstance(option.default, bool):
         return gr.Checkbox(value=bool(value), **about)
     if option.choices:
         return gr.Dropdown(list(option.choices), value=value, **about)
     if isinstance(option.default, int):
-        return gr.Number(
-            value=value, precision=0, minimum=option.minimum, maximum=option.maximum, **about
-        )
+        return gr.Number(value=value, precision=0, **about)
     if isinstance(option.default, float):
-        return gr.Number(value=value, minimum=option.minimum, maximum=option.maximum, **about)
+        return gr.Number(value=value, **about)
     return gr.Textbox(value=value, **about)
 
 
@@ -160,10 +188,10 @@ def _measure(made: dict[str, Any], shown: controls.Form) -> None:
     )
     with gr.Row():
         made["tokens"] = gr.Number(
-            shown.values["tokens"], label=texts.TOKENS, precision=0, minimum=2, min_width=80
+            shown.values["tokens"], label=texts.TOKENS, precision=0, min_width=80
         )
         made["context"] = gr.Number(
-            shown.values["context"], label=texts.CONTEXT, precision=0, minimum=2, min_width=80
+            shown.values["context"], label=texts.CONTEXT, precision=0, min_width=80
         )
     made["calibration"] = gr.Dropdown(
         corpora,
@@ -181,7 +209,7 @@ def _writing(made: dict[str, Any], shown: controls.Form) -> None:
         max_length=MAX_PROMPT,
         elem_id="prompt",
     )
-    made["new_tokens"] = gr.Slider(
+    made["new_tokens"] = _slider(
         1, 256, value=shown.values["new_tokens"], step=1, label=texts.NEW_TOKENS
     )
     with gr.Row():
@@ -189,8 +217,6 @@ def _writing(made: dict[str, Any], shown: controls.Form) -> None:
             shown.values["temperature"],
             label=texts.TEMPERATURE,
             info=texts.TEMPERATURE_INFO,
-            minimum=0,
-            maximum=5,
             step=0.1,
             min_width=80,
         )
@@ -199,6 +225,5 @@ def _writing(made: dict[str, Any], shown: controls.Form) -> None:
             label=texts.SEED,
             info="Same for both.",
             precision=0,
-            minimum=0,
             min_width=80,
         )

@@ -12,6 +12,33 @@ from compress_lib.ui import texts
 
 CARDS = ("perplexity", "megabytes", "top1", "kl", "direction_error")
 
+COLUMNS = (
+    ("perplexity", 2),
+    ("perplexity_ratio", 2),
+    ("megabytes", 0),
+    ("size_share", 1),
+    ("kl", 3),
+    ("top1", 1),
+    ("direction_error", 4),
+)
+"""Metrics and decimals of the table of runs, after the run's name."""
+
+
+MARK = (
+    '<svg viewBox="0 0 40 40" aria-hidden="true"><rect x="4" y="6" width="32" height="7" rx="3"/>'
+    '<rect x="8" y="16.5" width="24" height="7" rx="3"/>'
+    '<rect x="13" y="27" width="14" height="7" rx="3"/></svg>'
+)
+
+
+def header() -> str:
+    """Return the page's name, what it is for, and how to use it."""
+    steps = "".join(f"<li><b>{escape(what)}</b> {escape(more)}</li>" for what, more in texts.STEPS)
+    return (
+        f'<header><div class="brand">{MARK}<div><h1>{escape(texts.TITLE)}</h1>'
+        f"<p>{escape(texts.SUBTITLE)}</p></div></div><ol>{steps}</ol></header>"
+    )
+
 
 def headline(record: RunRecord, kind: str) -> str:
     """Return the cards with a run's most important numbers."""
@@ -46,25 +73,20 @@ def failure(message: str) -> str:
     return f'<div class="status failure" role="alert">{escape(message)}</div>'
 
 
-def run_rows(records: Sequence[RunRecord]) -> list[list[str]]:
-    """Return the rows of the table of runs."""
-    rows = []
+def run_rows(records: Sequence[RunRecord]) -> list[list[str | float]]:
+    """Return the rows of the table of runs: numbers where there are some, so that they sort."""
+    rows: list[list[str | float]] = []
     for record in records:
         found = record.metrics()
-        direction = found["direction_error"]
-        rows.append(
-            [
-                describe(record),
-                format_perplexity(record.perplexity.compressed),
-                f"{record.perplexity.ratio:,.2f}",
-                f"{found['megabytes']:.0f}",
-                f"{found['size_share']:.1f}",
-                f"{found['kl']:.3f}",
-                f"{found['top1']:.1f}",
-                "" if direction is None else f"{direction:.4f}",
-            ]
-        )
+        numbers = (_rounded(found[name], digits) for name, digits in COLUMNS)
+        rows.append([describe(record), *numbers])
     return rows
+
+
+def _rounded(value: float | None, digits: int) -> str | float:
+    if value is None:
+        return ""
+    return round(value) if digits == 0 or abs(value) >= 1000 else round(value, digits)
 
 
 def matrix_rows(record: RunRecord) -> list[list[str]]:
@@ -99,7 +121,11 @@ def both_texts(records: Sequence[TextRecord]) -> str:
             text.prompt,
             _shaded(text.baseline, text.common, text.first_divergence),
             _shaded(text.compressed, text.common, text.first_divergence),
-            texts.NEVER_PART if text.first_divergence is None else "",
+            _parting(text.first_divergence),
+            (
+                texts.SPEED.format(speed=text.baseline_tokens_per_second),
+                texts.SPEED.format(speed=text.compressed_tokens_per_second),
+            ),
         )
         for text in records
     )
@@ -108,6 +134,15 @@ def both_texts(records: Sequence[TextRecord]) -> str:
 def writing(prompt: str, baseline: str, compressed: str) -> str:
     """Return the two texts while they are being written."""
     return _pair(prompt, escape(baseline), escape(compressed), "")
+
+
+def legend(entries: Sequence[tuple[str, str, str]]) -> str:
+    """Return the signs of a chart and what they stand for."""
+    items = "".join(
+        f'<li><span style="color:{colour}" aria-hidden="true">{sign}</span> {escape(name)}</li>'
+        for sign, colour, name in entries
+    )
+    return f'<ul class="legend">{items}</ul>'
 
 
 def provenance(records: Sequence[RunRecord]) -> str:
@@ -132,49 +167,72 @@ def provenance(records: Sequence[RunRecord]) -> str:
 def _card(record: RunRecord, name: str) -> str:
     metric, value = METRICS[name], record.metrics()[name]
     arrow = "↓" if metric.lower_is_better else "↑"
-    hint = f"{'lower' if metric.lower_is_better else 'higher'} is better"
-    big, small = _value(record, name, value)
+    hint = f"{'Lower' if metric.lower_is_better else 'Higher'} is better."
+    big, around, small = _value(record, name, value)
+    tip = escape(f"{metric.meaning} {hint}", quote=True)
+    extra = f" <small>{escape(around)}</small>" if around else ""
     return (
-        f'<div class="card" tabindex="0" title="{escape(metric.meaning, quote=True)}">'
-        f'<span class="label">{escape(metric.label)} <span aria-label="{hint}" '
-        f'title="{hint}">{arrow}</span></span>'
-        f'<span class="value">{escape(big)}</span><span class="quiet">{escape(small)}</span></div>'
+        f'<div class="card" tabindex="0" data-tip="{tip}" '
+        f'aria-label="{escape(f"{metric.label}: {big} {around}, {small}. ", quote=True)}{tip}" '
+        f'role="note"><span class="label">{escape(metric.label)} '
+        f'<span class="arrow">{arrow}</span></span>'
+        f'<span class="value">{escape(big)}{extra}</span>'
+        f'<span class="quiet">{escape(small)}</span></div>'
     )
 
 
-def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str]:
+def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str, str]:
+    """Return a number, its uncertainty, and what it is to be held against."""
     ppl, memory = record.perplexity, record.memory
     if value is None:
-        return "—", "embedding untouched"
+        return "—", "", texts.UNTOUCHED
     if name == "perplexity":
         error = ppl.compressed_stderr
-        around = f"± {format_perplexity(error)}; " if error is not None else ""
+        around = f"± {_short(error)}" if error is not None else ""
         base = format_perplexity(ppl.baseline)
-        return format_perplexity(value), f"{around}{ppl.ratio:,.2f} × the baseline's {base}"
+        return format_perplexity(value), around, f"{_times(ppl.ratio)} × baseline {base}"
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes
-        return f"{value:.0f} MB", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
+        return f"{value:.0f} MB", "", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
     if name == "top1":
-        return f"{value:.1f} %", "of next tokens agree"
+        return f"{value:.1f} %", "", "of next tokens"
     if name == "kl":
-        return f"{value:.3f}", "nats a token"
+        return f"{value:.3f}", "", "nats a token"
     table = next(t for t in record.targets if t.family in ("embedding", "head"))
-    return f"{value:.4f}", f"95 % of tokens below {table.direction_error.p95:.3f}"
+    return f"{value:.4f}", "", f"95 % below {table.direction_error.p95:.3f}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
+
+
+def _short(error: float) -> str:
+    return f"{error:,.0f}" if error >= 100 else f"{error:.3g}"
+
+
+def _parting(apart: int | None) -> str:
+    if apart is None:
+        return texts.NEVER_PART
+    return texts.PART_AFTER.format(count=apart) if apart else texts.PART_AT_ONCE
 
 
 def _shaded(text: str, common: str, apart: int | None) -> str:
     if apart is None or not text.startswith(common):
         return f'<span class="common">{escape(text)}</span>' if apart is None else escape(text)
-    mark = '<span class="part" aria-label="here they part">⟂</span>'
+    mark = '<span class="part" role="img" aria-label="Here they part."></span>'
     shared = f'<span class="common">{escape(common)}</span>' if common else ""
     return f"{shared}{mark}{escape(text[len(common) :])}"
 
 
-def _pair(prompt: str, baseline: str, compressed: str, note: str) -> str:
+def _pair(
+    prompt: str, baseline: str, compressed: str, note: str, speeds: tuple[str, str] = ("", "")
+) -> str:
     start = f'<span class="prompt">{escape(prompt)}</span>'
+    written = zip((texts.BASELINE, texts.COMPRESSED), (baseline, compressed), speeds, strict=True)
     columns = "".join(
-        f'<div class="writer"><h4>{escape(name)}</h4><p>{start}{text}</p></div>'
-        for name, text in ((texts.BASELINE, baseline), (texts.COMPRESSED, compressed))
+        f'<div class="writer"><h4>{escape(name)} <span>{escape(speed)}</span></h4>'
+        f"<p>{start}{text}</p></div>"
+        for name, text, speed in written
     )
     end = f'<p class="quiet">{escape(note)}</p>' if note else ""
     return f'<div class="texts">{columns}</div>{end}'

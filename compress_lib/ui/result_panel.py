@@ -12,6 +12,7 @@ from compress_lib.landmarks import load_landmarks
 from compress_lib.results import RunRecord, describe
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.scripts import FIT
 
 SHOWN = (
     "headline",
@@ -28,6 +29,9 @@ SHOWN = (
 )
 """The parts that show a run."""
 
+RUN_WIDTHS = ["250px", "100px", "76px", "60px", "78px", "66px", "74px", "88px"]
+MATRIX_WIDTHS = ["200px", "130px", "62px", "110px", "78px", "78px", "82px", "78px"]
+
 OVERLAID = 3
 """How many other runs a histogram shows unasked."""
 
@@ -36,7 +40,6 @@ OVERLAID = 3
 class ResultPanel:
     """The components that show results."""
 
-    status: Any
     headline: Any
     frontier: Any
     provenance: Any
@@ -95,7 +98,8 @@ def show(engine: Engine, keys: Any, current: RunRecord | None) -> dict[str, Any]
     return {
         "headline": render.headline(current, texts.YOURS if mine else texts.LANDMARK),
         "frontier": plots.frontier(landmarks, own, current.key),
-        "provenance": render.provenance(landmarks),
+        "provenance": render.legend(plots.frontier_legend([*landmarks, *own]))
+        + render.provenance(landmarks),
         "runs": render.run_rows([*own, *landmarks]),
         "text": render.both_texts(current.text),
         "direction": plots.direction_histogram([current, *beside], texts.NO_DIRECTION),
@@ -112,9 +116,8 @@ def build(engine: Engine) -> ResultPanel:
     first = first_record()
     values = show(engine, [], first)
     with gr.Column(elem_id="results"):
-        status = gr.HTML(render.status(texts.READY), elem_id="status")
         headline = gr.HTML(values.get("headline") or "", elem_id="headline")
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab(texts.TAB_FRONTIER):
                 frontier, provenance, runs, csv, json = _frontier(values)
             with gr.Tab(texts.TAB_TEXT, elem_id="tab-text"):
@@ -126,7 +129,12 @@ def build(engine: Engine) -> ResultPanel:
                 gr.Markdown(texts.MEMORY_HELP)
                 memory = gr.Plot(values.get("memory"), show_label=False, elem_id="memory")
             with gr.Tab(texts.TAB_MATRICES):
-                matrices = _table(texts.MATRIX_HEADERS, values.get("matrices"), texts.TAB_MATRICES)
+                matrices = _table(
+                    texts.MATRIX_HEADERS,
+                    values.get("matrices"),
+                    texts.TAB_MATRICES,
+                    widths=MATRIX_WIDTHS,
+                )
             with gr.Tab(texts.TAB_LOG):
                 log = gr.Textbox(
                     placeholder=texts.LOG_EMPTY,
@@ -137,8 +145,10 @@ def build(engine: Engine) -> ResultPanel:
                     autoscroll=True,
                     elem_id="log",
                 )
+    # What was drawn while its tab was hidden has a size of its own.
+    tabs.select(None, None, None, js=FIT, api_visibility="private")
     return ResultPanel(
-        status, headline, frontier, provenance, runs, text, direction, overlay, worst, best,
+        headline, frontier, provenance, runs, text, direction, overlay, worst, best,
         memory, matrices, log, csv, json,
     )  # fmt: skip
 
@@ -147,10 +157,17 @@ def _frontier(values: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
     gr.Markdown(texts.FRONTIER_HELP)
     frontier = gr.Plot(values.get("frontier"), show_label=False, elem_id="frontier")
     provenance = gr.HTML(values.get("provenance") or "", elem_id="provenance")
-    runs = _table(texts.RUN_HEADERS, values.get("runs"), "Runs", elem_id="runs")
+    runs = _table(
+        texts.RUN_HEADERS,
+        values.get("runs"),
+        "Runs",
+        elem_id="runs",
+        widths=RUN_WIDTHS,
+        numbers=len(texts.RUN_HEADERS) - 1,
+    )
     with gr.Row():
-        csv = gr.DownloadButton(texts.DOWNLOAD_CSV, size="sm")
-        json = gr.DownloadButton(texts.DOWNLOAD_JSON, size="sm")
+        csv = gr.Button(texts.DOWNLOAD_CSV, size="sm")
+        json = gr.Button(texts.DOWNLOAD_JSON, size="sm")
     return frontier, provenance, runs, csv, json
 
 
@@ -180,11 +197,18 @@ def _table(
     *,
     labelled: bool = False,
     elem_id: str | None = None,
+    widths: list[str] | None = None,
+    numbers: int = 0,
 ) -> Any:
+    """Make a table whose last columns are numbers, so that they sort as such."""
+    kinds: Any = [*["str"] * (len(headers) - numbers), *["number"] * numbers]
     return gr.Dataframe(
         value=rows or [],
         headers=list(headers),
-        datatype="str",
+        datatype=kinds,
+        column_widths=widths,  # type: ignore[arg-type]
+        wrap=True,
+        elem_classes="table",
         type="array",
         interactive=False,
         label=label,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 TITLE = "Compression Lab"
-SUBTITLE = (
-    "Find out what compressing a language model really costs. Choose a method and how many bytes "
-    "may remain; see perplexity, memory, turned embeddings, and the text that both models write."
+SUBTITLE = "Find out what compressing a language model really costs."
+STEPS = (
+    ("Choose", "a method, and how small it may get."),
+    ("Compress", "a real model here, with no training afterwards."),
+    ("Read the cost", "in perplexity, bytes, directions and text."),
 )
 
 PLAN = "Plan"
 MODEL = "Model"
-MODEL_INFO = "One of the list, or a Hugging Face Hub id such as owner/name (safetensors only)."
+MODEL_INFO = "From the list, or any Hub id such as owner/name."
 FAMILIES = "What to compress"
+PRESET_EMBEDDING = "Embedding"
+PRESET_LAYERS = "All layers"
+PRESET_EVERYTHING = "Everything"
 METHOD = "Method"
 KEEP = "Keep"
-KEEP_INFO = "Bytes after ÷ bytes before, of what is compressed."
+KEEP_INFO = "Bytes after ÷ bytes before."
 OPTIONS = "Options of the method"
 NO_OPTIONS = "This method has no options."
 OVERRIDES = "Other settings for some families or layers"
@@ -40,11 +45,12 @@ TEMPERATURE = "Temperature"
 TEMPERATURE_INFO = "0 takes the likeliest token."
 SEED = "Seed"
 RUN = "Compress and measure"
+RUNNING = "Working …"
 STOP = "Stop"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
 
-READY = "Ready. Below are runs measured beforehand; make one of your own."
+READY = "Ready. Shown are runs measured beforehand."
 STOPPED = "Stopped. Nothing of it was kept."
 STORED = "This plan was run before: its stored result is shown."
 FINISHED = "Finished in {seconds}."
@@ -67,23 +73,23 @@ TAB_MATRICES = "Matrices"
 TAB_LOG = "Log"
 FRONTIER_HELP = (
     "Lower and further left is better. The star is the model as it came; small marks were measured "
-    "beforehand, large ones are yours. Click a line of the table to see that run."
+    "beforehand, large ones are yours. Click a line of the table below to see that run."
 )
 RUN_HEADERS = (
     "Run",
     "Perplexity",
-    "× baseline",
+    "× base",
     "MB",
-    "% of bytes",
+    "% bytes",
     "KL",
-    "Same choice %",
-    "Direction error",
+    "Same 1st %",
+    "Direction",
 )
 PROVENANCE = (
-    "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}, weights from "
-    "{source}, compress_lib {version}, {date}."
+    "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}. Weights: {source}. "
+    "Measured with compress_lib {version} on {date}."
 )
-NO_LANDMARKS = "No run has been measured on this model and text yet. Press the button on the left."
+NO_LANDMARKS = "Nothing was measured beforehand on this model and text: here stand your own runs."
 NO_DIRECTION = "This run leaves the embedding as it is, so no token's direction changed."
 DIRECTION_HELP = (
     "How far each token's vector turned: 0 is not at all, 1 is a right angle. The dotted line is "
@@ -100,9 +106,9 @@ MATRIX_HEADERS = (
     "Method",
     "Rank",
     "Shape",
-    "% of bytes",
-    "Relative error",
-    "Direction error",
+    "% bytes",
+    "Relative",
+    "Direction",
     "Seconds",
 )
 TEXT_HELP = (
@@ -111,6 +117,10 @@ TEXT_HELP = (
 BASELINE = "Baseline"
 COMPRESSED = "Compressed"
 NEVER_PART = "Both models wrote the same."
+PART_AFTER = "They part after {count} new tokens."
+PART_AT_ONCE = "They part at the first new token."
+SPEED = "{speed:.0f} tokens a second"
+UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"
 DOWNLOAD_JSON = "This run as JSON"
 LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
