@@ -16,6 +16,8 @@ from compress_lib.matrices import (
     LowRankMatrix,
     matrix_from_spec,
 )
+from compress_lib.matrices.row_slice import RowSlice
+from compress_lib.matrices.transposed import TransposedMatrix
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -27,6 +29,12 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "low_rank": lambda: LowRankMatrix.from_factors(random(12, 3), random(3, 7), torch.float16),
     "low_rank with an offset": lambda: LowRankMatrix.from_factors(
         random(12, 3), random(3, 7), torch.bfloat16, random(7)
+    ),
+    "rows of a larger matrix": lambda: RowSlice(
+        LowRankMatrix.from_factors(random(20, 3), random(3, 7), torch.float16), 6, 12
+    ),
+    "transposed with an offset": lambda: TransposedMatrix(
+        LowRankMatrix.from_factors(random(7, 3), random(3, 12), torch.float16, random(12))
     ),
 }
 
@@ -59,18 +67,31 @@ def test_it_is_rebuilt_from_its_description_and_tensors(matrix: CompressedMatrix
 
 
 def test_its_bytes_are_those_of_its_tensors_as_stored(matrix: CompressedMatrix) -> None:
-    stored = [tensor.to(matrix.dtype) for tensor in matrix.state_dict().values()]
+    stored = [
+        tensor.to(matrix.dtype) if tensor.is_floating_point() else tensor
+        for tensor in matrix.state_dict().values()
+    ]
     assert matrix.nbytes == sum(tensor.nbytes for tensor in stored)
     # What is computed with is what is stored, not something finer.
     for tensor, kept in zip(matrix.state_dict().values(), stored, strict=True):
-        assert torch.equal(tensor, kept.float())
+        assert torch.equal(tensor, kept.float() if kept.is_floating_point() else kept)
+    assert {name for name, _ in matrix.named_parameters()} == set(matrix.state_dict())
     assert matrix.double().nbytes == sum(tensor.nbytes for tensor in stored)
+
+
+def test_combining_rows_and_transposing_agree_with_dense(matrix: CompressedMatrix) -> None:
+    x = random(2, 4, 12)
+    assert torch.allclose(matrix.combine(x), x @ matrix.dense(), atol=1e-4)
+    turned = matrix.transposed()
+    assert turned.shape == (7, 12)
+    assert turned.nbytes == matrix.nbytes
+    assert torch.equal(turned.dense(), matrix.dense().T)
 
 
 def test_split_by_rows_it_says_the_same(matrix: CompressedMatrix) -> None:
     parts = matrix.split_rows([5, 4, 3])
     assert [part.shape for part in parts] == [(5, 7), (4, 7), (3, 7)]
-    assert torch.equal(torch.cat([part.dense() for part in parts]), matrix.dense())
+    assert torch.allclose(torch.cat([part.dense() for part in parts]), matrix.dense(), atol=1e-6)
 
 
 def test_the_parts_of_a_low_rank_matrix_share_its_right_factor() -> None:
@@ -86,5 +107,5 @@ def test_nothing_learns(matrix: CompressedMatrix) -> None:
 
 
 def test_factors_that_overflow_their_type_are_refused() -> None:
-    with pytest.raises(CompressionError, match="not finite once stored as float16"):
+    with pytest.raises(CompressionError, match="not finite in float16"):
         LowRankMatrix.from_factors(random(4, 2) * 1e6, random(2, 4), torch.float16)

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
+from compress_lib.errors import CompressionError
+
 FORMS: dict[str, type[CompressedMatrix]] = {}
 """Every storage form by its name; a file in this folder adds itself with `@register_form`."""
 
@@ -19,9 +21,13 @@ class CompressedMatrix(nn.Module, ABC):
     Its floating tensors hold values that `dtype` can represent, whatever type they are computed
     in: what is measured is what a checkpoint would hold.
 
+    Every stored tensor is a parameter that does not learn, integer codes too: transformers ties
+    shared parameters by their names when it loads a checkpoint, and knows no tied buffers.
+
     Attributes:
         shape: `[rows, cols]`.
         dtype: The type in which a checkpoint stores its floating tensors.
+        history: What a method that trains noted at every look, by name; not stored.
     """
 
     form: ClassVar[str]
@@ -30,6 +36,7 @@ class CompressedMatrix(nn.Module, ABC):
         super().__init__()
         self.shape = shape
         self.dtype = dtype
+        self.history: dict[str, list[float]] = {}
 
     @abstractmethod
     def rows(self, ids: Tensor) -> Tensor:
@@ -43,9 +50,28 @@ class CompressedMatrix(nn.Module, ABC):
     def dense(self) -> Tensor:
         """Return the whole matrix `[rows, cols]`."""
 
-    @abstractmethod
+    def combine(self, x: Tensor) -> Tensor:
+        """Return `x Ŵ`: from `[..., rows]` to `[..., cols]`, decoding by chunks of rows."""
+        total = x.new_zeros(*x.shape[:-1], self.shape[1])
+        for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
+            total = total + x[..., ids] @ self.rows(ids)
+        return total
+
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
-        """Split into stacked matrices of `sizes` rows that share what can be shared."""
+        """Split into stacked matrices of `sizes` rows that share what can be shared.
+
+        Unless a form knows better, every part holds the whole, which counts once.
+        """
+        from compress_lib.matrices.row_slice import RowSlice
+
+        starts = [sum(sizes[:index]) for index in range(len(sizes))]
+        return [RowSlice(self, start, size) for start, size in zip(starts, sizes, strict=True)]
+
+    def transposed(self) -> CompressedMatrix:
+        """Return the matrix `[cols, rows]` that stores the same tensors."""
+        from compress_lib.matrices.transposed import TransposedMatrix
+
+        return TransposedMatrix(self)
 
     @abstractmethod
     def spec(self) -> dict[str, Any]:
@@ -79,6 +105,9 @@ class CompressedMatrix(nn.Module, ABC):
         }
 
 
+CHUNK = 8192
+"""Rows decoded at once where a whole matrix is needed."""
+
 F = TypeVar("F", bound=type[CompressedMatrix])
 
 
@@ -97,5 +126,36 @@ def matrix_from_spec(spec: dict[str, Any]) -> CompressedMatrix:
 
 def rounded(tensor: Tensor, dtype: torch.dtype) -> nn.Parameter:
     """Return values as `dtype` represents them, in float32, as a frozen parameter."""
-    values = tensor.detach().to(dtype).float().contiguous()
-    return nn.Parameter(values, requires_grad=False)
+    return frozen(tensor.detach().to(dtype).float().contiguous())
+
+
+def frozen(tensor: Tensor) -> nn.Parameter:
+    """Return a parameter that does not learn."""
+    return nn.Parameter(tensor, requires_grad=False)
+
+
+def empty(*shape: int, dtype: torch.dtype | None = None) -> nn.Parameter:
+    """Return a parameter without values, for `from_spec`.
+
+    Without a `dtype` it is torch's default, which transformers sets while it loads.
+    """
+    return frozen(torch.empty(*shape, dtype=dtype))
+
+
+def stored_type(spec: dict[str, Any]) -> torch.dtype:
+    """Return the type that a `spec` names."""
+    found: torch.dtype = getattr(torch, spec["dtype"])
+    return found
+
+
+def check_stored(tensors: Sequence[Tensor], shape: Sequence[int], dtype: torch.dtype) -> None:
+    """Refuse what rounding to `dtype` has made infinite, or was not finite before.
+
+    Raises:
+        CompressionError: Some tensor is not finite.
+    """
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+        raise CompressionError(
+            f"What is to be stored of a {shape[0]} × {shape[1]} weight is not finite in "
+            f"{str(dtype).removeprefix('torch.')}; nothing of it was kept."
+        )

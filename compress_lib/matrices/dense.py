@@ -8,7 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress_lib.matrices.base import CompressedMatrix, register_form, rounded
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    empty,
+    register_form,
+    rounded,
+    stored_type,
+)
 
 
 @register_form
@@ -50,5 +56,4 @@ class DenseMatrix(CompressedMatrix):
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> DenseMatrix:
         """See `CompressedMatrix.from_spec`."""
-        weight = nn.Parameter(torch.empty(*spec["shape"]), requires_grad=False)
-        return cls(weight, getattr(torch, spec["dtype"]))
+        return cls(empty(*spec["shape"]), stored_type(spec))

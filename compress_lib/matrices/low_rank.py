@@ -8,8 +8,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress_lib.errors import CompressionError
-from compress_lib.matrices.base import CompressedMatrix, register_form, rounded
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    register_form,
+    rounded,
+    stored_type,
+)
 
 
 @register_form
@@ -43,11 +49,7 @@ class LowRankMatrix(CompressedMatrix):
             CompressionError: A factor is not finite, or too large for `dtype`.
         """
         stored = [rounded(t, dtype) for t in (left, right, *([] if offset is None else [offset]))]
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in stored):
-            raise CompressionError(
-                f"The factors of a {left.shape[0]} × {right.shape[1]} weight are not finite once "
-                f"stored as {str(dtype).removeprefix('torch.')}; nothing of it was kept."
-            )
+        check_stored(stored, (left.shape[0], right.shape[1]), dtype)
         return cls(stored[0], stored[1], stored[2] if offset is not None else None, dtype)
 
     @property
@@ -77,6 +79,18 @@ class LowRankMatrix(CompressedMatrix):
             for part in self.left.detach().split(list(sizes))
         ]
 
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        y = (x @ self.left) @ self.right
+        return y if self.offset is None else y + x.sum(-1, keepdim=True) * self.offset
+
+    def transposed(self) -> CompressedMatrix:
+        """See `CompressedMatrix.transposed`: the factors change places."""
+        if self.offset is not None:
+            return super().transposed()
+        left, right = (rounded(factor.T, self.dtype) for factor in (self.right, self.left))
+        return LowRankMatrix(left, right, None, self.dtype)
+
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         return self._base_spec() | {"rank": self.rank, "offset": self.offset is not None}
@@ -84,11 +98,6 @@ class LowRankMatrix(CompressedMatrix):
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> LowRankMatrix:
         """See `CompressedMatrix.from_spec`."""
-        rows, cols = spec["shape"]
-
-        def empty(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(*shape), requires_grad=False)
-
+        (rows, cols), rank = spec["shape"], spec["rank"]
         offset = empty(cols) if spec["offset"] else None
-        dtype = getattr(torch, spec["dtype"])
-        return cls(empty(rows, spec["rank"]), empty(spec["rank"], cols), offset, dtype)
+        return cls(empty(rows, rank), empty(rank, cols), offset, stored_type(spec))
