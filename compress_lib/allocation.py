@@ -8,18 +8,70 @@ from dataclasses import dataclass
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import Method, Preview
 from compress_lib.plan import DENSE, Plan, Rule
-from compress_lib.targets import Target, select
+from compress_lib.targets import FAMILIES, Target, select
+
+TABLES = ("embedding", "head")
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What will happen to one target."""
+    """What will happen to one target, or to several stacked into one matrix.
 
-    target: Target
+    Attributes:
+        targets: One target, or a group: with equal cols, or with equal rows where `columns`.
+        rule: Where it comes from.
+        method: What compresses the stack.
+        budget: Bytes for all of it, what is shared counted once.
+        preview: What will be stored.
+        columns: Whether the columns are the data: the stack is made of transposed weights.
+    """
+
+    targets: tuple[Target, ...]
     rule: Rule
     method: Method
     budget: int
     preview: Preview
+    columns: bool = False
+
+    @property
+    def name(self) -> str:
+        """The target's name, or the group's in words."""
+        return group_name(self.targets)
+
+    @property
+    def family(self) -> str:
+        """The role that all its targets have."""
+        return self.targets[0].family
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`[rows, cols]` of the matrix that the method gets."""
+        return stacked_shape(self.targets, columns=self.columns)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the checkpoint before."""
+        return sum(target.nbytes for target in self.targets)
+
+    @property
+    def break_even_rank(self) -> int:
+        """The largest rank at which two factors of the stack are not bigger than it."""
+        rows, cols = self.shape
+        return rows * cols // (rows + cols)
+
+
+def group_name(targets: Sequence[Target]) -> str:
+    """Name a group of one family: `Key, layers 0 to 29`."""
+    if len(targets) == 1:
+        return targets[0].name
+    layers = [target.layer for target in targets]
+    return f"{FAMILIES[targets[0].family]}, layers {layers[0]} to {layers[-1]}"
+
+
+def stacked_shape(targets: Sequence[Target], *, columns: bool) -> tuple[int, int]:
+    """Return `[rows, cols]` of weights stacked by rows; transposed first, if by columns."""
+    long, wide = (1, 0) if columns else (0, 1)
+    return sum(target.shape[long] for target in targets), targets[0].shape[wide]
 
 
 def allocate(plan: Plan, targets: Sequence[Target]) -> list[Assignment]:
@@ -30,33 +82,84 @@ def allocate(plan: Plan, targets: Sequence[Target]) -> list[Assignment]:
         targets: All targets of the model.
 
     Returns:
-        One assignment for each target that is not left dense, in the model's order.
+        One assignment for each target or group that is not left dense, in the model's order.
 
     Raises:
-        CompressionError: A pattern selects nothing, or a method does not apply to a target.
+        CompressionError: A pattern selects nothing, a method does not apply to a target, or a
+            group has unequal widths.
         BudgetError: Nothing fits into a target's budget; the message names it.
     """
-    chosen: dict[str, tuple[Target, Rule]] = {}
-    for rule in plan.rules:
+    chosen: dict[str, int] = {}
+    for index, rule in enumerate(plan.rules):
         for target in select(targets, rule.pattern):
-            chosen[target.name] = (target, rule)
-    assignments = []
+            chosen[target.name] = index
+    groups: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
-        if target.name not in chosen or chosen[target.name][1].method == DENSE:
-            continue
-        rule = chosen[target.name][1]
-        assignments.append(_assign(target, rule, plan.seed))
+        index = chosen.get(target.name, -1)
+        if index >= 0 and plan.rules[index].method != DENSE:
+            groups.setdefault((index, *_group_key(plan.rules[index], target)), []).append(target)
+    assignments = [
+        _assign(tuple(members), plan.rules[int(str(key[0]))], plan.seed)
+        for key, members in groups.items()
+    ]
     if not assignments and any(rule.method != DENSE for rule in plan.rules):
         raise CompressionError("Every target is left dense, so the plan compresses nothing.")
     return assignments
 
 
-def _assign(target: Target, rule: Rule, seed: int) -> Assignment:
+def _group_key(rule: Rule, target: Target) -> tuple[object, ...]:
+    """Targets with equal keys are compressed together."""
+    if rule.group == "separated" or target.layer is None:
+        return (target.name,)
+    return (target.family, target.layer // rule.window if rule.window else 0)
+
+
+def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
     method = rule.build(seed)
-    method.check_applies(target.family, target.name)
-    budget = int(rule.keep * target.nbytes)
-    try:
-        preview = method.preview(target.shape, budget=budget, itemsize=target.itemsize)
-    except BudgetError as error:
-        raise BudgetError(f"{target.name}, keep {rule.keep:g}: {error}") from error
-    return Assignment(target, rule, method, budget, preview)
+    for target in targets:
+        method.check_applies(target.family, target.name)
+    budget = sum(int(rule.keep * target.nbytes) for target in targets)
+    found: list[Assignment] = []
+    refused: BudgetError | None = None
+    for columns in _orientations(targets, rule, method):
+        shape = stacked_shape(targets, columns=columns)
+        try:
+            preview = method.preview(shape, budget=budget, itemsize=targets[0].itemsize)
+        except BudgetError as error:
+            refused = refused or error
+            continue
+        found.append(Assignment(targets, rule, method, budget, preview, columns))
+    if not found:
+        message = f"{group_name(targets)}, keep {rule.keep:g}: {refused}"
+        raise BudgetError(message) from refused
+    # Rows come first, and stay unless columns leave more.
+    return max(found, key=lambda item: item.preview.rank or 0)
+
+
+def _orientations(targets: Sequence[Target], rule: Rule, method: Method) -> list[bool]:
+    """Return whether columns may be the data, for each possibility; rows first.
+
+    Raises:
+        CompressionError: The group does not fit together that way.
+    """
+    # A statistic belongs to rows or to inputs, and a token is a row.
+    rows_only = bool(method.needs - {"perplexity"}) or targets[0].family in TABLES
+    if rule.orientation == "columns" and rows_only:
+        why = "works on tokens" if targets[0].family in TABLES else "weighs rows or inputs"
+        raise CompressionError(
+            f"{group_name(targets)}: {method.name} {why}, so columns cannot be its data; use "
+            "orientation rows or automatic."
+        )
+    wanted = {"rows": [False], "columns": [True]}.get(
+        rule.orientation, [False] if rows_only else [False, True]
+    )
+    fitting = [c for c in wanted if len({t.shape[0 if c else 1] for t in targets}) == 1]
+    if not fitting:
+        sizes = sorted({target.shape for target in targets})
+        side = {"rows": "widths", "columns": "heights"}.get(rule.orientation, "shapes")
+        raise CompressionError(
+            f"{group_name(targets)} cannot be concatenated: unequal {side} "
+            f"({', '.join(f'{rows} × {cols}' for rows, cols in sizes)}). Compress them separated, "
+            "or narrow the pattern."
+        )
+    return fitting

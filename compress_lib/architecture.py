@@ -96,10 +96,21 @@ def family_of(path: str) -> str:
 def read_weight(model: PreTrainedModel, site: Site, dtype: torch.dtype) -> Tensor:
     """Return a copy of a target's weight `[rows, cols]` in the checkpoint's type."""
     module = model.get_submodule(site.modules[0])
-    weight = _torch_layout(module)
-    if len(site.sizes) > 1:
-        weight = _split_rows(weight, site.sizes, site.interleave)[site.part]
+    weight = split_like(torch_layout(module), site)
     return weight.detach().to(dtype, copy=True).contiguous()
+
+
+def torch_layout(module: nn.Module, weight: Tensor | None = None) -> Tensor:
+    """Return a layer's weight, or a tensor laid out like it, as `[rows, cols]`."""
+    found: Tensor = module.weight if weight is None else weight  # type: ignore[assignment]
+    return found.T if isinstance(module, Conv1D) else found
+
+
+def split_like(weight: Tensor, site: Site) -> Tensor:
+    """Return a site's part of a fused weight `[rows, cols]`, or the weight if it is not fused."""
+    if len(site.sizes) <= 1:
+        return weight
+    return _split_rows(weight, site.sizes, site.interleave)[site.part]
 
 
 def clone(model: PreTrainedModel) -> PreTrainedModel:
@@ -159,11 +170,6 @@ def _scale(module: nn.Module) -> float | None:
     return None if found is None else float(found)
 
 
-def _torch_layout(module: nn.Module) -> Tensor:
-    weight: Tensor = module.weight  # type: ignore[assignment]
-    return weight.T if isinstance(module, Conv1D) else weight
-
-
 def _layer_of(path: str) -> int | None:
     found = re.search(r"\.(\d+)(\.|$)", path)
     return int(found[1]) if found else None
@@ -172,7 +178,7 @@ def _layer_of(path: str) -> int | None:
 def _sites_of(
     config: Any, module: nn.Module, names: tuple[str, ...], family: str, itemsize: int
 ) -> list[Site]:
-    rows, cols = _torch_layout(module).shape
+    rows, cols = torch_layout(module).shape
     layer = _layer_of(names[0])
 
     def target(suffix: str, role: str, count: int) -> Target:

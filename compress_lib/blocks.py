@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.compression import Calibration
 from compress_lib.corpora import Text
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.likelihood import token_blocks
+from compress_lib.gathering import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.plan import OWN_TEXT, TextSpec
 

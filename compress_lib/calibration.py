@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is known about one target.
+    """What is known about one target, or about several stacked by rows.
 
     Attributes:
         num_tokens: How many calibration tokens were seen.
         row_counts: `[rows]`, how often each row of a token table was used.
+        second_moment: `[cols, cols]`, mean of x xᵀ over the layer's inputs x.
+        mean: `[cols]`, mean of x.
+        fisher: `[rows]`, Σ over examples and columns of the squared gradient of an example's
+            log-likelihood.
+        sensitivity: `[rows]`, the same sum of the gradient's absolute value.
+        fisher_probability: `[rows]`, like `fisher`, of an example's mean probability instead: the
+            variant that Banaei et al. 2023 computed.
+        sensitivity_probability: `[rows]`, like `sensitivity`, of the mean probability.
         perplexity: Gives the perplexity on calibration text of the model in which only this
             weight is replaced; for methods that choose by it.
     """
 
     num_tokens: int = 0
     row_counts: Tensor | None = None
+    second_moment: Tensor | None = None
+    mean: Tensor | None = None
+    fisher: Tensor | None = None
+    sensitivity: Tensor | None = None
+    fisher_probability: Tensor | None = None
+    sensitivity_probability: Tensor | None = None
     perplexity: Callable[[CompressedMatrix], float] | None = None
 
     def require(self, name: str) -> Any:
@@ -46,6 +60,36 @@ class Statistics:
 
 KINDS = frozenset(field.name for field in fields(Statistics)) - {"num_tokens"}
 """Everything that a method's `needs` may name."""
+
+MOMENTS = ("second_moment", "mean")
+"""Gathered from a layer's inputs."""
+
+GRADIENTS = {
+    "likelihood": ("fisher", "sensitivity"),
+    "probability": ("fisher_probability", "sensitivity_probability"),
+}
+"""Gathered from gradients, by what the gradient is of: Σ of squares, Σ of absolute values."""
+
+GATHERED = frozenset({*MOMENTS, *(name for names in GRADIENTS.values() for name in names)})
+"""What takes passes of the model over the text."""
+
+
+def stacked(members: Sequence[Statistics]) -> Statistics:
+    """Return the statistics of weights stacked by rows, from those of each.
+
+    What belongs to rows is joined. Inputs have no place in a stack that gets one matrix for all,
+    so that the mean of the members' moments stands for them.
+    """
+    import torch
+
+    found: dict[str, Any] = {"num_tokens": max(member.num_tokens for member in members)}
+    for name in GATHERED:
+        values = [getattr(member, name) for member in members]
+        if any(value is None for value in values):
+            continue
+        join = (lambda v: torch.stack(v).mean(0)) if name in MOMENTS else torch.cat
+        found[name] = values[0] if len(values) == 1 else join(values)
+    return Statistics(**found)
 
 
 def count_rows(ids: Tensor, rows: int) -> Tensor:

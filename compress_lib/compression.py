@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from compress_lib.allocation import Assignment
+from compress_lib.allocation import TABLES, Assignment
 from compress_lib.architecture import Site, clone, install, read_weight
-from compress_lib.calibration import Statistics, count_rows
+from compress_lib.calibration import GATHERED, Statistics, count_rows, stacked
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.direction import EDGES, RowErrors, histogram, row_errors, summarize
+from compress_lib.evaluation.direction import row_errors
 from compress_lib.evaluation.likelihood import perplexity
+from compress_lib.gathering import Calibration, gather
 from compress_lib.matrices import CompressedMatrix
+from compress_lib.matrices.transposed import TransposedMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
-from compress_lib.results import DirectionRecord, TargetRecord, TokenError
+from compress_lib.recording import direction_record, shared_out, target_record
+from compress_lib.results import DirectionRecord, TargetRecord
 
-TOKENS_LISTED = 25
-SELECTION_TOKENS = 256
-"""Calibration tokens on which a method may choose by perplexity: it asks once an epoch."""
-
-TABLES = ("embedding", "head")
+GATHERING = 0.5
+"""The share of compressing that gathering statistics takes, where something is gathered."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,6 @@ class Compressed:
     record: TargetRecord
     matrix: CompressedMatrix
     direction: DirectionRecord | None
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Calibration text as token blocks; empty where nothing needs it."""
-
-    blocks: tuple[Tensor, ...] = ()
-
-    @property
-    def ids(self) -> Tensor:
-        """All tokens, one after the other."""
-        return torch.cat(self.blocks) if self.blocks else torch.empty(0, dtype=torch.long)
-
-    @property
-    def selection(self) -> list[Tensor]:
-        """The first blocks, as many as `SELECTION_TOKENS` fill."""
-        ids = self.ids[:SELECTION_TOKENS]
-        return [ids] if len(ids) >= 2 else []
 
 
 def compress_model(
@@ -71,7 +53,7 @@ def compress_model(
         progress: Told about every target and a method's own progress.
 
     Yields:
-        Each target as it is finished.
+        Each target as it is finished; those of a group follow each other.
 
     Returns:
         A clone of the model that shares all weights that were not compressed.
@@ -80,18 +62,28 @@ def compress_model(
         CompressionError: A weight is not finite, a statistic is missing, or a method fails; the
             message names the target.
     """
-    sites = {site.target.name: site for site in model.sites}
     text = calibration or Calibration()
+    for assignment in assignments:
+        _check_text(assignment, text)
+    needs = {
+        target.name: assignment.method.needs & GATHERED
+        for assignment in assignments
+        for target in assignment.targets
+        if assignment.method.needs & GATHERED
+    }
+    begin = GATHERING if needs else 0.0
+    known = gather(model, needs, text, span(progress, 0.0, begin)) if needs else {}
     matrices: dict[str, CompressedMatrix] = {}
-    weights = [assignment.target.nbytes for assignment in assignments]
+    weights = [assignment.nbytes for assignment in assignments]
     for index, assignment in enumerate(assignments):
         start, end = sum(weights[:index]) / sum(weights), sum(weights[: index + 1]) / sum(weights)
-        part = span(progress, start, end)
-        part(0.0, f"{assignment.target.name}: {assignment.method.label}")
+        part = span(progress, begin + (1 - begin) * start, begin + (1 - begin) * end)
+        part(0.0, f"{assignment.name}: {assignment.method.label}")
         with _named(assignment):
-            done = _compress_target(model, sites[assignment.target.name], assignment, text, part)
-        matrices[assignment.target.name] = done.matrix
-        yield done
+            members = _compress(model, assignment, text, known, part)
+        for done in members:
+            matrices[done.record.names[0]] = done.matrix
+            yield done
     return with_matrices(model, matrices)
 
 
@@ -119,108 +111,98 @@ def with_matrices(model: LanguageModel, matrices: dict[str, CompressedMatrix]) -
     return replace(model, module=module)
 
 
-def _compress_target(
+def _compress(
     model: LanguageModel,
-    site: Site,
     assignment: Assignment,
     text: Calibration,
+    known: dict[str, Statistics],
     progress: Progress,
-) -> Compressed:
-    weight = read_weight(model.module, site, model.dtype)
-    statistics = _statistics(model, assignment, text)
+) -> list[Compressed]:
+    """Compress the stack of an assignment, and take it apart again."""
+    sites = {site.target.name: site for site in model.sites}
+    members = [sites[target.name] for target in assignment.targets]
+    weight = _stack(model, members, columns=assignment.columns)
+    statistics = _statistics(model, assignment, text, known)
     started = time.perf_counter()
-    matrix = assignment.method.compress(
+    whole = assignment.method.compress(
         weight, budget=assignment.budget, statistics=statistics, progress=progress
     )
-    seconds = time.perf_counter() - started
-    if matrix.nbytes > assignment.budget or matrix.shape != tuple(weight.shape):
+    seconds = (time.perf_counter() - started) / len(members)
+    parts = _take_apart(assignment, whole)
+    nbytes = shared_out(parts)
+    if sum(nbytes) > assignment.budget or whole.shape != tuple(weight.shape):
         raise AssertionError(f"{assignment.method.name} broke its budget or shape")
-    errors = row_errors(weight, matrix)
-    counts = None
-    if assignment.target.family in TABLES and len(text.ids):
-        counts = count_rows(text.ids, weight.shape[0])
-    return Compressed(
-        _record(assignment, matrix, errors, counts, seconds),
-        matrix,
-        _direction(model, assignment, errors, counts),
-    )
+    done = []
+    for site, matrix, size in zip(members, parts, nbytes, strict=True):
+        errors = row_errors(read_weight(model.module, site, model.dtype), matrix)
+        counts = None
+        if site.target.family in TABLES and len(text.ids):
+            counts = count_rows(text.ids, site.target.shape[0])
+        record = target_record(
+            assignment,
+            site.target,
+            matrix,
+            errors,
+            counts=counts,
+            nbytes=size,
+            seconds=seconds,
+        )
+        direction = direction_record(model, site.target, errors, counts)
+        done.append(Compressed(record, matrix, direction))
+    return done
 
 
-def _statistics(model: LanguageModel, assignment: Assignment, text: Calibration) -> Statistics:
-    """Gather only what the method needs."""
+def _stack(model: LanguageModel, sites: Sequence[Site], *, columns: bool) -> Tensor:
+    weights = [read_weight(model.module, site, model.dtype) for site in sites]
+    if len(weights) == 1 and not columns:
+        return weights[0]
+    return torch.cat([weight.T if columns else weight for weight in weights]).contiguous()
+
+
+def _take_apart(assignment: Assignment, whole: CompressedMatrix) -> list[CompressedMatrix]:
+    """Return each target's matrix; what the method trained with is told by the first."""
+    if len(assignment.targets) == 1:
+        return [whole.transposed() if assignment.columns else whole]
+    along = 1 if assignment.columns else 0
+    parts = whole.split_rows([target.shape[along] for target in assignment.targets])
+    if assignment.columns:
+        # The wrapper, and not factors of each one's own: what is shared must stay so.
+        parts = [TransposedMatrix(part) for part in parts]
+    parts[0].history = whole.history
+    return parts
+
+
+def _check_text(assignment: Assignment, text: Calibration) -> None:
+    needs = assignment.method.needs
+    if needs and not text.blocks:
+        raise CompressionError(
+            f"{assignment.name}: {assignment.method.name} needs calibration text "
+            f"({', '.join(sorted(needs))}); name one."
+        )
+
+
+def _statistics(
+    model: LanguageModel, assignment: Assignment, text: Calibration, known: dict[str, Statistics]
+) -> Statistics:
+    """Return only what the method needs."""
     needs = assignment.method.needs
     if not needs:
         return Statistics()
-    if not text.blocks:
-        raise CompressionError(
-            f"{assignment.method.name} needs calibration text ({', '.join(sorted(needs))}); "
-            "name one."
-        )
-    gathered = Statistics(num_tokens=len(text.ids))
+    members = [known.get(target.name, Statistics()) for target in assignment.targets]
+    found = replace(stacked(members), num_tokens=len(text.ids))
     if "row_counts" in needs:
-        counts = count_rows(text.ids, assignment.target.shape[0])
-        gathered = replace(gathered, row_counts=counts)
+        rows = sum(target.shape[0] for target in assignment.targets)
+        found = replace(found, row_counts=count_rows(text.ids, rows))
     if "perplexity" in needs:
 
         def measure(matrix: CompressedMatrix) -> float:
-            trial = with_matrices(model, {assignment.target.name: matrix})
+            parts = _take_apart(assignment, matrix)
+            names = [target.name for target in assignment.targets]
+            trial = with_matrices(model, dict(zip(names, parts, strict=True)))
             return perplexity(trial, text.selection)
 
-        gathered = replace(gathered, perplexity=measure)
-    return gathered
-
-
-def _record(
-    assignment: Assignment,
-    matrix: CompressedMatrix,
-    errors: RowErrors,
-    counts: Tensor | None,
-    seconds: float,
-) -> TargetRecord:
-    target = assignment.target
-    return TargetRecord(
-        names=target.names,
-        family=target.family,
-        layer=target.layer,
-        rows=target.shape[0],
-        cols=target.shape[1],
-        method=assignment.method.name,
-        rank=matrix.rank,
-        bytes_before=target.nbytes,
-        bytes_after=matrix.nbytes,
-        relative_error=errors.relative,
-        squared_norm=errors.squared_norm,
-        direction_error=summarize(errors.direction, counts),
-        seconds=seconds,
-    )
-
-
-def _direction(
-    model: LanguageModel, assignment: Assignment, errors: RowErrors, counts: Tensor | None
-) -> DirectionRecord | None:
-    if assignment.target.family not in TABLES:
-        return None
-    order = errors.direction.argsort(stable=True).tolist()
-
-    def listed(ids: list[int]) -> tuple[TokenError, ...]:
-        return tuple(
-            TokenError(
-                id=row,
-                token=str(model.tokenizer.decode([row])) if row < len(model.tokenizer) else "",
-                error=float(errors.direction[row]),
-                count=int(counts[row]) if counts is not None else None,
-            )
-            for row in ids
-        )
-
-    return DirectionRecord(
-        target=assignment.target.name,
-        edges=EDGES,
-        counts=histogram(errors.direction),
-        control_counts=histogram(errors.control),
-        worst=listed(order[::-1][:TOKENS_LISTED]),
-        best=listed(order[:TOKENS_LISTED]),
-    )
+        found = replace(found, perplexity=measure)
+    return found
 
 
 @contextmanager
@@ -228,6 +210,6 @@ def _named(assignment: Assignment) -> Iterator[None]:
     try:
         yield
     except CompressionError as error:
-        if str(error).startswith(assignment.target.name):
+        if str(error).startswith(assignment.name):
             raise
-        raise type(error)(f"{assignment.target.name}: {error}") from error
+        raise type(error)(f"{assignment.name}: {error}") from error

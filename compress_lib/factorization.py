@@ -89,6 +89,28 @@ def row_scaled_svd(weight: Tensor, scale: Tensor, rank: int) -> tuple[Tensor, Te
     return balance(weight.float() @ right.T, right)
 
 
+def output_basis(weight: Tensor, moment: Tensor, rank: int) -> Tensor:
+    """Return the `rank` leading eigenvectors of `W C Wᵀ`, `[rows, rank]` in float64.
+
+    Args:
+        weight: `[rows, cols]` in float64.
+        moment: C `[cols, cols]` in float64, positive semi-definite but for rounding.
+        rank: At most min(rows, cols).
+    """
+    rows, cols = weight.shape
+    if rows <= cols:
+        whole: Tensor = torch.linalg.eigh(weight @ moment @ weight.T)[1]
+        return whole.flip(1)[:, :rank].contiguous()
+    # W C Wᵀ has the eigenvectors of the smaller C^½ Wᵀ W C^½, turned by W C^½.
+    values, vectors = torch.linalg.eigh(moment)
+    half = vectors * values.clamp_min(0).sqrt()
+    small = half.T @ (weight.T @ weight) @ half
+    leading = torch.linalg.eigh(small)[1].flip(1)[:, :rank]
+    # Directions without any energy are filled up by the decomposition, which stays orthonormal.
+    basis: Tensor = torch.linalg.qr(weight @ (half @ leading))[0]
+    return basis
+
+
 def balance(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """Give every pair of a left column and a right row the same norm; the product stays."""
     column, row = left.norm(dim=0), right.norm(dim=1)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.plan import OWN_TEXT, Generation, Plan, Rule, TextSpec
+
+RULE_FIELDS = tuple(
+    field.name
+    for field in fields(Rule)
+    if field.name not in ("pattern", "method", "keep", "options")
+)
 
 
 def to_query(plan: Plan) -> str:
@@ -70,14 +78,26 @@ def _values(plan: Plan) -> dict[str, str | int | float]:
 
 
 def _rule_text(rule: Rule) -> str:
+    """Write a rule; what is not an option of its method begins with a dot."""
+    usual = Rule()
+    own = [
+        f".{name}={getattr(rule, name)}"
+        for name in RULE_FIELDS
+        if getattr(rule, name) != getattr(usual, name)
+    ]
     options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
-    return "~".join([rule.pattern, rule.method, repr(rule.keep), *options])
+    return "~".join([rule.pattern, rule.method, repr(rule.keep), *own, *options])
 
 
 def _rule_from_text(text: str) -> Rule:
     pattern, *rest = text.split("~")
     if len(rest) < 2:
         raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
-    method, keep, *options = rest
-    pairs = dict(part.partition("=")[::2] for part in options)
-    return Rule(pattern=pattern, method=method, keep=keep, options=pairs)  # type: ignore[arg-type]
+    method, keep, *more = rest
+    pairs = dict(part.partition("=")[::2] for part in more)
+    own: dict[str, Any] = {n[1:]: value for n, value in pairs.items() if n.startswith(".")}
+    for name in own:
+        if name not in RULE_FIELDS:
+            raise unknown_name("part of a link's rule", name, RULE_FIELDS)
+    options = {name: value for name, value in pairs.items() if not name.startswith(".")}
+    return Rule(pattern=pattern, method=method, keep=keep, options=options, **own)  # type: ignore[arg-type]

@@ -41,8 +41,7 @@ class CompressedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[..., cols]` to `[..., rows]`."""
-        outputs = [part.project(x) for part in self.parts]  # type: ignore[operator]
-        y = self._join(outputs)
+        y = self._join([_output(part, x) for part in self.parts])
         return y if self.bias is None else y + self.bias
 
     def _join(self, outputs: list[Tensor]) -> Tensor:
@@ -80,6 +79,12 @@ class CompressedEmbedding(nn.Module):
             return found
         # The scale is rounded to the type of the vectors first, as the original layers do.
         return found * torch.full((), self.scale, dtype=found.dtype, device=found.device)
+
+
+def _output(part: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(part, CompressedMatrix)
+    y = part.project(x)
+    return y if part.bias is None else y + part.bias
 
 
 def _rebuilt(weight: Tensor) -> Tensor:

@@ -8,22 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
-from compress_lib.errors import CompressionError, check_integer, check_number
+from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.methods import Method, OptionValue, build_method
 
 DENSE = "dense"
 """The word for a target that is left as it is."""
 
+GROUPINGS = ("separated", "concatenated")
+ORIENTATIONS = ("automatic", "rows", "columns")
+
 STRICT: Any = {"extra": "forbid"}
 """For pydantic, which reads plans: a field that no plan has is an error."""
 
 SCHEMA = 1
-"""Part of every key: raised when the same plan would give other numbers."""
+"""Part of every key: raised when the same plan would give other numbers, as it does when the
+default of an option changes."""
 
 MAX_PROMPT = 2_000
 MAX_TEXT = 200_000
@@ -40,6 +44,11 @@ class Rule:
         method: A name of `METHODS`, or `dense`.
         keep: Bytes after ÷ bytes before, of each selected target.
         options: Options of the method that differ from their defaults.
+        group: `separated` compresses each matrix by itself; `concatenated` stacks the matrices of
+            a family, so that they share a decoder or a basis.
+        window: Layers in a concatenated group; 0 takes all layers.
+        orientation: Whether `rows` or `columns` are the data; `automatic` takes what leaves the
+            larger rank or latent within the budget.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -48,8 +57,15 @@ class Rule:
     method: str = "svd"
     keep: float = 0.5
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    group: str = "separated"
+    window: int = 0
+    orientation: str = "automatic"
 
     def __post_init__(self) -> None:
+        for name, allowed in (("group", GROUPINGS), ("orientation", ORIENTATIONS)):
+            if getattr(self, name) not in allowed:
+                raise unknown_name(name, str(getattr(self, name)), allowed)
+        object.__setattr__(self, "window", check_integer("window", self.window, minimum=0))
         if self.method == DENSE:
             object.__setattr__(self, "keep", 1.0)
             object.__setattr__(self, "options", {})
@@ -64,6 +80,26 @@ class Rule:
         built = build_method(self.method, self.options)
         options = {name: getattr(built, name) for name in self.options}
         object.__setattr__(self, "options", options)
+
+    def canonical(self, seed: int) -> dict[str, Any]:
+        """Return what tells this rule from others; what is usual is left out.
+
+        That way a new option with a default that changes nothing changes no key.
+        """
+        usual = {field.name: field.default for field in fields(self)}
+        data: dict[str, Any] = {
+            name: value
+            for name, value in asdict(self).items()
+            if name in ("pattern", "method", "keep") or value != usual[name]
+        }
+        if self.method != DENSE:
+            method = self.build(seed)
+            data["options"] = {
+                option.name: getattr(method, option.name)
+                for option in method.options()
+                if getattr(method, option.name) != option.default
+            }
+        return data
 
     def build(self, seed: int) -> Method:
         """Make the method; a random one that names no seed takes the plan's.
@@ -167,9 +203,7 @@ class Plan:
     def key(self) -> str:
         """The plan's identity: equal for plans that give the same numbers."""
         canonical = asdict(self)
-        for rule, data in zip(self.rules, canonical["rules"], strict=True):
-            if rule.method != DENSE:
-                data["options"] = asdict(rule.build(self.seed))  # type: ignore[call-overload]
+        canonical["rules"] = [rule.canonical(self.seed) for rule in self.rules]
         for text in (canonical["evaluation"], canonical["calibration"]):
             # A text that was read is known by its digest, wherever the file lies.
             if text["digest"]:

@@ -41,7 +41,8 @@ SYMBOLS = tuple(SIGNS)
 def method_style(name: str) -> tuple[str, str]:
     """Return the colour and the symbol of a method, the same in every chart."""
     position = list(METHODS).index(name) if name in METHODS else len(METHODS)
-    return PALETTE[position % len(PALETTE)], SYMBOLS[position % len(SYMBOLS)]
+    turn = position // len(PALETTE)
+    return PALETTE[position % len(PALETTE)], SYMBOLS[(position + turn) % len(SYMBOLS)]
 
 
 def method_label(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,18 @@ class DirectionError:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """One compressed weight."""
+    """One compressed weight.
+
+    Attributes:
+        bytes_after: Its own bytes, and its part of what its `group` shares.
+        rmse: Root of the mean squared error of the entries.
+        mae: Mean absolute error of the entries.
+        powered_mae: Mean of |error| ^ 0.6, the measure of Banaei et al. 2023.
+        group: The matrices that it was compressed together with, in words.
+        orientation: Whether its `rows` or its `columns` were the data.
+        history: What a method that trains noted at every look, by name; for a group, with the
+            first of its targets.
+    """
 
     names: tuple[str, ...]
     family: str
@@ -102,6 +113,12 @@ class TargetRecord:
     squared_norm: float
     direction_error: DirectionError
     seconds: float
+    rmse: float | None = None
+    mae: float | None = None
+    powered_mae: float | None = None
+    group: str | None = None
+    orientation: str = "rows"
+    history: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -280,5 +297,6 @@ def targets_frame(record: RunRecord) -> pd.DataFrame:
         row = asdict(target)
         row["names"] = ", ".join(target.names)
         direction = row.pop("direction_error")
+        del row["history"]
         rows.append(row | {f"direction_{name}": value for name, value in direction.items()})
     return pd.DataFrame(rows)

@@ -138,7 +138,7 @@ def _prepare(plan: Plan, model: LanguageModel) -> _Job:
     evaluation = read_text(plan.evaluation, "evaluation")
     assignments = allocate(plan, model.targets)
     # Token counts also weigh an embedding's direction errors, whatever the method needs.
-    calibrated = any(a.method.needs or a.target.family == "embedding" for a in assignments)
+    calibrated = any(a.method.needs or a.family == "embedding" for a in assignments)
     calibration = read_text(plan.calibration, "calibration") if calibrated else None
     exact = plan.resolved(
         revision=model.revision,
@@ -172,7 +172,7 @@ def _compress(
 ) -> Generator[Event, None, LanguageModel]:
     if not assignments:
         return model
-    total = sum(assignment.target.nbytes for assignment in assignments)
+    total = sum(assignment.nbytes for assignment in assignments)
     while True:
         try:
             finished = next(steps)

@@ -19,7 +19,7 @@ TARGETS = [TABLE, *LAYERS]
 
 
 def keeps(*rules: Rule) -> dict[str, float]:
-    return {a.target.name: a.rule.keep for a in allocate(Plan(rules=rules), TARGETS)}
+    return {a.name: a.rule.keep for a in allocate(Plan(rules=rules), TARGETS)}
 
 
 def test_the_last_rule_that_selects_a_target_counts() -> None:
@@ -39,7 +39,7 @@ def test_what_is_left_dense_gets_no_budget() -> None:
 
 def test_the_chosen_targets_together_keep_at_most_their_share() -> None:
     assigned = allocate(Plan(rules=(Rule(keep=0.37),)), TARGETS)
-    before = sum(a.target.nbytes for a in assigned)
+    before = sum(a.nbytes for a in assigned)
     assert sum(a.preview.nbytes for a in assigned) <= sum(a.budget for a in assigned)
     assert sum(a.budget for a in assigned) <= 0.37 * before
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from compress_lib.calibration import KINDS, Statistics
+from compress_lib.calibration import GRADIENTS, KINDS, Statistics
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import METHODS, build_method
 
@@ -33,10 +33,15 @@ def weight(shape: tuple[int, int], dtype: torch.dtype = torch.float16) -> Tensor
     return (signal + 0.1 * torch.randn(rows, cols, generator=generator)).mul(0.1).to(dtype)
 
 
-def statistics(rows: int) -> Statistics:
+def statistics(rows: int, cols: int) -> Statistics:
     """Everything a method may need, made up."""
     counts = torch.arange(rows, 0, -1)
+    inputs = torch.randn(4 * cols, cols, generator=torch.Generator().manual_seed(2)) + 0.1
+    gradients = {name: counts.float() for names in GRADIENTS.values() for name in names}
     return Statistics(
+        **gradients,
+        second_moment=inputs.T @ inputs / len(inputs),
+        mean=inputs.mean(0),
         num_tokens=int(counts.sum()),
         row_counts=counts,
         perplexity=lambda matrix: float(matrix.dense().abs().mean()),
@@ -45,7 +50,7 @@ def statistics(rows: int) -> Statistics:
 
 def compress(name: str, given: Tensor, budget: int, **options: object) -> object:
     method = make(name, **options)
-    return method.compress(given, budget=budget, statistics=statistics(given.shape[0]))  # type: ignore[attr-defined]
+    return method.compress(given, budget=budget, statistics=statistics(*given.shape))  # type: ignore[attr-defined]
 
 
 @pytest.fixture(params=NAMES)

@@ -116,3 +116,10 @@ def save_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
     module.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def weight_of(model: LanguageModel, path: str) -> torch.nn.Parameter:
+    """The weight of a layer, by its path."""
+    weight = model.module.get_submodule(path).weight
+    assert isinstance(weight, torch.nn.Parameter)
+    return weight

@@ -13,6 +13,9 @@ from compress_lib.results import DirectionError
 CHUNK = 8192
 """Rows decoded at once."""
 
+POWER = 0.6
+"""The exponent of the powered mean absolute error."""
+
 EDGES = (*(round(0.01 * step, 2) for step in range(101)), 2.0)
 """Histogram edges that all runs share, so that histograms can be laid over each other."""
 
@@ -26,12 +29,18 @@ class RowErrors:
         control: `[rows]`, the same for random noise with the norm of the row's own error.
         relative: ‖W − Ŵ‖ ÷ ‖W‖ of the whole matrix (Frobenius norms).
         squared_norm: ‖W‖² of the whole matrix.
+        rmse: Root of the mean squared error of the entries.
+        mae: Mean absolute error of the entries.
+        powered_mae: Mean of |error| ^ `POWER`. Source: Banaei et al. 2023, arXiv 2302.04045.
     """
 
     direction: Tensor
     control: Tensor
     relative: float
     squared_norm: float
+    rmse: float
+    mae: float
+    powered_mae: float
 
 
 def row_errors(weight: Tensor, matrix: CompressedMatrix, seed: int = 0) -> RowErrors:
@@ -45,12 +54,15 @@ def row_errors(weight: Tensor, matrix: CompressedMatrix, seed: int = 0) -> RowEr
     generator = torch.Generator().manual_seed(seed)
     direction: list[Tensor] = []
     control: list[Tensor] = []
-    lost = total = 0.0
+    lost = total = absolute = powered = 0.0
     with torch.inference_mode():
         for first in range(0, weight.shape[0], CHUNK):
             rows = weight[first : first + CHUNK].float()
             ids = torch.arange(first, first + len(rows), device=weight.device)
             decoded = matrix.rows(ids).float()
+            entries = (rows - decoded).abs()
+            absolute += float(entries.double().sum())
+            powered += float(entries.pow(POWER).double().sum())
             error = (rows - decoded).norm(dim=1)
             lost += float(error.double().square().sum())
             total += float(rows.double().square().sum())
@@ -59,7 +71,16 @@ def row_errors(weight: Tensor, matrix: CompressedMatrix, seed: int = 0) -> RowEr
             noise *= (error / noise.norm(dim=1).clamp_min(1e-30))[:, None]
             control.append(direction_error(rows, rows + noise))
     relative = (lost / total) ** 0.5 if total else 0.0
-    return RowErrors(torch.cat(direction).cpu(), torch.cat(control).cpu(), relative, total)
+    size = weight.numel()
+    return RowErrors(
+        torch.cat(direction).cpu(),
+        torch.cat(control).cpu(),
+        relative,
+        total,
+        rmse=(lost / size) ** 0.5,
+        mae=absolute / size,
+        powered_mae=powered / size,
+    )
 
 
 def direction_error(original: Tensor, changed: Tensor) -> Tensor:

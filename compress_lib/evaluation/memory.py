@@ -65,7 +65,7 @@ def _by_component(model: LanguageModel, baseline: LanguageModel) -> dict[str, in
         path = name
         while "." in path:
             path = path.rpartition(".")[0]
-            if path in places and not name.endswith(".bias"):
+            if path in places and name != f"{path}.bias":
                 component = places[path]
                 break
         totals[component] = totals.get(component, 0) + nbytes

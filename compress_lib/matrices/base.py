@@ -27,6 +27,7 @@ class CompressedMatrix(nn.Module, ABC):
     Attributes:
         shape: `[rows, cols]`.
         dtype: The type in which a checkpoint stores its floating tensors.
+        bias: `[rows]` to be added to a linear layer's outputs, where a method stores one.
         history: What a method that trains noted at every look, by name; not stored.
     """
 
@@ -36,6 +37,7 @@ class CompressedMatrix(nn.Module, ABC):
         super().__init__()
         self.shape = shape
         self.dtype = dtype
+        self.bias: nn.Parameter | None = None
         self.history: dict[str, list[float]] = {}
 
     @abstractmethod

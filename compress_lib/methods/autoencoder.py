@@ -78,7 +78,7 @@ class Autoencoder(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: latents, decoder, and its bias."""
-        return low_rank_preview(shape, budget=budget, itemsize=itemsize, offset=True)
+        return low_rank_preview(shape, budget=budget, itemsize=itemsize, fixed=shape[1])
 
     def compress(
         self,

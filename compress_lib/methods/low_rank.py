@@ -47,15 +47,14 @@ class LowRankMethod(Method):
 
 
 def low_rank_preview(
-    shape: tuple[int, int], *, budget: int, itemsize: int, offset: bool = False
+    shape: tuple[int, int], *, budget: int, itemsize: int, fixed: int = 0
 ) -> Preview:
-    """Return the largest rank whose two factors, and an offset `[cols]`, fit into a budget.
+    """Return the largest rank whose two factors, and `fixed` more numbers, fit into a budget.
 
     Raises:
         BudgetError: Not even rank 1 fits.
     """
     rows, cols = shape
-    fixed = cols if offset else 0
     rank = min((budget // itemsize - fixed) // (rows + cols), min(rows, cols))
     if rank < 1:
         least = (rows + cols + fixed) * itemsize

@@ -47,7 +47,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         assigned = allocate(plan, targets)
     except CompressionError as error:
         return complaint(error)
-    before = sum(item.target.nbytes for item in assigned)
+    before = sum(item.nbytes for item in assigned)
     after = sum(item.preview.nbytes for item in assigned)
     head = _headline(assigned, before, after)
     share = f"{(whole - before + after) / whole:.1%}" if whole else ""
@@ -55,9 +55,9 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
     if len(assigned) == 1:
-        rank = assigned[0].target.break_even_rank
+        rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
-    bigger = sum(item.preview.nbytes > item.target.nbytes for item in assigned)
+    bigger = sum(item.preview.nbytes > item.nbytes for item in assigned)
     if bigger:
         lines.append(escape(texts.BIGGER.format(count=bigger)))
     elif after >= before:
@@ -77,9 +77,9 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     if len(assigned) == 1:
         only = assigned[0]
         return texts.PREVIEW_ONE.format(
-            label=FAMILIES[only.target.family],
+            label=FAMILIES[only.family],
             rank=only.preview.rank,
-            full=min(only.target.shape),
+            full=min(only.shape),
             **sizes,
         )
     ranks = [item.preview.rank for item in assigned]

@@ -1,0 +1,243 @@
+"""Statistics of a model's weights from calibration text: streamed, and kept on disk.
+
+Inputs are summed up while they pass a layer, and a weight's gradient is reduced to its rows the
+moment it is complete, so that never more than one gradient exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.architecture import Site, clone, split_like, torch_layout
+from compress_lib.calibration import GATHERED, GRADIENTS, MOMENTS, Statistics
+from compress_lib.errors import CompressionError
+from compress_lib.models import LanguageModel
+from compress_lib.progress import Progress, no_progress, span
+from compress_lib.statistics_cache import StatisticsCache
+
+SELECTION_TOKENS = 256
+"""Calibration tokens on which a method may choose by perplexity: it asks once an epoch."""
+
+EXAMPLE_TOKENS = 128
+"""Tokens in one example of the Fisher information; short, for many examples and little memory."""
+
+Sums = dict[str, dict[str, Tensor]]
+"""By target and statistic."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration text as token blocks; empty where nothing needs it."""
+
+    blocks: tuple[Tensor, ...] = ()
+
+    @property
+    def ids(self) -> Tensor:
+        """All tokens, one after the other."""
+        return torch.cat(self.blocks) if self.blocks else torch.empty(0, dtype=torch.long)
+
+    @property
+    def selection(self) -> list[Tensor]:
+        """The first blocks, as many as `SELECTION_TOKENS` fill."""
+        ids = self.ids[:SELECTION_TOKENS]
+        return [ids] if len(ids) >= 2 else []
+
+    @property
+    def examples(self) -> list[Tensor]:
+        """The blocks in pieces of `EXAMPLE_TOKENS`."""
+        pieces = [piece for block in self.blocks for piece in block.split(EXAMPLE_TOKENS)]
+        return [piece for piece in pieces if len(piece) >= 2]
+
+
+def gather(
+    model: LanguageModel,
+    needs: Mapping[str, Iterable[str]],
+    text: Calibration,
+    progress: Progress = no_progress,
+) -> dict[str, Statistics]:
+    """Gather what methods need, in one pass for inputs and one for each kind of gradient.
+
+    Args:
+        model: The baseline; it is not changed.
+        needs: For each target's name, the fields of `Statistics` that are wanted.
+        text: The calibration text.
+        progress: Told about every piece of text; may raise `StoppedError`.
+
+    Returns:
+        By target. What was gathered before from the same model and text is read from disk.
+
+    Raises:
+        CompressionError: A statistic is not finite, or a target has none of that kind.
+    """
+    cache = StatisticsCache(model, text.blocks)
+    wanted = [(name, kind) for name, kinds in needs.items() for kind in kinds if kind in GATHERED]
+    found: Sums = {name: {} for name in needs}
+    missing: dict[str, set[str]] = {}
+    for name, kind in wanted:
+        stored = cache.find(name, kind)
+        if stored is None:
+            missing.setdefault(kind, set()).add(name)
+        else:
+            found[name][kind] = stored
+    for sums in _passes(model, missing, text, progress):
+        for name, values in sums.items():
+            _check(name, values)
+            cache.add(name, values)
+            found[name] |= values
+    if missing:
+        cache.trim()
+    count = len(text.ids)
+    known: dict[str, Statistics] = {}
+    for name, values in found.items():
+        chosen: dict[str, Any] = {kind: values[kind] for kind in needs[name] if kind in values}
+        known[name] = Statistics(num_tokens=count, **chosen)
+    return known
+
+
+def _passes(
+    model: LanguageModel, missing: Mapping[str, set[str]], text: Calibration, progress: Progress
+) -> Iterable[Sums]:
+    """Make the passes that are needed: one for inputs, one for each kind of gradient."""
+    plans: list[Callable[[Progress], Sums]] = []
+    at_inputs = set().union(*(missing.get(kind, set()) for kind in MOMENTS))
+    if at_inputs:
+        plans.append(partial(_moments, model, _sites(model, at_inputs), text.blocks))
+    for kind, names in GRADIENTS.items():
+        at_weights = set().union(*(missing.get(name, set()) for name in names))
+        if at_weights:
+            plans.append(partial(_gradients, model, _sites(model, at_weights), text.examples, kind))
+    for index, plan in enumerate(plans):
+        yield plan(span(progress, index / len(plans), (index + 1) / len(plans)))
+
+
+def _sites(model: LanguageModel, names: set[str]) -> list[Site]:
+    return [site for site in model.sites if site.target.name in names]
+
+
+def _moments(
+    model: LanguageModel, sites: Sequence[Site], blocks: Sequence[Tensor], progress: Progress
+) -> Sums:
+    """Return mean and second moment of the inputs of each site's layer, in float64 sums."""
+    module = clone(model.module)
+    readers = {site.target.name: _reader(module, site) for site in sites}
+    sums: dict[str, tuple[Tensor, Tensor]] = {}
+    same: dict[str, str] = {}
+    latest: list[tuple[Tensor, str]] = []
+    rows = 0
+
+    def see(path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        nonlocal rows
+        x: Tensor = inputs[0]
+        # Query, key and value read the same tensor: sum it up once.
+        if latest and latest[0][0] is x:
+            same.setdefault(path, latest[0][1])
+        if path in same:
+            return
+        latest[:] = [(x, path)]
+        flat = x.detach().flatten(0, -2).float()
+        moment, mean = sums.get(path, (0.0, 0.0))
+        sums[path] = (moment + (flat.T @ flat).double(), mean + flat.double().sum(0))
+
+    with ExitStack() as hooks, torch.inference_mode():
+        for path in dict.fromkeys(readers.values()):
+            layer = module.get_submodule(path)
+            hooks.callback(layer.register_forward_pre_hook(partial(see, path)).remove)
+        for index, block in enumerate(blocks):
+            progress(index / len(blocks), "Reading calibration text: inputs of the layers")
+            latest.clear()
+            module(block.to(model.device)[None], use_cache=False)
+            rows += len(block)
+    found: Sums = {}
+    for name, path in readers.items():
+        moment, mean = sums[same.get(path, path)]
+        found[name] = {"second_moment": (moment / rows).float(), "mean": (mean / rows).float()}
+    return found
+
+
+def _reader(module: nn.Module, site: Site) -> str:
+    """Return the path of the layer that multiplies by a weight."""
+    for path in site.modules:
+        if not isinstance(module.get_submodule(path), nn.Embedding):
+            return path
+    raise CompressionError(
+        f"{site.target.name} is only looked up and multiplies nothing, so it has no inputs to "
+        "gather statistics of."
+    )
+
+
+def _gradients(
+    model: LanguageModel,
+    sites: Sequence[Site],
+    examples: Sequence[Tensor],
+    kind: str,
+    progress: Progress,
+) -> Sums:
+    """Return each row's sum of squared and of absolute gradients over all examples.
+
+    Source: Fisher rows as in Hsu et al. 2022 (FWSVD), arXiv 2207.00112, with the gradient of
+    each example's log-likelihood taken by itself.
+    """
+    squares, absolutes = GRADIENTS[kind]
+    module = clone(model.module)
+    found: Sums = {site.target.name: {} for site in sites}
+
+    def reduce(members: list[Site], parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        layer = module.get_submodule(members[0].modules[0])
+        whole = torch_layout(layer, parameter.grad)
+        for site in members:
+            gradient = split_like(whole, site).double()
+            sums = found[site.target.name]
+            sums[squares] = sums.get(squares, 0) + gradient.square().sum(1)
+            sums[absolutes] = sums.get(absolutes, 0) + gradient.abs().sum(1)
+        parameter.grad = None
+
+    with ExitStack() as hooks, torch.enable_grad():
+        for members in _by_module(sites):
+            weight = _own_parameter(module, members[0])
+            hook = weight.register_post_accumulate_grad_hook(partial(reduce, members))
+            hooks.callback(hook.remove)
+        for index, ids in enumerate(examples):
+            progress(index / len(examples), "Reading calibration text: gradients of the weights")
+            given = ids.to(model.device)
+            logits = module(given[None], use_cache=False).logits[0, :-1].float()
+            losses = nn.functional.cross_entropy(logits, given[1:], reduction="none")
+            value = losses.sum() if kind == "likelihood" else (-losses).exp().mean()
+            value.backward()
+    return {
+        name: {statistic: total.float() for statistic, total in sums.items()}
+        for name, sums in found.items()
+    }
+
+
+def _by_module(sites: Sequence[Site]) -> list[list[Site]]:
+    """Group the parts of fused weights, which have one gradient."""
+    groups: dict[str, list[Site]] = {}
+    for site in sites:
+        groups.setdefault(site.modules[0], []).append(site)
+    return list(groups.values())
+
+
+def _own_parameter(module: nn.Module, site: Site) -> nn.Parameter:
+    """Give a clone a parameter that learns, on the same numbers; the model's own stays frozen."""
+    first = module.get_submodule(site.modules[0])
+    weight = nn.Parameter(first.weight.detach(), requires_grad=True)  # type: ignore[operator]
+    for path in site.modules:
+        module.get_submodule(path).weight = weight
+    return weight
+
+
+def _check(name: str, values: Mapping[str, Tensor]) -> None:
+    for kind, value in values.items():
+        if not bool(torch.isfinite(value).all()):
+            raise CompressionError(
+                f"{name}: the {kind} gathered from the calibration text is not finite (NaN or "
+                "infinity); the model's predictions on it are broken."
+            )

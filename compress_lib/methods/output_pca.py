@@ -1,0 +1,80 @@
+"""Principal components of a layer's outputs: the common optimum of DRONE and SVD-LLM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.methods.low_rank import low_rank_preview
+from compress_lib.progress import Progress, no_progress
+from compress_lib.targets import FAMILIES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.matrices import CompressedMatrix
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class OutputPCA(Method):
+    """The factors of a rank with the least error of the outputs W x on calibration text.
+
+    With C = E[x xᵀ]: U = leading eigenvectors of W C Wᵀ, Ŵ = U Uᵀ W. Nothing is inverted, so
+    that a singular C does no harm. With the mean μ of x, C is that around the mean, and
+    (I − U Uᵀ) W μ is added to the layer's bias.
+
+    Source: the optimum of Chen et al. 2021 (DRONE) and Wang et al. 2024 (SVD-LLM),
+    arXiv 2403.07378, in the form of principal components.
+    """
+
+    name: ClassVar[str] = "output_pca"
+    label: ClassVar[str] = "Output PCA"
+    summary: ClassVar[str] = "Keeps what the layer's outputs on calibration text need most."
+    paper: ClassVar[str] = "Chen et al. 2021 (DRONE), Wang et al. 2024 (SVD-LLM)"
+    effort: ClassVar[float] = 0.5
+    families: ClassVar[tuple[str, ...] | None] = tuple(f for f in FAMILIES if f != "embedding")
+
+    bias: bool = option(True, "Bias", "Keep the mean output exactly, by a stored bias.")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Moments of the layer's inputs."""
+        return frozenset({"second_moment", "mean"} if self.bias else {"second_moment"})
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`: two factors, and a bias `[rows]`."""
+        return low_rank_preview(
+            shape, budget=budget, itemsize=itemsize, fixed=shape[0] if self.bias else 0
+        )
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.factorization import balance, check_finite, output_basis
+        from compress_lib.matrices import LowRankMatrix
+
+        check_finite(weight)
+        shape = (weight.shape[0], weight.shape[1])
+        rank = self.preview(shape, budget=budget, itemsize=weight.element_size()).rank
+        moment = statistics.require("second_moment").to(weight.device).double()
+        wide = weight.double()
+        bias = None
+        if self.bias:
+            mean = statistics.require("mean").to(weight.device).double()
+            moment = moment - mean[:, None] * mean
+        basis = output_basis(wide, moment, rank)
+        right = basis.T @ wide
+        if self.bias:
+            output = wide @ mean
+            bias = (output - basis @ (basis.T @ output)).float()
+        left, right = balance(basis.float(), right.float())
+        return LowRankMatrix.from_factors(left, right, weight.dtype, bias=bias)

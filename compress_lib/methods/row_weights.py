@@ -1,0 +1,62 @@
+"""How much each row of a weight counts: from token counts, Fisher information or sensitivity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.methods.base import option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NORMALIZATIONS = ("sum", "sum_log", "pow", "sum_pow")
+
+FLOOR = 1e-6
+"""The least weight of a row, as a share of the mean: a row that calibration never touched is
+still part of the matrix."""
+
+
+def normalization_option(default: str) -> Any:
+    """Declare the option that names a normalisation."""
+    return option(
+        default,
+        "Normalisation",
+        "sum: share of the mean; sum_log: log(1 + t · share); pow: weight ^ a; sum_pow: share ^ a.",
+        choices=NORMALIZATIONS,
+    )
+
+
+def exponent_option(default: float = 0.5) -> Any:
+    """Declare the option that holds the number of a normalisation."""
+    return option(
+        default,
+        "a or t",
+        "The exponent a of pow and sum_pow, or the factor t of sum_log.",
+        minimum=1e-3,
+        maximum=1e6,
+    )
+
+
+def normalized(weights: Tensor, how: str, number: float) -> Tensor:
+    """Return weights of rows `[rows]`, normalised, in float64.
+
+    Args:
+        weights: Not negative.
+        how: One of `NORMALIZATIONS`; a share is a weight ÷ the mean weight.
+        number: The exponent, or the factor in the logarithm.
+
+    Source: the normalisations of Banaei et al. 2023, arXiv 2302.04045, with shares of the mean in
+    place of shares of the sum, so that a loss keeps its size.
+    """
+    wide = weights.double()
+    mean = wide.mean()
+    if not float(mean) > 0:
+        return wide.new_ones(wide.shape)
+    share = (wide / mean).clamp_min(FLOOR)
+    if how == "sum":
+        return share
+    if how == "sum_log":
+        return (number * share).log1p()
+    if how == "pow":
+        return (share * mean).pow(number)
+    return share.pow(number)
