@@ -8,12 +8,15 @@ from itertools import pairwise
 import pytest
 import torch
 
+from compress_lib.autoencoding.losses import Mix
+from compress_lib.autoencoding.network import Autoencoder
+from compress_lib.autoencoding.shape import Shape
+from compress_lib.autoencoding.training import Schedule, train
 from compress_lib.calibration import Statistics
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.evaluation.direction import direction_error
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.methods import build_method
-from compress_lib.training import LinearAutoencoder, Mix, Schedule, train
 
 QUICK = {"epochs": 12, "batch_size": 32, "keep_best": "none", "learning_rate": 0.003}
 
@@ -140,7 +143,15 @@ def test_the_best_epoch_may_be_chosen_without_a_model(criterion: str) -> None:
 
 def test_divergence_stops_with_a_sentence() -> None:
     generator = torch.Generator().manual_seed(0)
-    model = LinearAutoencoder(24, 4, generator)
+    model = Autoencoder(
+        Shape(256, 24, 4, (), (), bias=True, norms=False),
+        activation="none",
+        latent_activation=False,
+        tanh=False,
+        enforce_norms=False,
+        unit_rows=False,
+        generator=generator,
+    )
     schedule = Schedule(3, 2, 32, 1e-3, 0.5, 4)
     huge = rows() * 1e30
     with pytest.raises(CompressionError, match="diverged in epoch 1"):

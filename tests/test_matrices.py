@@ -16,6 +16,7 @@ from compress_lib.matrices import (
     LowRankMatrix,
     matrix_from_spec,
 )
+from compress_lib.matrices.decoder import DecoderMatrix
 from compress_lib.matrices.row_slice import RowSlice
 from compress_lib.matrices.transposed import TransposedMatrix
 
@@ -29,6 +30,18 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "low_rank": lambda: LowRankMatrix.from_factors(random(12, 3), random(3, 7), torch.float16),
     "low_rank with an offset": lambda: LowRankMatrix.from_factors(
         random(12, 3), random(3, 7), torch.bfloat16, random(7)
+    ),
+    "decoder": lambda: DecoderMatrix.from_tensors(
+        random(12, 3),
+        [random(6, 3), random(7, 6)],
+        [random(6), random(7)],
+        torch.float16,
+        activation="leaky_relu",
+        tanh=True,
+        scale=random(12),
+    ),
+    "decoder without biases": lambda: DecoderMatrix.from_tensors(
+        random(12, 3), [random(6, 3), random(7, 6)], [], torch.float16, activation="elu", tanh=False
     ),
     "rows of a larger matrix": lambda: RowSlice(
         LowRankMatrix.from_factors(random(20, 3), random(3, 7), torch.float16), 6, 12

@@ -12,7 +12,8 @@ from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
-from compress_lib.plan import DENSE, Plan, Rule
+from compress_lib.methods import OptionValue, preset_options
+from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
 from compress_lib.results import RunRecord
 
 
@@ -26,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--keep", metavar="F", help="bytes after ÷ bytes before of the chosen targets")
     add("--include", action="append", metavar="PATTERN", help="what; everything if left out")
     add("--exclude", action="append", metavar="PATTERN", help="what stays as it is")
+    add("--preset", metavar="NAME", help="named options of the method, such as P1 or P2")
+    add("--group", choices=GROUPINGS, help="concatenated: a family's matrices share a basis")
+    add("--window", metavar="N", help="layers in a concatenated group; 0 takes all")
+    add("--orientation", choices=ORIENTATIONS, help="whether rows or columns are the data")
     add("--option", action="append", metavar="KEY=VALUE", help="an option of the method")
     add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
     add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
@@ -146,21 +151,22 @@ def write_summary(record: RunRecord) -> None:
 
 def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if options.method is None and options.keep is None:
-        for name in ("include", "option"):
+        for name in ("include", "option", "preset", "group", "window", "orientation"):
             if getattr(options, name):
                 raise CompressionError(f"--{name} needs --method and --keep beside it.")
         return ()
     if options.method is None or options.keep is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
-    pairs: dict[str, str] = {}
+    pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
     for text in options.option or ():
         key, equals, value = text.partition("=")
         if not equals:
             raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
         pairs[key.strip()] = value.strip()
+    grouping = _given(group=options.group, window=options.window, orientation=options.orientation)
     rules = [
-        Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs)
+        Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs, **grouping)
         for pattern in options.include or ["*"]
     ]
     rules += [Rule(pattern=pattern, method=DENSE, keep=1.0) for pattern in options.exclude or ()]

@@ -43,17 +43,20 @@ class RowErrors:
     powered_mae: float
 
 
-def row_errors(weight: Tensor, matrix: CompressedMatrix, seed: int = 0) -> RowErrors:
+def row_errors(
+    weight: Tensor, matrix: CompressedMatrix, seed: int = 0, *, control: bool = True
+) -> RowErrors:
     """Compare a weight with its compressed form, by chunks of rows.
 
     Args:
         weight: `[rows, cols]`.
         matrix: The same shape.
         seed: For the control's noise.
+        control: Whether the control is wanted; it is empty if not.
     """
     generator = torch.Generator().manual_seed(seed)
     direction: list[Tensor] = []
-    control: list[Tensor] = []
+    noisy: list[Tensor] = []
     lost = total = absolute = powered = 0.0
     with torch.inference_mode():
         for first in range(0, weight.shape[0], CHUNK):
@@ -67,14 +70,16 @@ def row_errors(weight: Tensor, matrix: CompressedMatrix, seed: int = 0) -> RowEr
             lost += float(error.double().square().sum())
             total += float(rows.double().square().sum())
             direction.append(direction_error(rows, decoded))
+            if not control:
+                continue
             noise = torch.randn(rows.shape, generator=generator).to(rows.device)
             noise *= (error / noise.norm(dim=1).clamp_min(1e-30))[:, None]
-            control.append(direction_error(rows, rows + noise))
+            noisy.append(direction_error(rows, rows + noise))
     relative = (lost / total) ** 0.5 if total else 0.0
     size = weight.numel()
     return RowErrors(
         torch.cat(direction).cpu(),
-        torch.cat(control).cpu(),
+        torch.cat(noisy).cpu() if noisy else torch.empty(0),
         relative,
         total,
         rmse=(lost / size) ** 0.5,

@@ -90,6 +90,14 @@ class CompressedMatrix(nn.Module, ABC):
         return None
 
     @property
+    def decode_cost(self) -> int:
+        """Multiply-adds that every multiplication spends on decoding, however few its inputs.
+
+        A dense matrix and two factors spend none.
+        """
+        return 0
+
+    @property
     def nbytes(self) -> int:
         """The bytes that a checkpoint stores for it."""
         return sum(self.stored_bytes(tensor) for tensor in self.state_dict().values())

@@ -26,6 +26,11 @@ class RowSlice(CompressedMatrix):
         """See `CompressedMatrix.rank`."""
         return self.inner.rank
 
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`."""
+        return self.inner.decode_cost
+
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`."""
         return self.inner.rows(ids + self.start)

@@ -24,6 +24,11 @@ class TransposedMatrix(CompressedMatrix):
         """See `CompressedMatrix.rank`."""
         return self.inner.rank
 
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`."""
+        return self.inner.decode_cost
+
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`; every column has to be decoded for it."""
         return self.dense()[ids]

@@ -12,9 +12,18 @@ from compress_lib.methods.base import (
     OptionValue,
     Preview,
     build_method,
+    preset_options,
 )
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["METHODS", "Method", "Option", "OptionValue", "Preview", "build_method"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Option",
+    "OptionValue",
+    "Preview",
+    "build_method",
+    "preset_options",
+]

@@ -1,45 +1,83 @@
-"""The linear autoencoder of "Direction is what you need": trained for the rows' directions."""
+"""Autoencoders over a weight's rows: the linear one of P1, the deep one of P2, and between."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.methods.base import Method, Preview, option, register
-from compress_lib.methods.low_rank import low_rank_preview
+from compress_lib.autoencoding.shape import Shape, parse_widths, solve_shape
+from compress_lib.errors import CompressionError
+from compress_lib.methods.base import Method, OptionValue, Preview, option, register
+from compress_lib.methods.row_weights import (
+    FREQUENCY,
+    exponent_option,
+    normalization_option,
+)
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
-    from compress_lib.matrices import CompressedMatrix, LowRankMatrix
-    from compress_lib.training import LinearAutoencoder
+    from compress_lib.matrices import CompressedMatrix
 
-CRITERIA = ("perplexity", "direction_error", "relative_error", "loss", "none")
+CRITERIA = (
+    *("perplexity", "direction_error", "relative_error", "rmse", "mae", "powered_mae"),
+    *("loss", "none"),
+)
+TABLES = ("embedding", "head")
+
+P1: dict[str, OptionValue] = {
+    "batch_size": 32,
+    "check_epochs": 1,
+    "initialization": "random",
+}
+P2: dict[str, OptionValue] = {
+    "batch_size": 16,
+    "decay": 0.8,
+    "decay_epochs": 10,
+    "cosine": 0.9091,
+    "power_l1": 0.0,
+    "rmse": 0.0909,
+    "encoder": "8,4",
+    "decoder": "2,4",
+    "activation": "leaky_relu",
+    "latent_activation": True,
+    "tanh": True,
+    "norms": "stored",
+    "fill": False,
+    "initialization": "random",
+    "keep_best": "loss",
+    "check_epochs": 1,
+}
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class Autoencoder(Method):
-    """Stores each row's latent and a linear decoder with a bias.
+class AutoencoderMethod(Method):
+    """Stores each row's latent, and the decoder.
 
-    Source: Bałazy et al. 2021, arXiv 2106.08181. Loss, Adam, learning rate, its steps and the
-    epochs are the paper's. Batches are larger, because 46,000 steps of 32 rows leave two cores
-    idle, and the best epoch is looked for at every third: `batch_size=32, check_epochs=1,
-    initialization=random` is the paper to the letter.
+    Source: Bałazy et al. 2021, arXiv 2106.08181 (linear, for embeddings; preset P1), and Banaei
+    et al. 2023, arXiv 2302.04045 (hidden layers, every family; preset P2). Loss, Adam, learning
+    rate, its steps and the epochs are by default those of the first. Batches are larger, because
+    46,000 steps of 32 rows leave two cores idle, and the best epoch is looked for at every third.
     """
 
     name: ClassVar[str] = "autoencoder"
-    label: ClassVar[str] = "Linear autoencoder"
+    label: ClassVar[str] = "Autoencoder"
     summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
-    paper: ClassVar[str] = "Bałazy et al. 2021"
+    paper: ClassVar[str] = "Bałazy et al. 2021, Banaei et al. 2023"
     effort: ClassVar[float] = 0.65
+    presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {
+        "P1": P1,
+        "P2": P2,
+        "Folded norms": {"bias": False, "norms": "folded", "cosine": 1.0, "power_l1": 0.0},
+    }
 
     epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
     batch_size: int = option(
-        512, "Batch size", "Rows in a training step; the paper has 32.", minimum=1
+        512, "Batch size", "Rows in a step at most; the papers have 32 and 16.", minimum=1
     )
     learning_rate: float = option(
         1e-3, "Learning rate", "Of Adam, at the start.", minimum=1e-7, maximum=1
@@ -54,6 +92,42 @@ class Autoencoder(Method):
     )
     anneal_epochs: int = option(20, "Anneal over", "Epochs in which α falls.", minimum=1)
     rmse: float = option(0.0, "RMSE loss", "Weight of the root mean squared error.", minimum=0)
+    output: float = option(
+        0.0, "Output loss", "Weight of the error of W x on calibration text.", minimum=0
+    )
+    row_weights: str = option(
+        "none",
+        "Row weights",
+        "How much a row counts: its token's frequency, or the loss's gradient.",
+        choices=("none", FREQUENCY, "fisher", "sensitivity", "fisher_probability"),
+    )
+    normalization: str = normalization_option("sum")
+    number: float = exponent_option()
+    encoder: str = option(
+        "", "Encoder widths", "Of hidden layers in latents, e.g. 8,4; empty is linear."
+    )
+    decoder: str = option(
+        "", "Decoder widths", "Of hidden layers in latents, e.g. 2,4; empty is linear."
+    )
+    activation: str = option(
+        "leaky_relu",
+        "Activation",
+        "Between layers; a linear encoder or decoder has none.",
+        choices=("leaky_relu", "elu", "none"),
+    )
+    latent_activation: bool = option(False, "Activation on the latent", "As P2 has it.")
+    tanh: bool = option(False, "Tanh at the end", "As P2 has it.")
+    bias: bool = option(True, "Biases", "Whether the decoder's layers have them.")
+    norms: str = option(
+        "none",
+        "Norms",
+        "Give rows their norms back: stored, or folded into the latents for free.",
+        choices=("none", "stored", "folded"),
+    )
+    fill: bool = option(True, "Spend the rest", "Bytes left over widen the decoder.")
+    latent_epochs: int = option(
+        0, "Epochs on latents", "The last so many train the latents themselves.", minimum=0
+    )
     initialization: str = option(
         "svd", "Start", "From the SVD, or from random numbers.", choices=("svd", "random")
     )
@@ -64,21 +138,63 @@ class Autoencoder(Method):
         choices=CRITERIA,
     )
     check_epochs: int = option(
-        3, "Look every", "Epochs between looks for the best; the paper has 1.", minimum=1
+        3, "Look every", "Epochs between looks for the best; the papers have 1.", minimum=1
     )
     patience: int = option(
         0, "Patience", "Stop after so many looks without a better one; 0 never stops.", minimum=0
     )
     seed: int = option(0, "Seed", "Of the order of the rows and of a random start.", minimum=0)
 
+    def __post_init__(self) -> None:
+        parse_widths(self.encoder, "encoder")
+        parse_widths(self.decoder, "decoder")
+        if not self.cosine + self.power_l1 + self.rmse + self.output:
+            raise CompressionError(
+                "All losses of the autoencoder are 0, so there is nothing to minimise: set "
+                "cosine, power_l1, rmse or output above 0."
+            )
+        if self.norms == "folded" and (self.bias or self.tanh or self.activation == "elu"):
+            raise CompressionError(
+                "norms=folded needs a decoder that scales with its latent: set bias=false, "
+                "tanh=false and activation=leaky_relu or none, or take norms=stored."
+            )
+        if self.latent_activation and self.initialization == "svd":
+            raise CompressionError(
+                "initialization=svd needs latents of both signs: set latent_activation=false, or "
+                "initialization=random."
+            )
+        if self.latent_epochs > self.epochs:
+            raise CompressionError(
+                f"latent_epochs is {self.latent_epochs}, but there are only {self.epochs} epochs."
+            )
+
     @property
     def needs(self) -> frozenset[str]:
-        """Perplexity, if the best epoch is chosen by it."""
-        return frozenset({"perplexity"} if self.keep_best == "perplexity" else ())
+        """What choosing the epoch, the loss and the weights of rows take."""
+        found = {"perplexity"} if self.keep_best == "perplexity" else set()
+        if self.output:
+            found.add("second_moment")
+        if self.row_weights != "none":
+            found.add("row_counts" if self.row_weights == FREQUENCY else self.row_weights)
+        return frozenset(found)
+
+    def check_applies(self, family: str, name: str) -> None:
+        """See `Method.check_applies`."""
+        super().check_applies(family, name)
+        if self.row_weights == FREQUENCY and family not in TABLES:
+            raise CompressionError(
+                f"row_weights={FREQUENCY} is for tables of tokens, and {name} is {family}; use "
+                "fisher or sensitivity."
+            )
+        if self.output and family == "embedding":
+            raise CompressionError(
+                f"The output loss is for layers that multiply, and {name} is a table; set output=0."
+            )
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: latents, decoder, and its bias."""
-        return low_rank_preview(shape, budget=budget, itemsize=itemsize, fixed=shape[1])
+        """See `Method.preview`: latents, decoder, its biases, and norms if they are stored."""
+        found = self._shape(shape, budget // itemsize, itemsize)
+        return Preview(rank=found.latent, nbytes=found.numbers * itemsize)
 
     def compress(
         self,
@@ -89,82 +205,20 @@ class Autoencoder(Method):
         progress: Progress = no_progress,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
-        import torch
+        from compress_lib.autoencoding.fit import fit
 
-        from compress_lib.factorization import check_finite
-        from compress_lib.training import LinearAutoencoder
+        itemsize = weight.element_size()
+        shape = self._shape((weight.shape[0], weight.shape[1]), budget // itemsize, itemsize)
+        return fit(self, weight, shape, statistics, progress)
 
-        check_finite(weight)
-        rows, cols = weight.shape
-        width = self.preview((rows, cols), budget=budget, itemsize=weight.element_size()).rank
-        data = weight.float()
-        generator = torch.Generator().manual_seed(self.seed)
-        with torch.enable_grad():
-            model = LinearAutoencoder(cols, width, generator).to(data.device)
-            if self.initialization == "svd":
-                model.start_from_svd(data)
-            return self._best(model, data, weight.dtype, generator, statistics, progress)
-
-    def _best(
-        self,
-        model: LinearAutoencoder,
-        data: Tensor,
-        dtype: torch.dtype,
-        generator: torch.Generator,
-        statistics: Statistics,
-        progress: Progress,
-    ) -> LowRankMatrix:
-        """Train, and return the best epoch's matrix among those looked at."""
-        from compress_lib.training import Mix, Schedule, train
-
-        loss = Mix(cosine=self.cosine, power_l1=self.power_l1, rmse=self.rmse)
-        schedule = Schedule(
-            self.epochs,
-            self.anneal_epochs,
-            self.batch_size,
-            self.learning_rate,
-            self.decay,
-            self.decay_epochs,
+    def _shape(self, size: tuple[int, int], numbers: int, itemsize: int) -> Shape:
+        return solve_shape(
+            size,
+            numbers,
+            encoder=parse_widths(self.encoder, "encoder"),
+            decoder=parse_widths(self.decoder, "decoder"),
+            bias=self.bias,
+            norms=self.norms == "stored",
+            fill=self.fill,
+            itemsize=itemsize,
         )
-        report = "Training the autoencoder"
-        best: LowRankMatrix | None = None
-        score, waited = float("inf"), 0
-        steps = train(model, data, loss, schedule, generator, lambda share: progress(share, report))
-        for epoch, value in enumerate(steps, start=1):
-            report = f"Epoch {epoch} of {self.epochs}: loss {value:.5f}"
-            if epoch % self.check_epochs and epoch != self.epochs:
-                continue
-            matrix = _store(model, data, dtype)
-            new = self._score(matrix, data, value, statistics)
-            if self.keep_best not in ("none", "loss"):
-                report += f", {self.keep_best.replace('_', ' ')} {new:.5g}"
-            waited += 1
-            if best is None or new < score or self.keep_best == "none":
-                best, score, waited = matrix, new, 0
-            if self.patience and waited >= self.patience:
-                break
-        assert best is not None
-        return best
-
-    def _score(
-        self, matrix: LowRankMatrix, rows: Tensor, loss: float, statistics: Statistics
-    ) -> float:
-        """Return what the best epoch is chosen by; lower is better."""
-        from compress_lib.evaluation.direction import row_errors
-
-        if self.keep_best == "perplexity":
-            return float(statistics.require("perplexity")(matrix))
-        if self.keep_best in ("loss", "none"):
-            return loss
-        errors = row_errors(rows, matrix)
-        if self.keep_best == "relative_error":
-            return errors.relative
-        return float(errors.direction.mean())
-
-
-def _store(model: LinearAutoencoder, rows: Tensor, dtype: torch.dtype) -> LowRankMatrix:
-    """Encode every row and keep latents and decoder, the norms shared out between them."""
-    from compress_lib.factorization import balance, low_rank_matrix
-
-    latents, decoder = balance(model.encoder(rows).detach(), model.decoder.weight.detach().T)
-    return low_rank_matrix(latents, decoder, dtype, offset=model.decoder.bias)

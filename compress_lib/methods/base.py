@@ -102,6 +102,8 @@ class Method(ABC):
     """About which share of a whole run compressing takes, for the time left to be told."""
     families: ClassVar[tuple[str, ...] | None] = None
     """The families it makes sense for; None for all."""
+    presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}
+    """Named settings of options, such as a paper's; what they leave out takes its default."""
 
     @property
     def needs(self) -> frozenset[str]:
@@ -190,3 +192,21 @@ def build_method(name: str, options: Mapping[str, object]) -> Method:
                 raise CompressionError(f"{name} has no options, so {given!r} cannot be set.")
             raise unknown_name(f"option of {name}", given, known)
     return METHODS[name](**{key: known[key].coerce(value) for key, value in options.items()})
+
+
+def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]:
+    """Return the options that a preset of a method sets; none without a preset.
+
+    Raises:
+        CompressionError: The method or the preset is unknown.
+    """
+    if preset is None:
+        return {}
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    known = {name.lower(): options for name, options in METHODS[method].presets.items()}
+    if preset.lower() not in known:
+        if not known:
+            raise CompressionError(f"{method} has no presets, so {preset!r} cannot be used.")
+        raise unknown_name(f"preset of {method}", preset, METHODS[method].presets)
+    return known[preset.lower()]

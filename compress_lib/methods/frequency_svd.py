@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import option, register
 from compress_lib.methods.low_rank import LowRankMethod
+from compress_lib.methods.row_weights import SMOOTHING, smoothed_counts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
-
-ZIPF_OFFSET = 100
-"""The first ids are bytes and special tokens, not the most frequent words."""
 
 
 @register
@@ -40,7 +38,10 @@ class FrequencySVD(LowRankMethod):
         1.0, "Power", "Weight of a token = smoothed count ^ power.", minimum=0.0, maximum=2.0
     )
     smoothing: float = option(
-        0.03, "Smoothing", "Added to a count on average; larger trusts counts less.", minimum=1e-4
+        SMOOTHING,
+        "Smoothing",
+        "Added to a count on average; larger trusts counts less.",
+        minimum=1e-4,
     )
     prior: str = option(
         "zipf",
@@ -56,16 +57,9 @@ class FrequencySVD(LowRankMethod):
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""
-        import torch
-
         from compress_lib.factorization import row_scaled_svd
 
-        counts = statistics.require("row_counts").to(weight.device).double()
-        prior = torch.ones_like(counts)
-        if self.prior == "zipf":
-            ids = torch.arange(len(counts), dtype=counts.dtype, device=counts.device)
-            prior = 1 / (ids + ZIPF_OFFSET)
+        counts = statistics.require("row_counts").to(weight.device)
         # The squared error is weighted by f, so the matrix is scaled by its root.
-        frequency = counts + self.smoothing * prior / prior.mean()
-        scale = frequency.pow(self.power / 2)
-        return row_scaled_svd(weight, scale, rank)
+        frequency = smoothed_counts(counts, self.smoothing, self.prior)
+        return row_scaled_svd(weight, frequency.pow(self.power / 2), rank)

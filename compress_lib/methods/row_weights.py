@@ -9,6 +9,15 @@ from compress_lib.methods.base import option
 if TYPE_CHECKING:
     from torch import Tensor
 
+FREQUENCY = "frequency"
+"""The word for weights from token counts."""
+
+ZIPF_OFFSET = 100
+"""The first ids are bytes and special tokens, not the most frequent words."""
+
+SMOOTHING = 0.03
+"""What is added to a count on average."""
+
 NORMALIZATIONS = ("sum", "sum_log", "pow", "sum_pow")
 
 FLOOR = 1e-6
@@ -35,6 +44,27 @@ def exponent_option(default: float = 0.5) -> Any:
         minimum=1e-3,
         maximum=1e6,
     )
+
+
+def smoothed_counts(counts: Tensor, smoothing: float = SMOOTHING, prior: str = "zipf") -> Tensor:
+    """Return token counts `[rows]` with something added, in float64; never zero.
+
+    A short text leaves most tokens uncounted. What is added is shared out by Zipf's law over the
+    token ids, because byte-pair vocabularies list frequent tokens first, or evenly.
+
+    Args:
+        counts: `[rows]`.
+        smoothing: What is added on average.
+        prior: `zipf` or `uniform`.
+    """
+    import torch
+
+    wide = counts.double()
+    added = torch.ones_like(wide)
+    if prior == "zipf":
+        ids = torch.arange(len(wide), dtype=wide.dtype, device=wide.device)
+        added = 1 / (ids + ZIPF_OFFSET)
+    return wide + smoothing * added / added.mean()
 
 
 def normalized(weights: Tensor, how: str, number: float) -> Tensor:

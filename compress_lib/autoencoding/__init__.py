@@ -1,0 +1,1 @@
+"""Autoencoders over the rows of a matrix: their shape, network, losses, training and storage."""
