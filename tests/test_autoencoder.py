@@ -148,7 +148,7 @@ def test_divergence_stops_with_a_sentence() -> None:
         activation="none",
         latent_activation=False,
         tanh=False,
-        enforce_norms=False,
+        norms="none",
         unit_rows=False,
         generator=generator,
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from compress_lib.autoencoding.losses import Mix
-from compress_lib.autoencoding.network import Autoencoder
+from compress_lib.autoencoding.network import Autoencoder, lengths
 from compress_lib.autoencoding.shape import Shape
 from compress_lib.autoencoding.training import Schedule, train
 from compress_lib.calibration import Statistics
@@ -61,7 +61,7 @@ def _model(method: AutoencoderMethod, shape: Shape, generator: torch.Generator) 
         activation=method.activation,
         latent_activation=method.latent_activation,
         tanh=method.tanh,
-        enforce_norms=method.norms != "none",
+        norms="none" if method.norms == "none" else method.length,
         unit_rows=method.norms == "folded",
         generator=generator,
     )
@@ -199,10 +199,11 @@ def stored(
                 scale=scale,
             )
 
-        if not model.enforce_norms:
+        if model.norms == "none":
             return _flat(build(latents, None))
-        decoded = build(latents, None).dense().norm(dim=1)
-        scale = rows.norm(dim=1) / decoded.clamp_min(1e-12)
+        decoded = build(latents, None).dense()
+        size = decoded.norm(dim=1).clamp_min(1e-12)
+        scale = lengths(decoded / size[:, None], rows, model.norms) / size
         return _flat(build(latents * scale[:, None], None)) if folded else build(latents, scale)
 
 

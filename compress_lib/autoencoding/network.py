@@ -108,7 +108,8 @@ class Autoencoder(nn.Module):
         activation: Between layers.
         latent_activation: Whether the latent passes the activation too.
         tanh: Whether the decoder ends with a hyperbolic tangent.
-        enforce_norms: Whether a decoded row is given the norm of the original.
+        norms: `none` leaves decoded rows as they are, `exact` gives them the norm of the original,
+            `least_squares` the length with the least squared error: the norm times the cosine.
         unit_rows: Whether the encoder is shown rows of norm one.
         generator: Draws the weights.
     """
@@ -120,7 +121,7 @@ class Autoencoder(nn.Module):
         activation: str,
         latent_activation: bool,
         tanh: bool,
-        enforce_norms: bool,
+        norms: str,
         unit_rows: bool,
         generator: torch.Generator,
     ) -> None:
@@ -136,7 +137,7 @@ class Autoencoder(nn.Module):
             generator=generator,
         )
         self.tanh = tanh
-        self.enforce_norms = enforce_norms
+        self.norms = norms
         self._unit_rows = unit_rows
         self._latent_function: Callable[[Tensor], Tensor] = ACTIVATIONS[
             activation if latent_activation else "none"
@@ -163,14 +164,21 @@ class Autoencoder(nn.Module):
             return found
         return self._latent_function(self.encoder(self._shown(rows)))
 
-    def decode(self, latents: Tensor, norms: Tensor) -> Tensor:
-        """Return rows `[batch, cols]` from latents, with the given norms `[batch]` if enforced."""
+    def decode(self, latents: Tensor, original: Tensor) -> Tensor:
+        """Return rows `[batch, cols]` from latents, as long as the original says, if it does."""
         decoded: Tensor = self.decoder(latents)
         if self.tanh:
             decoded = decoded.tanh()
-        if not self.enforce_norms:
+        if self.norms == "none":
             return decoded
-        return nn.functional.normalize(decoded, dim=1, eps=1e-12) * norms[:, None]
+        unit = nn.functional.normalize(decoded, dim=1, eps=1e-12)
+        return unit * lengths(unit, original, self.norms)[:, None]
 
     def _shown(self, rows: Tensor) -> Tensor:
         return nn.functional.normalize(rows, dim=1, eps=1e-12) if self._unit_rows else rows
+
+
+def lengths(unit: Tensor, original: Tensor, norms: str) -> Tensor:
+    """Return how long unit rows `[batch, cols]` are to be made, `[batch]`; see `Autoencoder`."""
+    cosines: Tensor = (unit * original).sum(1).clamp_min(0)
+    return cosines if norms == "least_squares" else original.norm(dim=1)

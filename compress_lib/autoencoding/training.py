@@ -80,7 +80,6 @@ def train(
     Raises:
         CompressionError: The loss is not finite.
     """
-    norms = rows.norm(dim=1)
     size = schedule.batch(len(rows))
     batches = -(-len(rows) // size)
     optimizers = _optimizers(model, schedule)
@@ -96,7 +95,7 @@ def train(
             batch = rows[ids]
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
-            decoded = model.decode(model.latents(batch, ids), norms[ids])
+            decoded = model.decode(model.latents(batch, ids), batch)
             part = None if weights is None else weights[ids]
             value = loss(batch, decoded, schedule.power(epoch), part)
             value.backward()

@@ -52,6 +52,20 @@ P2: dict[str, OptionValue] = {
     "check_epochs": 1,
 }
 
+LAB: dict[str, OptionValue] = {
+    "learning_rate": 3e-3,
+    "cosine": 1.0,
+    "power_l1": 0.0,
+    "encoder": "8,4",
+    "decoder": "4",
+    "bias": False,
+    "norms": "folded",
+    "length": "least_squares",
+    "latent_epochs": 15,
+    "keep_best": "direction_error",
+}
+"""Begins at the SVD, folds lengths into latents for free, and ends by training those."""
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +86,7 @@ class AutoencoderMethod(Method):
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {
         "P1": P1,
         "P2": P2,
-        "Folded norms": {"bias": False, "norms": "folded", "cosine": 1.0, "power_l1": 0.0},
+        "Lab": LAB,
     }
 
     epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
@@ -123,6 +137,12 @@ class AutoencoderMethod(Method):
         "Norms",
         "Give rows their norms back: stored, or folded into the latents for free.",
         choices=("none", "stored", "folded"),
+    )
+    length: str = option(
+        "exact",
+        "Length of rows",
+        "With norms: the original's, or that of the least squared error (norm × cosine).",
+        choices=("exact", "least_squares"),
     )
     fill: bool = option(True, "Spend the rest", "Bytes left over widen the decoder.")
     latent_epochs: int = option(
