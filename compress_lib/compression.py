@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from compress_lib.architecture import Site, clone, install, read_weight
 from compress_lib.calibration import Statistics, count_rows
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.direction import EDGES, RowErrors, histogram, row_errors, summarize
+from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.evaluation.likelihood import perplexity
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
@@ -39,20 +41,33 @@ class Compressed:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration text as token blocks; empty where nothing needs it."""
+    """Calibration text; empty where nothing needs it.
+
+    Attributes:
+        blocks: Tokens `[length]` as a model is given them.
+        examples: What a masked model has to predict in each; empty for a causal one, which
+            predicts every next token.
+    """
 
     blocks: tuple[Tensor, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def ids(self) -> Tensor:
-        """All tokens, one after the other."""
-        return torch.cat(self.blocks) if self.blocks else torch.empty(0, dtype=torch.long)
+        """All tokens whose rows of a token table are read, one after the other."""
+        # A masked model reads its mask's row more often than any other.
+        used = [example.used for example in self.examples] or self.blocks
+        return torch.cat(list(used)) if used else torch.empty(0, dtype=torch.long)
 
     @property
-    def selection(self) -> list[Tensor]:
-        """The first blocks, as many as `SELECTION_TOKENS` fill."""
-        ids = self.ids[:SELECTION_TOKENS]
-        return [ids] if len(ids) >= 2 else []
+    def selection(self) -> list[Example]:
+        """The first part, with about `SELECTION_TOKENS` predictions at most."""
+        if not self.examples:
+            ids = self.ids[:SELECTION_TOKENS]
+            return [as_example(ids)] if len(ids) >= 2 else []
+        counts = accumulate(len(example.labels) for example in self.examples)
+        fitting = [count <= SELECTION_TOKENS for count in counts]
+        return list(self.examples[: max(1, sum(fitting))])
 
 
 def compress_model(

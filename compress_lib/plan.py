@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
-from compress_lib.errors import CompressionError, check_integer, check_number
+from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.methods import Method, OptionValue, build_method
 
 DENSE = "dense"
@@ -24,6 +24,15 @@ STRICT: Any = {"extra": "forbid"}
 
 SCHEMA = 1
 """Part of every key: raised when the same plan would give other numbers."""
+
+AUTOMATIC = "automatic"
+"""The protocol that is usual for the kind of model."""
+
+PROTOCOLS = {"causal": "causal", "whole_word": "masked", "pseudo": "masked"}
+"""How perplexity is measured, with the kind of model it is for; see `evaluation.masked`."""
+
+USUAL_PROTOCOLS = {"causal": "causal", "masked": "whole_word"}
+"""What `automatic` stands for, by the kind of model."""
 
 MAX_PROMPT = 2_000
 MAX_TEXT = 200_000
@@ -83,8 +92,9 @@ class TextSpec:
 
     Attributes:
         corpus: A name of `CORPORA`, the path of a text file, or `own`.
-        tokens: The first so many tokens; for calibration, at most so many.
+        tokens: The first so many tokens; for calibration, and of lines, at most so many.
         context: Tokens in a block; nothing is carried from one block to the next.
+        protocol: One of `PROTOCOLS`, or `automatic`.
         text: The text itself, where the corpus is `own`.
         digest: SHA-256 of the text, filled in when it is read.
     """
@@ -94,12 +104,15 @@ class TextSpec:
     corpus: str = "prose"
     tokens: int = 2048
     context: int = 512
+    protocol: str = AUTOMATIC
     text: str | None = None
     digest: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", check_integer("tokens", self.tokens, minimum=2))
         object.__setattr__(self, "context", check_integer("context", self.context, minimum=2))
+        if self.protocol not in (AUTOMATIC, *PROTOCOLS):
+            raise unknown_name("protocol", self.protocol, (AUTOMATIC, *PROTOCOLS))
         if self.corpus == OWN_TEXT and not (self.text or "").strip():
             raise CompressionError("The text of your own is empty: paste some, or name a corpus.")
         if len(self.text or "") > MAX_TEXT:
@@ -174,6 +187,9 @@ class Plan:
             # A text that was read is known by its digest, wherever the file lies.
             if text["digest"]:
                 text |= {"corpus": None, "text": None}
+            # Each kind of model has one that is usual, and the other kind's is refused.
+            if text["protocol"] in (AUTOMATIC, *USUAL_PROTOCOLS.values()):
+                del text["protocol"]
         canonical["schema"] = SCHEMA
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -90,7 +90,7 @@ CONFIGURATIONS: dict[str, Callable[[], transformers.PreTrainedConfig]] = {
 """One configuration for each way in which causal models keep their weights."""
 
 
-MASKED_TOKENS = ("<end>", "<s>", "</s>", "<mask>")
+MASKED_TOKENS = ("<pad>", "<s>", "</s>")
 
 
 def _masked_sizes(**more: Any) -> dict[str, Any]:
@@ -123,7 +123,8 @@ def masked_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=list(MASKED_TOKENS),
+        # The mask takes the place of a word with the space before it.
+        special_tokens=[*MASKED_TOKENS, AddedToken("<mask>", lstrip=True, special=True)],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -135,8 +136,8 @@ def masked_tokenizer() -> PreTrainedTokenizerFast:
         special_tokens=[("<s>", 1), ("</s>", 2)],
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<end>", cls_token="<s>", sep_token="</s>",
-        mask_token=AddedToken("<mask>", lstrip=True),
+        tokenizer_object=tokenizer, pad_token="<pad>", cls_token="<s>", sep_token="</s>",
+        mask_token=AddedToken("<mask>", lstrip=True, special=True),
     )  # fmt: skip
 
 
