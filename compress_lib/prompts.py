@@ -1,4 +1,4 @@
-"""What both models make of a plan's prompts: causal ones continue them, masked ones fill them in."""
+"""What both models make of a plan's prompts: they continue them, or fill in what is hidden."""
 
 from __future__ import annotations
 
