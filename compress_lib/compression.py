@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -107,7 +107,8 @@ def compress_model(
             done = _compress_target(model, sites[assignment.target.name], assignment, text, part)
         matrices[assignment.target.name] = done.matrix
         yield done
-    return with_matrices(model, matrices)
+    untied = {a.target.name for a in assignments if _keeps_output(a)}
+    return with_matrices(model, matrices, untied)
 
 
 def compress_at_once(
@@ -127,11 +128,20 @@ def compress_at_once(
             return done, end.value
 
 
-def with_matrices(model: LanguageModel, matrices: dict[str, CompressedMatrix]) -> LanguageModel:
-    """Return a clone of a model in which some weights are compressed."""
+def with_matrices(
+    model: LanguageModel,
+    matrices: dict[str, CompressedMatrix],
+    input_only: Collection[str] = (),
+) -> LanguageModel:
+    """Return a clone of a model in which some weights are compressed; see `install`."""
     module = clone(model.module)
-    install(module, model.sites, matrices, model.dtype)
+    install(module, model.sites, matrices, model.dtype, input_only)
     return replace(model, module=module)
+
+
+def _keeps_output(assignment: Assignment) -> bool:
+    """Tell whether only the input end of a tied table is replaced."""
+    return assignment.rule.tie == "input" and assignment.target.tied
 
 
 def _compress_target(
@@ -178,7 +188,9 @@ def _statistics(model: LanguageModel, assignment: Assignment, text: Calibration)
     if "perplexity" in needs:
 
         def measure(matrix: CompressedMatrix) -> float:
-            trial = with_matrices(model, {assignment.target.name: matrix})
+            name = assignment.target.name
+            untied = (name,) if _keeps_output(assignment) else ()
+            trial = with_matrices(model, {name: matrix}, untied)
             return perplexity(trial, text.selection)
 
         gathered = replace(gathered, perplexity=measure)
@@ -193,6 +205,8 @@ def _record(
     seconds: float,
 ) -> TargetRecord:
     target = assignment.target
+    # Where the output keeps the original, both are stored.
+    beside = target.nbytes if _keeps_output(assignment) else 0
     return TargetRecord(
         names=target.names,
         family=target.family,
@@ -202,7 +216,7 @@ def _record(
         method=assignment.method.name,
         rank=matrix.rank,
         bytes_before=target.nbytes,
-        bytes_after=matrix.nbytes,
+        bytes_after=matrix.nbytes + beside,
         relative_error=errors.relative,
         squared_norm=errors.squared_norm,
         direction_error=summarize(errors.direction, counts),

@@ -73,7 +73,8 @@ def _values(plan: Plan) -> dict[str, str | int | float]:
 
 def _rule_text(rule: Rule) -> str:
     options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
-    return "~".join([rule.pattern, rule.method, repr(rule.keep), *options])
+    tie = [] if rule.tie == "both" else [f"tie={rule.tie}"]
+    return "~".join([rule.pattern, rule.method, repr(rule.keep), *options, *tie])
 
 
 def _rule_from_text(text: str) -> Rule:
@@ -82,4 +83,11 @@ def _rule_from_text(text: str) -> Rule:
         raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
     method, keep, *options = rest
     pairs = dict(part.partition("=")[::2] for part in options)
-    return Rule(pattern=pattern, method=method, keep=keep, options=pairs)  # type: ignore[arg-type]
+    tie = pairs.pop("tie", "both")
+    return Rule(
+        pattern=pattern,
+        method=method,
+        keep=keep,  # type: ignore[arg-type]
+        options=pairs,
+        tie=tie,
+    )

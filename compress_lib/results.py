@@ -252,7 +252,8 @@ def describe(record: RunRecord) -> str:
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
-        parts.append(f"{label} {rule['keep']:g} · {_where(record, rule['pattern'])}")
+        end = " (input end only)" if rule.get("tie") == "input" else ""
+        parts.append(f"{label} {rule['keep']:g} · {_where(record, rule['pattern'])}{end}")
     return ", ".join(parts) or "baseline"
 
 

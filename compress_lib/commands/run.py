@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--keep", metavar="F", help="bytes after ÷ bytes before of the chosen targets")
     add("--include", action="append", metavar="PATTERN", help="what; everything if left out")
     add("--exclude", action="append", metavar="PATTERN", help="what stays as it is")
+    add("--tie", metavar="ENDS", help="both, or input: a tied output keeps its own matrix")
     add("--option", action="append", metavar="KEY=VALUE", help="an option of the method")
     add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
     add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
@@ -167,7 +168,7 @@ def _filled(predictions: Sequence[Prediction]) -> str:
 
 def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if options.method is None and options.keep is None:
-        for name in ("include", "option"):
+        for name in ("include", "option", "tie"):
             if getattr(options, name):
                 raise CompressionError(f"--{name} needs --method and --keep beside it.")
         return ()
@@ -181,7 +182,13 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
             raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
         pairs[key.strip()] = value.strip()
     rules = [
-        Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs)
+        Rule(
+            pattern=pattern,
+            method=options.method,
+            keep=options.keep,
+            options=pairs,
+            tie=options.tie or "both",
+        )
         for pattern in options.include or ["*"]
     ]
     rules += [Rule(pattern=pattern, method=DENSE, keep=1.0) for pattern in options.exclude or ()]

@@ -162,6 +162,8 @@ def first_plan(query: str) -> tuple[Plan, str | None]:
     """Return the plan of a link, and what is wrong with the link, if anything."""
     try:
         plan = Plan.from_query(query)
+        if any(rule.tie != "both" for rule in plan.rules):
+            raise CompressionError(texts.TIE_LINK)
         return controls.read(controls.write(plan)), None
     except CompressionError as error:
         return Plan(), str(error)

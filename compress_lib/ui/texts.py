@@ -151,5 +151,9 @@ HUB_FORM = (
 )
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
+TIE_LINK = (
+    "The link compresses only one end of a tied table. This page compresses both; on the command "
+    "line that is compress-lab run --tie input."
+)
 NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
 TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
