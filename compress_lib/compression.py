@@ -15,19 +15,22 @@ from compress_lib.allocation import Assignment
 from compress_lib.architecture import Site, clone, install, read_weight
 from compress_lib.calibration import Statistics, count_rows
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.direction import EDGES, RowErrors, histogram, row_errors, summarize
+from compress_lib.evaluation.direction import (
+    TABLES,
+    RowErrors,
+    direction_record,
+    row_errors,
+    summarize,
+)
 from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.evaluation.likelihood import perplexity
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
-from compress_lib.results import DirectionRecord, TargetRecord, TokenError
+from compress_lib.results import DirectionRecord, TargetRecord
 
-TOKENS_LISTED = 25
 SELECTION_TOKENS = 256
 """Calibration tokens on which a method may choose by perplexity: it asks once an epoch."""
-
-TABLES = ("embedding", "head")
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ def _compress_target(
     return Compressed(
         _record(assignment, matrix, errors, counts, seconds),
         matrix,
-        _direction(model, assignment, errors, counts),
+        direction_record(model.tokenizer, assignment.target, errors, counts),
     )
 
 
@@ -221,34 +224,6 @@ def _record(
         squared_norm=errors.squared_norm,
         direction_error=summarize(errors.direction, counts),
         seconds=seconds,
-    )
-
-
-def _direction(
-    model: LanguageModel, assignment: Assignment, errors: RowErrors, counts: Tensor | None
-) -> DirectionRecord | None:
-    if assignment.target.family not in TABLES:
-        return None
-    order = errors.direction.argsort(stable=True).tolist()
-
-    def listed(ids: list[int]) -> tuple[TokenError, ...]:
-        return tuple(
-            TokenError(
-                id=row,
-                token=str(model.tokenizer.decode([row])) if row < len(model.tokenizer) else "",
-                error=float(errors.direction[row]),
-                count=int(counts[row]) if counts is not None else None,
-            )
-            for row in ids
-        )
-
-    return DirectionRecord(
-        target=assignment.target.name,
-        edges=EDGES,
-        counts=histogram(errors.direction),
-        control_counts=histogram(errors.control),
-        worst=listed(order[::-1][:TOKENS_LISTED]),
-        best=listed(order[:TOKENS_LISTED]),
     )
 
 

@@ -149,19 +149,8 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
         config = AutoConfig.from_pretrained(folder, **safe)
         kind = kind_of(config)
         stored = _stored_type(folder, config)
-        both: Any = auto_class(kind).from_pretrained(
-            folder,
-            dtype=torch.float32 if device.type == "cpu" else stored,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **safe,
-        )
-        module, found = both
-        # transformers would fill these with random numbers and go on.
-        wrong = [*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])]
-        if wrong:
-            raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
+        dtype = torch.float32 if device.type == "cpu" else stored
+        module = _read_module(folder, kind, dtype, safe)
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
     except (
         OSError,
@@ -180,6 +169,27 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     module.to(device)
     module.eval().requires_grad_(False)
     return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored, kind)
+
+
+def _read_module(folder: Path, kind: Kind, dtype: torch.dtype, safe: dict[str, Any]) -> Any:
+    """Read a model with every weight that its configuration asks for.
+
+    Raises:
+        ValueError: A weight is missing, or has another shape.
+    """
+    both: Any = auto_class(kind).from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **safe,
+    )
+    # transformers would fill these with random numbers and go on.
+    wrong = [*both[1]["missing_keys"], *(key for key, *_ in both[1]["mismatched_keys"])]
+    if wrong:
+        raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
+    return both[0]
 
 
 def _stored_type(folder: Path, config: Any) -> torch.dtype:

@@ -15,31 +15,41 @@ from typing import Any, ClassVar
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.methods import Method, OptionValue, build_method
+from compress_lib.text_spec import (
+    AUTOMATIC,
+    MAX_TEXT,
+    OWN_TEXT,
+    PROTOCOLS,
+    STRICT,
+    USUAL_PROTOCOLS,
+    TextSpec,
+)
+
+__all__ = [
+    "AUTOMATIC",
+    "DENSE",
+    "MAX_PROMPT",
+    "MAX_TEXT",
+    "OWN_TEXT",
+    "PROTOCOLS",
+    "TIES",
+    "USUAL_PROTOCOLS",
+    "Generation",
+    "Plan",
+    "Rule",
+    "TextSpec",
+]
 
 DENSE = "dense"
 """The word for a target that is left as it is."""
 
-STRICT: Any = {"extra": "forbid"}
-"""For pydantic, which reads plans: a field that no plan has is an error."""
-
 SCHEMA = 1
 """Part of every key: raised when the same plan would give other numbers."""
-
-AUTOMATIC = "automatic"
-"""The protocol that is usual for the kind of model."""
-
-PROTOCOLS = {"causal": "causal", "whole_word": "masked", "pseudo": "masked"}
-"""How perplexity is measured, with the kind of model it is for; see `evaluation.masked`."""
-
-USUAL_PROTOCOLS = {"causal": "causal", "masked": "whole_word"}
-"""What `automatic` stands for, by the kind of model."""
 
 TIES = ("both", "input")
 """Which ends of a weight that embedding and output share a rule replaces."""
 
 MAX_PROMPT = 2_000
-MAX_TEXT = 200_000
-OWN_TEXT = "own"
 DEFAULT_PROMPT = "The old lighthouse keeper opened the door and"
 
 
@@ -96,41 +106,6 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSpec:
-    """Which text, how much of it, and in what pieces.
-
-    Attributes:
-        corpus: A name of `CORPORA`, the path of a text file, or `own`.
-        tokens: The first so many tokens; for calibration, and of lines, at most so many.
-        context: Tokens in a block; nothing is carried from one block to the next.
-        protocol: One of `PROTOCOLS`, or `automatic`.
-        text: The text itself, where the corpus is `own`.
-        digest: SHA-256 of the text, filled in when it is read.
-    """
-
-    __pydantic_config__: ClassVar[Any] = STRICT
-
-    corpus: str = "prose"
-    tokens: int = 2048
-    context: int = 512
-    protocol: str = AUTOMATIC
-    text: str | None = None
-    digest: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tokens", check_integer("tokens", self.tokens, minimum=2))
-        object.__setattr__(self, "context", check_integer("context", self.context, minimum=2))
-        if self.protocol not in (AUTOMATIC, *PROTOCOLS):
-            raise unknown_name("protocol", self.protocol, (AUTOMATIC, *PROTOCOLS))
-        if self.corpus == OWN_TEXT and not (self.text or "").strip():
-            raise CompressionError("The text of your own is empty: paste some, or name a corpus.")
-        if len(self.text or "") > MAX_TEXT:
-            raise CompressionError(
-                f"The text has {len(self.text or ''):,} characters; at most {MAX_TEXT:,} are used."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Generation:
     """How both models write.
 
@@ -163,8 +138,8 @@ class Plan:
     model: str = DEFAULT_MODEL
     revision: str | None = None
     rules: tuple[Rule, ...] = (Rule(pattern="embedding", method="frequency_svd", keep=0.5),)
-    evaluation: TextSpec = TextSpec()
-    calibration: TextSpec = TextSpec(tokens=32_768)
+    evaluation: TextSpec = field(default_factory=TextSpec)
+    calibration: TextSpec = field(default_factory=lambda: TextSpec(tokens=32_768))
     prompts: tuple[str, ...] = (DEFAULT_PROMPT,)
     generation: Generation = Generation()
     seed: int = 0

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from compress_lib.compression import Calibration
 from compress_lib.corpora import CORPORA
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
@@ -230,27 +228,6 @@ def test_lines_count_by_what_they_predict() -> None:
     # Residuals are +1 and -1 nats: sqrt(2 ÷ 1 × 2) over 10 predictions.
     assert found.baseline.stderr == pytest.approx(math.e**2 * 0.2)
     assert found.ratio.stderr == pytest.approx(0, abs=1e-12)
-
-
-# Calibration.
-
-
-def test_the_mask_counts_among_the_tokens_that_are_read() -> None:
-    lines = tuple(examples())
-    text = Calibration(tuple(line.inputs for line in lines), lines)
-    counts = text.ids.bincount(minlength=VOCABULARY)
-    assert counts[MASK] == sum(len(line.labels) for line in lines)
-    assert counts.sum() == sum(len(line.ids) + len(line.labels) for line in lines)
-    assert counts[TOKENIZER.cls_token_id] == len(lines)
-
-
-def test_a_part_of_the_calibration_text_is_enough_to_choose_by() -> None:
-    lines = tuple(examples(tokens=4000))
-    chosen = Calibration(tuple(line.inputs for line in lines), lines).selection
-    assert 0 < len(chosen) < len(lines)
-    assert sum(len(line.labels) for line in chosen) <= 256
-    long = replace(lines[0], positions=torch.arange(300), labels=torch.arange(300))
-    assert len(Calibration((long.ids,), (long,)).selection) == 1
 
 
 def test_compression_changes_perplexity(masked: LanguageModel) -> None:
