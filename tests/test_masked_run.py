@@ -18,7 +18,9 @@ from compress_lib.plan import Plan, Rule, TextSpec
 from compress_lib.progress import Progress
 from compress_lib.results import FillRecord, Prediction, RunRecord
 from compress_lib.run import execute
-from compress_lib.ui import controls, handlers
+from compress_lib.store import Store
+from compress_lib.ui import controls, handlers, render, result_panel, texts
+from compress_lib.ui.engine import Engine
 from compress_lib.ui.fills import both_fills
 from tests.compressed import run_record
 from tests.tiny import MASKED, masked_tokenizer, save_tiny, tiny_model
@@ -195,6 +197,27 @@ def test_the_page_shows_both_tables_and_escapes_them() -> None:
     assert "50.0 %" in html
     assert "Mask 2" in html
     assert both_fills([]) == ""
+
+
+class MaskedEngine(Engine):
+    """An engine whose models are all one tiny masked model."""
+
+    def load(
+        self, model: str, revision: str | None, device: str, progress: Progress
+    ) -> LanguageModel:
+        return tiny_model("bert")
+
+
+def test_the_page_runs_a_masked_model(tmp_path: Path) -> None:
+    engine = MaskedEngine(Store(tmp_path / "runs.sqlite"))
+    plan = replace(PLAN, model="bert-base-uncased", prompts=("The ___ rose.",))
+    updates = list(handlers.run(engine, controls.flat(controls.write(plan))))
+    record = updates[-1].finished
+    assert record is not None
+    written = [update.writing for update in updates if update.writing]
+    assert written == [both_fills(record.fills)]
+    assert result_panel.show(engine, [record.key], record)["text"] == written[0]
+    assert "of hidden tokens" in render.headline(record, texts.YOURS)
 
 
 def test_the_command_line_tells_what_was_filled_in(
