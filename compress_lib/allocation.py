@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import Method, Preview
 from compress_lib.plan import DENSE, Plan, Rule
-from compress_lib.targets import FAMILIES, Target, select
-
-TABLES = ("embedding", "head")
+from compress_lib.targets import FAMILIES, TABLES, Target, select
 
 
 @dataclass(frozen=True)

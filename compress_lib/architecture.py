@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,7 @@ def install(
     sites: Sequence[Site],
     matrices: Mapping[str, CompressedMatrix],
     dtype: torch.dtype,
+    input_only: Collection[str] = (),
 ) -> None:
     """Replace the weights of a model by compressed matrices, in place.
 
@@ -133,10 +134,15 @@ def install(
         sites: All sites of the model.
         matrices: By name of the target; sites that are not named stay as they are.
         dtype: The checkpoint's type, for the parts of a fused weight that stay dense.
+        input_only: Names of targets of which only the token table is replaced, while an output
+            matrix tied to it keeps the original weight.
     """
     modules: dict[str, list[Site]] = {}
     for site in sites:
         for path in site.modules:
+            end = model.get_submodule(path)
+            if site.target.name in input_only and not isinstance(end, nn.Embedding):
+                continue
             modules.setdefault(path, []).append(site)
     for path, parts in modules.items():
         if not any(site.target.name in matrices for site in parts):

@@ -1,16 +1,22 @@
-"""From texts to blocks of tokens; text to choose by and text to judge by never mix."""
+"""From texts to what models are scored on; text to choose by and text to judge by never mix.
+
+A causal model gets blocks of tokens, a masked one lines with hidden words.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
 
 from compress_lib.corpora import Text
 from compress_lib.errors import CompressionError
+from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.evaluation.likelihood import token_blocks
+from compress_lib.evaluation.masked import mask_id, masked_examples
 from compress_lib.gathering import Calibration
 from compress_lib.models import LanguageModel
-from compress_lib.plan import OWN_TEXT, TextSpec
+from compress_lib.plan import AUTOMATIC, OWN_TEXT, PROTOCOLS, USUAL_PROTOCOLS, TextSpec
 
 OVERLAP_TOKENS = 32
 """Text is taken to be the same where so many tokens in a row are."""
@@ -46,8 +52,45 @@ def check_disjoint(evaluation: list[int], calibration: list[int]) -> None:
         )
 
 
-def evaluation_blocks(model: LanguageModel, spec: TextSpec, text: Text) -> list[Tensor]:
-    """Cut the text to measure on into blocks.
+def protocol_of(model: LanguageModel, spec: TextSpec) -> str:
+    """Return the protocol that a text is measured by, one of `PROTOCOLS`.
+
+    Raises:
+        CompressionError: The one that is asked for does not fit the model.
+    """
+    if spec.protocol == AUTOMATIC:
+        return USUAL_PROTOCOLS[model.kind]
+    if PROTOCOLS[spec.protocol] != model.kind:
+        fitting = [name for name, kind in PROTOCOLS.items() if kind == model.kind]
+        raise CompressionError(
+            f"The protocol {spec.protocol} is for {PROTOCOLS[spec.protocol]} language models, and "
+            f"{model.id} is a {model.kind} one; use {AUTOMATIC} or {' or '.join(fitting)}."
+        )
+    return spec.protocol
+
+
+def check_protocols(model: LanguageModel, *specs: TextSpec) -> None:
+    """Find out before any work whether a model can be measured as texts are to be.
+
+    Raises:
+        CompressionError: A protocol does not fit it, or its tokenizer cannot hide words.
+    """
+    for spec in specs:
+        protocol_of(model, spec)
+    if model.kind == "masked":
+        mask_id(model.tokenizer)
+
+
+def evaluation_blocks(
+    model: LanguageModel, spec: TextSpec, text: Text, seed: int = 0
+) -> list[Example]:
+    """Cut the text to measure on into examples.
+
+    Args:
+        model: Its tokenizer and its kind decide.
+        spec: How much, in what pieces, by which protocol.
+        text: The text.
+        seed: For the words that a masked model has to guess.
 
     Raises:
         CompressionError: It is too short, or the context is longer than the model can read.
@@ -58,23 +101,60 @@ def evaluation_blocks(model: LanguageModel, spec: TextSpec, text: Text) -> list[
             f"A context of {spec.context:,} tokens is longer than {model.id} can read; at most "
             f"{limit:,}."
         )
+    if model.kind == "masked":
+        return _lines(model, spec, text, spec.context, seed)
     ids = encode(model, text)
     own = spec.corpus == OWN_TEXT
-    return token_blocks(ids, tokens=spec.tokens, context=spec.context, name=text.name, at_most=own)
+    blocks = token_blocks(
+        ids, tokens=spec.tokens, context=spec.context, name=text.name, at_most=own
+    )
+    return [as_example(block) for block in blocks]
 
 
 def calibration_blocks(
-    model: LanguageModel, spec: TextSpec, text: Text | None, evaluation: list[Tensor]
+    model: LanguageModel,
+    spec: TextSpec,
+    text: Text | None,
+    evaluation: Sequence[Example],
+    seed: int = 0,
 ) -> Calibration:
-    """Cut the text to choose by into blocks, if there is one.
+    """Cut the text to choose by into examples, if there is one.
 
     Raises:
         CompressionError: It is too short, or contains the text to measure on.
     """
     if text is None:
         return Calibration()
-    ids = encode(model, text)[: spec.tokens]
-    check_disjoint(torch.cat(evaluation).tolist(), ids)
     context = min(spec.context, model.max_context or spec.context)
+    if model.kind == "masked":
+        examples = _lines(model, spec, text, context, seed)
+        check_disjoint(_own_tokens(model, evaluation), _own_tokens(model, examples))
+        inputs = tuple(example.inputs for example in examples)
+        return Calibration(inputs, tuple(examples))
+    ids = encode(model, text)[: spec.tokens]
+    check_disjoint(_own_tokens(model, evaluation), ids)
     blocks = token_blocks(ids, tokens=spec.tokens, context=context, name=text.name, at_most=True)
     return Calibration(tuple(blocks))
+
+
+def _lines(
+    model: LanguageModel, spec: TextSpec, text: Text, context: int, seed: int
+) -> list[Example]:
+    return masked_examples(
+        model.tokenizer,
+        text.content,
+        protocol=protocol_of(model, spec),
+        tokens=spec.tokens,
+        context=context,
+        name=text.name,
+        seed=seed,
+    )
+
+
+def _own_tokens(model: LanguageModel, examples: Sequence[Example]) -> list[int]:
+    """Return the tokens of examples one after the other, without those put around a line."""
+    ids: list[int] = torch.cat([example.ids for example in examples]).tolist()
+    if model.kind == "causal":
+        return ids
+    around = set(model.tokenizer.all_special_ids)
+    return [token for token in ids if token not in around]

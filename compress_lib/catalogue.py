@@ -126,6 +126,27 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             license="gemma",
             gated=True,
         ),
+        CatalogueEntry(
+            name="bert-base-uncased",
+            label="BERT base (masked)",
+            hub_id="google-bert/bert-base-uncased",
+            parameters=109_514_298,
+            license="apache-2.0",
+        ),
+        CatalogueEntry(
+            name="distilbert-base-uncased",
+            label="DistilBERT base (masked)",
+            hub_id="distilbert/distilbert-base-uncased",
+            parameters=66_985_530,
+            license="apache-2.0",
+        ),
+        CatalogueEntry(
+            name="roberta-base",
+            label="RoBERTa base (masked)",
+            hub_id="FacebookAI/roberta-base",
+            parameters=124_697_433,
+            license="mit",
+        ),
     )
 }
 """Every model on offer by its short name."""

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from compress_lib.allocation import TABLES, Assignment
+from compress_lib.allocation import Assignment
 from compress_lib.architecture import Site, clone, install, read_weight
 from compress_lib.calibration import GATHERED, Statistics, count_rows, stacked
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.direction import row_errors
+from compress_lib.evaluation.direction import direction_record, row_errors
 from compress_lib.evaluation.likelihood import perplexity
 from compress_lib.gathering import Calibration, gather
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
-from compress_lib.recording import direction_record, shared_out, target_record
+from compress_lib.recording import shared_out, target_record
 from compress_lib.results import DirectionRecord, TargetRecord
+from compress_lib.targets import TABLES
 
 GATHERING = 0.5
 """The share of compressing that gathering statistics takes, where something is gathered."""
@@ -84,7 +85,7 @@ def compress_model(
         for done in members:
             matrices[done.record.names[0]] = done.matrix
             yield done
-    return with_matrices(model, matrices)
+    return with_matrices(model, matrices, _input_only(assignments))
 
 
 def compress_at_once(
@@ -104,11 +105,25 @@ def compress_at_once(
             return done, end.value
 
 
-def with_matrices(model: LanguageModel, matrices: dict[str, CompressedMatrix]) -> LanguageModel:
-    """Return a clone of a model in which some weights are compressed."""
+def with_matrices(
+    model: LanguageModel,
+    matrices: dict[str, CompressedMatrix],
+    input_only: Collection[str] = (),
+) -> LanguageModel:
+    """Return a clone of a model in which some weights are compressed; see `install`."""
     module = clone(model.module)
-    install(module, model.sites, matrices, model.dtype)
+    install(module, model.sites, matrices, model.dtype, input_only)
     return replace(model, module=module)
+
+
+def _input_only(assignments: Sequence[Assignment]) -> set[str]:
+    """Return the tied tables of which only the input end is replaced."""
+    return {
+        target.name
+        for assignment in assignments
+        for target in assignment.targets
+        if assignment.rule.tie == "input" and target.tied
+    }
 
 
 def _compress(
@@ -132,6 +147,7 @@ def _compress(
     nbytes = shared_out(parts)
     if sum(nbytes) > assignment.budget or whole.shape != tuple(weight.shape):
         raise AssertionError(f"{assignment.method.name} broke its budget or shape")
+    beside = _input_only([assignment])
     done = []
     for site, matrix, size in zip(members, parts, nbytes, strict=True):
         errors = row_errors(read_weight(model.module, site, model.dtype), matrix)
@@ -144,10 +160,11 @@ def _compress(
             matrix,
             errors,
             counts=counts,
-            nbytes=size,
+            # Where the output keeps the original, both are stored.
+            nbytes=size + (site.target.nbytes if site.target.name in beside else 0),
             seconds=seconds,
         )
-        direction = direction_record(model, site.target, errors, counts)
+        direction = direction_record(model.tokenizer, site.target, errors, counts)
         done.append(Compressed(record, matrix, direction))
     return done
 
@@ -198,7 +215,8 @@ def _statistics(
         def measure(matrix: CompressedMatrix) -> float:
             parts = _take_apart(assignment, matrix)
             names = [target.name for target in assignment.targets]
-            trial = with_matrices(model, dict(zip(names, parts, strict=True)))
+            matrices = dict(zip(names, parts, strict=True))
+            trial = with_matrices(model, matrices, _input_only([assignment]))
             return perplexity(trial, text.selection)
 
         found = replace(found, perplexity=measure)

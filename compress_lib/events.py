@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compress_lib.results import DirectionRecord, RunRecord, TargetRecord, TextRecord
+from compress_lib.results import DirectionRecord, FillRecord, RunRecord, TargetRecord, TextRecord
 
 if TYPE_CHECKING:
     from compress_lib.evaluation.likelihood import Comparison
@@ -40,6 +40,13 @@ class TextWritten(Event):
     """Both models continued a prompt."""
 
     text: TextRecord
+
+
+@dataclass(frozen=True)
+class MaskFilled(Event):
+    """Both models filled in the masks of a prompt."""
+
+    fill: FillRecord
 
 
 @dataclass(frozen=True)

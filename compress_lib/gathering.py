@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from compress_lib.architecture import Site, clone, split_like, torch_layout
 from compress_lib.calibration import GATHERED, GRADIENTS, MOMENTS, Statistics
 from compress_lib.errors import CompressionError
+from compress_lib.evaluation.examples import Example, as_example
+from compress_lib.evaluation.likelihood import predict
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.statistics_cache import StatisticsCache
@@ -34,26 +37,41 @@ Sums = dict[str, dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration text as token blocks; empty where nothing needs it."""
+    """Calibration text; empty where nothing needs it.
+
+    Attributes:
+        blocks: Tokens `[length]` as a model is given them.
+        examples: What a masked model has to predict in each; empty for a causal one, which
+            predicts every next token.
+    """
 
     blocks: tuple[Tensor, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def ids(self) -> Tensor:
-        """All tokens, one after the other."""
-        return torch.cat(self.blocks) if self.blocks else torch.empty(0, dtype=torch.long)
+        """All tokens whose rows of a token table are read, one after the other."""
+        # A masked model reads its mask's row more often than any other.
+        used = [example.used for example in self.examples] or self.blocks
+        return torch.cat(list(used)) if used else torch.empty(0, dtype=torch.long)
 
     @property
-    def selection(self) -> list[Tensor]:
-        """The first blocks, as many as `SELECTION_TOKENS` fill."""
-        ids = self.ids[:SELECTION_TOKENS]
-        return [ids] if len(ids) >= 2 else []
+    def selection(self) -> list[Example]:
+        """The first part, with about `SELECTION_TOKENS` predictions at most."""
+        if not self.examples:
+            ids = self.ids[:SELECTION_TOKENS]
+            return [as_example(ids)] if len(ids) >= 2 else []
+        counts = accumulate(len(example.labels) for example in self.examples)
+        fitting = [count <= SELECTION_TOKENS for count in counts]
+        return list(self.examples[: max(1, sum(fitting))])
 
     @property
-    def examples(self) -> list[Tensor]:
-        """The blocks in pieces of `EXAMPLE_TOKENS`."""
-        pieces = [piece for block in self.blocks for piece in block.split(EXAMPLE_TOKENS)]
-        return [piece for piece in pieces if len(piece) >= 2]
+    def pieces(self) -> list[Example]:
+        """The examples of the Fisher information: lines, or blocks in pieces of their length."""
+        if self.examples:
+            return list(self.examples)
+        found = [piece for block in self.blocks for piece in block.split(EXAMPLE_TOKENS)]
+        return [as_example(piece) for piece in found if len(piece) >= 2]
 
 
 def gather(
@@ -112,7 +130,7 @@ def _passes(
     for kind, names in GRADIENTS.items():
         at_weights = set().union(*(missing.get(name, set()) for name in names))
         if at_weights:
-            plans.append(partial(_gradients, model, _sites(model, at_weights), text.examples, kind))
+            plans.append(partial(_gradients, model, _sites(model, at_weights), text.pieces, kind))
     for index, plan in enumerate(plans):
         yield plan(span(progress, index / len(plans), (index + 1) / len(plans)))
 
@@ -152,7 +170,7 @@ def _moments(
         for index, block in enumerate(blocks):
             progress(index / len(blocks), "Reading calibration text: inputs of the layers")
             latest.clear()
-            module(block.to(model.device)[None], use_cache=False)
+            module(block.to(model.device)[None])
             rows += len(block)
     found: Sums = {}
     for name, path in readers.items():
@@ -175,7 +193,7 @@ def _reader(module: nn.Module, site: Site) -> str:
 def _gradients(
     model: LanguageModel,
     sites: Sequence[Site],
-    examples: Sequence[Tensor],
+    examples: Sequence[Example],
     kind: str,
     progress: Progress,
 ) -> Sums:
@@ -204,11 +222,11 @@ def _gradients(
             weight = _own_parameter(module, members[0])
             hook = weight.register_post_accumulate_grad_hook(partial(reduce, members))
             hooks.callback(hook.remove)
-        for index, ids in enumerate(examples):
+        for index, example in enumerate(examples):
             progress(index / len(examples), "Reading calibration text: gradients of the weights")
-            given = ids.to(model.device)
-            logits = module(given[None], use_cache=False).logits[0, :-1].float()
-            losses = nn.functional.cross_entropy(logits, given[1:], reduction="none")
+            logits = predict(replace(model, module=module), example).float()
+            labels = example.labels.to(logits.device)
+            losses = nn.functional.cross_entropy(logits, labels, reduction="none")
             value = losses.sum() if kind == "likelihood" else (-losses).exp().mean()
             value.backward()
     return {

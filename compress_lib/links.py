@@ -50,6 +50,7 @@ def from_query(query: str) -> Plan:
             corpus=values["text"],
             tokens=values["tokens"],  # type: ignore[arg-type]
             context=values["context"],  # type: ignore[arg-type]
+            protocol=values["protocol"],
         ),
         calibration=TextSpec(
             corpus=values["calibration"],
@@ -69,6 +70,7 @@ def _values(plan: Plan) -> dict[str, str | int | float]:
         "text": plan.evaluation.corpus,
         "tokens": plan.evaluation.tokens,
         "context": plan.evaluation.context,
+        "protocol": plan.evaluation.protocol,
         "calibration": plan.calibration.corpus,
         "calibration_tokens": plan.calibration.tokens,
         "new_tokens": plan.generation.max_new_tokens,

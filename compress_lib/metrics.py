@@ -52,14 +52,14 @@ METRICS: dict[str, Metric] = {
             "nats",
             True,
             "Mean over tokens of Σ p ln(p ÷ q), p the baseline's and q the compressed model's "
-            "next-token probabilities.",
+            "probabilities of the next token, or of a hidden one.",
         ),
         Metric(
             "top1",
             "Same first choice",
             "%",
             False,
-            "How often both models find the same next token likeliest.",
+            "How often both models find the same token likeliest.",
         ),
         Metric(
             "direction_error",

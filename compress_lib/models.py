@@ -1,4 +1,4 @@
-"""A language model with its tokenizer, and where it came from."""
+"""A language model, causal or masked, with its tokenizer, and where it came from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from compress_lib.architecture import Site, find_sites
 from compress_lib.errors import CompressionError, ModelUnavailableError, unknown_name
+from compress_lib.kinds import Kind, auto_class, kind_of, unused_positions
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.sources import Weights, locate
 from compress_lib.sources.base import reason_of
@@ -25,7 +26,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A loaded causal model; never changed after loading.
+    """A loaded model; never changed after loading.
 
     Attributes:
         module: The transformers model, in evaluation mode.
@@ -34,6 +35,7 @@ class LanguageModel:
         source: Where the weights came from, in words.
         revision: The exact version of the weights.
         dtype: The type of the checkpoint's numbers; computation may be wider.
+        kind: `causal` predicts the next token, `masked` the ones that are hidden.
     """
 
     module: PreTrainedModel
@@ -42,6 +44,7 @@ class LanguageModel:
     source: str
     revision: str
     dtype: torch.dtype
+    kind: Kind = "causal"
 
     @property
     def device(self) -> torch.device:
@@ -57,7 +60,7 @@ class LanguageModel:
     def max_context(self) -> int | None:
         """The longest text it was made for, in tokens, if it says so."""
         limit = getattr(self.module.config, "max_position_embeddings", None)
-        return int(limit) if limit else None
+        return int(limit) - unused_positions(self.module) if limit else None
 
     @cached_property
     def sites(self) -> list[Site]:
@@ -134,29 +137,20 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
     # The lab reports progress itself.
     logging.disable_progress_bar()
     folder = Path(weights.folder)
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    kind: Kind = "causal"
     try:
         config = AutoConfig.from_pretrained(folder, **safe)
+        kind = kind_of(config)
         stored = _stored_type(folder, config)
-        both: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32 if device.type == "cpu" else stored,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **safe,
-        )
-        module, found = both
-        # transformers would fill these with random numbers and go on.
-        wrong = [*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])]
-        if wrong:
-            raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
+        dtype = torch.float32 if device.type == "cpu" else stored
+        module = _read_module(folder, kind, dtype, safe)
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
     except (
         OSError,
@@ -169,12 +163,33 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
         StrictDataclassError,
     ) as error:
         raise ModelUnavailableError(
-            f"{model} could not be loaded as a causal language model with safetensors weights: "
+            f"{model} could not be loaded as a {kind} language model with safetensors weights: "
             f"{reason_of(error)}"
         ) from error
     module.to(device)
     module.eval().requires_grad_(False)
-    return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored)
+    return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored, kind)
+
+
+def _read_module(folder: Path, kind: Kind, dtype: torch.dtype, safe: dict[str, Any]) -> Any:
+    """Read a model with every weight that its configuration asks for.
+
+    Raises:
+        ValueError: A weight is missing, or has another shape.
+    """
+    both: Any = auto_class(kind).from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **safe,
+    )
+    # transformers would fill these with random numbers and go on.
+    wrong = [*both[1]["missing_keys"], *(key for key, *_ in both[1]["mismatched_keys"])]
+    if wrong:
+        raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
+    return both[0]
 
 
 def _stored_type(folder: Path, config: Any) -> torch.dtype:

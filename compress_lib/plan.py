@@ -15,6 +15,30 @@ from typing import Any, ClassVar
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.methods import Method, OptionValue, build_method
+from compress_lib.text_spec import (
+    AUTOMATIC,
+    MAX_TEXT,
+    OWN_TEXT,
+    PROTOCOLS,
+    STRICT,
+    USUAL_PROTOCOLS,
+    TextSpec,
+)
+
+__all__ = [
+    "AUTOMATIC",
+    "DENSE",
+    "MAX_PROMPT",
+    "MAX_TEXT",
+    "OWN_TEXT",
+    "PROTOCOLS",
+    "TIES",
+    "USUAL_PROTOCOLS",
+    "Generation",
+    "Plan",
+    "Rule",
+    "TextSpec",
+]
 
 DENSE = "dense"
 """The word for a target that is left as it is."""
@@ -22,16 +46,17 @@ DENSE = "dense"
 GROUPINGS = ("separated", "concatenated")
 ORIENTATIONS = ("automatic", "rows", "columns")
 
-STRICT: Any = {"extra": "forbid"}
-"""For pydantic, which reads plans: a field that no plan has is an error."""
-
 SCHEMA = 1
 """Part of every key: raised when the same plan would give other numbers, as it does when the
 default of an option changes."""
 
+TIES = ("both", "input")
+"""Which ends of a weight that embedding and output share a rule replaces."""
+
+WORDS = {"group": GROUPINGS, "orientation": ORIENTATIONS, "tie": TIES}
+"""The fields of a rule that are words, with those allowed."""
+
 MAX_PROMPT = 2_000
-MAX_TEXT = 200_000
-OWN_TEXT = "own"
 DEFAULT_PROMPT = "The old lighthouse keeper opened the door and"
 
 
@@ -49,6 +74,9 @@ class Rule:
         window: Layers in a concatenated group; 0 takes all layers.
         orientation: Whether `rows` or `columns` are the data; `automatic` takes what leaves the
             larger rank or latent within the budget.
+        tie: Of a table that input and output share, `both` ends read the compressed one; with
+            `input` the output keeps the original beside it, which makes the model bigger, as
+            Bałazy et al. 2021 measured.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -60,15 +88,16 @@ class Rule:
     group: str = "separated"
     window: int = 0
     orientation: str = "automatic"
+    tie: str = "both"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("group", GROUPINGS), ("orientation", ORIENTATIONS)):
+        for name, allowed in WORDS.items():
             if getattr(self, name) not in allowed:
                 raise unknown_name(name, str(getattr(self, name)), allowed)
         object.__setattr__(self, "window", check_integer("window", self.window, minimum=0))
         if self.method == DENSE:
-            object.__setattr__(self, "keep", 1.0)
-            object.__setattr__(self, "options", {})
+            for name, value in (("keep", 1.0), ("options", {}), ("tie", "both")):
+                object.__setattr__(self, name, value)
             return
         keep = check_number("keep", self.keep)
         if not 0 < keep <= 1:
@@ -114,37 +143,6 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSpec:
-    """Which text, how much of it, and in what pieces.
-
-    Attributes:
-        corpus: A name of `CORPORA`, the path of a text file, or `own`.
-        tokens: The first so many tokens; for calibration, at most so many.
-        context: Tokens in a block; nothing is carried from one block to the next.
-        text: The text itself, where the corpus is `own`.
-        digest: SHA-256 of the text, filled in when it is read.
-    """
-
-    __pydantic_config__: ClassVar[Any] = STRICT
-
-    corpus: str = "prose"
-    tokens: int = 2048
-    context: int = 512
-    text: str | None = None
-    digest: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tokens", check_integer("tokens", self.tokens, minimum=2))
-        object.__setattr__(self, "context", check_integer("context", self.context, minimum=2))
-        if self.corpus == OWN_TEXT and not (self.text or "").strip():
-            raise CompressionError("The text of your own is empty: paste some, or name a corpus.")
-        if len(self.text or "") > MAX_TEXT:
-            raise CompressionError(
-                f"The text has {len(self.text or ''):,} characters; at most {MAX_TEXT:,} are used."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Generation:
     """How both models write.
 
@@ -177,8 +175,8 @@ class Plan:
     model: str = DEFAULT_MODEL
     revision: str | None = None
     rules: tuple[Rule, ...] = (Rule(pattern="embedding", method="frequency_svd", keep=0.5),)
-    evaluation: TextSpec = TextSpec()
-    calibration: TextSpec = TextSpec(tokens=32_768)
+    evaluation: TextSpec = field(default_factory=TextSpec)
+    calibration: TextSpec = field(default_factory=lambda: TextSpec(tokens=32_768))
     prompts: tuple[str, ...] = (DEFAULT_PROMPT,)
     generation: Generation = Generation()
     seed: int = 0
@@ -208,6 +206,9 @@ class Plan:
             # A text that was read is known by its digest, wherever the file lies.
             if text["digest"]:
                 text |= {"corpus": None, "text": None}
+            # Each kind of model has one that is usual, and the other kind's is refused.
+            if text["protocol"] in (AUTOMATIC, *USUAL_PROTOCOLS.values()):
+                del text["protocol"]
         canonical["schema"] = SCHEMA
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ import platform
 import torch
 
 from compress_lib.corpora import Text
+from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison
 from compress_lib.models import LanguageModel
 from compress_lib.results import PerplexityRecord
@@ -36,12 +37,13 @@ def environment(model: LanguageModel) -> dict[str, str]:
 def perplexity_record(
     model: LanguageModel,
     comparison: Comparison,
-    blocks: list[torch.Tensor],
+    examples: list[Example],
     context: int,
     text: Text,
+    protocol: str,
 ) -> PerplexityRecord:
     """Return both perplexities with all that makes them comparable."""
-    predicted = [str(model.tokenizer.decode(block[1:].tolist())) for block in blocks]
+    predicted = [str(model.tokenizer.decode(example.labels.tolist())) for example in examples]
     nbytes = max(sum(len(piece.encode()) for piece in predicted), 1)
     return PerplexityRecord(
         baseline=comparison.baseline.value,
@@ -50,11 +52,12 @@ def perplexity_record(
         compressed_stderr=comparison.compressed.stderr,
         ratio=comparison.ratio.value,
         ratio_stderr=comparison.ratio.stderr,
-        tokens=sum(len(block) for block in blocks),
+        tokens=sum(len(example.ids) for example in examples),
         predictions=comparison.predictions,
         context=context,
         corpus=text.name,
         digest=text.digest,
+        protocol=protocol,
         baseline_bits_per_byte=comparison.nll("baseline") / NATS_PER_BIT / nbytes,
         compressed_bits_per_byte=comparison.nll("compressed") / NATS_PER_BIT / nbytes,
     )

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from compress_lib.allocation import TABLES, Assignment
-from compress_lib.evaluation.direction import EDGES, RowErrors, histogram, summarize
+from compress_lib.allocation import Assignment
+from compress_lib.evaluation.direction import RowErrors, summarize
 from compress_lib.matrices import CompressedMatrix
-from compress_lib.models import LanguageModel
-from compress_lib.results import DirectionRecord, TargetRecord, TokenError
+from compress_lib.results import TargetRecord
 from compress_lib.targets import Target
-
-TOKENS_LISTED = 25
 
 
 def shared_out(parts: Sequence[CompressedMatrix]) -> list[int]:
@@ -77,33 +74,4 @@ def target_record(
         group=assignment.name if len(assignment.targets) > 1 else None,
         orientation="columns" if assignment.columns else "rows",
         history={name: tuple(values) for name, values in matrix.history.items()},
-    )
-
-
-def direction_record(
-    model: LanguageModel, target: Target, errors: RowErrors, counts: Tensor | None
-) -> DirectionRecord | None:
-    """Return the histogram and the extreme tokens of a token table; None for other weights."""
-    if target.family not in TABLES:
-        return None
-    order = errors.direction.argsort(stable=True).tolist()
-
-    def listed(ids: list[int]) -> tuple[TokenError, ...]:
-        return tuple(
-            TokenError(
-                id=row,
-                token=str(model.tokenizer.decode([row])) if row < len(model.tokenizer) else "",
-                error=float(errors.direction[row]),
-                count=int(counts[row]) if counts is not None else None,
-            )
-            for row in ids
-        )
-
-    return DirectionRecord(
-        target=target.name,
-        edges=EDGES,
-        counts=histogram(errors.direction),
-        control_counts=histogram(errors.control),
-        worst=listed(order[::-1][:TOKENS_LISTED]),
-        best=listed(order[:TOKENS_LISTED]),
     )

@@ -31,6 +31,7 @@ class PerplexityRecord:
     """Both models on the same tokens; standard errors over blocks, None with a single block.
 
     `ratio` is compressed ÷ baseline, and `ratio_stderr` comes from differences block by block.
+    `protocol` is one of `plan.PROTOCOLS`; masked models have lines in the place of blocks.
     """
 
     baseline: float
@@ -46,6 +47,7 @@ class PerplexityRecord:
     digest: str
     baseline_bits_per_byte: float
     compressed_bits_per_byte: float
+    protocol: str = "causal"
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,24 @@ class TextRecord:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """A token that a model puts in the place of a mask; `mask` counts a prompt's from 0."""
+
+    mask: int
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class FillRecord:
+    """The likeliest tokens of both models for each mask of a prompt, best first."""
+
+    prompt: str
+    baseline: tuple[Prediction, ...]
+    compressed: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run: what was asked, what was found, where and how long it took."""
 
@@ -175,6 +195,7 @@ class RunRecord:
     text: tuple[TextRecord, ...]
     seconds: dict[str, float]
     environment: dict[str, str]
+    fills: tuple[FillRecord, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""
@@ -248,7 +269,8 @@ def describe(record: RunRecord) -> str:
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
-        parts.append(f"{label} {rule['keep']:g} · {_where(record, rule['pattern'])}")
+        end = " (input end only)" if rule.get("tie") == "input" else ""
+        parts.append(f"{label} {rule['keep']:g} · {_where(record, rule['pattern'])}{end}")
     return ", ".join(parts) or "baseline"
 
 

@@ -8,26 +8,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import torch
-
 from compress_lib.allocation import Assignment, allocate
-from compress_lib.blocks import calibration_blocks, evaluation_blocks
+from compress_lib.blocks import (
+    calibration_blocks,
+    check_protocols,
+    evaluation_blocks,
+    protocol_of,
+)
 from compress_lib.compression import Compressed, compress_model
 from compress_lib.corpora import Text, read_text
+from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
-from compress_lib.events import Event, Finished, Measured, TargetFinished, TextWritten
-from compress_lib.generation import write_both
+from compress_lib.events import Event, Finished, Measured, TargetFinished
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Progress, no_progress, span
+from compress_lib.prompts import WritingListener, answer
 from compress_lib.provenance import environment, perplexity_record
 from compress_lib.results import (
     AgreementRecord,
     ModelRecord,
     RunRecord,
     TargetRecord,
-    TextRecord,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +44,6 @@ MEASURING = 0.6
 """The share that measuring takes of what is left after compressing; writing takes the rest."""
 
 Loader = Callable[[str, str | None, str, Progress], LanguageModel]
-WritingListener = Callable[[str, str, str], None]
-"""Called with a prompt, `baseline` or `compressed`, and that model's text so far."""
 
 
 def default_loader(
@@ -87,8 +88,8 @@ def execute(
         return
     clock.lap("load")
     yield Event(LOADED, f"Loaded {model.id} from {model.source}")
-    blocks = evaluation_blocks(model, plan.evaluation, job.evaluation)
-    text = calibration_blocks(model, plan.calibration, job.calibration, blocks)
+    blocks = evaluation_blocks(model, plan.evaluation, job.evaluation, plan.seed)
+    text = calibration_blocks(model, plan.calibration, job.calibration, blocks, plan.seed)
     clock.lap("calibrate")
 
     ends = _stage_ends(job.assignments)
@@ -99,7 +100,7 @@ def execute(
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
-    texts = yield from _write(model, compressed, plan, span(progress, ends[1], 1.0), writing)
+    answers = yield from answer(model, compressed, plan, span(progress, ends[1], 1.0), writing)
     clock.lap("generate")
 
     record = RunRecord(
@@ -108,13 +109,19 @@ def execute(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         model=ModelRecord(model.id, model.revision, model.source, model.parameters),
         perplexity=perplexity_record(
-            model, comparison, blocks, plan.evaluation.context, job.evaluation
+            model,
+            comparison,
+            blocks,
+            plan.evaluation.context,
+            job.evaluation,
+            protocol_of(model, plan.evaluation),
         ),
         agreement=AgreementRecord(kl=comparison.kl, top1=comparison.top1),
         memory=compare_memory(model, compressed),
         targets=tuple(done.record for done in targets),
         direction=next((done.direction for done in targets if done.direction), None),
-        text=tuple(texts),
+        text=tuple(answers.texts),
+        fills=tuple(answers.fills),
         seconds=clock.seconds,
         environment=environment(model),
     )
@@ -135,6 +142,7 @@ class _Job:
 
 def _prepare(plan: Plan, model: LanguageModel) -> _Job:
     """Read the texts, share out the bytes, and note in the plan what exactly was used."""
+    check_protocols(model, plan.evaluation, plan.calibration)
     evaluation = read_text(plan.evaluation, "evaluation")
     assignments = allocate(plan, model.targets)
     # Token counts also weigh an embedding's direction errors, whatever the method needs.
@@ -189,7 +197,7 @@ def _compress(
 def _measure(
     model: LanguageModel,
     compressed: LanguageModel,
-    blocks: list[torch.Tensor],
+    blocks: list[Example],
     progress: Progress,
     ends: tuple[float, float],
 ) -> Generator[Event, None, Comparison]:
@@ -205,31 +213,6 @@ def _measure(
         message = f"Perplexity {comparison.compressed.value:,.2f} after {index} blocks"
         yield Measured(fraction, message, comparison)
     return comparison
-
-
-def _write(
-    model: LanguageModel,
-    compressed: LanguageModel,
-    plan: Plan,
-    progress: Progress,
-    writing: WritingListener,
-) -> Generator[Event, None, list[TextRecord]]:
-    done: list[TextRecord] = []
-    steps, total = 0, 2 * plan.generation.max_new_tokens * len(plan.prompts)
-    for prompt in plan.prompts:
-
-        def listen(which: str, text: str, prompt: str = prompt) -> None:
-            nonlocal steps
-            steps += 1
-            progress(steps / total, "Both models write")
-            writing(prompt, which, text)
-
-        progress(steps / total, "Both models write")
-        done.append(
-            write_both(model, compressed, prompt, plan.generation, seed=plan.seed, listener=listen)
-        )
-        yield TextWritten(1.0, "Both models wrote", done[-1])
-    return done
 
 
 def _target_line(record: TargetRecord) -> str:

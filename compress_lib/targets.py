@@ -27,6 +27,9 @@ FAMILIES = {
 }
 """The roles a weight can have, with their labels, in the order of the forward pass."""
 
+TABLES = ("embedding", "head")
+"""The families whose rows are tokens."""
+
 
 @dataclass(frozen=True)
 class Target:

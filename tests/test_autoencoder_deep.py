@@ -135,8 +135,8 @@ def test_the_length_of_least_squares_has_the_smaller_error_and_the_same_directio
     given = rows()
     options = {**DEEP, "power_l1": 0.0}
     exact, least = (compress(given, **options, length=how) for how in ("exact", "least_squares"))
-    errors = [direction_error(given, matrix.dense()) for matrix in (exact, least)]
-    assert torch.allclose(*errors, atol=2e-3)
+    one, two = (direction_error(given, matrix.dense()) for matrix in (exact, least))
+    assert torch.allclose(one, two, atol=2e-3)
     assert (given - least.dense()).norm() < (given - exact.dense()).norm()
 
 

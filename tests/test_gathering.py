@@ -123,7 +123,7 @@ def test_the_papers_variant_is_the_gradient_of_the_mean_probability() -> None:
 
 def test_long_blocks_are_cut_into_examples() -> None:
     blocks = (torch.arange(300), torch.arange(129))
-    assert [len(piece) for piece in Calibration(blocks).examples] == [128, 128, 44, 128]
+    assert [len(piece.ids) for piece in Calibration(blocks).pieces] == [128, 128, 44, 128]
 
 
 def test_the_model_stays_as_it_was_and_no_hook_is_left() -> None:

@@ -8,9 +8,18 @@ from typing import Any
 
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from compress_lib.kinds import auto_class
 from compress_lib.models import LanguageModel
 
 VOCABULARY = 320
@@ -81,11 +90,64 @@ CONFIGURATIONS: dict[str, Callable[[], transformers.PreTrainedConfig]] = {
 """One configuration for each way in which causal models keep their weights."""
 
 
+MASKED_TOKENS = ("<pad>", "<s>", "</s>")
+
+
+def _masked_sizes(**more: Any) -> dict[str, Any]:
+    # Padding is a token of its own: the tokens of a text must have all their positions.
+    return _sizes(bos_token_id=1, eos_token_id=2, pad_token_id=0) | more
+
+
+def _distilbert() -> transformers.PreTrainedConfig:
+    return transformers.DistilBertConfig(
+        vocab_size=VOCABULARY, dim=32, hidden_dim=64, n_layers=2, n_heads=4,
+        max_position_embeddings=128, pad_token_id=0,
+    )  # fmt: skip
+
+
+MASKED: dict[str, Callable[[], transformers.PreTrainedConfig]] = {
+    "bert": lambda: transformers.BertConfig(**_masked_sizes()),
+    "roberta": lambda: transformers.RobertaConfig(**_masked_sizes(max_position_embeddings=129)),
+    "distilbert": _distilbert,
+    "modernbert": lambda: transformers.ModernBertConfig(
+        **_masked_sizes(cls_token_id=1, sep_token_id=2, local_attention=32)
+    ),
+}
+"""One configuration for each way in which masked models keep their weights."""
+
+
+def masked_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer that puts special tokens around a text and knows a mask."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        # The mask takes the place of a word with the space before it.
+        special_tokens=[*MASKED_TOKENS, AddedToken("<mask>", lstrip=True, special=True)],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    text = (PROSE / "prose_calibration.txt").read_text(encoding="utf-8")
+    tokenizer.train_from_iterator([text], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> $B </s>",
+        special_tokens=[("<s>", 1), ("</s>", 2)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", cls_token="<s>", sep_token="</s>",
+        mask_token=AddedToken("<mask>", lstrip=True, special=True),
+    )  # fmt: skip
+
+
 def tiny_module(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
     """A random model in float32 whose weights float16 can represent."""
+    masked = architecture in MASKED
+    config = (MASKED if masked else CONFIGURATIONS)[architecture]()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        module = transformers.AutoModelForCausalLM.from_config(CONFIGURATIONS[architecture]())
+        module = auto_class("masked" if masked else "causal").from_config(config)
         with torch.no_grad():
             for parameter in module.parameters():
                 if parameter.dim() > 1:
@@ -101,12 +163,18 @@ def tiny_model(architecture: str = "llama", seed: int = 0) -> LanguageModel:
     """A random model with its tokenizer, stored in float16."""
     return LanguageModel(
         module=tiny_module(architecture, seed),
-        tokenizer=tiny_tokenizer(),
+        tokenizer=tokenizer_for(architecture),
         id=f"tiny-{architecture}",
         source="made in a test",
         revision="0",
         dtype=torch.float16,
+        kind="masked" if architecture in MASKED else "causal",
     )
+
+
+def tokenizer_for(architecture: str) -> PreTrainedTokenizerFast:
+    """The tokenizer that goes with a tiny model."""
+    return masked_tokenizer() if architecture in MASKED else tiny_tokenizer()
 
 
 def save_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
@@ -114,7 +182,7 @@ def save_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
     module = tiny_module(architecture, seed).half()
     module.config.dtype = torch.float16
     module.save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
+    tokenizer_for(architecture).save_pretrained(folder)
     return folder
 
 

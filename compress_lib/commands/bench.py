@@ -88,11 +88,10 @@ def _speed(options: argparse.Namespace) -> None:
     assigned = allocate(Plan(model=options.model, rules=(rule,)), model.targets)
     _, compressed = compress_at_once(model, assigned, progress=progress)
     rows = []
+    tasks = [("prefill", _prefill, PREFILL_TOKENS), ("decode", _decode, DECODED_TOKENS)]
     with torch.inference_mode():
-        for name, make, tokens in (
-            ("prefill", _prefill, PREFILL_TOKENS),
-            ("decode", _decode, DECODED_TOKENS),
-        ):
+        # A masked model reads, and writes nothing.
+        for name, make, tokens in tasks[: 1 if model.kind == "masked" else 2]:
             dense, small = _by_turns(make(model), make(compressed), repeat)
             rows.append(
                 {
@@ -122,7 +121,8 @@ def _prefill(model: LanguageModel) -> Callable[[], object]:
     import torch
 
     ids = torch.arange(PREFILL_TOKENS, device=model.device)[None] % 1000
-    return lambda: model.module(ids, use_cache=False).logits[0, -1, 0].item()
+    uncached = {} if model.kind == "masked" else {"use_cache": False}
+    return lambda: model.module(ids, **uncached).logits[0, -1, 0].item()
 
 
 def _decode(model: LanguageModel) -> Callable[[], object]:

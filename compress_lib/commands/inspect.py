@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         about: dict[str, object] = {
             "id": model.id,
+            "kind": model.kind,
             "revision": model.revision,
             "source": model.source,
             "parameters": model.parameters,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
 from compress_lib.methods import OptionValue, preset_options
 from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
-from compress_lib.results import RunRecord
+from compress_lib.results import Prediction, RunRecord
+
+GROUP_OPTIONS = ("group", "window", "orientation", "tie")
+"""Options that are fields of a rule by the same name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--group", choices=GROUPINGS, help="concatenated: a family's matrices share a basis")
     add("--window", metavar="N", help="layers in a concatenated group; 0 takes all")
     add("--orientation", choices=ORIENTATIONS, help="whether rows or columns are the data")
+    add("--tie", metavar="ENDS", help="both, or input: a tied output keeps its own matrix")
     add("--option", action="append", metavar="KEY=VALUE", help="an option of the method")
     add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
     add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
     add("--tokens", metavar="N", help="tokens to measure on")
     add("--calibration-tokens", metavar="N", help="tokens to choose by, at most")
     add("--context", metavar="N", help="tokens in a block")
-    add("--prompt", action="append", metavar="TEXT", help="what both models continue")
+    add("--protocol", metavar="NAME", help="automatic, causal, whole_word or pseudo")
+    add("--prompt", action="append", metavar="TEXT", help="what both continue, or fill in at ___")
     add("--new-tokens", metavar="N", help="how far they continue it")
     add("--temperature", metavar="F", help="0 takes the likeliest token, above draws")
     add("--seed", metavar="N", help="for everything random")
@@ -99,7 +106,12 @@ def read_plan(options: argparse.Namespace) -> Plan:
             "Say what to do: --method NAME --keep F, or --plan FILE. "
             "For example: --method svd --keep 0.5 --include embedding."
         )
-    evaluation = _given(corpus=options.eval_text, tokens=options.tokens, context=options.context)
+    evaluation = _given(
+        corpus=options.eval_text,
+        tokens=options.tokens,
+        context=options.context,
+        protocol=options.protocol,
+    )
     calibration = _given(corpus=options.calibration_text, tokens=options.calibration_tokens)
     writing = _given(max_new_tokens=options.new_tokens, temperature=options.temperature)
     return replace(
@@ -124,7 +136,7 @@ def write_summary(record: RunRecord) -> None:
         f"perplexity  {format_perplexity(ppl.baseline)}{error(ppl.baseline_stderr)} → "
         f"{format_perplexity(ppl.compressed)}{error(ppl.compressed_stderr)} "
         f"(× {ppl.ratio:.4g}{error(ppl.ratio_stderr)}; {ppl.tokens:,} tokens of {ppl.corpus}, "
-        f"context {ppl.context})"
+        f"context {ppl.context}, protocol {ppl.protocol})"
     )
     write_line(
         f"agreement   KL {record.agreement.kl:.4f} nats, same first choice "
@@ -146,12 +158,25 @@ def write_summary(record: RunRecord) -> None:
         write_line(f"prompt      {text.prompt!r}")
         write_line(f"  baseline   {text.baseline!r}")
         write_line(f"  compressed {text.compressed!r}")
+    for fill in record.fills:
+        write_line(f"prompt      {fill.prompt!r}")
+        write_line(f"  baseline   {_filled(fill.baseline)}")
+        write_line(f"  compressed {_filled(fill.compressed)}")
     write_line(f"took        {format_seconds(sum(record.seconds.values()))}, key {record.key}")
+
+
+def _filled(predictions: Sequence[Prediction]) -> str:
+    """Return the tokens for each mask with their probabilities, masks apart by bars."""
+    masks = groupby(predictions, key=lambda prediction: prediction.mask)
+    return " | ".join(
+        ", ".join(f"{found.token!r} {found.probability:.1%}" for found in group)
+        for _, group in masks
+    )
 
 
 def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if options.method is None and options.keep is None:
-        for name in ("include", "option", "preset", "group", "window", "orientation"):
+        for name in ("include", "option", "preset", *GROUP_OPTIONS):
             if getattr(options, name):
                 raise CompressionError(f"--{name} needs --method and --keep beside it.")
         return ()
@@ -164,7 +189,7 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
         if not equals:
             raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
         pairs[key.strip()] = value.strip()
-    grouping = _given(group=options.group, window=options.window, orientation=options.orientation)
+    grouping = _given(**{name: getattr(options, name) for name in GROUP_OPTIONS})
     rules = [
         Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs, **grouping)
         for pattern in options.include or ["*"]

@@ -1,8 +1,9 @@
 """Perplexity of both models, and how alike their predictions are, on the same tokens.
 
-Perplexity is exp(sum of −ln p ÷ predicted tokens) over disjoint blocks with nothing prepended,
-so that the first token of a block is not predicted. Logits become log-probabilities in float32,
-and sums are kept in float64.
+Perplexity is exp(sum of −ln p ÷ predicted tokens). A causal model is scored on disjoint blocks
+with nothing prepended, so that the first token of a block is not predicted; a masked one on lines
+with hidden words, see `evaluation.masked`. Logits become log-probabilities in float32, and sums
+are kept in float64.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
 import torch
 from torch import Tensor
 
 from compress_lib.errors import CompressionError
+from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.models import LanguageModel
 
 CHUNK = 256
@@ -24,7 +25,7 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class BlockScore:
-    """Sums over the predictions of one block."""
+    """Sums over the predictions of one block or line."""
 
     predictions: int
     baseline_nll: float
@@ -87,9 +88,11 @@ class Comparison:
         if len(sums) < 2:
             return Estimate(value, None)
         # Delta method: the error of exp(m) is exp(m) times the error of m, and blocks are the
-        # independent draws, because tokens of one block depend on each other.
-        means = [s / b.predictions for s, b in zip(sums, self.blocks, strict=True)]
-        return Estimate(value, value * stdev(means) / math.sqrt(len(means)))
+        # independent draws, because tokens of one block depend on each other. Lines have
+        # different numbers of predictions, so m is a ratio of two sums (Cochran 1977, 6.3).
+        residuals = (s - mean * b.predictions for s, b in zip(sums, self.blocks, strict=True))
+        spread = math.sqrt(sum(r * r for r in residuals) * len(sums) / (len(sums) - 1))
+        return Estimate(value, value * spread / self.predictions)
 
 
 def token_blocks(
@@ -122,7 +125,7 @@ def token_blocks(
 def compare(
     baseline: LanguageModel,
     compressed: LanguageModel,
-    blocks: Sequence[Tensor],
+    blocks: Sequence[Tensor | Example],
     tick: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Comparison]:
     """Score both models block by block; each step yields all that is known so far.
@@ -130,7 +133,7 @@ def compare(
     Args:
         baseline: The original.
         compressed: The compressed model.
-        blocks: Token ids.
+        blocks: Examples, or plain blocks `[length]` of token ids for causal models.
         tick: Told the share that is done after each model's pass; may raise `StoppedError`.
 
     Raises:
@@ -138,10 +141,11 @@ def compare(
     """
     scores: list[BlockScore] = []
     for index, block in enumerate(blocks):
-        base_logits, following = _logits(baseline, block)
+        example = as_example(block)
+        base_logits = read_logits(baseline, example)
         tick((index + 0.5) / len(blocks))
-        other_logits, _ = _logits(compressed, block)
-        score = _score_block(base_logits, other_logits, following)
+        other_logits = read_logits(compressed, example)
+        score = _score_block(base_logits, other_logits, example.labels.to(base_logits.device))
         if score is None:
             raise _not_finite(compressed)
         scores.append(score)
@@ -149,15 +153,17 @@ def compare(
         yield Comparison(tuple(scores))
 
 
-def perplexity(model: LanguageModel, blocks: Sequence[Tensor]) -> float:
-    """Return one model's perplexity.
+def perplexity(model: LanguageModel, blocks: Sequence[Tensor | Example]) -> float:
+    """Return one model's perplexity; see `compare` for `blocks`.
 
     Raises:
         CompressionError: Its logits are not finite.
     """
     total, predictions = 0.0, 0
     for block in blocks:
-        logits, following = _logits(model, block)
+        example = as_example(block)
+        logits = read_logits(model, example)
+        following = example.labels.to(logits.device)
         for part, ids in zip(logits.split(CHUNK), following.split(CHUNK), strict=True):
             total += float(torch.nn.functional.cross_entropy(part.float(), ids, reduction="sum"))
         predictions += len(following)
@@ -167,11 +173,27 @@ def perplexity(model: LanguageModel, blocks: Sequence[Tensor]) -> float:
     return math.exp(mean) if mean < 700 else math.inf
 
 
-def _logits(model: LanguageModel, block: Tensor) -> tuple[Tensor, Tensor]:
-    ids = block.to(model.device)
+def read_logits(model: LanguageModel, example: Example) -> Tensor:
+    """Return a model's logits `[predictions, vocabulary]` where an example is predicted."""
     with torch.inference_mode():
-        logits = model.module(ids[None], use_cache=False).logits[0, :-1]
-    return logits, ids[1:]
+        return predict(model, example)
+
+
+def predict(model: LanguageModel, example: Example) -> Tensor:
+    """Do what `read_logits` does, for gradients too."""
+    device = model.device
+    if example.mask is None:
+        # A view: positions of a causal example are all but the last.
+        found = model.module(example.ids[None].to(device), use_cache=False).logits
+        return found[0, : len(example.labels)]  # type: ignore[no-any-return]
+    if not example.singly:
+        found = model.module(example.inputs[None].to(device)).logits
+        return found[0, example.positions.to(device)]  # type: ignore[no-any-return]
+    parts = []
+    for batch, positions in example.copies():
+        found = model.module(batch.to(device)).logits
+        parts.append(found[torch.arange(len(positions)), positions])
+    return torch.cat(parts)
 
 
 def _score_block(base: Tensor, other: Tensor, following: Tensor) -> BlockScore | None:

@@ -15,6 +15,7 @@ from compress_lib.methods.row_weights import (
     normalization_option,
 )
 from compress_lib.progress import Progress, no_progress
+from compress_lib.targets import TABLES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,6 @@ CRITERIA = (
     *("perplexity", "direction_error", "relative_error", "rmse", "mae", "powered_mae"),
     *("loss", "none"),
 )
-TABLES = ("embedding", "head")
 
 P1: dict[str, OptionValue] = {
     "batch_size": 32,

@@ -39,6 +39,7 @@ FIELDS = (
     "own_text",
     "tokens",
     "context",
+    "protocol",
     "calibration",
     "prompt",
     "new_tokens",
@@ -86,6 +87,7 @@ def read(form: Form) -> Plan:
             corpus=_corpus(get("corpus"), own=True),
             tokens=_limited("Tokens", get("tokens"), "evaluation_tokens"),
             context=get("context"),  # type: ignore[arg-type]
+            protocol=str(get("protocol")),
             text=str(get("own_text") or "") if get("corpus") == OWN_TEXT else None,
         ),
         calibration=TextSpec(corpus=_corpus(get("calibration"), own=False), tokens=32_768),
@@ -118,6 +120,7 @@ def write(plan: Plan) -> Form:
         "own_text": plan.evaluation.text or "",
         "tokens": plan.evaluation.tokens,
         "context": plan.evaluation.context,
+        "protocol": plan.evaluation.protocol,
         "calibration": plan.calibration.corpus,
         "prompt": plan.prompts[0] if plan.prompts else "",
         "new_tokens": plan.generation.max_new_tokens,

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compress_lib.errors import CompressionError
-from compress_lib.events import Event, Finished, Measured, TargetFinished
+from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
 from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord, to_frame
 from compress_lib.ui import controls, render, texts
 from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
+from compress_lib.ui.fills import both_fills
 
 HEARTBEAT = 0.4
 """Seconds between looks at a job that has nothing to tell."""
@@ -101,7 +102,8 @@ def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
             update = Update(update.status, update.log, writing)
         elif isinstance(note, Event):
             _tell(watch, note)
-            update = Update(update.status, "\n".join(watch.lines[-MAX_LOG:]), update.writing)
+            filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
+            update = Update(update.status, "\n".join(watch.lines[-MAX_LOG:]), filled)
         try:
             note = job.notes.get_nowait()
         except queue.Empty:
@@ -150,13 +152,18 @@ def comparable(records: Sequence[RunRecord], like: RunRecord | None) -> list[Run
 
 def _measured_on(record: RunRecord) -> tuple[object, ...]:
     ppl = record.perplexity
-    return (record.model.id, record.model.revision, ppl.digest, ppl.tokens, ppl.context)
+    # The seed decides which words are hidden.
+    seed = record.plan.get("seed") if ppl.protocol == "whole_word" else None
+    text = (ppl.digest, ppl.tokens, ppl.context, ppl.protocol, seed)
+    return (record.model.id, record.model.revision, *text)
 
 
 def first_plan(query: str) -> tuple[Plan, str | None]:
     """Return the plan of a link, and what is wrong with the link, if anything."""
     try:
         plan = Plan.from_query(query)
+        if any(rule.tie != "both" for rule in plan.rules):
+            raise CompressionError(texts.TIE_LINK)
         return controls.read(controls.write(plan)), None
     except CompressionError as error:
         return Plan(), str(error)

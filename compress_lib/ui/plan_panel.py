@@ -193,6 +193,12 @@ def _measure(made: dict[str, Any], shown: controls.Form) -> None:
         made["context"] = gr.Number(
             shown.values["context"], label=texts.CONTEXT, precision=0, min_width=80
         )
+    made["protocol"] = gr.Dropdown(
+        [(label, name) for name, label in texts.PROTOCOL_CHOICES.items()],
+        value=shown.values["protocol"],
+        label=texts.PROTOCOL,
+        elem_id="protocol",
+    )
     made["calibration"] = gr.Dropdown(
         corpora,
         value=shown.values["calibration"],
@@ -205,6 +211,7 @@ def _writing(made: dict[str, Any], shown: controls.Form) -> None:
     made["prompt"] = gr.Textbox(
         shown.values["prompt"],
         label=texts.PROMPT,
+        info=texts.PROMPT_INFO,
         lines=2,
         max_length=MAX_PROMPT,
         elem_id="prompt",

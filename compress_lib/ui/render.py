@@ -195,7 +195,7 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
         share = memory.compressed_bytes / memory.baseline_bytes
         return f"{value:.0f} MB", "", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
     if name == "top1":
-        return f"{value:.1f} %", "", "of next tokens"
+        return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
     if name == "kl":
         return f"{value:.3f}", "", "nats a token"
     table = next(t for t in record.targets if t.family in ("embedding", "head"))

@@ -12,6 +12,7 @@ from compress_lib.landmarks import load_landmarks
 from compress_lib.results import RunRecord, describe
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.fills import both_fills
 from compress_lib.ui.scripts import FIT
 
 SHOWN = (
@@ -101,7 +102,7 @@ def show(engine: Engine, keys: Any, current: RunRecord | None) -> dict[str, Any]
         "provenance": render.legend(plots.frontier_legend([*landmarks, *own]))
         + render.provenance(landmarks),
         "runs": render.run_rows([*own, *landmarks]),
-        "text": render.both_texts(current.text),
+        "text": render.both_texts(current.text) + both_fills(current.fills),
         "direction": plots.direction_histogram([current, *beside], texts.NO_DIRECTION),
         "overlay": gr.update(choices=menu, value=[r.key for r in beside]),
         "worst": render.token_rows(direction.worst) if direction else [],

@@ -38,8 +38,16 @@ CALIBRATION = "Text to choose by"
 CALIBRATION_INFO = "Token counts and the best epoch come from here, never from the text above."
 TOKENS = "Tokens"
 CONTEXT = "Context"
+PROTOCOL = "How perplexity is measured"
+PROTOCOL_CHOICES = {
+    "automatic": "As is usual for the model",
+    "causal": "Every next token (causal models)",
+    "whole_word": "15 % of the words hidden (masked models)",
+    "pseudo": "Every token hidden once (masked models; slow)",
+}
 WRITING = "What both models write"
 PROMPT = "Beginning of a text"
+PROMPT_INFO = "A masked model fills in [MASK] or ___; without one, the end."
 NEW_TOKENS = "New tokens"
 TEMPERATURE = "Temperature"
 TEMPERATURE_INFO = "0 takes the likeliest token."
@@ -112,8 +120,13 @@ MATRIX_HEADERS = (
     "Seconds",
 )
 TEXT_HELP = (
-    "Same beginning, same seed. The shaded part is common to both; the mark is where they part."
+    "Same beginning, same seed. The shaded part is common to both; the mark is where they part. A "
+    "masked model writes nothing: shown is what each finds likeliest in the place of a mask."
 )
+MASK_NUMBER = "Mask {number}"
+FILL_HEADERS = ("Token", "Probability")
+PREDICTED = {"causal": "of next tokens"}
+HIDDEN = "of hidden tokens"
 BASELINE = "Baseline"
 COMPRESSED = "Compressed"
 NEVER_PART = "Both models wrote the same."
@@ -138,5 +151,9 @@ HUB_FORM = (
 )
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
+TIE_LINK = (
+    "The link compresses only one end of a tied table. This page compresses both; on the command "
+    "line that is compress-lab run --tie input."
+)
 NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
 TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
