@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,17 +15,19 @@ from compress_lib.compression import Compressed, compress_model
 from compress_lib.corpora import Text, read_text
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
+from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.events import Event, Finished, Measured, TargetFinished, TextWritten
 from compress_lib.generation import write_both
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
-from compress_lib.progress import Progress, no_progress, span
+from compress_lib.progress import Laps, Progress, no_progress, span
 from compress_lib.provenance import environment, perplexity_record
 from compress_lib.results import (
     AgreementRecord,
     ModelRecord,
     RunRecord,
     TargetRecord,
+    TaskRecord,
     TextRecord,
 )
 
@@ -39,6 +40,9 @@ LOADED = 0.05
 
 MEASURING = 0.6
 """The share that measuring takes of what is left after compressing; writing takes the rest."""
+
+TASKS = 0.5
+"""The share that tasks, if there are any, take of what is left after compressing."""
 
 Loader = Callable[[str, str | None, str, Progress], LanguageModel]
 WritingListener = Callable[[str, str, str], None]
@@ -58,6 +62,8 @@ def execute(
     device: str = "auto",
     store: Store | None = None,
     load: Loader = default_loader,
+    tasks: Sequence[str] = (),
+    task_limit: int | None = None,
     progress: Progress = no_progress,
     writing: WritingListener = lambda prompt, which, text: None,
 ) -> Iterator[Event]:
@@ -68,6 +74,8 @@ def execute(
         device: See `models.choose_device`.
         store: Where finished runs are kept; an answer that exists is given at once.
         load: Gives the model; the page keeps models between runs.
+        tasks: Names of tasks to measure too, see `evaluation.tasks`; no part of the plan's key.
+        task_limit: How many items of each task to take; all if None.
         progress: Told about the parts of long steps; may raise `StoppedError`.
         writing: Told about text while it is written; may raise `StoppedError`.
 
@@ -77,12 +85,15 @@ def execute(
     Raises:
         CompressionError: The plan cannot be run; the message says why. Nothing is kept.
     """
-    clock = _Clock()
+    clock = Laps()
+    if tasks:
+        yield Event(0.0, "Reading the data of the tasks")
+    chosen = load_tasks(tasks, task_limit)
     yield Event(0.0, f"Loading {plan.model}")
     model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
     job = _prepare(plan, model)
     found = store.find(job.plan.key) if store else None
-    if found is not None:
+    if found is not None and chosen.answered_by(found):
         yield Finished(1.0, "This run was made before", found, True, None)
         return
     clock.lap("load")
@@ -91,7 +102,7 @@ def execute(
     text = calibration_blocks(model, plan.calibration, job.calibration, blocks)
     clock.lap("calibrate")
 
-    ends = _stage_ends(job.assignments)
+    ends = _stage_ends(job.assignments, TASKS if chosen.tasks else 0.0)
     targets: list[Compressed] = []
     part = span(progress, LOADED, ends[0])
     parts = compress_model(model, job.assignments, calibration=text, progress=part)
@@ -99,8 +110,11 @@ def execute(
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
-    texts = yield from _write(model, compressed, plan, span(progress, ends[1], 1.0), writing)
+    texts = yield from _write(model, compressed, plan, progress, writing, ends)
     clock.lap("generate")
+    solved = yield from _solve(model, compressed, chosen, span(progress, ends[2], 1.0))
+    if solved:
+        clock.lap("tasks")
 
     record = RunRecord(
         key=job.plan.key,
@@ -117,6 +131,7 @@ def execute(
         text=tuple(texts),
         seconds=clock.seconds,
         environment=environment(model),
+        tasks=tuple(solved),
     )
     if store is not None:
         store.add(record)
@@ -156,11 +171,12 @@ def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) ->
     raise AssertionError("a run ends with Finished")
 
 
-def _stage_ends(assignments: list[Assignment]) -> tuple[float, float]:
-    """Return the shares of the run at which compressing and measuring end."""
+def _stage_ends(assignments: list[Assignment], tasks: float) -> tuple[float, float, float]:
+    """Return the shares of the run at which compressing, measuring and writing end."""
     effort = max((assignment.method.effort for assignment in assignments), default=0.0)
     compressed = LOADED + (1 - LOADED) * effort
-    return compressed, compressed + MEASURING * (1 - compressed)
+    written = compressed + (1 - tasks) * (1 - compressed)
+    return compressed, compressed + MEASURING * (written - compressed), written
 
 
 def _compress(
@@ -191,10 +207,10 @@ def _measure(
     compressed: LanguageModel,
     blocks: list[torch.Tensor],
     progress: Progress,
-    ends: tuple[float, float],
+    ends: tuple[float, float, float],
 ) -> Generator[Event, None, Comparison]:
     comparison = Comparison(())
-    part = span(progress, *ends)
+    part = span(progress, *ends[:2])
     part(0.0, "Measuring perplexity of both models")
 
     def tick(share: float) -> None:
@@ -213,22 +229,34 @@ def _write(
     plan: Plan,
     progress: Progress,
     writing: WritingListener,
+    ends: tuple[float, float, float],
 ) -> Generator[Event, None, list[TextRecord]]:
     done: list[TextRecord] = []
+    part = span(progress, *ends[1:])
     steps, total = 0, 2 * plan.generation.max_new_tokens * len(plan.prompts)
     for prompt in plan.prompts:
 
         def listen(which: str, text: str, prompt: str = prompt) -> None:
             nonlocal steps
             steps += 1
-            progress(steps / total, "Both models write")
+            part(steps / total, "Both models write")
             writing(prompt, which, text)
 
-        progress(steps / total, "Both models write")
+        part(steps / total, "Both models write")
         done.append(
             write_both(model, compressed, prompt, plan.generation, seed=plan.seed, listener=listen)
         )
-        yield TextWritten(1.0, "Both models wrote", done[-1])
+        yield TextWritten(ends[2], "Both models wrote", done[-1])
+    return done
+
+
+def _solve(
+    model: LanguageModel, compressed: LanguageModel, chosen: ChosenTasks, progress: Progress
+) -> Generator[Event, None, list[TaskRecord]]:
+    done = run_tasks(model, compressed, chosen, progress=progress)
+    for record in done:
+        line = f"{record.task}: {record.metric} {record.baseline:.3f} → {record.compressed:.3f}"
+        yield Event(1.0, line)
     return done
 
 
@@ -240,16 +268,3 @@ def _target_line(record: TargetRecord) -> str:
         f"{record.relative_error:.4f}, direction error {record.direction_error.mean:.4f}, "
         f"{record.seconds:.1f} s"
     )
-
-
-class _Clock:
-    """Notes how long each step took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._start = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = round(now - self._start, 3)
-        self._start = now
