@@ -22,13 +22,16 @@ class StoppedError(Exception):
     """The person stopped the work: not a failure, and nothing half-done is kept."""
 
 
-def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> CompressionError:
+def unknown_name(
+    kind: str, given: str, allowed: Iterable[str], *, listed: str | None = None
+) -> CompressionError:
     """Build the error for a name that is not one of `allowed`.
 
     Args:
         kind: What the name stands for, e.g. "method".
         given: The name as it was given.
         allowed: All valid names.
+        listed: What to write in place of all valid names, where they are too many.
 
     Returns:
         An error that names what was given, the nearest valid name, and all valid names.
@@ -36,7 +39,9 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> CompressionEr
     names = list(allowed)
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return CompressionError(f"Unknown {kind} {given!r}.{hint} Allowed: {', '.join(names)}.")
+    return CompressionError(
+        f"Unknown {kind} {given!r}.{hint} Allowed: {listed or ', '.join(names)}."
+    )
 
 
 def check_number(

@@ -25,6 +25,20 @@ def span(progress: Progress, start: float, end: float) -> Progress:
     return part
 
 
+class Laps:
+    """Notes how long each step took, in `seconds`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._start = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """End a step."""
+        now = time.perf_counter()
+        self.seconds[name] = round(now - self._start, 3)
+        self._start = now
+
+
 class TimeLeft:
     """Estimates the seconds left from the share done so far."""
 

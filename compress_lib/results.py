@@ -180,6 +180,19 @@ class FillRecord:
 
 
 @dataclass(frozen=True)
+class TaskRecord:
+    """Both models on one metric of a task; standard errors over items, None where it is no mean."""
+
+    task: str
+    metric: str
+    baseline: float
+    compressed: float
+    baseline_stderr: float | None
+    compressed_stderr: float | None
+    samples: int
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run: what was asked, what was found, where and how long it took."""
 
@@ -196,6 +209,7 @@ class RunRecord:
     seconds: dict[str, float]
     environment: dict[str, str]
     fills: tuple[FillRecord, ...] = ()
+    tasks: tuple[TaskRecord, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""

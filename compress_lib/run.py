@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,10 +19,11 @@ from compress_lib.corpora import Text, read_text
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
+from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.events import Event, Finished, Measured, TargetFinished
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
-from compress_lib.progress import Progress, no_progress, span
+from compress_lib.progress import Laps, Progress, no_progress, span
 from compress_lib.prompts import WritingListener, answer
 from compress_lib.provenance import environment, perplexity_record
 from compress_lib.results import (
@@ -31,6 +31,7 @@ from compress_lib.results import (
     ModelRecord,
     RunRecord,
     TargetRecord,
+    TaskRecord,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ LOADED = 0.05
 
 MEASURING = 0.6
 """The share that measuring takes of what is left after compressing; writing takes the rest."""
+
+TASKS = 0.5
+"""The share that tasks, if there are any, take of what is left after compressing."""
 
 Loader = Callable[[str, str | None, str, Progress], LanguageModel]
 
@@ -59,6 +63,8 @@ def execute(
     device: str = "auto",
     store: Store | None = None,
     load: Loader = default_loader,
+    tasks: Sequence[str] = (),
+    task_limit: int | None = None,
     progress: Progress = no_progress,
     writing: WritingListener = lambda prompt, which, text: None,
 ) -> Iterator[Event]:
@@ -69,6 +75,8 @@ def execute(
         device: See `models.choose_device`.
         store: Where finished runs are kept; an answer that exists is given at once.
         load: Gives the model; the page keeps models between runs.
+        tasks: Names of tasks to measure too, see `evaluation.tasks`; no part of the plan's key.
+        task_limit: How many items of each task to take; all if None.
         progress: Told about the parts of long steps; may raise `StoppedError`.
         writing: Told about text while it is written; may raise `StoppedError`.
 
@@ -78,12 +86,15 @@ def execute(
     Raises:
         CompressionError: The plan cannot be run; the message says why. Nothing is kept.
     """
-    clock = _Clock()
+    clock = Laps()
+    if tasks:
+        yield Event(0.0, "Reading the data of the tasks")
+    chosen = load_tasks(tasks, task_limit)
     yield Event(0.0, f"Loading {plan.model}")
     model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
     job = _prepare(plan, model)
     found = store.find(job.plan.key) if store else None
-    if found is not None:
+    if found is not None and chosen.answered_by(found):
         yield Finished(1.0, "This run was made before", found, True, None)
         return
     clock.lap("load")
@@ -92,7 +103,7 @@ def execute(
     text = calibration_blocks(model, plan.calibration, job.calibration, blocks, plan.seed)
     clock.lap("calibrate")
 
-    ends = _stage_ends(job.assignments)
+    ends = _stage_ends(job.assignments, TASKS if chosen.tasks else 0.0)
     targets: list[Compressed] = []
     part = span(progress, LOADED, ends[0])
     parts = compress_model(model, job.assignments, calibration=text, progress=part)
@@ -100,8 +111,11 @@ def execute(
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
-    answers = yield from answer(model, compressed, plan, span(progress, ends[1], 1.0), writing)
+    answers = yield from answer(model, compressed, plan, span(progress, *ends[1:]), writing)
     clock.lap("generate")
+    solved = yield from _solve(model, compressed, chosen, span(progress, ends[2], 1.0))
+    if solved:
+        clock.lap("tasks")
 
     record = RunRecord(
         key=job.plan.key,
@@ -124,6 +138,7 @@ def execute(
         fills=tuple(answers.fills),
         seconds=clock.seconds,
         environment=environment(model),
+        tasks=tuple(solved),
     )
     if store is not None:
         store.add(record)
@@ -164,11 +179,12 @@ def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) ->
     raise AssertionError("a run ends with Finished")
 
 
-def _stage_ends(assignments: list[Assignment]) -> tuple[float, float]:
-    """Return the shares of the run at which compressing and measuring end."""
+def _stage_ends(assignments: list[Assignment], tasks: float) -> tuple[float, float, float]:
+    """Return the shares of the run at which compressing, measuring and writing end."""
     effort = max((assignment.method.effort for assignment in assignments), default=0.0)
     compressed = LOADED + (1 - LOADED) * effort
-    return compressed, compressed + MEASURING * (1 - compressed)
+    written = compressed + (1 - tasks) * (1 - compressed)
+    return compressed, compressed + MEASURING * (written - compressed), written
 
 
 def _compress(
@@ -199,10 +215,10 @@ def _measure(
     compressed: LanguageModel,
     blocks: list[Example],
     progress: Progress,
-    ends: tuple[float, float],
+    ends: tuple[float, float, float],
 ) -> Generator[Event, None, Comparison]:
     comparison = Comparison(())
-    part = span(progress, *ends)
+    part = span(progress, *ends[:2])
     part(0.0, "Measuring perplexity of both models")
 
     def tick(share: float) -> None:
@@ -215,6 +231,16 @@ def _measure(
     return comparison
 
 
+def _solve(
+    model: LanguageModel, compressed: LanguageModel, chosen: ChosenTasks, progress: Progress
+) -> Generator[Event, None, list[TaskRecord]]:
+    done = run_tasks(model, compressed, chosen, progress=progress)
+    for record in done:
+        line = f"{record.task}: {record.metric} {record.baseline:.3f} → {record.compressed:.3f}"
+        yield Event(1.0, line)
+    return done
+
+
 def _target_line(record: TargetRecord) -> str:
     kept = record.bytes_after / record.bytes_before
     rank = f", rank {record.rank}" if record.rank is not None else ""
@@ -223,16 +249,3 @@ def _target_line(record: TargetRecord) -> str:
         f"{record.relative_error:.4f}, direction error {record.direction_error.mean:.4f}, "
         f"{record.seconds:.1f} s"
     )
-
-
-class _Clock:
-    """Notes how long each step took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._start = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = round(now - self._start, 3)
-        self._start = now

@@ -12,7 +12,7 @@ from typing import Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.output import ProgressLine, write_json, write_line
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, check_integer
 from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
 from compress_lib.methods import OptionValue, preset_options
 from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
@@ -47,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompt", action="append", metavar="TEXT", help="what both continue, or fill in at ___")
     add("--new-tokens", metavar="N", help="how far they continue it")
     add("--temperature", metavar="F", help="0 takes the likeliest token, above draws")
+    add("--tasks", metavar="NAME[,NAME]", help="tasks of lm_eval to measure too, zero-shot")
+    add("--task-limit", metavar="N", help="items of each task, at most")
     add("--seed", metavar="N", help="for everything random")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps")
     add("--out", metavar="FILE", help="where the record goes, as JSON")
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run a plan from the options."""
     plan = read_plan(options)
+    tasks, limit = read_tasks(options.tasks, options.task_limit)
     _check_places(options)
     from compress_lib.checkpoint import save_compressed
     from compress_lib.events import Event, Finished
@@ -69,7 +72,14 @@ def run(options: argparse.Namespace) -> None:
     # A stored record has no model to save, so --save runs again.
     store = None if options.fresh or options.save else Store()
     last: Event | None = None
-    for last in execute(plan, device=options.device, store=store, progress=progress):
+    for last in execute(
+        plan,
+        device=options.device,
+        store=store,
+        tasks=tasks,
+        task_limit=limit,
+        progress=progress,
+    ):
         progress.line(last.fraction, last.message)
     assert isinstance(last, Finished)
     if options.save and last.compressed is not None:
@@ -124,6 +134,22 @@ def read_plan(options: argparse.Namespace) -> Plan:
     )
 
 
+def read_tasks(names: str | None, limit: str | None) -> tuple[tuple[str, ...], int | None]:
+    """Return the names of tasks, each once, and how many items of each to take.
+
+    Raises:
+        CompressionError: There is no name, or the limit is not a whole number above 0.
+    """
+    if names is None:
+        if limit is not None:
+            raise CompressionError("--task-limit needs --tasks beside it.")
+        return (), None
+    found = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not found:
+        raise CompressionError("--tasks names no task; for example: --tasks lab_sense,lab_grammar.")
+    return found, None if limit is None else check_integer("--task-limit", limit, minimum=1)
+
+
 def write_summary(record: RunRecord) -> None:
     """Write what a person wants to know first."""
     ppl, memory = record.perplexity, record.memory
@@ -154,6 +180,12 @@ def write_summary(record: RunRecord) -> None:
             f"direction   mean {direction.mean:.4f}, median {direction.p50:.4f}, 95 % below "
             f"{direction.p95:.4f} (1 − cos, {target.names[0]})"
         )
+    for task in record.tasks:
+        write_line(
+            f"task        {task.task}, {task.metric} "
+            f"{task.baseline:.3f}{_error(task.baseline_stderr)} → "
+            f"{task.compressed:.3f}{_error(task.compressed_stderr)} ({task.samples} items)"
+        )
     for text in record.text:
         write_line(f"prompt      {text.prompt!r}")
         write_line(f"  baseline   {text.baseline!r}")
@@ -172,6 +204,10 @@ def _filled(predictions: Sequence[Prediction]) -> str:
         ", ".join(f"{found.token!r} {found.probability:.1%}" for found in group)
         for _, group in masks
     )
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f" ± {value:.3f}"
 
 
 def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
