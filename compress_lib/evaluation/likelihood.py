@@ -145,10 +145,7 @@ def compare(
         base_logits = read_logits(baseline, example)
         tick((index + 0.5) / len(blocks))
         other_logits = read_logits(compressed, example)
-        score = _score_block(base_logits, other_logits, example.labels.to(base_logits.device))
-        if score is None:
-            raise _not_finite(compressed)
-        scores.append(score)
+        scores.append(score(compressed, base_logits, other_logits, example))
         tick((index + 1) / len(blocks))
         yield Comparison(tuple(scores))
 
@@ -171,6 +168,18 @@ def perplexity(model: LanguageModel, blocks: Sequence[Tensor | Example]) -> floa
         raise _not_finite(model)
     mean = total / predictions
     return math.exp(mean) if mean < 700 else math.inf
+
+
+def score(model: LanguageModel, base: Tensor, other: Tensor, example: Example) -> BlockScore:
+    """Score a model's logits `[predictions, vocabulary]` of an example beside the baseline's.
+
+    Raises:
+        CompressionError: They are not finite.
+    """
+    found = _score_block(base, other, example.labels.to(base.device))
+    if found is None:
+        raise _not_finite(model)
+    return found
 
 
 def read_logits(model: LanguageModel, example: Example) -> Tensor:

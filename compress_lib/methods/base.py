@@ -83,6 +83,15 @@ def option(
     return field(default=default, metadata=details)
 
 
+def declared_options(cls: type) -> tuple[Option, ...]:
+    """Return the options of a dataclass whose fields were made by `option`."""
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
+    return tuple(
+        Option(name=f.name, default=f.default, **f.metadata)  # type: ignore[arg-type]
+        for f in fields
+    )
+
+
 @dataclass(frozen=True)
 class Preview:
     """What a method would store, known before it runs."""
@@ -102,6 +111,8 @@ class Method(ABC):
     """About which share of a whole run compressing takes, for the time left to be told."""
     families: ClassVar[tuple[str, ...] | None] = None
     """The families it makes sense for; None for all."""
+    shares: ClassVar[bool] = True
+    """Whether a stack of matrices has something in common, such as a basis or a decoder."""
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}
     """Named settings of options, such as a paper's; what they leave out takes its default."""
 
@@ -159,11 +170,7 @@ class Method(ABC):
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """The options in the order in which they are declared."""
-        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return tuple(
-            Option(name=f.name, default=f.default, **f.metadata)  # type: ignore[arg-type]
-            for f in fields
-        )
+        return declared_options(cls)
 
 
 M = TypeVar("M", bound=type[Method])

@@ -1,0 +1,105 @@
+"""What a study is: options, cells, and how one cell is measured."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from compress_lib.errors import CompressionError, unknown_name
+from compress_lib.methods import Option
+from compress_lib.methods.base import declared_options
+from compress_lib.plan import TextSpec
+from compress_lib.progress import Progress
+from compress_lib.studies.record import Row, Value
+
+if TYPE_CHECKING:
+    from compress_lib.studies.workbench import Workbench
+
+STUDIES: dict[str, type[Study]] = {}
+"""Every study by its name; a file in this folder adds itself with `@register_study`."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing to measure.
+
+    Attributes:
+        key: Tells it from all others of the study; kept with its row, to resume by.
+        known: The columns that are known before measuring.
+        data: What the study needs to measure it.
+    """
+
+    key: str
+    known: Mapping[str, Value] = field(default_factory=dict)
+    data: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(ABC):
+    """A question that takes many measurements. Options are declared as those of methods."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    question: ClassVar[str]
+    columns: ClassVar[Mapping[str, str]]
+    """By name of the column, what people read above it."""
+
+    @property
+    def evaluation(self) -> TextSpec:
+        """How much text is measured on."""
+        return TextSpec(tokens=1024)
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether calibration text has to be read."""
+        return True
+
+    @abstractmethod
+    def cells(self, bench: Workbench) -> list[Cell]:
+        """Return everything there is to measure, cheap ones and dear ones alike."""
+
+    @abstractmethod
+    def measure(
+        self, bench: Workbench, cells: Iterable[Cell], progress: Progress
+    ) -> Iterator[tuple[Cell, Row]]:
+        """Measure cells one by one; each row is complete, and kept, when it is yielded."""
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """The options in the order in which they are declared."""
+        return declared_options(cls)
+
+    @property
+    def settings(self) -> dict[str, Value]:
+        """The options by name."""
+        return {option.name: getattr(self, option.name) for option in self.options()}
+
+
+S = TypeVar("S", bound=type[Study])
+
+
+def register_study(study: S) -> S:
+    """Add a study to `STUDIES` under its name."""
+    if study.name in STUDIES:
+        raise TypeError(f"two studies are called {study.name}")
+    STUDIES[study.name] = study
+    return study
+
+
+def build_study(name: str, options: Mapping[str, object]) -> Study:
+    """Make a study from its name and options, as they come from a command line.
+
+    Raises:
+        CompressionError: The study or an option is unknown, or a value is out of range.
+    """
+    if name not in STUDIES:
+        raise unknown_name("study", name, STUDIES)
+    known = {declared.name: declared for declared in STUDIES[name].options()}
+    for given in options:
+        if given not in known:
+            if not known:
+                raise CompressionError(f"{name} has no options, so {given!r} cannot be set.")
+            raise unknown_name(f"option of {name}", given, known)
+    return STUDIES[name](**{key: known[key].coerce(value) for key, value in options.items()})

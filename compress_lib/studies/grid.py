@@ -1,0 +1,135 @@
+"""Methods × byte budgets × matrices: the form of both papers' experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.allocation import Assignment, allocate
+from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS, OptionValue
+from compress_lib.plan import Plan, Rule
+from compress_lib.progress import Progress
+from compress_lib.studies.base import Cell, Study
+from compress_lib.studies.record import Row, Value
+
+if TYPE_CHECKING:
+    from compress_lib.compression import Compressed
+    from compress_lib.studies.workbench import Workbench
+
+COLUMNS = {
+    "matrices": "matrices",
+    "times_smaller": "times smaller",
+    "grouping": "grouping",
+    "method": "method",
+    "rank": "rank",
+    "bytes": "bytes",
+    "budget": "budget",
+    "direction_error": "direction error",
+    "relative_error": "relative error",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "powered_mae": "MAE^0.6",
+    "perplexity": "perplexity",
+    "ratio": "× baseline",
+    "kl": "KL",
+    "seconds": "seconds",
+    "note": "note",
+}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method with its options, under the name that the table shows."""
+
+    label: str
+    method: str
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> bool:
+        """Whether stacking matrices can matter: it does where something is shared."""
+        return METHODS[self.method].shares
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(Study):
+    """Compresses the same matrices to the same bytes by every method, one after the other."""
+
+    columns: ClassVar[Mapping[str, str]] = COLUMNS
+
+    def rules(self) -> Iterator[tuple[Contestant, Rule]]:
+        """Yield everything that is compared."""
+        raise NotImplementedError
+
+    def cells(self, bench: Workbench) -> list[Cell]:
+        """See `Study.cells`."""
+        found = []
+        for contestant, rule in self.rules():
+            smaller = 1 / rule.keep
+            found.append(
+                Cell(
+                    f"{rule.pattern} {smaller:.3g} {rule.group} {contestant.label} {rule.options}",
+                    {
+                        "matrices": rule.pattern,
+                        "times_smaller": round(smaller, 3),
+                        "grouping": rule.group,
+                        "method": contestant.label,
+                    },
+                    rule,
+                )
+            )
+        return found
+
+    def measure(
+        self, bench: Workbench, cells: Iterable[Cell], progress: Progress
+    ) -> Iterator[tuple[Cell, Row]]:
+        """See `Study.measure`; what a method refuses becomes a note."""
+        for cell in cells:
+            progress(0.0, f"{cell.known['matrices']}, {cell.known['method']}")
+            try:
+                yield cell, self._row(bench, cell.data, progress)
+            except CompressionError as error:
+                yield cell, {"note": _short(error)}
+
+    def _row(self, bench: Workbench, rule: Rule, progress: Progress) -> Row:
+        from compress_lib.compression import compress_at_once
+
+        assigned = allocate(Plan(rules=(rule,)), bench.model.targets)
+        done, small = compress_at_once(
+            bench.model, assigned, calibration=bench.calibration, progress=progress
+        )
+        return {**summary(assigned, done), **bench.numbers(small, progress)}
+
+
+def summary(assigned: Sequence[Assignment], done: Sequence[Compressed]) -> dict[str, Value]:
+    """Return one row's numbers over all matrices: means weighted by entries, or by norm."""
+    records = [item.record for item in done]
+    sizes = [record.rows * record.cols for record in records]
+    squares = sum(record.squared_norm for record in records)
+    lost = sum(record.squared_norm * record.relative_error**2 for record in records)
+
+    def mean(name: str, power: int = 1) -> float:
+        total = sum(n * getattr(r, name) ** power for n, r in zip(sizes, records, strict=True))
+        return float((total / sum(sizes)) ** (1 / power))
+
+    rows = sum(record.rows for record in records)
+    ranks = [record.rank for record in records if record.rank is not None]
+    return {
+        "rank": round(sum(ranks) / len(ranks)) if ranks else None,
+        "bytes": sum(record.bytes_after for record in records),
+        "budget": sum(item.budget for item in assigned),
+        "direction_error": sum(r.rows * r.direction_error.mean for r in records) / rows,
+        "relative_error": (lost / squares) ** 0.5 if squares else 0.0,
+        "rmse": mean("rmse", 2),
+        "mae": mean("mae"),
+        "powered_mae": mean("powered_mae"),
+        "seconds": round(sum(record.seconds for record in records), 1),
+        "note": None,
+    }
+
+
+def _short(error: CompressionError) -> str:
+    """Return the first clause of a refusal, for a cell of a table."""
+    return str(error).partition(": ")[2].partition("; ")[0][:160] or str(error)[:160]

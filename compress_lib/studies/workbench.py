@@ -1,0 +1,114 @@
+"""A model with its texts and its baseline, on which the cells of a study are measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from compress_lib.blocks import calibration_blocks, evaluation_blocks
+from compress_lib.corpora import Text, read_text
+from compress_lib.evaluation.examples import Example
+from compress_lib.evaluation.likelihood import BlockScore, Comparison, read_logits, score
+from compress_lib.gathering import Calibration
+from compress_lib.models import LanguageModel
+from compress_lib.plan import TextSpec
+from compress_lib.progress import Progress, no_progress
+
+KEPT_PREDICTIONS = 2048
+"""The baseline's logits are kept for so many predictions: 400 MB for 49,152 tokens."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What all cells of a study have in common.
+
+    Attributes:
+        model: The baseline.
+        examples: What is measured on.
+        calibration: What is chosen by.
+        text: What was measured on, in words.
+        digest: SHA-256 of both texts and how much of them is used, to resume by.
+    """
+
+    model: LanguageModel
+    examples: tuple[Example, ...]
+    calibration: Calibration
+    text: str
+    digest: str
+
+    @cached_property
+    def _logits(self) -> list[Tensor]:
+        kept, found = 0, []
+        for example in self.examples:
+            kept += len(example.labels)
+            if kept <= KEPT_PREDICTIONS:
+                found.append(read_logits(self.model, example))
+        return found
+
+    @cached_property
+    def baseline(self) -> float:
+        """The uncompressed model's perplexity."""
+        return self.compare(self.model).baseline.value
+
+    def compare(self, compressed: LanguageModel, progress: Progress = no_progress) -> Comparison:
+        """Score a compressed model; the baseline's part is computed once.
+
+        Raises:
+            CompressionError: The logits are not finite.
+        """
+        scores: list[BlockScore] = []
+        for index, example in enumerate(self.examples):
+            progress(index / len(self.examples), "Measuring perplexity")
+            kept = self._logits[index] if index < len(self._logits) else None
+            base = read_logits(self.model, example) if kept is None else kept
+            other = base if compressed is self.model else read_logits(compressed, example)
+            scores.append(score(compressed, base, other, example))
+        return Comparison(tuple(scores))
+
+    def numbers(
+        self, compressed: LanguageModel, progress: Progress = no_progress
+    ) -> dict[str, float | None]:
+        """Return perplexity, its ratio to the baseline, and KL, as the columns of a row."""
+        found = self.compare(compressed, progress)
+        value = found.compressed.value
+        return {
+            "perplexity": value if math.isfinite(value) else None,
+            "ratio": found.ratio.value if math.isfinite(found.ratio.value) else None,
+            "kl": found.kl,
+        }
+
+
+def make_workbench(
+    model: LanguageModel, evaluation: TextSpec, calibration: TextSpec | None
+) -> Workbench:
+    """Read the texts of a study.
+
+    Raises:
+        CompressionError: A text is missing, too short, or part of the other.
+    """
+    judged = read_text(evaluation, "evaluation")
+    chosen = read_text(calibration, "calibration") if calibration else None
+    examples = evaluation_blocks(model, evaluation, judged)
+    text = calibration_blocks(model, calibration or evaluation, chosen, examples)
+    return Workbench(
+        model=model,
+        examples=tuple(examples),
+        calibration=text,
+        text=_in_words(evaluation, judged, calibration, text),
+        digest="|".join(
+            [judged.digest, str(evaluation.tokens), str(evaluation.context)]
+            + ([chosen.digest, str(calibration.tokens)] if chosen and calibration else [])
+        ),
+    )
+
+
+def _in_words(
+    evaluation: TextSpec, judged: Text, calibration: TextSpec | None, text: Calibration
+) -> str:
+    words = f"{evaluation.tokens:,} tokens of {judged.name}, context {evaluation.context}"
+    if calibration is None:
+        return words
+    return f"{words}; calibration on {len(text.ids):,} tokens of {calibration.corpus}"
