@@ -18,6 +18,7 @@ from compress_lib.matrices import (
 )
 from compress_lib.matrices.row_slice import RowSlice
 from compress_lib.matrices.transposed import TransposedMatrix
+from compress_lib.quantization import quantize
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -30,6 +31,8 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "low_rank with an offset": lambda: LowRankMatrix.from_factors(
         random(12, 3), random(3, 7), torch.bfloat16, random(7)
     ),
+    "quantized rows": lambda: quantize(random(12, 7).half(), 3),
+    "quantized groups": lambda: quantize(random(12, 7).bfloat16(), 4, 3),
     "rows of a larger matrix": lambda: RowSlice(
         LowRankMatrix.from_factors(random(20, 3), random(3, 7), torch.float16), 6, 12
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import Method, Preview, option, register
-from compress_lib.methods.low_rank import low_rank_preview
+from compress_lib.methods.low_rank import low_rank, low_rank_preview
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class Autoencoder(Method):
 
         check_finite(weight)
         rows, cols = weight.shape
-        width = self.preview((rows, cols), budget=budget, itemsize=weight.element_size()).rank
+        size = weight.element_size()
+        width = low_rank((rows, cols), budget=budget, itemsize=size, offset=True)
         data = weight.float()
         generator = torch.Generator().manual_seed(self.seed)
         with torch.enable_grad():

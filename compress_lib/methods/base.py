@@ -85,10 +85,17 @@ def option(
 
 @dataclass(frozen=True)
 class Preview:
-    """What a method would store, known before it runs."""
+    """What a method would store, known before it runs.
 
-    rank: int
+    Attributes:
+        rank: Of a factorization, or the width of a latent; None where there is neither.
+        nbytes: The bytes in a checkpoint.
+        note: What there is to say instead of a rank: bits, terms, entries.
+    """
+
+    rank: int | None
     nbytes: int
+    note: str = ""
 
 
 class Method(ABC):
