@@ -16,6 +16,7 @@ from compress_lib.matrices import (
     LowRankMatrix,
     matrix_from_spec,
 )
+from compress_lib.matrices.kronecker import KroneckerMatrix
 from compress_lib.matrices.row_slice import RowSlice
 from compress_lib.matrices.sparse import SparseMatrix
 from compress_lib.matrices.sparse_rows import SparseRowsMatrix
@@ -35,6 +36,12 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     ),
     "quantized rows": lambda: quantize(random(12, 7).half(), 3),
     "quantized groups": lambda: quantize(random(12, 7).bfloat16(), 4, 3),
+    "kronecker": lambda: KroneckerMatrix.from_factors(
+        random(2, 4, 7), random(2, 3, 1), torch.float16
+    ),
+    "kronecker, wide blocks": lambda: KroneckerMatrix.from_factors(
+        random(3, 12, 1), random(3, 1, 7), torch.bfloat16
+    ),
     "sparse with a mask": lambda: SparseMatrix.from_kept(
         random(12, 7).half(), random(7, 12).T > 0.3, "mask"
     ),
