@@ -1,4 +1,4 @@
-"""The command line: `compress-lab models | inspect | run | app | bench | space`.
+"""The command line: `compress-lab models | inspect | run | study | app | …`.
 
 Results go to stdout, progress to stderr. A mistake is one sentence and exit code 2; Ctrl-C leaves
 nothing half-written and exits with 130.
@@ -51,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "compress a model and measure what it cost", "run"),
         ("app", "open the page", "app"),
         ("bench", "measure speed on this machine", "bench"),
+        ("study", "many measurements, one table: sensitivity, direction_norm, p1, p2", "reproduce"),
+        ("reproduce", "repeat a paper's experiments: p1 or p2", "reproduce"),
         ("space", "check or write what the Space is made of", "space"),
     ):
         command = commands.add_parser(name, help=help_text, description=help_text)

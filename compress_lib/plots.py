@@ -41,8 +41,9 @@ SYMBOLS = tuple(SIGNS)
 def method_style(name: str) -> tuple[str, str]:
     """Return the colour and the symbol of a method, the same in every chart."""
     position = list(METHODS).index(name) if name in METHODS else len(METHODS)
-    turn = position // len(PALETTE)
-    return PALETTE[position % len(PALETTE)], SYMBOLS[(position + turn) % len(SYMBOLS)]
+    # Every full turn of the colours starts one symbol further on, so that no pair comes twice.
+    turns = position // len(PALETTE)
+    return PALETTE[position % len(PALETTE)], SYMBOLS[(position + turns) % len(SYMBOLS)]
 
 
 def method_label(name: str) -> str:

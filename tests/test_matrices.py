@@ -17,8 +17,12 @@ from compress_lib.matrices import (
     matrix_from_spec,
 )
 from compress_lib.matrices.decoder import DecoderMatrix
+from compress_lib.matrices.kronecker import KroneckerMatrix
 from compress_lib.matrices.row_slice import RowSlice
+from compress_lib.matrices.sparse import SparseMatrix
+from compress_lib.matrices.sparse_rows import SparseRowsMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
+from compress_lib.quantization import quantize
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -43,6 +47,21 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "decoder without biases": lambda: DecoderMatrix.from_tensors(
         random(12, 3), [random(6, 3), random(7, 6)], [], torch.float16, activation="elu", tanh=False
     ),
+    "quantized rows": lambda: quantize(random(12, 7).half(), 3),
+    "quantized groups": lambda: quantize(random(12, 7).bfloat16(), 4, 3),
+    "kronecker": lambda: KroneckerMatrix.from_factors(
+        random(2, 4, 7), random(2, 3, 1), torch.float16
+    ),
+    "kronecker, wide blocks": lambda: KroneckerMatrix.from_factors(
+        random(3, 12, 1), random(3, 1, 7), torch.bfloat16
+    ),
+    "sparse with a mask": lambda: SparseMatrix.from_kept(
+        random(12, 7).half(), random(7, 12).T > 0.3, "mask"
+    ),
+    "sparse with columns": lambda: SparseMatrix.from_kept(
+        random(12, 7).bfloat16(), random(7, 12).T > 1, "columns"
+    ),
+    "sparse rows": lambda: SparseRowsMatrix.from_kept(random(12, 7).half(), random(12) > 0),
     "rows of a larger matrix": lambda: RowSlice(
         LowRankMatrix.from_factors(random(20, 3), random(3, 7), torch.float16), 6, 12
     ),

@@ -98,20 +98,24 @@ def test_what_it_returns_is_what_a_checkpoint_would_hold(name: str, dtype: torch
 
 
 def test_more_bytes_never_hurt_much_and_all_bytes_are_close(name: str) -> None:
+    if METHODS[name].control:
+        pytest.skip("a control promises nothing")
     given = weight((64, 16))
+    found = [compress(name, given, int(keep * given.nbytes)) for keep in (0.3, 0.6, 1.0)]
     errors = [
-        float((compress(name, given, int(keep * given.nbytes)).dense() - given.float()).norm())  # type: ignore[attr-defined]
-        / float(given.float().norm())
-        for keep in (0.3, 0.6, 1.0)
+        float((matrix.dense() - given.float()).norm() / given.float().norm())  # type: ignore[attr-defined]
+        for matrix in found
     ]
     assert errors[2] <= errors[1] * 1.05
     assert errors[1] <= errors[0] * 1.05
-    assert errors[0] < 0.7
+    # The weight is nearly of rank 4, which what has a rank must find. Whatever else there is must
+    # be better than keeping three entries in ten and losing the rest.
+    assert errors[0] < (0.7 if found[0].rank is not None else 0.7**0.5)  # type: ignore[attr-defined]
 
 
 def test_too_small_a_budget_is_refused_before_work(name: str) -> None:
     with pytest.raises(BudgetError, match="needs at least"):
-        compress(name, weight((64, 16)), 100)
+        compress(name, weight((64, 16)), 20)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

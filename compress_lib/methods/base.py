@@ -94,10 +94,17 @@ def declared_options(cls: type) -> tuple[Option, ...]:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a method would store, known before it runs."""
+    """What a method would store, known before it runs.
 
-    rank: int
+    Attributes:
+        rank: Of a factorization, or the width of a latent; None where there is neither.
+        nbytes: The bytes in a checkpoint.
+        note: What there is to say instead of a rank: bits, terms, entries.
+    """
+
+    rank: int | None
     nbytes: int
+    note: str = ""
 
 
 class Method(ABC):
@@ -113,6 +120,8 @@ class Method(ABC):
     """The families it makes sense for; None for all."""
     shares: ClassVar[bool] = True
     """Whether a stack of matrices has something in common, such as a basis or a decoder."""
+    control: ClassVar[bool] = False
+    """Whether it is there to be beaten, and promises no small error."""
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}
     """Named settings of options, such as a paper's; what they leave out takes its default."""
 

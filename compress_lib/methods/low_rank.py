@@ -41,7 +41,7 @@ class LowRankMethod(Method):
         from compress_lib.factorization import low_rank_matrix
 
         shape = (weight.shape[0], weight.shape[1])
-        rank = self.preview(shape, budget=budget, itemsize=weight.element_size()).rank
+        rank = low_rank(shape, budget=budget, itemsize=weight.element_size())
         left, right = self.factors(weight, rank, statistics)
         return low_rank_matrix(left, right, weight.dtype)
 
@@ -49,6 +49,17 @@ class LowRankMethod(Method):
 def low_rank_preview(
     shape: tuple[int, int], *, budget: int, itemsize: int, fixed: int = 0
 ) -> Preview:
+    """Tell what two factors of `low_rank`, and `fixed` more numbers, would take.
+
+    Raises:
+        BudgetError: Not even rank 1 fits.
+    """
+    rank = low_rank(shape, budget=budget, itemsize=itemsize, fixed=fixed)
+    rows, cols = shape
+    return Preview(rank=rank, nbytes=(rank * (rows + cols) + fixed) * itemsize)
+
+
+def low_rank(shape: tuple[int, int], *, budget: int, itemsize: int, fixed: int = 0) -> int:
     """Return the largest rank whose two factors, and `fixed` more numbers, fit into a budget.
 
     Raises:
@@ -62,4 +73,4 @@ def low_rank_preview(
             f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at least "
             f"{least:,} bytes, a keep of {least / (rows * cols * itemsize):.4f}."
         )
-    return Preview(rank=rank, nbytes=(rank * (rows + cols) + fixed) * itemsize)
+    return rank

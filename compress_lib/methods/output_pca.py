@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import Method, Preview, option, register
-from compress_lib.methods.low_rank import low_rank_preview
+from compress_lib.methods.low_rank import low_rank, low_rank_preview
 from compress_lib.progress import Progress, no_progress
 from compress_lib.targets import FAMILIES
 
@@ -46,9 +46,8 @@ class OutputPCA(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: two factors, and a bias `[rows]`."""
-        return low_rank_preview(
-            shape, budget=budget, itemsize=itemsize, fixed=shape[0] if self.bias else 0
-        )
+        fixed = shape[0] if self.bias else 0
+        return low_rank_preview(shape, budget=budget, itemsize=itemsize, fixed=fixed)
 
     def compress(
         self,
@@ -64,7 +63,8 @@ class OutputPCA(Method):
 
         check_finite(weight)
         shape = (weight.shape[0], weight.shape[1])
-        rank = self.preview(shape, budget=budget, itemsize=weight.element_size()).rank
+        fixed = shape[0] if self.bias else 0
+        rank = low_rank(shape, budget=budget, itemsize=weight.element_size(), fixed=fixed)
         moment = statistics.require("second_moment").to(weight.device).double()
         wide = weight.double()
         bias = None

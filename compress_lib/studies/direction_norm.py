@@ -38,6 +38,7 @@ class DirectionNorm(Study):
         "constant norm, or in a random direction."
     )
     columns: ClassVar[Mapping[str, str]] = {
+        "ends": "ends of the tie",
         "perturbed": "perturbed",
         "level": "error ÷ norm",
         "seed": "seed",
@@ -49,6 +50,12 @@ class DirectionNorm(Study):
     }
 
     include: str = option("embedding", "What", "A pattern that selects the weights.")
+    ends: str = option(
+        "both,input",
+        "Ends of a tie",
+        "Whether a table that is tied is perturbed at both ends, at its input, or each in turn.",
+        choices=("both,input", "both", "input"),
+    )
     levels: str = option("0.05,0.1,0.2,0.3,0.45,0.6", "Levels", "Error of a row ÷ its norm.")
     seeds: int = option(3, "Seeds", "Repetitions with other random numbers.", minimum=1, maximum=50)
     tokens: int = option(1024, "Tokens", "How much text is measured on.", minimum=2)
@@ -72,14 +79,19 @@ class DirectionNorm(Study):
         ]
         return [
             Cell(
-                f"{kind} {level:g} seed {seed}",
-                {"perturbed": KINDS[kind], "level": level, "seed": seed},
-                (kind, level, seed),
+                f"{ends} {kind} {level:g} seed {seed}",
+                {"ends": ends, "perturbed": KINDS[kind], "level": level, "seed": seed},
+                (ends, kind, level, seed),
             )
+            for ends in self._ends(bench)
             for level in levels
             for kind in KINDS
             for seed in range(self.seeds)
         ]
+
+    def _ends(self, bench: Workbench) -> list[str]:
+        tied = any(target.tied for target in select(bench.model.targets, self.include))
+        return self.ends.split(",") if tied else ["both"]
 
     def measure(
         self, bench: Workbench, cells: Iterable[Cell], progress: Progress
@@ -95,7 +107,7 @@ class DirectionNorm(Study):
         names = {target.name for target in select(bench.model.targets, self.include)}
         sites = [site for site in bench.model.sites if site.target.name in names]
         for cell in cells:
-            kind, level, seed = cell.data
+            ends, kind, level, seed = cell.data
             generator = torch.Generator().manual_seed(seed)
             matrices, turned, lost, total = {}, [], 0.0, 0.0
             for site in sites:
@@ -110,7 +122,9 @@ class DirectionNorm(Study):
                 {
                     "relative_error": (lost / total) ** 0.5,
                     "direction_error": float(torch.cat(turned).mean()),
-                    **bench.numbers(with_matrices(bench.model, dict(matrices))),
+                    **bench.numbers(
+                        with_matrices(bench.model, dict(matrices), names if ends == "input" else ())
+                    ),
                 },
             )
 
@@ -134,7 +148,8 @@ def perturb(weight: Tensor, kind: str, level: float, generator: torch.Generator)
         return rows * (1 + level * signs)
     noise = torch.randn(rows.shape, generator=generator).to(rows)
     if kind == "both":
-        return rows + level * norms * _unit(noise)
+        moved: Tensor = rows + level * norms * _unit(noise)
+        return moved
     unit = _unit(rows)
     around = _unit(noise - (noise * unit).sum(1, keepdim=True) * unit)
     # A chord of length ε of the unit circle belongs to an angle with cos = 1 − ε² ÷ 2.
@@ -145,4 +160,5 @@ def perturb(weight: Tensor, kind: str, level: float, generator: torch.Generator)
 
 def _unit(rows: Tensor) -> Tensor:
     """Return rows `[rows, cols]` of norm one; a row of zeros stays."""
-    return rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    unit: Tensor = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    return unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.allocation import Assignment, allocate
@@ -46,6 +46,8 @@ class Contestant:
     label: str
     method: str
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    tied_too: bool = False
+    """Whether a tied table is compressed at its input end alone as well."""
 
     @property
     def groups(self) -> bool:
@@ -68,13 +70,14 @@ class Grid(Study):
         found = []
         for contestant, rule in self.rules():
             smaller = 1 / rule.keep
+            where = rule.group if rule.tie == "both" else "input only"
             found.append(
                 Cell(
-                    f"{rule.pattern} {smaller:.3g} {rule.group} {contestant.label} {rule.options}",
+                    f"{rule.pattern} {smaller:.3g} {where} {contestant.label} {rule.options}",
                     {
                         "matrices": rule.pattern,
                         "times_smaller": round(smaller, 3),
-                        "grouping": rule.group,
+                        "grouping": where,
                         "method": contestant.label,
                     },
                     rule,
@@ -86,21 +89,26 @@ class Grid(Study):
         self, bench: Workbench, cells: Iterable[Cell], progress: Progress
     ) -> Iterator[tuple[Cell, Row]]:
         """See `Study.measure`; what a method refuses becomes a note."""
+        from compress_lib.compression import compress_at_once, with_matrices
+
+        made: tuple[Rule, list[Assignment], list[Compressed]] | None = None
         for cell in cells:
             progress(0.0, f"{cell.known['matrices']}, {cell.known['method']}")
+            rule: Rule = cell.data
+            # One matrix serves for both ends of a tie and for one.
+            whole = replace(rule, tie="both")
             try:
-                yield cell, self._row(bench, cell.data, progress)
+                if made is None or made[0] != whole:
+                    assigned = allocate(Plan(rules=(whole,)), bench.model.targets)
+                    steps = {"calibration": bench.calibration, "progress": progress}
+                    done, _ = compress_at_once(bench.model, assigned, **steps)  # type: ignore[arg-type]
+                    made = (whole, assigned, done)
+                matrices = {item.record.names[0]: item.matrix for item in made[2]}
+                ends = matrices if rule.tie == "input" else ()
+                small = with_matrices(bench.model, matrices, tuple(ends))
+                yield cell, {**summary(made[1], made[2]), **bench.numbers(small, progress)}
             except CompressionError as error:
                 yield cell, {"note": _short(error)}
-
-    def _row(self, bench: Workbench, rule: Rule, progress: Progress) -> Row:
-        from compress_lib.compression import compress_at_once
-
-        assigned = allocate(Plan(rules=(rule,)), bench.model.targets)
-        done, small = compress_at_once(
-            bench.model, assigned, calibration=bench.calibration, progress=progress
-        )
-        return {**summary(assigned, done), **bench.numbers(small, progress)}
 
 
 def summary(assigned: Sequence[Assignment], done: Sequence[Compressed]) -> dict[str, Value]:

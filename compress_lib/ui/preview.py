@@ -54,7 +54,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     lines = [f"<strong>{escape(head)}</strong>"]
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
-    if len(assigned) == 1:
+    if len(assigned) == 1 and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
     bigger = sum(item.preview.nbytes > item.nbytes for item in assigned)
@@ -76,13 +76,15 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     sizes = {"before": format_bytes(before), "after": format_bytes(after)}
     if len(assigned) == 1:
         only = assigned[0]
-        return texts.PREVIEW_ONE.format(
-            label=FAMILIES[only.family],
-            rank=only.preview.rank,
-            full=min(only.shape),
-            **sizes,
-        )
-    ranks = [item.preview.rank for item in assigned]
+        label, rank, note = FAMILIES[only.family], only.preview.rank, only.preview.note
+        if rank is None:
+            return texts.PREVIEW_ONE_NOTE.format(label=label, note=note, **sizes)
+        full = min(only.shape)
+        return texts.PREVIEW_ONE.format(label=label, rank=rank, full=full, **sizes)
+    # Where methods are mixed, the ranks are those of the matrices that have one.
+    ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
+    if assigned and not ranks:
+        return texts.PREVIEW_MANY_PLAIN.format(count=len(assigned), **sizes)
     return texts.PREVIEW_MANY.format(
         count=len(assigned), low=min(ranks, default=0), high=max(ranks, default=0), **sizes
     )

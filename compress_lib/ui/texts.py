@@ -140,6 +140,8 @@ LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
 
 PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"
 PREVIEW_MANY = "{count} matrices, ranks {low} to {high}: {before} → {after}"
+PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
+PREVIEW_MANY_PLAIN = "{count} matrices: {before} → {after}"
 PREVIEW_WHOLE = "whole model {share} of its bytes"
 BREAK_EVEN = "Break-even rank {rank}: above it, two factors are bigger than the matrix."
 BIGGER = "{count} of them would be bigger than before."

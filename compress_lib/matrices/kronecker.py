@@ -1,0 +1,124 @@
+"""A sum of Kronecker products."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    register_form,
+    rounded,
+    stored_type,
+)
+
+ELEMENTS = 2**24
+"""Numbers that may stand between the two multiplications at once: 64 MB."""
+
+
+@register_form
+class KroneckerMatrix(CompressedMatrix):
+    """Stores left `[terms, a1, a2]` and right `[terms, b1, b2]`.
+
+    Ŵ = Σ_t left_t ⊗ right_t: row i of Ŵ takes row i ÷ b1 of every left factor and row i mod b1
+    of every right one. Ŵ x is Σ_t left_t X right_tᵀ with x folded to X `[a2, b2]`.
+    """
+
+    form: ClassVar[str] = "kronecker"
+
+    def __init__(self, left: nn.Parameter, right: nn.Parameter, dtype: torch.dtype) -> None:
+        (_, a1, a2), (_, b1, b2) = left.shape, right.shape
+        super().__init__((a1 * b1, a2 * b2), dtype)
+        self.left = left
+        self.right = right
+
+    @classmethod
+    def from_factors(cls, left: Tensor, right: Tensor, dtype: torch.dtype) -> KroneckerMatrix:
+        """Store factors `[terms, a1, a2]` and `[terms, b1, b2]`, rounded to `dtype`.
+
+        Raises:
+            CompressionError: A factor is not finite, or too large for `dtype`.
+        """
+        matrix = cls(rounded(left, dtype), rounded(right, dtype), dtype)
+        check_stored([matrix.left, matrix.right], matrix.shape, dtype)
+        return matrix
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        terms, _, width = self.left.shape
+        block, height = self.right.shape[1:]
+        step = max(1, ELEMENTS // (terms * (width + height)))
+        decoded = [
+            (
+                self.left[:, some // block].permute(1, 2, 0)
+                @ self.right[:, some % block].permute(1, 0, 2)
+            ).flatten(1)
+            for some in ids.flatten().split(step)
+        ]
+        return torch.cat(decoded).reshape(*ids.shape, self.shape[1])
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        return _multiply(self.left, self.right, x)
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        return _multiply(self.left.mT, self.right.mT, x)
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        (_, a1, a2), (_, b1, b2) = self.left.shape, self.right.shape
+        folded = self.left.detach().flatten(1).T @ self.right.detach().flatten(1)
+        return folded.view(a1, a2, b1, b2).transpose(1, 2).reshape(self.shape)
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`: parts of whole blocks share `right`."""
+        block = self.right.shape[1]
+        if any(size % block for size in sizes):
+            return super().split_rows(sizes)
+        parts = self.left.detach().split([size // block for size in sizes], dim=1)
+        return [KroneckerMatrix(rounded(p, self.dtype), self.right, self.dtype) for p in parts]
+
+    def transposed(self) -> CompressedMatrix:
+        """See `CompressedMatrix.transposed`: every factor is."""
+        left, right = (rounded(factor.mT, self.dtype) for factor in (self.left, self.right))
+        return KroneckerMatrix(left, right, self.dtype)
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"left": list(self.left.shape), "right": list(self.right.shape)}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> KroneckerMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        return cls(empty(*spec["left"]), empty(*spec["right"]), stored_type(spec))
+
+
+def _multiply(left: Tensor, right: Tensor, x: Tensor) -> Tensor:
+    """Return `x (Σ_t left_t ⊗ right_t)ᵀ`: two multiplications a batch of terms."""
+    (terms, a1, a2), (_, b1, b2) = left.shape, right.shape
+    tokens = math.prod(x.shape[:-1])
+    if tokens == 0:
+        return x.new_zeros(*x.shape[:-1], a1 * b1)
+    folded = x.reshape(tokens, a2, b2)
+    total = x.new_zeros(tokens, a1, b1)
+    right_first = a2 * b1 * (b2 + a1) <= a1 * b2 * (a2 + b1)
+    between = tokens * (a2 * b1 if right_first else a1 * b2)
+    for some in torch.arange(terms, device=x.device).split(max(1, ELEMENTS // between)):
+        a, b, count = left[some], right[some], len(some)
+        if right_first:
+            # [tokens · a2, b2] × [b2, terms · b1], then the terms and a2 are summed together.
+            half = folded.reshape(-1, b2) @ b.reshape(-1, b2).T
+            half = half.view(tokens, a2, count, b1).transpose(1, 2).reshape(tokens, -1, b1)
+            total += a.transpose(0, 1).reshape(a1, -1) @ half
+        else:
+            half = a.reshape(-1, a2) @ folded
+            half = half.view(tokens, count, a1, b2).transpose(1, 2).reshape(tokens, a1, -1)
+            total += half @ b.transpose(1, 2).reshape(-1, b1)
+    return total.reshape(*x.shape[:-1], a1 * b1)

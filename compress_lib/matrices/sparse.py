@@ -1,0 +1,131 @@
+"""Some entries of a matrix and where they stood; all others are zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    frozen,
+    register_form,
+    rounded,
+    stored_type,
+)
+from compress_lib.matrices.by_rows import DecodedByRows, smallest_integer
+from compress_lib.matrices.packing import pack, packed_width, unpack
+
+
+@register_form
+class SparseMatrix(DecodedByRows):
+    """Stores the kept entries row by row, and their positions in one of two layouts.
+
+    `values` is `[kept]`. Layout `mask`: `mask`, uint8 `[rows, bytes]`, a bit for every entry.
+    Layout `columns`: `columns` `[kept]`, and `counts` `[rows]`, the entries kept of every row,
+    both in the smallest integers that do.
+
+    Where the rows start among the values follows from what is stored; it is worked out once.
+    """
+
+    form: ClassVar[str] = "sparse"
+
+    def __init__(
+        self, values: nn.Parameter, places: Sequence[nn.Parameter], cols: int, dtype: torch.dtype
+    ) -> None:
+        super().__init__((places[-1].shape[0], cols), dtype)
+        self.values = values
+        # None is a parameter that is not there, which checkpoints leave out.
+        masked = len(places) == 1
+        self.mask = places[0] if masked else None
+        self.columns = None if masked else places[0]
+        self.counts = None if masked else places[1]
+        self._starts: Tensor | None = None
+
+    @classmethod
+    def from_kept(cls, weight: Tensor, kept: Tensor, layout: str) -> SparseMatrix:
+        """Store the entries of a weight `[rows, cols]` where `kept` is true.
+
+        Raises:
+            CompressionError: An entry is not finite.
+        """
+        values = rounded(weight[kept], weight.dtype)
+        check_stored([values], weight.shape, weight.dtype)
+        if layout == "mask":
+            places = [frozen(pack(kept, 1))]
+        else:
+            cols = kept.shape[1]
+            columns = kept.nonzero()[:, 1].to(smallest_integer(cols - 1))
+            counts = kept.sum(dim=1).to(smallest_integer(cols))
+            places = [frozen(columns), frozen(counts)]
+        return cls(values, places, weight.shape[1], weight.dtype)
+
+    @property
+    def layout(self) -> str:
+        """How positions are stored: `mask` or `columns`."""
+        return "columns" if self.mask is None else "mask"
+
+    def _decode(self, ids: Tensor) -> Tensor:
+        found = self.values.new_zeros(len(ids), self.shape[1])
+        starts = self._row_starts()
+        counts = starts[ids + 1] - starts[ids]
+        # Entry j of the rows asked for is entry j − (those before its row) of the stored row.
+        before = counts.cumsum(0) - counts
+        order = torch.arange(int(counts.sum()), device=ids.device)
+        places = order + (starts[ids] - before).repeat_interleave(counts)
+        if self.mask is not None:
+            kept = unpack(self.mask[ids], 1, self.shape[1]).bool()
+            return found.masked_scatter_(kept, self.values[places])
+        assert self.columns is not None
+        row = torch.arange(len(ids), device=ids.device).repeat_interleave(counts)
+        found[row, self.columns[places].long()] = self.values[places]
+        return found
+
+    def _row_starts(self) -> Tensor:
+        """Return where each row begins among the values, `[rows + 1]`."""
+        if self._starts is None or self._starts.device != self.values.device:
+            if self.mask is not None:
+                rows = self.mask.split(8192)
+                counts = torch.cat([unpack(some, 1, self.shape[1]).sum(dim=1) for some in rows])
+            else:
+                assert self.counts is not None
+                counts = self.counts.long()
+            self._starts = nn.functional.pad(counts.cumsum(0), (1, 0))
+        return self._starts
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`: every tensor is cut."""
+        starts = self._row_starts().tolist()
+        parts: list[CompressedMatrix] = []
+        first = 0
+        for size in sizes:
+            rows, entries = slice(first, first + size), slice(starts[first], starts[first + size])
+            if self.mask is not None:
+                cut = [self.mask[rows]]
+            else:
+                assert self.columns is not None and self.counts is not None
+                cut = [self.columns[entries], self.counts[rows]]
+            places = [frozen(tensor.detach().clone()) for tensor in cut]
+            values = frozen(self.values[entries].detach().clone())
+            parts.append(SparseMatrix(values, places, self.shape[1], self.dtype))
+            first += size
+        return parts
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"kept": len(self.values), "layout": self.layout}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> SparseMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        (rows, cols), kept = spec["shape"], spec["kept"]
+        if spec["layout"] == "mask":
+            places = [empty(rows, packed_width(cols, 1), dtype=torch.uint8)]
+        else:
+            columns = empty(kept, dtype=smallest_integer(cols - 1))
+            places = [columns, empty(rows, dtype=smallest_integer(cols))]
+        return cls(empty(kept), places, cols, stored_type(spec))

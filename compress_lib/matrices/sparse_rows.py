@@ -1,0 +1,76 @@
+"""Some rows of a matrix as they are; all others are zero."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    check_stored,
+    empty,
+    frozen,
+    register_form,
+    rounded,
+    stored_type,
+)
+from compress_lib.matrices.by_rows import DecodedByRows
+from compress_lib.matrices.packing import pack, packed_width, unpack
+
+
+@register_form
+class SparseRowsMatrix(DecodedByRows):
+    """Stores `values` `[kept, cols]` and `mask`, uint8 `[bytes]`, a bit for every row."""
+
+    form: ClassVar[str] = "sparse_rows"
+
+    def __init__(
+        self, values: nn.Parameter, mask: nn.Parameter, rows: int, dtype: torch.dtype
+    ) -> None:
+        super().__init__((rows, values.shape[1]), dtype)
+        self.values = values
+        self.mask = mask
+
+    @classmethod
+    def from_kept(cls, weight: Tensor, kept: Tensor) -> SparseRowsMatrix:
+        """Store the rows of a weight `[rows, cols]` where `kept` `[rows]` is true.
+
+        Raises:
+            CompressionError: An entry is not finite.
+        """
+        values = rounded(weight[kept], weight.dtype)
+        check_stored([values], weight.shape, weight.dtype)
+        return cls(values, frozen(pack(kept[None], 1)[0]), len(kept), weight.dtype)
+
+    def _decode(self, ids: Tensor) -> Tensor:
+        kept, places = self._places()
+        return self.values[places[ids]] * kept[ids, None]
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`: rows that are gone cost nothing."""
+        kept, _ = self._places()
+        y = x.new_zeros(*x.shape[:-1], self.shape[0])
+        y[..., kept] = nn.functional.linear(x, self.values)
+        return y
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        kept, _ = self._places()
+        return x[..., kept] @ self.values
+
+    def _places(self) -> tuple[Tensor, Tensor]:
+        """Return which rows are kept, and where each one's values are; 0 where it has none."""
+        kept = unpack(self.mask[None], 1, self.shape[0])[0].bool()
+        return kept, (kept.cumsum(0) - 1).clamp_min(0)
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"kept": self.values.shape[0]}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> SparseRowsMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        rows, cols = spec["shape"]
+        mask = empty(packed_width(rows, 1), dtype=torch.uint8)
+        return cls(empty(spec["kept"], cols), mask, rows, stored_type(spec))

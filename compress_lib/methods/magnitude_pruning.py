@@ -1,0 +1,122 @@
+"""Magnitude pruning: keep the largest entries, or the largest rows, as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.errors import BudgetError
+from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.matrices import CompressedMatrix
+
+MASK, COLUMNS, ROWS = "mask", "columns", "rows"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """One way to store what is kept: `fixed` bytes, and `each` for every entry or row."""
+
+    name: str
+    fixed: int
+    each: int
+    available: int
+
+    def fitting(self, budget: int) -> int:
+        return min((budget - self.fixed) // self.each, self.available)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class MagnitudePruning(Method):
+    """Sets the smallest entries, or the rows with the smallest norms, to zero.
+
+    The bytes that say which entries are kept count: a bit for every entry of the matrix, or a
+    column index for every kept entry and a count for every row, whichever leaves more entries.
+
+    Source: Han et al. 2015, arXiv 1506.02626, without their retraining.
+    """
+
+    name: ClassVar[str] = "magnitude_pruning"
+    label: ClassVar[str] = "Magnitude pruning"
+    summary: ClassVar[str] = "Keeps the largest entries or rows, and counts the bytes of where."
+    paper: ClassVar[str] = "Han et al. 2015"
+    shares: ClassVar[bool] = False
+
+    structure: str = option(
+        "entries", "Structure", "What is kept or set to zero.", choices=("entries", "rows")
+    )
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`."""
+        layout, kept = self._choose(shape, budget, itemsize)
+        share = kept / layout.available
+        where = {MASK: ", a bit each for where", COLUMNS: ", their columns", ROWS: ""}[layout.name]
+        return Preview(
+            rank=None,
+            nbytes=layout.fixed + kept * layout.each,
+            note=f"{kept:,} {self.structure} ({share:.1%}){where}",
+        )
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.factorization import check_finite
+        from compress_lib.matrices.sparse import SparseMatrix
+        from compress_lib.matrices.sparse_rows import SparseRowsMatrix
+
+        check_finite(weight)
+        rows, cols = weight.shape
+        layout, kept = self._choose((rows, cols), budget, weight.element_size())
+        if layout.name == ROWS:
+            return SparseRowsMatrix.from_kept(weight, _largest(weight.float().norm(dim=1), kept))
+        return SparseMatrix.from_kept(weight, _largest(weight.abs(), kept), layout.name)
+
+    def _choose(self, shape: tuple[int, int], budget: int, itemsize: int) -> tuple[_Layout, int]:
+        """Return the layout in which the most fits, and how many entries or rows that is."""
+        rows, cols = shape
+        if self.structure == ROWS:
+            layouts = [_Layout(ROWS, -(-rows // 8), cols * itemsize, rows)]
+        else:
+            index, count = _integer_bytes(cols - 1), _integer_bytes(cols)
+            layouts = [
+                _Layout(MASK, rows * -(-cols // 8), itemsize, rows * cols),
+                _Layout(COLUMNS, rows * count, itemsize + index, rows * cols),
+            ]
+        best = max(layouts, key=lambda layout: layout.fitting(budget))
+        kept = best.fitting(budget)
+        if kept < 1:
+            least = min(layout.fixed + layout.each for layout in layouts)
+            raise BudgetError(
+                f"{budget:,} bytes are too few to keep one of the {self.structure} of a "
+                f"{rows} × {cols} matrix and to say which: it needs at least {least:,} bytes, a "
+                f"keep of {least / (rows * cols * itemsize):.4f}."
+            )
+        return best, kept
+
+
+def _integer_bytes(largest: int) -> int:
+    # As `matrices.by_rows.smallest_integer`, which knows torch.
+    return 1 if largest < 2**8 else 2 if largest < 2**15 else 4 if largest < 2**31 else 8
+
+
+def _largest(sizes: Tensor, count: int) -> Tensor:
+    """Return where the `count` largest of some sizes stand; of equal ones, the first."""
+    flat = sizes.flatten()
+    smallest = flat.float().kthvalue(len(flat) - count + 1).values.to(flat.dtype)
+    kept, equal = flat > smallest, flat == smallest
+    # 16-bit entries are often equal, so which of them stay has to be the same every time.
+    wanted = count - kept.sum()
+    kept |= equal & (equal.cumsum(0) <= wanted)
+    return kept.view_as(sizes)
