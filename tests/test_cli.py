@@ -137,3 +137,51 @@ def test_it_does_not_overwrite_what_is_not_a_checkpoint(
     assert main(command) == 2
     assert "holds other things" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_groups_and_presets_reach_the_plan(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = ["--method", "autoencoder", "--preset", "P2", "--keep", "0.4", "--include", "key"]
+    more = ["--option", "epochs=1", "--group", "concatenated", "--orientation", "rows"]
+    assert main(["run", folder, *plan, *more, *SMALL, "--json"]) == 0
+    record = RunRecord.from_json(json.loads(capsys.readouterr().out))
+    assert record.plan["rules"][0]["group"] == "concatenated"
+    assert record.plan["rules"][0]["options"]["decoder"] == "2,4"
+    assert {target.group for target in record.targets} == {"Key, layers 0 to 1"}
+    assert set(record.targets[0].history) >= {"epoch", "loss", "rmse"}
+    assert not record.targets[1].history
+
+
+def test_several_seeds_tell_their_spread(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = ["--method", "random_control", "--keep", "0.4", "--include", "key", "--seeds", "2"]
+    assert main(["run", folder, *plan, *SMALL, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [run["plan"]["seed"] for run in found["runs"]] == [0, 1]
+    assert found["spread"]["perplexity"]["deviation"] > 0
+    assert main(["run", folder, *plan, *SMALL]) == 0
+    assert "standard deviation over 2 seeds" in capsys.readouterr().out
+
+
+def test_a_study_writes_its_tables(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--option", "include=key", "--tokens", "64", "--context", "32"]
+    assert main(["study", "sensitivity", folder, *options, "--out", str(tmp_path)]) == 0
+    assert "| module |" in capsys.readouterr().out
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {f"sensitivity.{ending}" for ending in ("json", "jsonl", "csv", "md", "html")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["study", "sensitivty"], "sensitivity"),
+        (["study", "sensitivity", "--option", "methods"], "KEY=VALUE"),
+        (["reproduce", "p3"], "p2"),
+        (["run", "gpt2", "--method", "svd", "--keep", "0.5", "--preset", "P1"], "no presets"),
+    ],
+)
+def test_mistakes_of_the_new_commands_are_sentences(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err

@@ -15,8 +15,10 @@ from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.errors import CompressionError, check_integer
 from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
 from compress_lib.methods import OptionValue, preset_options
+from compress_lib.metrics import METRICS
 from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
 from compress_lib.results import Prediction, RunRecord
+from compress_lib.spread import spread
 
 GROUP_OPTIONS = ("group", "window", "orientation", "tie")
 """Options that are fields of a rule by the same name."""
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tasks", metavar="NAME[,NAME]", help="tasks of lm_eval to measure too, zero-shot")
     add("--task-limit", metavar="N", help="items of each task, at most")
     add("--seed", metavar="N", help="for everything random")
+    add("--seeds", metavar="N", help="so many runs with seeds that follow, and their spread")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps")
     add("--out", metavar="FILE", help="where the record goes, as JSON")
     add("--save", metavar="FOLDER", help="where the compressed checkpoint goes")
@@ -61,14 +64,48 @@ def run(options: argparse.Namespace) -> None:
     """Run a plan from the options."""
     plan = read_plan(options)
     tasks, limit = read_tasks(options.tasks, options.task_limit)
+    seeds = check_integer("--seeds", options.seeds or 1, minimum=1, maximum=100)
     _check_places(options)
+    from compress_lib.storage import write_whole
+
+    progress = ProgressLine()
+    records = [
+        _run_one(replace(plan, seed=plan.seed + index), options, tasks, limit, progress)
+        for index in range(seeds)
+    ]
+    data = [record.to_json() for record in records]
+    whole: Any = data[0] if seeds == 1 else {"runs": data, "spread": _spread(records)}
+    if options.out:
+        text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+        write_whole(Path(options.out), text)
+        progress.line(1.0, f"Wrote the record to {options.out}")
+    if options.json:
+        write_json(whole)
+        return
+    write_summary(records[-1])
+    for name, found in _spread(records).items():
+        write_line(
+            f"{METRICS[name].label}: {found['mean']:,.5g} ± {found['deviation']:,.3g} "
+            f"(standard deviation over {seeds} seeds)"
+        )
+
+
+def _spread(records: Sequence[RunRecord]) -> dict[str, dict[str, float]]:
+    return {name: vars(found) for name, found in spread(records).items()}
+
+
+def _run_one(
+    plan: Plan,
+    options: argparse.Namespace,
+    tasks: tuple[str, ...],
+    limit: int | None,
+    progress: ProgressLine,
+) -> RunRecord:
     from compress_lib.checkpoint import save_compressed
     from compress_lib.events import Event, Finished
     from compress_lib.run import execute
-    from compress_lib.storage import write_whole
     from compress_lib.store import Store
 
-    progress = ProgressLine()
     # A stored record has no model to save, so --save runs again.
     store = None if options.fresh or options.save else Store()
     last: Event | None = None
@@ -85,14 +122,7 @@ def run(options: argparse.Namespace) -> None:
     if options.save and last.compressed is not None:
         folder = save_compressed(last.compressed, options.save)
         progress.line(1.0, f"Saved the compressed model in {folder}")
-    text = json.dumps(last.record.to_json(), indent=2, ensure_ascii=False) + "\n"
-    if options.out:
-        write_whole(Path(options.out), text)
-        progress.line(1.0, f"Wrote the record to {options.out}")
-    if options.json:
-        write_json(last.record.to_json())
-    else:
-        write_summary(last.record)
+    return last.record
 
 
 def read_plan(options: argparse.Namespace) -> Plan:
