@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.errors import CompressionError
 from compress_lib.methods import Method, Preview
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.targets import Target, select
@@ -52,11 +52,11 @@ def allocate(plan: Plan, targets: Sequence[Target]) -> list[Assignment]:
 
 
 def _assign(target: Target, rule: Rule, seed: int) -> Assignment:
-    method = rule.build(seed)
+    method = rule.build(seed).fitted(target)
     method.check_applies(target.family, target.name)
     budget = int(rule.keep * target.nbytes)
     try:
         preview = method.preview(target.shape, budget=budget, itemsize=target.itemsize)
-    except BudgetError as error:
-        raise BudgetError(f"{target.name}, keep {rule.keep:g}: {error}") from error
+    except CompressionError as error:
+        raise type(error)(f"{target.name}, keep {rule.keep:g}: {error}") from error
     return Assignment(target, rule, method, budget, preview)

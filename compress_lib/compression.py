@@ -192,6 +192,7 @@ def _record(
         squared_norm=errors.squared_norm,
         direction_error=summarize(errors.direction, counts),
         seconds=seconds,
+        head_dim=target.head_dim,
     )
 
 

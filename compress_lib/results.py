@@ -102,6 +102,7 @@ class TargetRecord:
     squared_norm: float
     direction_error: DirectionError
     seconds: float
+    head_dim: int | None = None
 
 
 @dataclass(frozen=True)
