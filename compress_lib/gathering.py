@@ -211,10 +211,12 @@ def _gradients(
         layer = module.get_submodule(members[0].modules[0])
         whole = torch_layout(layer, parameter.grad)
         for site in members:
-            gradient = split_like(whole, site).double()
-            sums = found[site.target.name]
-            sums[squares] = sums.get(squares, 0) + gradient.square().sum(1)
-            sums[absolutes] = sums.get(absolutes, 0) + gradient.abs().sum(1)
+            gradient, sums = split_like(whole, site).float(), found[site.target.name]
+            # Norms need no copy of the gradient, which may be that of a whole vocabulary.
+            length = torch.linalg.vector_norm(gradient, dim=1).double()
+            total = torch.linalg.vector_norm(gradient, ord=1, dim=1).double()
+            sums[squares] = sums.get(squares, 0) + length.square()
+            sums[absolutes] = sums.get(absolutes, 0) + total
         parameter.grad = None
 
     with ExitStack() as hooks, torch.enable_grad():
