@@ -87,6 +87,9 @@ class Page:
             # Without Python, a list is what each output gets: here there is one output.
             chosen = json.dumps([families])
             button.click(None, None, panel.families, js=f"() => {chosen}", **PRIVATE)
+        for preset in panel.settings:
+            values = json.dumps(preset.values)
+            preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
         panel.link.click(self.link, panel.fields, query, **QUICK).success(
             None, query, None, js=COPY_LINK, **PRIVATE
         )

@@ -13,7 +13,7 @@ from typing import Any
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
-from compress_lib.plan import Plan
+from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord, to_frame
 from compress_lib.ui import controls, render, texts
@@ -162,11 +162,18 @@ def first_plan(query: str) -> tuple[Plan, str | None]:
     """Return the plan of a link, and what is wrong with the link, if anything."""
     try:
         plan = Plan.from_query(query)
-        if any(rule.tie != "both" for rule in plan.rules):
-            raise CompressionError(texts.TIE_LINK)
-        return controls.read(controls.write(plan)), None
+        shown = controls.read(controls.write(plan))
     except CompressionError as error:
         return Plan(), str(error)
+    same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+    return shown, None if same else texts.MORE_THAN_THE_FORM
+
+
+def _told(rule: Rule) -> dict[str, Any]:
+    """Return what a form has to say of a rule; what is dense is compressed no way at all."""
+    if rule.method == DENSE:
+        return {"pattern": rule.pattern, "method": DENSE}
+    return rule.canonical(0)
 
 
 def to_csv(records: Sequence[RunRecord]) -> str:
