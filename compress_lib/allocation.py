@@ -118,7 +118,7 @@ def _group_key(rule: Rule, target: Target) -> tuple[object, ...]:
 
 
 def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
-    method = rule.build(seed)
+    method = rule.build(seed).fitted(targets[0])
     for target in targets:
         method.check_applies(target.family, target.name)
     budget = sum(int(rule.keep * target.nbytes) for target in targets)
@@ -131,6 +131,9 @@ def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
         except BudgetError as error:
             refused = refused or error
             continue
+        except CompressionError as error:
+            message = f"{group_name(targets)}, keep {rule.keep:g}: {error}"
+            raise type(error)(message) from error
         found.append(Assignment(targets, rule, method, budget, preview, columns))
     if not found:
         message = f"{group_name(targets)}, keep {rule.keep:g}: {refused}"

@@ -189,7 +189,8 @@ def _sites_of(
 
     def target(suffix: str, role: str, count: int) -> Target:
         paths = tuple(name + suffix for name in names)
-        return Target(paths, role, layer, (count, cols), count * cols * itemsize)
+        head_dim = _head_dim(config, role, count)
+        return Target(paths, role, layer, (count, cols), count * cols * itemsize, head_dim)
 
     sizes, interleave = _fused_layout(config, names[0], rows)
     if not sizes:
@@ -198,6 +199,17 @@ def _sites_of(
         Site(target(f".{role}", role, sizes[i]), names, i, sizes, interleave)
         for i, role in enumerate(FUSED_FAMILIES)
     ]
+
+
+def _head_dim(config: Any, family: str, rows: int) -> int | None:
+    """Return the rows of one attention head where a weight's rows are heads."""
+    heads, width = (getattr(config, n, None) for n in ("num_attention_heads", "hidden_size"))
+    size = getattr(config, "head_dim", None)
+    if size is None and isinstance(heads, int) and isinstance(width, int) and heads:
+        size = width // heads
+    if family not in FUSED_FAMILIES or not isinstance(size, int) or size < 1:
+        return None
+    return None if rows % size else size
 
 
 def _fused_layout(config: Any, path: str, rows: int) -> tuple[tuple[int, ...], int | None]:

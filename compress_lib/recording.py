@@ -68,6 +68,7 @@ def target_record(
         squared_norm=errors.squared_norm,
         direction_error=summarize(errors.direction, counts),
         seconds=seconds,
+        head_dim=target.head_dim,
         rmse=errors.rmse,
         mae=errors.mae,
         powered_mae=errors.powered_mae,

@@ -121,6 +121,7 @@ class TargetRecord:
     group: str | None = None
     orientation: str = "rows"
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    head_dim: int | None = None
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Target:
         layer: The index of its block, or None outside the blocks.
         shape: `[rows, cols]` in torch's Linear layout (outputs × inputs; vocabulary × width).
         nbytes: Its bytes in the checkpoint.
+        head_dim: Of queries, keys and values, the rows that one attention head has; else None.
     """
 
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class Target:
     layer: int | None
     shape: tuple[int, int]
     nbytes: int
+    head_dim: int | None = None
 
     @property
     def name(self) -> str:

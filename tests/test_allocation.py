@@ -77,3 +77,20 @@ def test_the_plans_seed_reaches_methods_that_name_none() -> None:
     )
     assigned = allocate(Plan(rules=rules, seed=9), TARGETS)
     assert [a.method.seed for a in assigned] == [9, 3, 3]  # type: ignore[attr-defined]
+
+
+def test_a_method_is_fitted_to_its_target_before_it_is_previewed() -> None:
+    query = Target(("q_proj",), "query", 0, (64, 64), 8192, head_dim=16)
+    plan = Plan(rules=(Rule(method="tucker", keep=0.5),))
+    query_fold, table_fold = (a.preview.note for a in allocate(plan, [query, TABLE]))
+    assert query_fold.endswith("of 4 × 16 × 64")
+    assert table_fold.endswith("of 25 × 40 × 64")
+    asked = Plan(rules=(Rule(method="tucker", keep=0.5, options={"head_dim": 8}),))
+    (found,) = allocate(asked, [query])
+    assert found.preview.note.endswith("of 8 × 8 × 64")
+
+
+def test_an_option_that_does_not_fit_a_target_names_it() -> None:
+    plan = Plan(rules=(Rule(pattern="query@0", method="kronecker", options={"left_rows": 5}),))
+    with pytest.raises(CompressionError, match=r"h\.0\.q_proj, keep 0\.5: The option left_rows"):
+        allocate(plan, TARGETS)

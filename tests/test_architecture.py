@@ -52,6 +52,12 @@ def test_every_architecture_has_the_families_of_a_transformer(name: str) -> None
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
+def test_queries_keys_and_values_know_the_size_of_a_head(name: str) -> None:
+    for site in find_sites(tiny_module(name), 2):
+        assert site.target.head_dim == (8 if site.target.family in PARTS else None)
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_every_matrix_is_a_target_but_position_tables(name: str) -> None:
     model = tiny_module(name)
     matrices = sum(p.numel() for p in model.parameters() if p.dim() == 2)

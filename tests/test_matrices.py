@@ -22,6 +22,7 @@ from compress_lib.matrices.row_slice import RowSlice
 from compress_lib.matrices.sparse import SparseMatrix
 from compress_lib.matrices.sparse_rows import SparseRowsMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
+from compress_lib.matrices.tucker import TuckerMatrix
 from compress_lib.quantization import quantize
 
 
@@ -54,6 +55,12 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     ),
     "kronecker, wide blocks": lambda: KroneckerMatrix.from_factors(
         random(3, 12, 1), random(3, 1, 7), torch.bfloat16
+    ),
+    "tucker": lambda: TuckerMatrix.from_factors(
+        random(2, 3, 4), [random(4, 2), random(3, 3), random(7, 4)], 12, torch.float16
+    ),
+    "tucker of padded rows": lambda: TuckerMatrix.from_factors(
+        random(2, 3, 4), [random(3, 2), random(5, 3), random(7, 4)], 12, torch.bfloat16
     ),
     "sparse with a mask": lambda: SparseMatrix.from_kept(
         random(12, 7).half(), random(7, 12).T > 0.3, "mask"

@@ -63,7 +63,10 @@ def test_transformers_saves_and_loads_it_alone(method: str, tmp_path: Path) -> N
     small = compressed(tiny_model("llama"), method)
     small.module.save_pretrained(tmp_path / "saved")
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
-    assert torch.equal(again(IDS).logits, small.module(IDS).logits)
+    state = again.state_dict()
+    assert all(torch.equal(state[name], kept) for name, kept in small.module.state_dict().items())
+    # Its tensors lie in the mapped file, where their alignment may round sums another way.
+    assert torch.allclose(again(IDS).logits, small.module(IDS).logits, atol=1e-5)
 
 
 def test_integers_stay_integers_in_another_type(method: str, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from compress_lib.progress import Progress, no_progress
 from compress_lib.studies import STUDIES, Study, StudyRecord, build_study
 from compress_lib.studies.direction_norm import perturb
 from compress_lib.studies.grid import Contestant, Grid
-from compress_lib.studies.run import run_study, write_study
-from compress_lib.studies.workbench import make_workbench
+from compress_lib.studies.measuring.run import run_study, write_study
+from compress_lib.studies.measuring.workbench import make_workbench
 
 from .tiny import tiny_model
 

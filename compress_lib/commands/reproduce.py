@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         raise CompressionError(f"--out {folder} is a file; name a folder.")
     from compress_lib.models import load_model
     from compress_lib.plots_studies import study_page
-    from compress_lib.studies.run import run_study, write_study
+    from compress_lib.studies.measuring.run import run_study, write_study
 
     texts = {
         name: value

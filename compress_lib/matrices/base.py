@@ -136,7 +136,9 @@ def matrix_from_spec(spec: dict[str, Any]) -> CompressedMatrix:
 
 def rounded(tensor: Tensor, dtype: torch.dtype) -> nn.Parameter:
     """Return values as `dtype` represents them, in float32, as a frozen parameter."""
-    return frozen(tensor.detach().to(dtype).float().contiguous())
+    # A copy, because torch calls some odd strides contiguous that no file keeps.
+    values = tensor.detach().to(dtype).float()
+    return frozen(values.clone(memory_format=torch.contiguous_format))
 
 
 def frozen(tensor: Tensor) -> nn.Parameter:

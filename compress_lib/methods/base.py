@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from compress_lib.calibration import Statistics
     from compress_lib.matrices import CompressedMatrix
+    from compress_lib.targets import Target
 
 OptionValue = str | int | float | bool
 
@@ -129,6 +130,10 @@ class Method(ABC):
     def needs(self) -> frozenset[str]:
         """Names of the fields of `Statistics` that `compress` reads."""
         return frozenset()
+
+    def fitted(self, target: Target) -> Method:
+        """Return the method with what it takes from a target, such as the size of a head."""
+        return self
 
     @abstractmethod
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:

@@ -1,4 +1,4 @@
-"""The control: random numbers of the right size in the place of the weight."""
+"""The papers' control: numbers that know nothing of the weight but its size."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class RandomControl(LowRankMethod):
-    """Two random factors whose product has the weight's Frobenius norm, and nothing else of it.
+    """Two random factors whose product has the Frobenius norm of the weight.
 
-    Whatever is no better than this has kept nothing.
+    What a compressed model loses has to be seen beside what it would lose without this weight:
+    a method that is not better than this one has kept nothing.
 
-    Source: the control of Banaei et al. 2023, arXiv 2302.04045.
+    Source: the random re-initialisation of Banaei et al. 2023, arXiv 2302.04045.
     """
 
     name: ClassVar[str] = "random_control"
     label: ClassVar[str] = "Random re-initialisation"
-    summary: ClassVar[str] = "Keeps nothing but the norm: the control that all else has to beat."
+    summary: ClassVar[str] = "Replaces a weight by random numbers of its norm: a control."
     paper: ClassVar[str] = "control of Banaei et al. 2023"
     control: ClassVar[bool] = True
 
@@ -39,12 +40,13 @@ class RandomControl(LowRankMethod):
         from compress_lib.factorization import balance, check_finite
 
         check_finite(weight)
-        generator = torch.Generator().manual_seed(self.seed)
         rows, cols = weight.shape
-        left = torch.randn(rows, rank, generator=generator)
-        right = torch.randn(rank, cols, generator=generator)
-        # ‖L R‖² = tr((LᵀL)(RRᵀ)), without the product itself.
-        norm = ((left.T @ left) * (right @ right.T)).sum().sqrt()
-        scale = float(weight.float().norm() / norm)
-        left, right = balance(left * scale, right)
-        return left.to(weight.device), right.to(weight.device)
+        # Drawn on the processor, so that the numbers are the same on every machine.
+        generator = torch.Generator().manual_seed(self.seed)
+        left = torch.randn(rows, rank, generator=generator).to(weight.device)
+        right = torch.randn(rank, cols, generator=generator).to(weight.device)
+        # ‖L R‖² is the sum of all entries of LᵀL ∘ R Rᵀ, which are small matrices.
+        wide_left, wide_right = left.double(), right.double()
+        product = (wide_left.T @ wide_left * (wide_right @ wide_right.T)).sum().sqrt()
+        scale = weight.double().norm() / product.clamp_min(1e-30)
+        return balance(left * scale.float(), right)

@@ -15,7 +15,7 @@ from compress_lib.progress import Progress
 from compress_lib.studies.record import Row, Value
 
 if TYPE_CHECKING:
-    from compress_lib.studies.workbench import Workbench
+    from compress_lib.studies.measuring.workbench import Workbench
 
 STUDIES: dict[str, type[Study]] = {}
 """Every study by its name; a file in this folder adds itself with `@register_study`."""

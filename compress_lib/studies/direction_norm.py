@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from compress_lib.studies.workbench import Workbench
+    from compress_lib.studies.measuring.workbench import Workbench
 
 KINDS = {"norm": "only the norm", "direction": "only the direction", "both": "both"}
 

@@ -16,7 +16,7 @@ from compress_lib.studies.record import Row, Value
 
 if TYPE_CHECKING:
     from compress_lib.compression import Compressed
-    from compress_lib.studies.workbench import Workbench
+    from compress_lib.studies.measuring.workbench import Workbench
 
 COLUMNS = {
     "matrices": "matrices",

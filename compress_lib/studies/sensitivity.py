@@ -15,7 +15,7 @@ from compress_lib.studies.base import Cell, Study, register_study
 from compress_lib.studies.record import Row
 
 if TYPE_CHECKING:
-    from compress_lib.studies.workbench import Workbench
+    from compress_lib.studies.measuring.workbench import Workbench
 
 
 @register_study

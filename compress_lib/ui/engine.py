@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
+from compress_lib.progress import Progress, span
 from compress_lib.results import RunRecord
 from compress_lib.space import settings
 from compress_lib.store import Store
@@ -20,7 +22,7 @@ from compress_lib.ui import texts
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
-    from compress_lib.progress import Progress
+    from compress_lib.studies import Study
 
 DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2}
 
@@ -53,9 +55,9 @@ class LandmarkStore(Store):
 
 @dataclass
 class Job:
-    """A plan in the line. `notes` receives events, progress and text until `future` is done."""
+    """A task in the line. `notes` receives what it tells until `future` is done."""
 
-    plan: Plan
+    task: Callable[[Progress, Callable[[Any], None]], None]
     notes: queue.Queue[Any] = field(default_factory=queue.Queue)
     stop: threading.Event = field(default_factory=threading.Event)
     future: Future[None] | None = None
@@ -87,12 +89,50 @@ class Engine:
         self._targets: dict[str, tuple[Target, ...]] = {}
 
     def submit(self, plan: Plan) -> Job:
-        """Put a plan at the end of the line.
+        """Put a plan at the end of the line; its notes are events and texts.
 
         Raises:
             CompressionError: The line is full.
         """
-        job = Job(plan)
+
+        def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+            from compress_lib.run import execute
+
+            def writing(prompt: str, which: str, text: str) -> None:
+                tell(WritingNote(prompt, which, text))
+
+            for event in execute(
+                plan,
+                device=self.device,
+                store=self.store,
+                load=self.load,
+                progress=progress,
+                writing=writing,
+            ):
+                progress(event.fraction, event.message)
+                tell(event)
+
+        return self._enter(Job(task))
+
+    def submit_study(self, study: Study, model: str) -> Job:
+        """Put a study at the end of the line; its notes are the records so far.
+
+        Raises:
+            CompressionError: The line is full.
+        """
+
+        def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+            from compress_lib.storage import home
+            from compress_lib.studies.measuring.run import run_study
+
+            loaded = self.load(model, None, self.device, span(progress, 0.0, 0.0))
+            for record in run_study(study, loaded, home() / "studies", progress=progress):
+                progress(0.0, self.activity)
+                tell(record)
+
+        return self._enter(Job(task))
+
+    def _enter(self, job: Job) -> Job:
         with self._lock:
             if len(self._line) >= self._limits["queued_jobs"]:
                 raise CompressionError(texts.BUSY.format(limit=self._limits["queued_jobs"]))
@@ -155,29 +195,18 @@ class Engine:
             self.activity = ""
 
     def _work(self, job: Job) -> None:
-        from compress_lib.run import execute
-
         def progress(fraction: float, message: str) -> None:
             if job.stop.is_set():
                 raise StoppedError
             self.activity = message
             job.notes.put(ProgressNote(fraction, message))
 
-        def writing(prompt: str, which: str, text: str) -> None:
+        def tell(note: Any) -> None:
             if job.stop.is_set():
                 raise StoppedError
-            job.notes.put(WritingNote(prompt, which, text))
+            job.notes.put(note)
 
         try:
-            for event in execute(
-                job.plan,
-                device=self.device,
-                store=self.store,
-                load=self.load,
-                progress=progress,
-                writing=writing,
-            ):
-                progress(event.fraction, event.message)
-                job.notes.put(event)
+            job.task(progress, tell)
         finally:
             self.activity = ""

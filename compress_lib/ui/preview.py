@@ -24,8 +24,9 @@ def landmark_targets() -> tuple[tuple[Target, ...], int]:
     for record in load_landmarks():
         whole = record.memory.baseline_bytes
         for t in record.targets:
-            shape = (t.rows, t.cols)
-            found[t.names[0]] = Target(t.names, t.family, t.layer, shape, t.bytes_before)
+            found[t.names[0]] = Target(
+                t.names, t.family, t.layer, (t.rows, t.cols), t.bytes_before, t.head_dim
+            )
     return tuple(found.values()), whole
 
 

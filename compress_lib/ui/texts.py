@@ -180,3 +180,23 @@ MORE_THAN_THE_FORM = (
 )
 NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
 TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
+
+LAB_TAB = "Lab"
+STUDIES_TAB = "Papers and studies"
+STUDIES_INTRO = (
+    "What takes many runs: both papers' experiments repeated on a model of today, and questions "
+    "behind them. `compress-lab reproduce p1` and `compress-lab study` measure them on any model."
+)
+STUDY = "Study"
+STUDY_MEASURE = "Colour"
+STUDY_CSV = "These rows as CSV"
+STUDY_JSON = "This study as JSON"
+STUDY_TABLE = "All rows"
+NO_STUDY = "No study was measured yet."
+SWEEP = "Which module hurts most?"
+SWEEP_INTRO = (
+    "**Your own:** compress every matrix of the plan's model by itself, with the plan's method and "
+    "keep and the method's usual options, and see what each costs. It takes about a second a "
+    "matrix, can be stopped, and goes on where it was."
+)
+SWEEP_FINISHED = "Every matrix was measured."

@@ -18,8 +18,9 @@ from compress_lib.provenance import environment
 from compress_lib.results import ModelRecord
 from compress_lib.storage import disk_errors, write_whole
 from compress_lib.studies.base import Cell, Study
+from compress_lib.studies.findings import findings
+from compress_lib.studies.measuring.workbench import Workbench, make_workbench
 from compress_lib.studies.record import Row, StudyRecord
-from compress_lib.studies.workbench import Workbench, make_workbench
 
 
 @dataclass
@@ -104,6 +105,7 @@ def write_study(record: StudyRecord, folder: Path, figure: str | None = None) ->
         f"# {record.label}\n\n{record.question}\n\n{record.model.id}, {record.model.source}. "
         f"Baseline perplexity {record.baseline:.2f} on {record.text}.\n\n"
     )
+    heading += "".join(f"- {sentence}\n" for sentence in findings(record)) + "\n"
     files = {".json": text, ".csv": record.to_csv(), ".md": heading + record.to_markdown()}
     if figure is not None:
         files[".html"] = figure

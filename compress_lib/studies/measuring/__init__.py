@@ -1,0 +1,1 @@
+"""What measures the cells of studies; needs torch, unlike the studies themselves."""
