@@ -318,7 +318,7 @@ def test_a_methods_presets_are_buttons_that_set_all_its_options(method: str) -> 
     assert [s.button.value for s in own] == [*METHODS[method].presets, texts.DEFAULTS]
     for shown, chosen in zip(own, [*METHODS[method].presets.values(), {}], strict=True):
         values = dict(zip([option.name for option in options], shown.values, strict=True))
-        assert values == {option.name: option.default for option in options} | chosen
+        assert values == {option.name: option.default for option in options} | dict(chosen)
         assert build_method(method, values)
 
 

@@ -8,7 +8,7 @@ import json
 import queue
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
@@ -19,6 +19,9 @@ from compress_lib.results import RunRecord, to_frame
 from compress_lib.ui import controls, render, texts
 from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
 from compress_lib.ui.fills import both_fills
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HEARTBEAT = 0.4
 """Seconds between looks at a job that has nothing to tell."""
@@ -177,14 +180,23 @@ def _told(rule: Rule) -> dict[str, Any]:
 
 
 def to_csv(records: Sequence[RunRecord]) -> str:
-    """Return runs as CSV; a cell that a spreadsheet would run as a formula is quoted."""
-    frame = to_frame(records)
+    """Return runs as CSV, a line each."""
+    return frame_csv(to_frame(records))
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Return a table as CSV; a cell that a spreadsheet would run as a formula is quoted."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(frame.columns)
     for row in frame.itertuples(index=False):
         writer.writerow([_harmless(cell) for cell in row])
     return out.getvalue()
+
+
+def download(name: str, kind: str, content: str) -> str:
+    """Return a file as the browser takes it to save it."""
+    return json.dumps({"name": name, "type": kind, "content": content})
 
 
 def to_json(record: RunRecord) -> str:

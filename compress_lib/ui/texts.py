@@ -133,8 +133,23 @@ MATRIX_HEADERS = (
     "% bytes",
     "Relative",
     "Direction",
+    "RMSE",
+    "MAE",
+    "MAE^0.6",
+    "Compressed with",
+    "Data",
     "Seconds",
 )
+LAYERS_HELP = (
+    "Each compressed weight by layer and family; darker is better. Embedding and output head belong "
+    "to no layer: they stand in the table below, which holds the same numbers."
+)
+MEASURE_SHOWN = "Measure"
+TRAINING_HELP = (
+    "What was measured while the weights were trained, at every look. The dot is the lowest point; "
+    "lower is better everywhere."
+)
+TRAINED = "Trained weight or group"
 TEXT_HELP = (
     "Same beginning, same seed. The shaded part is common to both; the mark is where they part. A "
     "masked model writes nothing: shown is what each finds likeliest in the place of a mask."
@@ -151,6 +166,7 @@ PART_AT_ONCE = "They part at the first new token."
 SPEED = "{speed:.0f} tokens a second"
 UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"
+DOWNLOAD_MATRICES = "Matrices as CSV"
 DOWNLOAD_JSON = "This run as JSON"
 LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
 
