@@ -52,6 +52,11 @@ class Assignment:
         return sum(target.nbytes for target in self.targets)
 
     @property
+    def keeps_original(self) -> bool:
+        """Whether the output end keeps the weight as it was, beside the compressed one."""
+        return self.rule.tie == "input" and any(target.tied for target in self.targets)
+
+    @property
     def break_even_rank(self) -> int:
         """The largest rank at which two factors of the stack are not bigger than it."""
         rows, cols = self.shape

@@ -122,7 +122,7 @@ def _input_only(assignments: Sequence[Assignment]) -> set[str]:
         target.name
         for assignment in assignments
         for target in assignment.targets
-        if assignment.rule.tie == "input" and target.tied
+        if assignment.keeps_original and target.tied
     }
 
 

@@ -13,6 +13,15 @@ def format_bytes(nbytes: float) -> str:
     return f"{nbytes:.0f} B"
 
 
+def format_count(count: float) -> str:
+    """Return a large number with a decimal prefix, e.g. `1.9 G`."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        # What would be rounded to 1000 of a prefix is 1 of the next.
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {prefix}"
+    return f"{count:.0f}"
+
+
 def format_seconds(seconds: float) -> str:
     """Return a duration, e.g. `4.2 s` or `3 min 20 s`."""
     if seconds < 59.5:

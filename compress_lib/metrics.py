@@ -10,7 +10,7 @@ class Metric:
     """A number that results show.
 
     Attributes:
-        name: Its key in `RunRecord.metrics`.
+        name: Its key in `RunRecord.metrics` or `TargetRecord.errors`.
         label: What people read.
         unit: Its unit, or nothing.
         lower_is_better: Which way is better.
@@ -66,15 +66,40 @@ METRICS: dict[str, Metric] = {
             "Direction error",
             "",
             True,
-            "Mean over rows of 1 − cos(original row, compressed row), of the embedding.",
+            "Mean over rows of 1 − cos(original row, compressed row); of a run, over the rows of "
+            "its embedding.",
         ),
         Metric(
             "relative_error",
             "Relative error",
             "",
             True,
-            "‖W − Ŵ‖ ÷ ‖W‖ over all compressed weights (Frobenius norms).",
+            "‖W − Ŵ‖ ÷ ‖W‖ (Frobenius norms); of a run, over all compressed weights.",
         ),
     )
 }
 """The one table that headers, axes and better-arrows read."""
+
+ERRORS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        METRICS["relative_error"],
+        METRICS["direction_error"],
+        Metric("rmse", "RMSE", "", True, "Root of the mean squared error of a weight's entries."),
+        Metric("mae", "MAE", "", True, "Mean absolute error of a weight's entries."),
+        Metric(
+            "powered_mae",
+            "Powered MAE",
+            "",
+            True,
+            "Mean of |error| ^ 0.6 over a weight's entries, as Banaei et al. 2023 measure it.",
+        ),
+    )
+}
+"""What is measured on one compressed weight."""
+
+
+def label(name: str) -> str:
+    """Return what people read for a number; one that is in no table is called by its name."""
+    known = METRICS.get(name) or ERRORS.get(name)
+    return known.label if known else name.replace("_", " ").capitalize()

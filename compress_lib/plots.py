@@ -1,7 +1,4 @@
-"""Charts: records in, plotly figures out. The only importer of plotly.
-
-Backgrounds are transparent and texts mid-grey, so that a chart reads on light and dark alike.
-"""
+"""Charts of runs among each other: records in, plotly figures out."""
 
 from __future__ import annotations
 
@@ -13,19 +10,13 @@ import plotly.graph_objects as go
 
 from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.methods import METHODS
-from compress_lib.results import GROUPS, RunRecord, describe
-from compress_lib.targets import FAMILIES
+from compress_lib.plots_base import INK, PALETTE, figure_of
+from compress_lib.results import RunRecord, describe, scope
 
-INK = "#7c8494"
-GRID = "rgba(128, 136, 150, 0.22)"
 BASELINE = "#8a8f9c"
-BEFORE = "#aab2c2"
 RING = "#d8461b"
 DASHES = {"embedding": "solid", "attention": "dot", "FFN": "dash", "everything": "dashdot"}
 
-# Okabe and Ito's palette for colour-blind readers, without its black and yellow, and a little
-# lighter, so that it shows on dark as well.
-PALETTE = ("#2f86c9", "#e69f00", "#13a079", "#cc79a7", "#dd6a2b", "#63bdf0")
 SIGNS = {
     "circle": "●○",
     "square": "■□",
@@ -51,20 +42,6 @@ def method_label(name: str) -> str:
     return METHODS[name].label if name in METHODS else name
 
 
-def scope(record: RunRecord) -> str:
-    """Say in a word or two which weights a run compressed, so that like stands with like."""
-    found = {target.family for target in record.targets}
-    if found <= {"embedding", "head"}:
-        return FAMILIES["embedding"].lower()
-    for words, families in GROUPS.items():
-        if found <= families and len(found) >= len(families) - 1:
-            return words
-    tables, layers = found & {"embedding", "head"}, found - {"embedding", "head"}
-    if tables and len(layers) > 1:
-        return "everything"
-    return ", ".join(FAMILIES[family].lower() for family in FAMILIES if family in found)
-
-
 def frontier(
     landmarks: Sequence[RunRecord], own: Sequence[RunRecord], current: str | None = None
 ) -> go.Figure:
@@ -77,7 +54,7 @@ def frontier(
         own: Runs of this session, on the same text.
         current: The key of the run whose results are shown.
     """
-    figure = _figure("Size of the whole model (MB)", "Perplexity (log scale)")
+    figure = figure_of("Size of the whole model (MB)", "Perplexity (log scale)")
     _add_baseline(figure, [*landmarks, *own])
     shown: set[str] = set()
     for records, joined in ((landmarks, True), (own, False)):
@@ -119,7 +96,7 @@ def direction_histogram(records: Sequence[RunRecord], empty: str = "") -> go.Fig
         records: Runs; those that leave the embedding as it is are passed over.
         empty: What to write where no run is left.
     """
-    figure = _figure("Direction error of a token's row (1 − cos)", "Share of the tokens (%)")
+    figure = figure_of("Direction error of a token's row (1 − cos)", "Share of the tokens (%)")
     longest = 0.1
     for position, record in enumerate(records):
         direction = record.direction
@@ -152,35 +129,6 @@ def direction_histogram(records: Sequence[RunRecord], empty: str = "") -> go.Fig
         figure.add_annotation(text=empty, showarrow=False, font={"size": 14})
     figure.update_xaxes(range=[0, min(longest * 1.1 + 0.01, 1.05)])
     figure.update_layout(height=340)
-    return figure
-
-
-def memory_bars(record: RunRecord) -> go.Figure:
-    """Megabytes of each component, before and after."""
-    figure = _figure("Megabytes", "")
-    parts = [part for part in record.memory.components if part.baseline_bytes]
-    names = [FAMILIES.get(part.component, part.component.capitalize()) for part in parts]
-    for label, colour, values in (
-        ("Compressed", PALETTE[0], [part.compressed_bytes for part in parts]),
-        ("Baseline", BEFORE, [part.baseline_bytes for part in parts]),
-    ):
-        figure.add_trace(
-            go.Bar(
-                y=names,
-                x=[value / 1e6 for value in values],
-                name=label,
-                orientation="h",
-                marker={"color": colour},
-                text=[format_bytes(value) for value in values],
-                textposition="outside",
-                cliponaxis=False,
-                hovertemplate="%{y}: %{x:.2f} MB",
-            )
-        )
-    most = max(max(p.baseline_bytes, p.compressed_bytes) for p in parts) / 1e6
-    figure.update_xaxes(range=[0, most * 1.18])
-    figure.update_yaxes(autorange="reversed")
-    figure.update_layout(height=90 + 44 * len(parts), barmode="group", bargap=0.28)
     return figure
 
 
@@ -278,26 +226,4 @@ def _points(
         customdata=[format_perplexity(record.perplexity.compressed) for record in ordered],
         hovertemplate="%{text}<br>perplexity %{customdata}<br>%{x:.1f} MB<extra></extra>",
         **look,
-    )
-
-
-def _figure(x_title: str, y_title: str) -> go.Figure:
-    axis = {
-        "gridcolor": GRID,
-        "zeroline": False,
-        "linecolor": GRID,
-        "title": {"font": {"size": 13}},
-        "automargin": True,
-    }
-    return go.Figure(
-        layout={
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
-            "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "hoverlabel": {"font": {"size": 13}},
-            "xaxis": {**axis, "title": {"text": x_title}},
-            "yaxis": {**axis, "title": {"text": y_title}},
-        }
     )

@@ -8,6 +8,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from compress_lib.plots_base import GRID, INK, layer_map
 from compress_lib.studies.record import Row, StudyRecord, rounded
 from compress_lib.targets import FAMILIES
 
@@ -16,8 +17,6 @@ COLOURS = (
     *("#8c6bb1", "#7f8c2d", "#b5495b", "#4d6fa9", "#2aa7a1", "#9a7b4f"),
 )
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon", "cross", "x")
-INK = "#7c8494"
-GRID = "rgba(128, 136, 150, 0.22)"
 
 
 def study_figure(record: StudyRecord) -> go.Figure:
@@ -67,24 +66,8 @@ def module_map(record: StudyRecord, measure: str = "ratio") -> go.Figure:
         measure: The column that colours.
     """
     rows = [row for row in record.rows if row.get("layer") is not None]
-    families = [f for f in FAMILIES if any(row["family"] == f for row in rows)]
-    layers = sorted({int(str(row["layer"])) for row in rows})
-    found = {(row["family"], int(str(row["layer"]))): row.get(measure) for row in rows}
-    figure = _figure("Layer", "")
-    figure.add_trace(
-        go.Heatmap(
-            x=layers,
-            y=[FAMILIES[family] for family in families],
-            z=[[found.get((family, layer)) for layer in layers] for family in families],
-            colorscale="Cividis",
-            colorbar={"title": {"text": record.columns.get(measure, measure)}},
-            hovertemplate="%{y}, layer %{x}: %{z:.4g}<extra></extra>",
-            xgap=1,
-            ygap=1,
-        )
-    )
-    figure.update_layout(height=120 + 34 * max(len(families), 3))
-    return figure
+    found = {(str(row["family"]), int(str(row["layer"]))): row.get(measure) for row in rows}
+    return layer_map(found, record.columns.get(measure, measure))
 
 
 def perturbations(record: StudyRecord) -> go.Figure:

@@ -74,5 +74,12 @@ def target_record(
         powered_mae=errors.powered_mae,
         group=assignment.name if len(assignment.targets) > 1 else None,
         orientation="columns" if assignment.columns else "rows",
+        # A table that is only looked up decodes the rows of its tokens and no others.
+        decode_cost=matrix.decode_cost if _multiplies(assignment, target) else 0,
         history={name: tuple(values) for name, values in matrix.history.items()},
     )
+
+
+def _multiplies(assignment: Assignment, target: Target) -> bool:
+    """Tell whether the compressed weight is multiplied with, and not only looked up."""
+    return target.family != "embedding" or (target.tied and not assignment.keeps_original)

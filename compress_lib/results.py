@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_count
 from compress_lib.methods import METHODS
 from compress_lib.plan import DENSE
-from compress_lib.targets import FAMILIES, matches
+from compress_lib.targets import FAMILIES, TABLES, matches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,7 @@ class TargetRecord:
         powered_mae: Mean of |error| ^ 0.6, the measure of Banaei et al. 2023.
         group: The matrices that it was compressed together with, in words.
         orientation: Whether its `rows` or its `columns` were the data.
+        decode_cost: Multiply-adds that decoding it takes at every call of the model.
         history: What a method that trains noted at every look, by name; for a group, with the
             first of its targets.
     """
@@ -120,7 +122,20 @@ class TargetRecord:
     powered_mae: float | None = None
     group: str | None = None
     orientation: str = "rows"
+    decode_cost: int = 0
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> dict[str, float | None]:
+        """Every number of `metrics.ERRORS`; None in a record that is older than the number."""
+        return {
+            "relative_error": self.relative_error,
+            "direction_error": self.direction_error.mean,
+            "rmse": self.rmse,
+            "mae": self.mae,
+            "powered_mae": self.powered_mae,
+        }
+
     head_dim: int | None = None
 
 
@@ -246,7 +261,7 @@ class RunRecord:
 
     def metrics(self) -> dict[str, float | None]:
         """Return every number of `metrics.METRICS`; None where it does not apply."""
-        tables = [t for t in self.targets if t.family in ("embedding", "head")]
+        tables = [t for t in self.targets if t.family in TABLES]
         return {
             "perplexity": self.perplexity.compressed,
             "perplexity_ratio": self.perplexity.ratio,
@@ -284,9 +299,41 @@ def describe(record: RunRecord) -> str:
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
-        end = " (input end only)" if rule.get("tie") == "input" else ""
-        parts.append(f"{label} {rule['keep']:g} · {_where(record, rule['pattern'])}{end}")
+        where = _where(record, rule["pattern"])
+        parts.append(f"{label} {rule['keep']:g} · {where}{_manner(rule)}")
     return ", ".join(parts) or "baseline"
+
+
+def scope(record: RunRecord) -> str:
+    """Say in a word or two which weights a run compressed, so that like stands with like."""
+    found = {target.family for target in record.targets}
+    layers = found.difference(TABLES)
+    return "everything" if layers != found and len(layers) > 1 else _in_words(found)
+
+
+def describe_decoding(record: RunRecord) -> str:
+    """Say what decoding costs at every call, or nothing where nothing has to be decoded."""
+    decoded = [target for target in record.targets if target.decode_cost]
+    if not decoded:
+        return ""
+    cost = sum(target.decode_cost for target in decoded)
+    dense = sum(target.rows * target.cols for target in decoded)
+    return (
+        f"Decoding costs {format_count(cost)} multiply-adds at every call, {cost / dense:.3g} × a "
+        "dense multiplication of one token."
+    )
+
+
+def _manner(rule: Mapping[str, Any]) -> str:
+    """Say what is unusual about how a rule compresses."""
+    found = []
+    if rule.get("group") == "concatenated":
+        found.append(f"together by {rule['window']}" if rule.get("window") else "together")
+    if rule.get("orientation", "automatic") != "automatic":
+        found.append(rule["orientation"])
+    if rule.get("tie") == "input":
+        found.append("input end only")
+    return f" ({', '.join(found)})" if found else ""
 
 
 def _where(record: RunRecord, pattern: str) -> str:
@@ -296,10 +343,14 @@ def _where(record: RunRecord, pattern: str) -> str:
     if "@" in pattern:
         return pattern
     found = {target.family for target in record.targets if matches(target, pattern)}
+    return _in_words(found) or pattern
+
+
+def _in_words(found: set[str]) -> str:
     for words, families in GROUPS.items():
         if found and found <= families and len(found) >= len(families) - 1:
             return words
-    return ", ".join(FAMILIES[f].lower() for f in FAMILIES if f in found) or pattern
+    return ", ".join(FAMILIES[f].lower() for f in FAMILIES if f in found)
 
 
 def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:

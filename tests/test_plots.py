@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from compress_lib import plots
+from compress_lib import plots, plots_matrices
 from compress_lib.landmarks import landmark_plans, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.plan import Plan
@@ -61,7 +61,7 @@ def test_a_run_without_directions_says_so_in_their_place() -> None:
 
 def test_memory_bars_add_up_to_the_model() -> None:
     record = LANDMARKS[1]
-    figure = plots.memory_bars(record)
+    figure = plots_matrices.memory_bars(record)
     totals = {trace.name: sum(trace.x) * 1e6 for trace in figure.data}
     assert totals["Baseline"] == pytest.approx(record.memory.baseline_bytes)
     assert totals["Compressed"] == pytest.approx(record.memory.compressed_bytes)

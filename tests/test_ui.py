@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS, build_method
 from compress_lib.models import LanguageModel
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
@@ -20,6 +22,7 @@ from compress_lib.results import RunRecord
 from compress_lib.store import Store
 from compress_lib.ui import controls, handlers, preview, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.option_groups import option_groups
 from tests.tiny import tiny_model
 
 PLAN = Plan(
@@ -95,14 +98,22 @@ def test_the_page_is_built_without_torch() -> None:
             rules=(Rule(pattern="embedding", method="autoencoder", options={"epochs": 3}),),
         ),
         replace(PLAN, rules=(Rule(pattern="*down_proj", method="svd", keep=0.25),)),
+        replace(
+            PLAN,
+            rules=(
+                Rule(pattern="key", group="concatenated", window=4, orientation="columns"),
+                Rule(pattern="key@0", method=DENSE),
+            ),
+        ),
+        replace(PLAN, rules=(Rule(pattern="query@0-3", group="concatenated"),)),
+        replace(PLAN, rules=(Rule(pattern="embedding", tie="input", keep=1 / 3),)),
     ],
 )
 def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
     back = controls.read(controls.Form.of(controls.flat(controls.write(plan))))
-    assert [(r.pattern, r.method, r.keep, r.options) for r in back.rules] == [
-        (r.pattern, r.method, r.keep, r.options) for r in plan.rules
-    ]
+    assert [rule.canonical(0) for rule in back.rules] == [rule.canonical(0) for rule in plan.rules]
     assert replace(back, rules=plan.rules) == plan
+    assert handlers.first_plan(plan.to_query()) == (back, None)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +149,12 @@ def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
         ({"new_tokens": 10_000}, "at most 256"),
         ({"temperature": -1}, "temperature must be"),
         ({"seed": 1.5}, "seed must be a whole number"),
+        ({"group": "both"}, "Unknown group"),
+        ({"group": None}, "Unknown group"),
+        ({"window": -1}, "window must be"),
+        ({"window": None}, "window must be"),
+        ({"orientation": "<b>"}, "Unknown orientation"),
+        ({"tie": "output"}, "Unknown tie"),
     ],
 )
 def test_what_a_browser_sends_is_checked(
@@ -226,6 +243,21 @@ def test_the_preview_says_rank_bytes_and_break_even(engine: TinyEngine) -> None:
     assert texts.UNKNOWN_SHAPES in unknown
 
 
+def test_the_preview_counts_matrices_and_groups() -> None:
+    def described(**changes: Any) -> str:
+        rule = Rule(pattern="key", method="svd", keep=0.5, group="concatenated")
+        return preview.describe_plan(Engine(), Plan(rules=(replace(rule, **changes),)))
+
+    assert "30 matrices in 1 group, rank" in described()
+    assert "30 matrices in 3 groups, rank" in described(window=10)
+    assert "30 matrices, rank" in described(group="separated")
+    # Stacked rows are many, so that columns leave the larger rank.
+    assert described(orientation="rows") != described(orientation="columns")
+    grown = described(pattern="embedding", tie="input")
+    assert "keeps its own matrix of 56.6 MB" in grown
+    assert "whole model 110.5%" in grown
+
+
 def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:
     found = preview.describe_plan(Engine(), Plan(rules=(Rule(pattern="*", keep=0.5),)))
     assert "211 matrices" in found
@@ -252,6 +284,9 @@ def test_a_link_fills_the_form_and_a_broken_one_says_so() -> None:
     assert plan == Plan()
     assert complaint is not None
     assert "Unknown method" in complaint
+    plan, complaint = handlers.first_plan("rule=query~svd~0.5~.group=concatenated&rule=key~svd~0.5")
+    assert complaint == texts.MORE_THAN_THE_FORM
+    assert [rule.group for rule in plan.rules] == ["concatenated"] * 2
     plan, complaint = handlers.first_plan("model=/etc&rule=embedding~svd~0.5")
     assert plan == Plan()
     assert complaint is not None
@@ -270,6 +305,21 @@ def test_a_session_sees_only_its_own_runs(engine: TinyEngine) -> None:
     assert handlers.own_runs(engine, [mine.key]) == [mine]
     assert handlers.own_runs(engine, ["no such key", 7, None]) == []
     assert handlers.own_runs(engine, "not a list") == []
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].presets])
+def test_a_methods_presets_are_buttons_that_set_all_its_options(method: str) -> None:
+    with gr.Blocks():
+        _, fields, settings = option_groups(controls.write(Plan()))
+    assert len(fields) == len(controls.option_fields())
+    options = METHODS[method].options()
+    first = [name for name, _ in controls.option_fields()].index(method)
+    own = [s for s in settings if s.fields == fields[first : first + len(options)]]
+    assert [s.button.value for s in own] == [*METHODS[method].presets, texts.DEFAULTS]
+    for shown, chosen in zip(own, [*METHODS[method].presets.values(), {}], strict=True):
+        values = dict(zip([option.name for option in options], shown.values, strict=True))
+        assert values == {option.name: option.default for option in options} | dict(chosen)
+        assert build_method(method, values)
 
 
 def test_csv_cells_cannot_be_formulas(engine: TinyEngine) -> None:

@@ -17,7 +17,7 @@ from compress_lib.formatting import format_bytes, format_perplexity, format_seco
 from compress_lib.methods import OptionValue, preset_options
 from compress_lib.metrics import METRICS
 from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
-from compress_lib.results import Prediction, RunRecord
+from compress_lib.results import Prediction, RunRecord, describe_decoding
 from compress_lib.spread import spread
 
 GROUP_OPTIONS = ("group", "window", "orientation", "tie")
@@ -203,6 +203,8 @@ def write_summary(record: RunRecord) -> None:
         f"{format_bytes(memory.compressed_bytes)} "
         f"({memory.compressed_bytes / memory.baseline_bytes:.1%} of the whole model)"
     )
+    if decoding := describe_decoding(record):
+        write_line(f"note        {decoding}")
     tables = [target for target in record.targets if target.family in ("embedding", "head")]
     for target in tables[:1]:
         direction = target.direction_error

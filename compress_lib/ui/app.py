@@ -14,15 +14,21 @@ from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS
 from compress_lib.plan import OWN_TEXT, Plan
 from compress_lib.results import RunRecord
-from compress_lib.ui import controls, handlers, plan_panel, preview, render, result_panel, texts
+from compress_lib.ui import (
+    controls,
+    handlers,
+    matrix_panel,
+    plan_panel,
+    preview,
+    render,
+    result_panel,
+    texts,
+)
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, SAVE_FILE
+from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, PRIVATE, QUICK, SAVE_FILE
 
 KEPT_SECONDS = 24 * 3600
 """How long a session remembers its runs."""
-
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
 
 
 class Page:
@@ -87,6 +93,9 @@ class Page:
             # Without Python, a list is what each output gets: here there is one output.
             chosen = json.dumps([families])
             button.click(None, None, panel.families, js=f"() => {chosen}", **PRIVATE)
+        for preset in panel.settings:
+            values = json.dumps(preset.values)
+            preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
         panel.link.click(self.link, panel.fields, query, **QUICK).success(
             None, query, None, js=COPY_LINK, **PRIVATE
         )
@@ -119,6 +128,7 @@ class Page:
         results.overlay.change(
             self.overlay, [results.overlay, self.current], results.direction, **QUICK
         )
+        matrix_panel.connect(results, self.engine, self.current, self.file)
         # A download button would save what its previous click had made.
         for clicked in (
             results.csv.click(self.csv, known, self.file, **QUICK),
@@ -198,16 +208,7 @@ class Page:
 
     def select(self, keys: Any, current: Any, event: gr.SelectData) -> dict[Any, Any]:
         """Show the run whose line was clicked."""
-        own, landmarks = result_panel.neighbours(
-            self.engine, keys, handlers.lookup(self.engine, current)
-        )
-        # The table may have been sorted in the browser: its cells say which run it is, not
-        # the number of the line.
-        clicked = [_plain(cell) for cell in event.row_value or []]
-        chosen = None
-        for record in (*own, *landmarks):
-            if [_plain(cell) for cell in render.run_rows([record])[0]] == clicked:
-                chosen = record
+        chosen = result_panel.clicked(self.engine, keys, current, event.row_value)
         if chosen is None:
             return {}
         shown = result_panel.show(self.engine, keys, chosen)
@@ -227,20 +228,12 @@ class Page:
         own, landmarks = result_panel.neighbours(
             self.engine, keys, handlers.lookup(self.engine, current)
         )
-        return _file("runs.csv", "text/csv", handlers.to_csv([*own, *landmarks]))
+        return handlers.download("runs.csv", "text/csv", handlers.to_csv([*own, *landmarks]))
 
     def json(self, current: Any) -> str:
         """Return the shown run as a file for download."""
         record = handlers.lookup(self.engine, current)
         if record is None:
             raise gr.Error(texts.NO_LANDMARKS)
-        return _file(f"run-{record.key}.json", "application/json", handlers.to_json(record))
-
-
-def _file(name: str, kind: str, content: str) -> str:
-    return json.dumps({"name": name, "type": kind, "content": content})
-
-
-def _plain(cell: Any) -> str:
-    """A browser says 100 where a table held 100.0, and None or NaN where it was empty."""
-    return f"{cell:g}" if isinstance(cell, int | float) else str(cell or "")
+        name = f"run-{record.key}.json"
+        return handlers.download(name, "application/json", handlers.to_json(record))

@@ -29,12 +29,16 @@ PRESETS = {
 MAX_OVERRIDES = 40
 LONGEST_HUB_ID = 96
 
+TOGETHER = ("group", "window", "orientation", "tie")
+"""Fields of a rule by the same name; the form has one of each for all its rules."""
+
 FIELDS = (
     "model",
     "families",
     "method",
     "keep",
     "overrides",
+    *TOGETHER,
     "corpus",
     "own_text",
     "tokens",
@@ -107,13 +111,15 @@ def write(plan: Plan) -> Form:
     for rule in plan.rules:
         options |= {(rule.method, name): value for name, value in rule.options.items()}
     head = first if families else Rule()
+    together = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
     values = {
+        **{name: getattr(together, name) for name in TOGETHER},
         "model": plan.model,
         "families": families,
         "method": head.method,
         "keep": head.keep,
         "overrides": [
-            [rule.pattern, rule.method, "" if rule.method == DENSE else f"{rule.keep:g}"]
+            [rule.pattern, rule.method, "" if rule.method == DENSE else str(rule.keep)]
             for rule in rest
         ],
         "corpus": plan.evaluation.corpus,
@@ -167,7 +173,10 @@ def _rule(form: Form, pattern: str, method: str, keep: Any) -> Rule:
         for option in (METHODS[method].options() if method in METHODS else ())
         if form.options.get((method, option.name)) not in (None, "", option.default)
     }
-    return Rule(pattern=pattern, method=method, keep=keep, options=options)
+    if method == DENSE:
+        return Rule(pattern=pattern, method=method)
+    together = {name: form.values.get(name) for name in TOGETHER}
+    return Rule(pattern=pattern, method=method, keep=keep, options=options, **together)  # type: ignore[arg-type]
 
 
 def _families_of(rule: Rule) -> list[str]:

@@ -8,17 +8,20 @@ import json
 import queue
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
-from compress_lib.plan import Plan
+from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord, to_frame
 from compress_lib.ui import controls, render, texts
 from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
 from compress_lib.ui.fills import both_fills
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HEARTBEAT = 0.4
 """Seconds between looks at a job that has nothing to tell."""
@@ -162,22 +165,38 @@ def first_plan(query: str) -> tuple[Plan, str | None]:
     """Return the plan of a link, and what is wrong with the link, if anything."""
     try:
         plan = Plan.from_query(query)
-        if any(rule.tie != "both" for rule in plan.rules):
-            raise CompressionError(texts.TIE_LINK)
-        return controls.read(controls.write(plan)), None
+        shown = controls.read(controls.write(plan))
     except CompressionError as error:
         return Plan(), str(error)
+    same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+    return shown, None if same else texts.MORE_THAN_THE_FORM
+
+
+def _told(rule: Rule) -> dict[str, Any]:
+    """Return what a form has to say of a rule; what is dense is compressed no way at all."""
+    if rule.method == DENSE:
+        return {"pattern": rule.pattern, "method": DENSE}
+    return rule.canonical(0)
 
 
 def to_csv(records: Sequence[RunRecord]) -> str:
-    """Return runs as CSV; a cell that a spreadsheet would run as a formula is quoted."""
-    frame = to_frame(records)
+    """Return runs as CSV, a line each."""
+    return frame_csv(to_frame(records))
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Return a table as CSV; a cell that a spreadsheet would run as a formula is quoted."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(frame.columns)
     for row in frame.itertuples(index=False):
         writer.writerow([_harmless(cell) for cell in row])
     return out.getvalue()
+
+
+def download(name: str, kind: str, content: str) -> str:
+    """Return a file as the browser takes it to save it."""
+    return json.dumps({"name": name, "type": kind, "content": content})
 
 
 def to_json(record: RunRecord) -> str:

@@ -9,10 +9,11 @@ import gradio as gr
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
-from compress_lib.methods import METHODS, Option
+from compress_lib.methods import METHODS
 from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import controls, render, texts
+from compress_lib.ui.option_groups import Settings, option_groups
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class PlanPanel:
     stop: Any
     status: Any
     presets: list[tuple[Any, tuple[str, ...]]]
+    settings: list[Settings]
     link: Any
 
     @property
@@ -64,7 +66,9 @@ def build(preview: str) -> PlanPanel:
             stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
         status = gr.HTML(render.status(texts.READY), elem_id="status")
     with gr.Accordion(texts.OPTIONS, open=False):
-        groups, options = _options(shown)
+        groups, options, settings = option_groups(shown)
+    with gr.Accordion(texts.TOGETHER, open=False, elem_id="together"):
+        _together(made, shown)
     with gr.Accordion(texts.OVERRIDES, open=False):
         gr.Markdown(texts.OVERRIDES_INFO)
         made["overrides"] = gr.Dataframe(
@@ -83,7 +87,7 @@ def build(preview: str) -> PlanPanel:
         _writing(made, shown)
     link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
     fields = [made[name] for name in controls.FIELDS] + options
-    return PlanPanel(fields, groups, box, run, stop, status, presets, link)
+    return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link)
 
 
 def _slider(*args: Any, **more: Any) -> Any:
@@ -135,39 +139,41 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
     return presets
 
 
-def _options(shown: controls.Form) -> tuple[dict[str, Any], list[Any]]:
-    """Make a group of components for each method's options; only the chosen one is visible."""
-    groups: dict[str, Any] = {}
-    made: list[Any] = []
-    for name, method in METHODS.items():
-        with gr.Column(visible=name == shown.values["method"]) as group:
-            if not method.options():
-                gr.Markdown(texts.NO_OPTIONS)
-            with gr.Row():
-                made += [
-                    _component(option, shown.options[(name, option.name)])
-                    for option in method.options()
-                ]
-        groups[name] = group
-    return groups, made
+def _together(made: dict[str, Any], shown: controls.Form) -> None:
+    made["group"] = gr.Radio(
+        _choices(texts.GROUP_CHOICES),
+        value=shown.values["group"],
+        label=texts.GROUP,
+        elem_id="group",
+    )
+    with gr.Row():
+        made["window"] = gr.Number(
+            shown.values["window"],
+            label=texts.WINDOW,
+            info=texts.WINDOW_INFO,
+            precision=0,
+            min_width=120,
+            elem_id="window",
+        )
+        made["orientation"] = gr.Dropdown(
+            _choices(texts.ORIENTATION_CHOICES),
+            value=shown.values["orientation"],
+            label=texts.ORIENTATION,
+            info=texts.ORIENTATION_INFO,
+            min_width=120,
+            elem_id="orientation",
+        )
+    made["tie"] = gr.Radio(
+        _choices(texts.TIE_CHOICES),
+        value=shown.values["tie"],
+        label=texts.TIE,
+        info=texts.TIE_INFO,
+        elem_id="tie",
+    )
 
 
-def _component(option: Option, value: Any) -> Any:
-    """Make the component of an option.
-
-    Bounds are left to the library, which says what is wrong; gradio's own refusal would hide
-    every result behind an error.
-    """
-    about: dict[str, Any] = {"label": option.label, "info": option.help, "min_width": 140}
-    if isinstance(option.default, bool):
-        return gr.Checkbox(value=bool(value), **about)
-    if option.choices:
-        return gr.Dropdown(list(option.choices), value=value, **about)
-    if isinstance(option.default, int):
-        return gr.Number(value=value, precision=0, **about)
-    if isinstance(option.default, float):
-        return gr.Number(value=value, **about)
-    return gr.Textbox(value=value, **about)
+def _choices(labels: dict[str, str]) -> list[tuple[str, str]]:
+    return [(label, name) for name, label in labels.items()]
 
 
 def _measure(made: dict[str, Any], shown: controls.Form) -> None:
@@ -194,7 +200,7 @@ def _measure(made: dict[str, Any], shown: controls.Form) -> None:
             shown.values["context"], label=texts.CONTEXT, precision=0, min_width=80
         )
     made["protocol"] = gr.Dropdown(
-        [(label, name) for name, label in texts.PROTOCOL_CHOICES.items()],
+        _choices(texts.PROTOCOL_CHOICES),
         value=shown.values["protocol"],
         label=texts.PROTOCOL,
         elem_id="protocol",

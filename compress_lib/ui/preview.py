@@ -51,7 +51,9 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     before = sum(item.nbytes for item in assigned)
     after = sum(item.preview.nbytes for item in assigned)
     head = _headline(assigned, before, after)
-    share = f"{(whole - before + after) / whole:.1%}" if whole else ""
+    # What the output end keeps for itself stays in the checkpoint.
+    kept = sum(item.nbytes for item in assigned if item.keeps_original)
+    share = f"{(whole - before + after + kept) / whole:.1%}" if whole else ""
     lines = [f"<strong>{escape(head)}</strong>"]
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
@@ -61,11 +63,13 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     bigger = sum(item.preview.nbytes > item.nbytes for item in assigned)
     if bigger:
         lines.append(escape(texts.BIGGER.format(count=bigger)))
-    elif after >= before:
+    if kept:
+        lines.append(escape(texts.PREVIEW_KEPT.format(size=format_bytes(kept))))
+    elif after >= before and not bigger:
         lines.append(escape(texts.NO_SAVING))
     width = f"{100 * after / max(before, 1):.1f}%"
     bar = f'<span class="meter"><span style="width:{width}"></span></span>'
-    return _box(bar + "<br>".join(lines), "warn" if bigger or after >= before else "")
+    return _box(bar + "<br>".join(lines), "warn" if bigger or after + kept >= before else "")
 
 
 def complaint(error: CompressionError) -> str:
@@ -74,21 +78,30 @@ def complaint(error: CompressionError) -> str:
 
 
 def _headline(assigned: list[Assignment], before: int, after: int) -> str:
+    count = sum(len(item.targets) for item in assigned)
     sizes = {"before": format_bytes(before), "after": format_bytes(after)}
-    if len(assigned) == 1:
-        only = assigned[0]
-        label, rank, note = FAMILIES[only.family], only.preview.rank, only.preview.note
-        if rank is None:
-            return texts.PREVIEW_ONE_NOTE.format(label=label, note=note, **sizes)
-        full = min(only.shape)
-        return texts.PREVIEW_ONE.format(label=label, rank=rank, full=full, **sizes)
-    # Where methods are mixed, the ranks are those of the matrices that have one.
+    if count == 1:
+        only = assigned[0].preview
+        label, full = FAMILIES[assigned[0].family], min(assigned[0].shape)
+        if only.rank is None:
+            return texts.PREVIEW_ONE_NOTE.format(label=label, note=only.note, **sizes)
+        return texts.PREVIEW_ONE.format(label=label, rank=only.rank, full=full, **sizes)
+    what = texts.PREVIEW_MATRICES.format(count=count)
+    if len(assigned) < count:
+        groups = texts.PREVIEW_GROUPS if len(assigned) > 1 else texts.PREVIEW_GROUP
+        what += groups.format(count=len(assigned))
+    return texts.PREVIEW_MANY.format(what=what + _ranks(assigned), **sizes)
+
+
+def _ranks(assigned: list[Assignment]) -> str:
+    """Say the ranks; where methods are mixed, those of the matrices that have one."""
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
-    if assigned and not ranks:
-        return texts.PREVIEW_MANY_PLAIN.format(count=len(assigned), **sizes)
-    return texts.PREVIEW_MANY.format(
-        count=len(assigned), low=min(ranks, default=0), high=max(ranks, default=0), **sizes
-    )
+    if not ranks:
+        notes = {item.preview.note for item in assigned}
+        return f", {notes.pop()}" if len(notes) == 1 and all(notes) else ""
+    low, high = min(ranks), max(ranks)
+    words = texts.PREVIEW_RANK if low == high else texts.PREVIEW_RANKS
+    return words.format(low=low, high=high)
 
 
 def _box(content: str, kind: str) -> str:

@@ -98,8 +98,9 @@ def matrix_rows(record: RunRecord) -> list[list[str]]:
             "" if target.rank is None else str(target.rank),
             f"{target.rows} × {target.cols}",
             f"{100 * target.bytes_after / target.bytes_before:.1f}",
-            f"{target.relative_error:.4f}",
-            f"{target.direction_error.mean:.4f}",
+            *("" if value is None else f"{value:.4g}" for value in target.errors.values()),
+            target.group or "",
+            target.orientation,
             f"{target.seconds:.2f}",
         ]
         for target in record.targets

@@ -7,13 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from compress_lib import plots
+from compress_lib import plots, plots_matrices
 from compress_lib.landmarks import load_landmarks
 from compress_lib.results import RunRecord, describe
-from compress_lib.ui import handlers, render, texts
+from compress_lib.ui import handlers, matrix_panel, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.fills import both_fills
 from compress_lib.ui.scripts import FIT
+from compress_lib.ui.tables import table
 
 SHOWN = (
     "headline",
@@ -26,12 +27,11 @@ SHOWN = (
     "worst",
     "best",
     "memory",
-    "matrices",
+    *matrix_panel.SHOWN,
 )
 """The parts that show a run."""
 
 RUN_WIDTHS = ["250px", "100px", "76px", "60px", "78px", "66px", "74px", "88px"]
-MATRIX_WIDTHS = ["200px", "130px", "62px", "110px", "78px", "78px", "82px", "78px"]
 
 OVERLAID = 3
 """How many other runs a histogram shows unasked."""
@@ -51,10 +51,18 @@ class ResultPanel:
     worst: Any
     best: Any
     memory: Any
-    matrices: Any
     log: Any
     csv: Any
     json: Any
+    decoding: Any
+    layers: Any
+    measure: Any
+    errors: Any
+    training: Any
+    trained: Any
+    curves: Any
+    matrices: Any
+    matrices_csv: Any
 
     def parts(self) -> list[Any]:
         """Return the components that show a run."""
@@ -85,6 +93,25 @@ def neighbours(
     return own, [record for record in ordered if record.key not in mine]
 
 
+def clicked(engine: Engine, keys: Any, current: Any, row: Any) -> RunRecord | None:
+    """Return the run that a line of the table of runs stands for.
+
+    The table may have been sorted in the browser: its cells say which run it is, not the number
+    of the line.
+    """
+    own, landmarks = neighbours(engine, keys, handlers.lookup(engine, current))
+    cells = [_plain(cell) for cell in row or []]
+    for record in (*own, *landmarks):
+        if [_plain(cell) for cell in render.run_rows([record])[0]] == cells:
+            return record
+    return None
+
+
+def _plain(cell: Any) -> str:
+    """A browser says 100 where a table held 100.0, and None or NaN where it was empty."""
+    return f"{cell:g}" if isinstance(cell, int | float) else str(cell or "")
+
+
 def show(engine: Engine, keys: Any, current: RunRecord | None) -> dict[str, Any]:
     """Return what each part of `SHOWN` shows for a run among its neighbours."""
     if current is None:
@@ -107,8 +134,8 @@ def show(engine: Engine, keys: Any, current: RunRecord | None) -> dict[str, Any]
         "overlay": gr.update(choices=menu, value=[r.key for r in beside]),
         "worst": render.token_rows(direction.worst) if direction else [],
         "best": render.token_rows(direction.best) if direction else [],
-        "memory": plots.memory_bars(current),
-        "matrices": render.matrix_rows(current),
+        "memory": plots_matrices.memory_bars(current),
+        **matrix_panel.show(current),
     }
 
 
@@ -130,12 +157,7 @@ def build(engine: Engine) -> ResultPanel:
                 gr.Markdown(texts.MEMORY_HELP)
                 memory = gr.Plot(values.get("memory"), show_label=False, elem_id="memory")
             with gr.Tab(texts.TAB_MATRICES):
-                matrices = _table(
-                    texts.MATRIX_HEADERS,
-                    values.get("matrices"),
-                    texts.TAB_MATRICES,
-                    widths=MATRIX_WIDTHS,
-                )
+                weights = matrix_panel.build(values)
             with gr.Tab(texts.TAB_LOG):
                 log = gr.Textbox(
                     placeholder=texts.LOG_EMPTY,
@@ -150,7 +172,7 @@ def build(engine: Engine) -> ResultPanel:
     tabs.select(None, None, None, js=FIT, api_visibility="private")
     return ResultPanel(
         headline, frontier, provenance, runs, text, direction, overlay, worst, best,
-        memory, matrices, log, csv, json,
+        memory, log, csv, json, **weights,
     )  # fmt: skip
 
 
@@ -158,7 +180,7 @@ def _frontier(values: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
     gr.Markdown(texts.FRONTIER_HELP)
     frontier = gr.Plot(values.get("frontier"), show_label=False, elem_id="frontier")
     provenance = gr.HTML(values.get("provenance") or "", elem_id="provenance")
-    runs = _table(
+    runs = table(
         texts.RUN_HEADERS,
         values.get("runs"),
         "Runs",
@@ -185,35 +207,7 @@ def _direction(values: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     )
     with gr.Row():
         with gr.Column(min_width=260):
-            worst = _table(texts.TOKEN_HEADERS, values.get("worst"), texts.WORST, labelled=True)
+            worst = table(texts.TOKEN_HEADERS, values.get("worst"), texts.WORST, labelled=True)
         with gr.Column(min_width=260):
-            best = _table(texts.TOKEN_HEADERS, values.get("best"), texts.BEST, labelled=True)
+            best = table(texts.TOKEN_HEADERS, values.get("best"), texts.BEST, labelled=True)
     return direction, overlay, worst, best
-
-
-def _table(
-    headers: tuple[str, ...],
-    rows: Any,
-    label: str,
-    *,
-    labelled: bool = False,
-    elem_id: str | None = None,
-    widths: list[str] | None = None,
-    numbers: int = 0,
-) -> Any:
-    """Make a table whose last columns are numbers, so that they sort as such."""
-    kinds: Any = [*["str"] * (len(headers) - numbers), *["number"] * numbers]
-    return gr.Dataframe(
-        value=rows or [],
-        headers=list(headers),
-        datatype=kinds,
-        column_widths=widths,  # type: ignore[arg-type]
-        wrap=True,
-        elem_classes="table",
-        type="array",
-        interactive=False,
-        label=label,
-        show_label=labelled,
-        max_height=360,
-        elem_id=elem_id,
-    )

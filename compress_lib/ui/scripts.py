@@ -1,10 +1,15 @@
-"""The few lines that run in the browser."""
+"""The few lines that run in the browser, and how events reach the server."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from compress_lib.ui import texts
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
+"""Settings of events: none is offered as an interface, and quick ones do not wait in line."""
 
 AFTER_RUN = """(query) => {
     if (!query) return;

@@ -22,6 +22,8 @@ KEEP = "Keep"
 KEEP_INFO = "Bytes after ÷ bytes before."
 OPTIONS = "Options of the method"
 NO_OPTIONS = "This method has no options."
+MORE_OPTIONS = "{count} more options"
+DEFAULTS = "Defaults"
 OVERRIDES = "Other settings for some families or layers"
 OVERRIDES_INFO = (
     "Each line changes what its pattern selects; a later line wins. **Where** is a family "
@@ -29,6 +31,20 @@ OVERRIDES_INFO = (
     "`dense` to leave something as it is. Empty cells take the settings above."
 )
 OVERRIDES_HEADERS = ("Where", "Method", "Keep")
+TOGETHER = "Compress together"
+GROUP = "Matrices"
+GROUP_CHOICES = {
+    "separated": "Each matrix by itself",
+    "concatenated": "A family's matrices share a basis",
+}
+WINDOW = "Layers in a group"
+WINDOW_INFO = "0 takes all; counts where matrices share a basis."
+ORIENTATION = "Data"
+ORIENTATION_INFO = "Automatic takes what leaves the larger rank."
+ORIENTATION_CHOICES = {"automatic": "Automatic", "rows": "Rows", "columns": "Columns"}
+TIE = "A table that input and output share"
+TIE_CHOICES = {"both": "Both ends are compressed", "input": "Input only"}
+TIE_INFO = "Input only is as the first paper measured; it makes the model bigger."
 MEASURE = "How it is measured"
 CORPUS = "Text to measure on"
 OWN_TEXT = "Text of your own"
@@ -117,8 +133,23 @@ MATRIX_HEADERS = (
     "% bytes",
     "Relative",
     "Direction",
+    "RMSE",
+    "MAE",
+    "MAE^0.6",
+    "Compressed with",
+    "Data",
     "Seconds",
 )
+LAYERS_HELP = (
+    "Each compressed weight by layer and family; darker is better. Embedding and output head belong "
+    "to no layer: they stand in the table below, which holds the same numbers."
+)
+MEASURE_SHOWN = "Measure"
+TRAINING_HELP = (
+    "What was measured while the weights were trained, at every look. The dot is the lowest point; "
+    "lower is better everywhere."
+)
+TRAINED = "Trained weight or group"
 TEXT_HELP = (
     "Same beginning, same seed. The shaded part is common to both; the mark is where they part. A "
     "masked model writes nothing: shown is what each finds likeliest in the place of a mask."
@@ -135,15 +166,21 @@ PART_AT_ONCE = "They part at the first new token."
 SPEED = "{speed:.0f} tokens a second"
 UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"
+DOWNLOAD_MATRICES = "Matrices as CSV"
 DOWNLOAD_JSON = "This run as JSON"
 LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
 
 PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"
-PREVIEW_MANY = "{count} matrices, ranks {low} to {high}: {before} → {after}"
+PREVIEW_MANY = "{what}: {before} → {after}"
+PREVIEW_MATRICES = "{count} matrices"
+PREVIEW_GROUP = " in 1 group"
+PREVIEW_GROUPS = " in {count} groups"
+PREVIEW_RANK = ", rank {low}"
+PREVIEW_RANKS = ", ranks {low} to {high}"
+PREVIEW_KEPT = "The output keeps its own matrix of {size} beside it, so the model grows."
 PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
-PREVIEW_MANY_PLAIN = "{count} matrices: {before} → {after}"
 PREVIEW_WHOLE = "whole model {share} of its bytes"
-BREAK_EVEN = "Break-even rank {rank}: above it, two factors are bigger than the matrix."
+BREAK_EVEN = "Break-even rank {rank}: above it, two factors are bigger than what they replace."
 BIGGER = "{count} of them would be bigger than before."
 NO_SAVING = "At this keep nothing becomes smaller."
 UNKNOWN_SHAPES = "The matrices of this model are known once it has been loaded: run it."
@@ -153,9 +190,9 @@ HUB_FORM = (
 )
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
-TIE_LINK = (
-    "The link compresses only one end of a tied table. This page compresses both; on the command "
-    "line that is compress-lab run --tie input."
+MORE_THAN_THE_FORM = (
+    "The link says more than this form can: its lines differ in their options or in what they "
+    "compress together. The form shows the nearest plan; compress-lab run takes the whole one."
 )
 NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
 TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."

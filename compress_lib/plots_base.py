@@ -1,0 +1,87 @@
+"""What all charts share. Only the modules called plots import plotly.
+
+Backgrounds are transparent and texts mid-grey, so that a chart reads on light and dark alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from compress_lib.targets import FAMILIES
+
+INK = "#7c8494"
+GRID = "rgba(128, 136, 150, 0.22)"
+
+# Okabe and Ito's palette for colour-blind readers, without its black and yellow, and a little
+# lighter, so that it shows on dark as well.
+PALETTE = ("#2f86c9", "#e69f00", "#13a079", "#cc79a7", "#dd6a2b", "#63bdf0")
+
+LAYOUT: dict[str, Any] = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
+    "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
+    "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    "hoverlabel": {"font": {"size": 13}},
+}
+
+
+def axis() -> dict[str, Any]:
+    """Return how every axis looks."""
+    return {
+        "gridcolor": GRID,
+        "zeroline": False,
+        "linecolor": GRID,
+        "title": {"font": {"size": 13}},
+        "automargin": True,
+    }
+
+
+def figure_of(x_title: str, y_title: str) -> go.Figure:
+    """Return an empty chart with titles at its axes."""
+    return go.Figure(
+        layout={
+            **LAYOUT,
+            "xaxis": {**axis(), "title": {"text": x_title}},
+            "yaxis": {**axis(), "title": {"text": y_title}},
+        }
+    )
+
+
+def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
+    """A heat map of families × layers.
+
+    Args:
+        cells: By family and layer; where nothing stands, the map is empty.
+        title: Of the colours.
+    """
+    families = [family for family in FAMILIES if any(key[0] == family for key in cells)]
+    layers = sorted({layer for _, layer in cells})
+    figure = figure_of("Layer", "")
+    figure.add_trace(
+        go.Heatmap(
+            x=layers,
+            y=[FAMILIES[family] for family in families],
+            z=[[cells.get((family, layer)) for layer in layers] for family in families],
+            colorscale="Cividis",
+            # Above the map and not beside it, where it would take half of a phone's width.
+            colorbar={
+                "title": {"text": title, "side": "top"},
+                "orientation": "h",
+                "thickness": 12,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "nticks": 5,
+            },
+            hovertemplate="%{y}, layer %{x}: %{z:.4g}<extra></extra>",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False)
+    figure.update_layout(height=130 + 34 * max(len(families), 3))
+    return figure

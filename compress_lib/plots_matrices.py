@@ -1,0 +1,113 @@
+"""Charts of one run's weights: bytes, errors layer by layer, and how training went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, isfinite
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from compress_lib.formatting import format_bytes
+from compress_lib.metrics import ERRORS, label
+from compress_lib.plots_base import LAYOUT, PALETTE, axis, figure_of, layer_map
+from compress_lib.results import RunRecord, TargetRecord
+from compress_lib.targets import FAMILIES
+
+BEFORE = "#aab2c2"
+ABREAST = 2
+"""Training curves side by side; a phone has room for no more."""
+
+WIDE = 50
+"""From this ratio of its largest to its smallest value on, a curve needs a logarithmic axis."""
+
+
+def memory_bars(record: RunRecord) -> go.Figure:
+    """Megabytes of each component, before and after."""
+    figure = figure_of("Megabytes", "")
+    parts = [part for part in record.memory.components if part.baseline_bytes]
+    names = [FAMILIES.get(part.component, part.component.capitalize()) for part in parts]
+    for when, colour, values in (
+        ("Compressed", PALETTE[0], [part.compressed_bytes for part in parts]),
+        ("Baseline", BEFORE, [part.baseline_bytes for part in parts]),
+    ):
+        figure.add_trace(
+            go.Bar(
+                y=names,
+                x=[value / 1e6 for value in values],
+                name=when,
+                orientation="h",
+                marker={"color": colour},
+                text=[format_bytes(value) for value in values],
+                textposition="outside",
+                cliponaxis=False,
+                hovertemplate="%{y}: %{x:.2f} MB",
+            )
+        )
+    most = max(max(p.baseline_bytes, p.compressed_bytes) for p in parts) / 1e6
+    figure.update_xaxes(range=[0, most * 1.18])
+    figure.update_yaxes(autorange="reversed")
+    figure.update_layout(height=90 + 44 * len(parts), barmode="group", bargap=0.28)
+    return figure
+
+
+def error_map(record: RunRecord, measure: str) -> go.Figure:
+    """A heat map of one of `metrics.ERRORS`, families × layers."""
+    cells = {
+        (target.family, target.layer): target.errors[measure]
+        for target in record.targets
+        if target.layer is not None
+    }
+    return layer_map(cells, ERRORS[measure].label)
+
+
+def training_curves(target: TargetRecord) -> go.Figure:
+    """What was noted while a weight or its group was trained: a small chart a measure.
+
+    The lowest point of each curve is marked, because every measure is better when it is lower.
+    """
+    epochs = target.history.get("epoch", ())
+    measures = [name for name in target.history if name != "epoch"]
+    rows = max(1, ceil(len(measures) / ABREAST))
+    titles = [label(name) for name in measures]
+    figure = make_subplots(
+        rows, ABREAST, subplot_titles=titles, vertical_spacing=0.22 / rows, horizontal_spacing=0.12
+    )
+    for index, name in enumerate(measures):
+        place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
+        _add_curve(figure, epochs, target.history[name], titles[index], place)
+    figure.update_annotations(font={"size": 13})
+    figure.update_xaxes(**axis())
+    figure.update_yaxes(**axis(), nticks=4, tickformat="~g", exponentformat="power")
+    for index in range(max(0, len(measures) - ABREAST), len(measures)):
+        place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
+        figure.update_xaxes(title_text="Epoch", **place)
+    figure.update_layout(LAYOUT)
+    figure.update_layout(height=60 + 165 * rows, showlegend=False, margin={"t": 34})
+    return figure
+
+
+def _add_curve(
+    figure: go.Figure,
+    epochs: Sequence[float],
+    values: Sequence[float],
+    name: str,
+    place: dict[str, int],
+) -> None:
+    finite = [value for value in values if isfinite(value)]
+    lowest = values.index(min(finite)) if finite else -1
+    sizes = [9 if index == lowest else 3 for index in range(len(values))]
+    figure.add_trace(
+        go.Scatter(
+            x=list(epochs),
+            y=[value if isfinite(value) else None for value in values],
+            name=name,
+            mode="lines+markers",
+            line={"color": PALETTE[0], "width": 2},
+            marker={"size": sizes, "color": PALETTE[0]},
+            hovertemplate="epoch %{x:.0f}: %{y:.5g}<extra></extra>",
+        ),
+        **place,
+    )
+    if finite and min(finite) > 0 and max(finite) > WIDE * min(finite):
+        figure.update_yaxes(type="log", **place)
