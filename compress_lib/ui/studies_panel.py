@@ -18,9 +18,8 @@ from compress_lib.studies.findings import findings
 from compress_lib.studies.record import rounded
 from compress_lib.ui import render, texts
 from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.scripts import PRIVATE, QUICK
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
 HEARTBEAT = 0.4
 SWEEP = "sensitivity"
 MEASURES = ("ratio", "perplexity", "kl", "relative_error", "direction_error", "saved_megabytes")
