@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compress_lib.plots_base import GRID, INK, layer_map
+from compress_lib.studies import STUDIES
 from compress_lib.studies.record import Row, StudyRecord, rounded
 from compress_lib.targets import FAMILIES
 
@@ -50,11 +51,18 @@ def study_page(record: StudyRecord) -> str:
 
 def about(record: StudyRecord) -> str:
     """Say in a sentence what the numbers come from."""
-    settings = ", ".join(f"{name} {value}" for name, value in record.settings.items())
+    known = STUDIES[record.name].options() if record.name in STUDIES else ()
+    usual = {option.name: option.default for option in known}
+    settings = ", ".join(
+        f"{name} {rounded(value)}"
+        for name, value in record.settings.items()
+        if value != usual.get(name)
+    )
+    version = record.environment.get("compress_lib", "")
     return (
         f"{record.model.id} ({record.model.source}), baseline perplexity {record.baseline:.2f} on "
-        f"{record.text}. Settings: {settings}. Measured {record.created[:10]} with version "
-        f"{record.environment.get('compress_lib', '')}."
+        f"{record.text}. Settings: {settings or 'the usual ones'}. Measured "
+        f"{record.created[:10]} with version {version}."
     )
 
 
@@ -142,7 +150,7 @@ def grid(record: StudyRecord) -> go.Figure:
     figure.update_layout(
         height=22 * total + 90 * len(counts) + 40,
         legend={"orientation": "h", "y": 1.0, "yanchor": "top", "yref": "container", "x": 0},
-        margin={"l": 200, "t": 80},
+        margin={"t": 80},
     )
     return figure
 
