@@ -26,6 +26,7 @@ LAYOUT: dict[str, Any] = {
     "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
     "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     "hoverlabel": {"font": {"size": 13}},
+    "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": PALETTE[0]},
 }
 
 
@@ -69,7 +70,7 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
             colorscale="Cividis",
             # Above the map and not beside it, where it would take half of a phone's width.
             colorbar={
-                "title": {"text": title, "side": "top"},
+                "title": {"text": title, "side": "top", "font": {"size": 13}},
                 "orientation": "h",
                 "thickness": 12,
                 "y": 1.02,
@@ -82,6 +83,8 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(showgrid=False)
-    figure.update_layout(height=130 + 34 * max(len(families), 3))
+    # Automatic margins push the title into the map where the page is narrow.
+    figure.update_xaxes(showgrid=False, automargin=False, title_standoff=6)
+    figure.update_layout(margin={"b": 46})
+    figure.update_layout(height=150 + 34 * max(len(families), 3))
     return figure

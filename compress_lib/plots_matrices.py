@@ -71,19 +71,22 @@ def training_curves(target: TargetRecord) -> go.Figure:
     rows = max(1, ceil(len(measures) / ABREAST))
     titles = [label(name) for name in measures]
     figure = make_subplots(
-        rows, ABREAST, subplot_titles=titles, vertical_spacing=0.22 / rows, horizontal_spacing=0.12
+        rows, ABREAST, subplot_titles=titles, vertical_spacing=0.34 / rows, horizontal_spacing=0.18
     )
     for index, name in enumerate(measures):
         place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
         _add_curve(figure, epochs, target.history[name], titles[index], place)
     figure.update_annotations(font={"size": 13})
-    figure.update_xaxes(**axis())
+    # Looks fall on whole epochs.
+    figure.update_xaxes(**axis(), tick0=0, dtick=max(1, ceil(max(epochs, default=1) / 5)))
     figure.update_yaxes(**axis(), nticks=4, tickformat="~g", exponentformat="power")
     for index in range(max(0, len(measures) - ABREAST), len(measures)):
         place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
         figure.update_xaxes(title_text="Epoch", **place)
+    figure.update_xaxes(tickfont={"size": 11})
+    figure.update_yaxes(tickfont={"size": 11})
     figure.update_layout(LAYOUT)
-    figure.update_layout(height=60 + 165 * rows, showlegend=False, margin={"t": 34})
+    figure.update_layout(height=60 + 175 * rows, showlegend=False, margin={"t": 34})
     return figure
 
 

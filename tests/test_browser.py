@@ -145,7 +145,7 @@ def test_one_click_saves_a_file(page: Any) -> None:
 def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) -> None:
     choose(page, "#model", "SmolLM2 135M Instruct")
     seen = {}
-    for label in ("SVD", "Linear autoencoder"):
+    for label in ("SVD", "Autoencoder"):
         choose(page, "#method", label)
         if label != "SVD":
             page.get_by_role("button", name="Options of the method").click()
@@ -172,8 +172,40 @@ def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) ->
         page.get_by_role("tab", name="Log", exact=True).click()
         assert "model.embed_tokens" in page.locator("#log textarea").input_value()
         page.get_by_role("tab", name="Cost against size", exact=True).click()
-    assert seen["SVD"] != seen["Linear autoencoder"]
+    assert seen["SVD"] != seen["Autoencoder"]
     assert "rule=embedding~autoencoder~0.5~epochs%3D2" in page.url.replace("%7E", "~")
+
+
+def test_presets_fill_the_options_and_groups_show_their_errors_and_curves(page: Any) -> None:
+    choose(page, "#method", "Autoencoder")
+    page.get_by_role("button", name="Options of the method").click()
+    epochs, batch = (page.get_by_label(name, exact=True) for name in ("Epochs", "Batch size"))
+    page.get_by_role("button", name="P2", exact=True).click()
+    page.wait_for_function("field => field.value === '16'", arg=batch.element_handle())
+    page.get_by_role("button", name="Lab", exact=True).click()
+    page.wait_for_function("field => field.value === '512'", arg=batch.element_handle())
+    epochs.fill("3")
+    page.get_by_role("button", name="more options").click()
+    page.get_by_label("Epochs on latents", exact=True).fill("1")
+    page.get_by_label("Look every", exact=True).fill("1")
+    page.get_by_label("Embedding", exact=True).uncheck()
+    page.get_by_label("Key", exact=True).check()
+    page.get_by_role("button", name="Compress together").click()
+    page.get_by_label("A family's matrices share a basis").check()
+    page.wait_for_selector("#plan .preview:has-text('30 matrices in 1 group, rank')")
+    run_to_the_end(page, "Autoencoder 0.5 · key (together)")
+    page.get_by_role("tab", name="Matrices", exact=True).click()
+    page.wait_for_selector("#decoding:has-text('multiply-adds at every call')")
+    page.wait_for_selector("#errors .js-plotly-plot .heatmaplayer image")
+    page.wait_for_selector("#curves .js-plotly-plot .point")
+    assert page.locator("#curves .scatterlayer .trace").count() == 6
+    choose(page, "#measure", "RMSE")
+    page.wait_for_selector("#errors .js-plotly-plot :text('RMSE')")
+    with page.expect_download(timeout=10_000) as saving:
+        page.get_by_role("button", name="Matrices as CSV").click()
+    table = Path(saving.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(table) == 31
+    assert {"rmse", "mae", "powered_mae", "group", "orientation"} <= set(table[0].split(","))
 
 
 def test_a_link_restores_the_plan_in_another_window(browser: Any, address: str) -> None:
@@ -187,7 +219,7 @@ def test_a_link_restores_the_plan_in_another_window(browser: Any, address: str) 
 
 
 def test_stop_stops(page: Any) -> None:
-    choose(page, "#method", "Linear autoencoder")
+    choose(page, "#method", "Autoencoder")
     page.click("#run")
     page.wait_for_function(
         "() => /Training|Epoch/.test(document.querySelector('#status').innerText)",

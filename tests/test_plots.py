@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from compress_lib import plots, plots_matrices
 from compress_lib.landmarks import landmark_plans, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.plan import Plan
+from tests.compressed import run_record, target_record
 
 LANDMARKS = load_landmarks()
 
@@ -65,6 +67,44 @@ def test_memory_bars_add_up_to_the_model() -> None:
     totals = {trace.name: sum(trace.x) * 1e6 for trace in figure.data}
     assert totals["Baseline"] == pytest.approx(record.memory.baseline_bytes)
     assert totals["Compressed"] == pytest.approx(record.memory.compressed_bytes)
+
+
+def test_a_map_of_layers_holds_every_layered_weight() -> None:
+    record = next(r for r in LANDMARKS if {t.family for t in r.targets} > {"embedding", "query"})
+    layered = [target for target in record.targets if target.layer is not None]
+    (trace,) = plots_matrices.error_map(record, "relative_error").data
+    cells = [value for row in trace.z for value in row if value is not None]
+    assert sorted(cells) == sorted(target.relative_error for target in layered)
+    assert "Embedding" not in trace.y
+    key = next(target for target in layered if target.family == "key" and target.layer == 7)
+    drawn = trace.z[list(trace.y).index("Key")][list(trace.x).index(7)]
+    assert drawn == key.relative_error
+
+
+def test_a_map_of_an_incomplete_run_is_empty_where_nothing_was_done() -> None:
+    targets = (target_record("query", layer=0), target_record("key", layer=2, rmse=0.5))
+    (trace,) = plots_matrices.error_map(run_record(targets=targets), "rmse").data
+    assert [list(row) for row in trace.z] == [[None, None], [None, 0.5]]
+
+
+def test_training_curves_have_a_chart_for_every_measure_and_mark_the_lowest() -> None:
+    history = {
+        "epoch": (1.0, 2.0, 3.0),
+        "loss": (3.0, 1.0, 2.0),
+        "rmse": (0.3, 0.2, 0.1),
+        "perplexity": (math.inf, 9000.0, 30.0),
+        "something_new": (math.nan,) * 3,
+    }
+    figure = plots_matrices.training_curves(target_record(history=history))
+    assert [note.text for note in figure.layout.annotations] == [
+        *("Loss", "RMSE", "Perplexity", "Something new")
+    ]
+    assert [trace.name for trace in figure.data] == ["Loss", "RMSE", "Perplexity", "Something new"]
+    assert all(list(trace.x) == [1, 2, 3] for trace in figure.data)
+    assert [trace.marker.size.index(9) for trace in figure.data[:3]] == [1, 2, 2]
+    assert list(figure.data[2].y) == [None, 9000.0, 30.0]
+    assert figure.layout.yaxis3.type == "log"
+    assert figure.layout.yaxis.type is None
 
 
 def test_backgrounds_are_transparent_and_methods_keep_their_colours() -> None:

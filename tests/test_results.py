@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_lib.errors import CompressionError
-from compress_lib.metrics import METRICS
+from compress_lib.formatting import format_count
+from compress_lib.metrics import ERRORS, METRICS, label
 from compress_lib.results import (
     DirectionError,
     RunRecord,
     TargetRecord,
     describe,
+    describe_decoding,
+    scope,
     targets_frame,
     to_frame,
 )
@@ -124,6 +127,15 @@ def test_relative_errors_add_up_by_the_weights_norms() -> None:
     assert run_record(targets=(target_record(squared_norm=0.0),)).relative_error == 0.0
 
 
+def test_every_error_of_a_weight_has_a_definition() -> None:
+    assert set(target_record().errors) == set(ERRORS)
+    assert all(metric.lower_is_better for metric in ERRORS.values())
+    shared = set(ERRORS) & set(METRICS)
+    assert all(ERRORS[name] is METRICS[name] for name in shared)
+    assert target_record(rmse=0.5).errors["rmse"] == 0.5
+    assert [label(name) for name in ("mae", "kl", "loss")] == ["MAE", "KL divergence", "Loss"]
+
+
 def test_better_is_lower_but_for_agreement() -> None:
     assert [name for name, metric in METRICS.items() if not metric.lower_is_better] == ["top1"]
 
@@ -172,3 +184,39 @@ def test_a_run_is_described_by_what_it_did() -> None:
     assert described(rule | {"method": "gone"}) == "gone 0.5 · embedding"
     two = described(rule, rule | {"pattern": "query@0-3", "keep": 0.25})
     assert two == "SVD 0.5 · embedding, SVD 0.25 · query@0-3"
+    together = described(rule | {"group": "concatenated", "window": 4, "orientation": "columns"})
+    assert together == "SVD 0.5 · embedding (together by 4, columns)"
+
+
+@pytest.mark.parametrize(
+    ("families", "words"),
+    [
+        ("embedding", "embedding"),
+        ("head", "output head"),
+        ("query key value attention_output", "attention"),
+        ("ffn_in ffn_out", "FFN"),
+        ("query", "query"),
+        ("embedding query", "embedding, query"),
+        ("embedding query key", "everything"),
+    ],
+)
+def test_what_a_run_compressed_is_said_in_a_word_or_two(families: str, words: str) -> None:
+    targets = tuple(target_record(family) for family in families.split())
+    assert scope(run_record(targets=targets)) == words
+
+
+def test_what_decoding_costs_is_said_of_the_weights_that_have_to_be_decoded() -> None:
+    assert describe_decoding(run_record()) == ""
+    decoded = target_record("key", rows=100, cols=30, decode_cost=42_000)
+    found = describe_decoding(run_record(targets=(target_record(), decoded)))
+    assert found == (
+        "Decoding costs 42 k multiply-adds at every call, 14 × a dense multiplication of one token."
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(7, "7"), (999.4, "999"), (999.6, "1 k"), (1.94e9, "1.94 G"), (999_900_000, "1 G")],
+)
+def test_large_counts_have_prefixes(count: float, text: str) -> None:
+    assert format_count(count) == text

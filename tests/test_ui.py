@@ -15,12 +15,13 @@ import pytest
 
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS, build_method
+from compress_lib.metrics import ERRORS
 from compress_lib.models import LanguageModel
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
 from compress_lib.results import RunRecord
 from compress_lib.store import Store
-from compress_lib.ui import controls, handlers, preview, render, texts
+from compress_lib.ui import controls, handlers, matrix_panel, preview, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.option_groups import option_groups
 from tests.tiny import tiny_model
@@ -320,6 +321,48 @@ def test_a_methods_presets_are_buttons_that_set_all_its_options(method: str) -> 
         values = dict(zip([option.name for option in options], shown.values, strict=True))
         assert values == {option.name: option.default for option in options} | dict(chosen)
         assert build_method(method, values)
+
+
+def test_a_trained_runs_weights_are_shown_layer_by_layer(engine: TinyEngine) -> None:
+    rule = Rule(
+        pattern="key,value",
+        method="autoencoder",
+        options={"epochs": 2, "check_epochs": 1, "keep_best": "loss", "decoder": "4"},
+        group="concatenated",
+    )
+    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
+    assert all(target.decode_cost > 0 for target in record.targets)
+    shown = matrix_panel.show(record)
+    assert "Decoding costs" in shown["decoding"]["value"]
+    assert shown["layers"]["visible"] and shown["training"]["visible"]
+    names = [name for _, name in shown["measure"]["choices"]]
+    assert names == list(ERRORS)
+    assert all(matrix_panel.errors(record, name) for name in names)
+    groups = [label for label, _ in shown["trained"]["choices"]]
+    assert groups == ["Key, layers 0 to 1", "Value, layers 0 to 1"]
+    assert matrix_panel.curves(record, shown["trained"]["choices"][1][1]) is not None
+    assert len(shown["matrices"][0]) == len(texts.MATRIX_HEADERS)
+    for wrong in ("<b>", None, 7, ["rmse"]):
+        assert matrix_panel.errors(record, wrong) is None
+        assert matrix_panel.curves(record, wrong) is None
+    assert matrix_panel.errors(None, "rmse") is None
+
+
+def test_a_run_that_trained_nothing_hides_its_curves(engine: TinyEngine) -> None:
+    _, record = finish(engine, form())
+    shown = matrix_panel.show(record)
+    assert [shown[name]["visible"] for name in ("decoding", "layers", "training")] == [False] * 3
+    assert shown["curves"] is None and shown["errors"] is None
+
+
+@pytest.mark.parametrize(("tie", "multiplies"), [("both", True), ("input", False)])
+def test_a_table_that_is_only_looked_up_costs_no_decoding(
+    engine: TinyEngine, tie: str, multiplies: bool
+) -> None:
+    options = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
+    rule = Rule(pattern="embedding", method="autoencoder", options=options, tie=tie)
+    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
+    assert (record.targets[0].decode_cost > 0) == multiplies
 
 
 def test_csv_cells_cannot_be_formulas(engine: TinyEngine) -> None:

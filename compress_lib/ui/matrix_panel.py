@@ -19,7 +19,7 @@ SHOWN = ("decoding", "layers", "measure", "errors", "training", "trained", "curv
 """The parts of the tab that show a run; two of them are boxes that may be hidden."""
 
 WIDTHS = [
-    *("200px", "130px", "62px", "110px", "78px", "82px", "82px", "84px", "84px", "84px"),
+    *("200px", "130px", "62px", "110px", "84px", "88px", "98px", "84px", "84px", "96px"),
     *("180px", "84px", "78px"),
 ]
 
@@ -64,7 +64,8 @@ def build(values: dict[str, Any]) -> dict[str, Any]:
         found = {key: value for key, value in values.get(name, {}).items() if key != "__type__"}
         return found or {"visible": False}
 
-    made = {"decoding": gr.HTML(elem_id="decoding", **given("decoding"))}
+    made: dict[str, Any] = {}
+    made["decoding"] = gr.HTML(elem_id="decoding", **given("decoding"))
     with gr.Column(elem_id="layers", **given("layers")) as made["layers"]:
         gr.Markdown(texts.LAYERS_HELP)
         made["measure"] = gr.Dropdown(

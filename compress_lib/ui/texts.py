@@ -141,8 +141,8 @@ MATRIX_HEADERS = (
     "Seconds",
 )
 LAYERS_HELP = (
-    "Each compressed weight by layer and family; darker is better. Embedding and output head belong "
-    "to no layer: they stand in the table below, which holds the same numbers."
+    "Each compressed weight by layer and family; darker is better. Embedding and output head "
+    "belong to no layer: they stand in the table below, which holds the same numbers."
 )
 MEASURE_SHOWN = "Measure"
 TRAINING_HELP = (
