@@ -212,7 +212,7 @@ def _file(record: Any, ending: str, kind: str) -> str:
 def _filled(record: StudyRecord | None) -> list[Any]:
     figure = study_figure(record) if record and record.rows else None
     map_shown = record is not None and record.name == SWEEP
-    measure = gr.Dropdown(value=MEASURES[0], visible=map_shown)
+    measure = gr.update(value=MEASURES[0], visible=map_shown)
     return [_said(record), measure, figure, _table(record), record]
 
 
