@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
+from compress_lib.describe import describe
 from compress_lib.formatting import format_perplexity
 from compress_lib.landmarks import load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
-from compress_lib.results import RunRecord, describe
+from compress_lib.results import RunRecord
 from compress_lib.studies import load_studies
 from compress_lib.studies.findings import findings
 from compress_lib.studies.record import rounded

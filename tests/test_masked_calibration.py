@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from compress_lib.allocation import allocate
+from compress_lib.calibration_text import Calibration
 from compress_lib.compression import compress_at_once
-from compress_lib.gathering import Calibration, gather
+from compress_lib.gathering import gather
 from compress_lib.plan import Plan, Rule
 from tests.test_masked import examples
 from tests.tiny import MASKED, VOCABULARY, masked_tokenizer, tiny_model, weight_of
