@@ -135,7 +135,7 @@ def connect(
     )
     running.then(_idle, None, buttons, **QUICK)
     panel.stop.click(
-        lambda: [render.status(texts.STOPPED), *_idle()],
+        lambda: [render.status(texts.SWEEP_STOPPED), *_idle()],
         None,
         [panel.status, *buttons],
         cancels=[running],
