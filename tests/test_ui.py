@@ -14,7 +14,7 @@ import gradio as gr
 import pytest
 
 from compress_lib.errors import CompressionError
-from compress_lib.methods import METHODS, build_method
+from compress_lib.methods import METHODS, OptionValue, build_method
 from compress_lib.metrics import ERRORS
 from compress_lib.models import LanguageModel
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
@@ -359,7 +359,7 @@ def test_a_run_that_trained_nothing_hides_its_curves(engine: TinyEngine) -> None
 def test_a_table_that_is_only_looked_up_costs_no_decoding(
     engine: TinyEngine, tie: str, multiplies: bool
 ) -> None:
-    options = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
+    options: dict[str, OptionValue] = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
     rule = Rule(pattern="embedding", method="autoencoder", options=options, tie=tie)
     _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
     assert (record.targets[0].decode_cost > 0) == multiplies
