@@ -61,7 +61,7 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
     """
     families = [family for family in FAMILIES if any(key[0] == family for key in cells)]
     layers = sorted({layer for _, layer in cells})
-    figure = figure_of("Layer", "")
+    figure = figure_of("", "")
     figure.add_trace(
         go.Heatmap(
             x=layers,
@@ -70,7 +70,7 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
             colorscale="Cividis",
             # Above the map and not beside it, where it would take half of a phone's width.
             colorbar={
-                "title": {"text": title, "side": "top", "font": {"size": 13}},
+                "title": {"text": f"{title} by layer", "side": "top", "font": {"size": 13}},
                 "orientation": "h",
                 "thickness": 12,
                 "y": 1.02,
@@ -83,8 +83,6 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    # Automatic margins push the title into the map where the page is narrow.
-    figure.update_xaxes(showgrid=False, automargin=False, title_standoff=6)
-    figure.update_layout(margin={"b": 46})
-    figure.update_layout(height=150 + 34 * max(len(families), 3))
+    figure.update_xaxes(showgrid=False)
+    figure.update_layout(height=130 + 34 * max(len(families), 3))
     return figure
