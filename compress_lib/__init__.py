@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from compress_lib.allocation import allocate
     from compress_lib.checkpoint import load_compressed, save_compressed
     from compress_lib.compression import compress_at_once, compress_model
+    from compress_lib.describe import to_frame
     from compress_lib.methods import METHODS
     from compress_lib.models import LanguageModel, load_model
     from compress_lib.plan import Generation, Plan, Rule, TextSpec
-    from compress_lib.results import RunRecord, to_frame
+    from compress_lib.results import RunRecord
     from compress_lib.run import execute, run_plan
     from compress_lib.store import Store
     from compress_lib.targets import Target

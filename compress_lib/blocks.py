@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import torch
 
+from compress_lib.calibration_text import Calibration
 from compress_lib.corpora import Text
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.evaluation.likelihood import token_blocks
 from compress_lib.evaluation.masked import mask_id, masked_examples
-from compress_lib.gathering import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.plan import AUTOMATIC, OWN_TEXT, PROTOCOLS, USUAL_PROTOCOLS, TextSpec
 

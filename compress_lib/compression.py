@@ -13,10 +13,11 @@ from torch import Tensor
 from compress_lib.allocation import Assignment
 from compress_lib.architecture import Site, clone, install, read_weight
 from compress_lib.calibration import GATHERED, Statistics, count_rows, stacked
+from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.direction import direction_record, row_errors
 from compress_lib.evaluation.likelihood import perplexity
-from compress_lib.gathering import Calibration, gather
+from compress_lib.gathering import gather
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
 from compress_lib.models import LanguageModel

@@ -40,6 +40,12 @@ def gram(matrix: Tensor, chunk: int = 8192) -> Tensor:
 
 def top_right_vectors(matrix: Tensor, rank: int) -> Tensor:
     """Return the `rank` leading right singular vectors, `[rank, cols]` in float64."""
+    if matrix.shape[0] < matrix.shape[1]:
+        # The smaller side again: the vectors are its own, turned by the matrix. Where a singular
+        # value is zero, the decomposition fills up with some other orthonormal vector.
+        left = torch.linalg.eigh(gram(matrix.T))[1].flip(1)[:, :rank]
+        basis: Tensor = torch.linalg.qr(matrix.double().T @ left)[0]
+        return basis.T.contiguous()
     _, vectors = torch.linalg.eigh(gram(matrix))
     leading: Tensor = vectors.flip(1)[:, :rank].T.contiguous()
     return leading

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,60 +17,16 @@ from torch import Tensor, nn
 
 from compress_lib.architecture import Site, clone, split_like, torch_layout
 from compress_lib.calibration import GATHERED, GRADIENTS, MOMENTS, Statistics
+from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.examples import Example, as_example
+from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import predict
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.statistics_cache import StatisticsCache
 
-SELECTION_TOKENS = 256
-"""Calibration tokens on which a method may choose by perplexity: it asks once an epoch."""
-
-EXAMPLE_TOKENS = 128
-"""Tokens in one example of the Fisher information; short, for many examples and little memory."""
-
 Sums = dict[str, dict[str, Tensor]]
 """By target and statistic."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Calibration text; empty where nothing needs it.
-
-    Attributes:
-        blocks: Tokens `[length]` as a model is given them.
-        examples: What a masked model has to predict in each; empty for a causal one, which
-            predicts every next token.
-    """
-
-    blocks: tuple[Tensor, ...] = ()
-    examples: tuple[Example, ...] = ()
-
-    @property
-    def ids(self) -> Tensor:
-        """All tokens whose rows of a token table are read, one after the other."""
-        # A masked model reads its mask's row more often than any other.
-        used = [example.used for example in self.examples] or self.blocks
-        return torch.cat(list(used)) if used else torch.empty(0, dtype=torch.long)
-
-    @property
-    def selection(self) -> list[Example]:
-        """The first part, with about `SELECTION_TOKENS` predictions at most."""
-        if not self.examples:
-            ids = self.ids[:SELECTION_TOKENS]
-            return [as_example(ids)] if len(ids) >= 2 else []
-        counts = accumulate(len(example.labels) for example in self.examples)
-        fitting = [count <= SELECTION_TOKENS for count in counts]
-        return list(self.examples[: max(1, sum(fitting))])
-
-    @property
-    def pieces(self) -> list[Example]:
-        """The examples of the Fisher information: lines, or blocks in pieces of their length."""
-        if self.examples:
-            return list(self.examples)
-        found = [piece for block in self.blocks for piece in block.split(EXAMPLE_TOKENS)]
-        return [as_example(piece) for piece in found if len(piece) >= 2]
 
 
 def gather(
@@ -211,10 +166,12 @@ def _gradients(
         layer = module.get_submodule(members[0].modules[0])
         whole = torch_layout(layer, parameter.grad)
         for site in members:
-            gradient = split_like(whole, site).double()
-            sums = found[site.target.name]
-            sums[squares] = sums.get(squares, 0) + gradient.square().sum(1)
-            sums[absolutes] = sums.get(absolutes, 0) + gradient.abs().sum(1)
+            gradient, sums = split_like(whole, site).float(), found[site.target.name]
+            # Norms need no copy of the gradient, which may be that of a whole vocabulary.
+            length = torch.linalg.vector_norm(gradient, dim=1).double()
+            total = torch.linalg.vector_norm(gradient, ord=1, dim=1).double()
+            sums[squares] = sums.get(squares, 0) + length.square()
+            sums[absolutes] = sums.get(absolutes, 0) + total
         parameter.grad = None
 
     with ExitStack() as hooks, torch.enable_grad():

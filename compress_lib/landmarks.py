@@ -8,9 +8,13 @@ Knows no torch.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from compress_lib.methods import OptionValue
+from compress_lib.methods.autoencoder import LAB
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.results import RunRecord
 
@@ -18,6 +22,14 @@ FOLDER = Path(__file__).resolve().parents[1] / "assets" / "landmarks"
 
 EMBEDDING = "embedding"
 KEEPS = (0.9, 0.75, 0.5, 0.25)
+LAYERS = "query,key,value,attention_output,ffn_gate,ffn_in,ffn_out"
+OTHERS: tuple[tuple[str, Mapping[str, OptionValue], tuple[float, ...]], ...] = (
+    ("autoencoder", LAB, (0.5, 0.25)),
+    ("kronecker", {}, (0.5,)),
+    ("tucker", {}, (0.5,)),
+    ("magnitude_pruning", {}, (0.5, 0.25)),
+    ("row_quantization", {}, (0.51, 0.25)),
+)
 TABLE_METHODS = ("svd", "row_normalized_svd", "frequency_svd", "autoencoder")
 
 
@@ -35,6 +47,17 @@ def landmark_plans() -> dict[str, Plan]:
     ):
         for keep in keeps:
             plans[f"{name}-svd-{keep:g}"] = Plan(rules=(Rule(pattern=pattern, keep=keep),))
+    for method, options, sizes in OTHERS:
+        for keep in sizes:
+            rule = Rule(pattern=EMBEDDING, method=method, keep=keep, options=options)
+            name = "autoencoder-lab" if options else method
+            plans[f"{EMBEDDING}-{name}-{keep:g}"] = Plan(rules=(rule,))
+    for method, keep in (("output_pca", 0.95), ("output_pca", 0.9), ("row_quantization", 0.51)):
+        rule = Rule(pattern=LAYERS, method=method, keep=keep)
+        plans[f"layers-{method}-{keep:g}"] = Plan(rules=(rule,))
+    together = Rule(pattern="key", method="output_pca", keep=0.25, group="concatenated")
+    plans["key-output_pca-0.25-concatenated"] = Plan(rules=(together,))
+    plans["key-output_pca-0.25"] = Plan(rules=(replace(together, group="separated"),))
     return plans
 
 

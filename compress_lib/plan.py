@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
-from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
-from compress_lib.methods import Method, OptionValue, build_method
+from compress_lib.errors import CompressionError, check_integer, check_number
+from compress_lib.rule import DENSE, GROUPINGS, ORIENTATIONS, TIES, Rule
 from compress_lib.text_spec import (
     AUTOMATIC,
     MAX_TEXT,
@@ -28,8 +27,10 @@ from compress_lib.text_spec import (
 __all__ = [
     "AUTOMATIC",
     "DENSE",
+    "GROUPINGS",
     "MAX_PROMPT",
     "MAX_TEXT",
+    "ORIENTATIONS",
     "OWN_TEXT",
     "PROTOCOLS",
     "TIES",
@@ -40,106 +41,12 @@ __all__ = [
     "TextSpec",
 ]
 
-DENSE = "dense"
-"""The word for a target that is left as it is."""
-
-GROUPINGS = ("separated", "concatenated")
-ORIENTATIONS = ("automatic", "rows", "columns")
-
 SCHEMA = 1
 """Part of every key: raised when the same plan would give other numbers, as it does when the
 default of an option changes."""
 
-TIES = ("both", "input")
-"""Which ends of a weight that embedding and output share a rule replaces."""
-
-WORDS = {"group": GROUPINGS, "orientation": ORIENTATIONS, "tie": TIES}
-"""The fields of a rule that are words, with those allowed."""
-
 MAX_PROMPT = 2_000
 DEFAULT_PROMPT = "The old lighthouse keeper opened the door and"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What happens to the targets that a pattern selects.
-
-    Attributes:
-        pattern: See `targets.matches`.
-        method: A name of `METHODS`, or `dense`.
-        keep: Bytes after ÷ bytes before, of each selected target.
-        options: Options of the method that differ from their defaults.
-        group: `separated` compresses each matrix by itself; `concatenated` stacks the matrices of
-            a family, so that they share a decoder or a basis.
-        window: Layers in a concatenated group; 0 takes all layers.
-        orientation: Whether `rows` or `columns` are the data; `automatic` takes what leaves the
-            larger rank or latent within the budget.
-        tie: Of a table that input and output share, `both` ends read the compressed one; with
-            `input` the output keeps the original beside it, which makes the model bigger, as
-            Bałazy et al. 2021 measured.
-    """
-
-    __pydantic_config__: ClassVar[Any] = STRICT
-
-    pattern: str = "*"
-    method: str = "svd"
-    keep: float = 0.5
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
-    group: str = "separated"
-    window: int = 0
-    orientation: str = "automatic"
-    tie: str = "both"
-
-    def __post_init__(self) -> None:
-        for name, allowed in WORDS.items():
-            if getattr(self, name) not in allowed:
-                raise unknown_name(name, str(getattr(self, name)), allowed)
-        object.__setattr__(self, "window", check_integer("window", self.window, minimum=0))
-        if self.method == DENSE:
-            for name, value in (("keep", 1.0), ("options", {}), ("tie", "both")):
-                object.__setattr__(self, name, value)
-            return
-        keep = check_number("keep", self.keep)
-        if not 0 < keep <= 1:
-            raise CompressionError(
-                f"keep must be above 0 and at most 1 (1 keeps all bytes), not {self.keep}."
-            )
-        object.__setattr__(self, "keep", keep)
-        # A command line or a link gives options as text; a plan holds them in their own types.
-        built = build_method(self.method, self.options)
-        options = {name: getattr(built, name) for name in self.options}
-        object.__setattr__(self, "options", options)
-
-    def canonical(self, seed: int) -> dict[str, Any]:
-        """Return what tells this rule from others; what is usual is left out.
-
-        That way a new option with a default that changes nothing changes no key.
-        """
-        usual = {field.name: field.default for field in fields(self)}
-        data: dict[str, Any] = {
-            name: value
-            for name, value in asdict(self).items()
-            if name in ("pattern", "method", "keep") or value != usual[name]
-        }
-        if self.method != DENSE:
-            method = self.build(seed)
-            data["options"] = {
-                option.name: getattr(method, option.name)
-                for option in method.options()
-                if getattr(method, option.name) != option.default
-            }
-        return data
-
-    def build(self, seed: int) -> Method:
-        """Make the method; a random one that names no seed takes the plan's.
-
-        Raises:
-            CompressionError: The method or an option is unknown or out of range.
-        """
-        method = build_method(self.method, self.options)
-        if "seed" in {option.name for option in method.options()} and "seed" not in self.options:
-            return build_method(self.method, {**self.options, "seed": seed})
-        return method
 
 
 @dataclass(frozen=True, kw_only=True)

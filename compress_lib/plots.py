@@ -8,10 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from compress_lib.describe import describe, scope
 from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.methods import METHODS
 from compress_lib.plots_base import INK, PALETTE, figure_of
-from compress_lib.results import RunRecord, describe, scope
+from compress_lib.results import RunRecord
 
 BASELINE = "#8a8f9c"
 RING = "#d8461b"

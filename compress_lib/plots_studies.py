@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compress_lib.plots_base import GRID, INK, layer_map
+from compress_lib.studies import STUDIES
 from compress_lib.studies.record import Row, StudyRecord, rounded
 from compress_lib.targets import FAMILIES
 
@@ -50,11 +51,18 @@ def study_page(record: StudyRecord) -> str:
 
 def about(record: StudyRecord) -> str:
     """Say in a sentence what the numbers come from."""
-    settings = ", ".join(f"{name} {value}" for name, value in record.settings.items())
+    known = STUDIES[record.name].options() if record.name in STUDIES else ()
+    usual = {option.name: option.default for option in known}
+    settings = ", ".join(
+        f"{name} {rounded(value)}"
+        for name, value in record.settings.items()
+        if value != usual.get(name)
+    )
+    version = record.environment.get("compress_lib", "")
     return (
         f"{record.model.id} ({record.model.source}), baseline perplexity {record.baseline:.2f} on "
-        f"{record.text}. Settings: {settings}. Measured {record.created[:10]} with version "
-        f"{record.environment.get('compress_lib', '')}."
+        f"{record.text}. Settings: {settings or 'the usual ones'}. Measured "
+        f"{record.created[:10]} with version {version}."
     )
 
 
@@ -109,68 +117,86 @@ def perturbations(record: StudyRecord) -> go.Figure:
 
 
 def grid(record: StudyRecord) -> go.Figure:
-    """Perplexity and direction error over the size, one column a family, one line a method."""
-    families = list(dict.fromkeys(str(row["matrices"]) for row in record.rows))
-    titles = [FAMILIES.get(family, family) for family in families]
+    """Dots for every method: perplexity left, direction error right, one line of panels a place.
+
+    A place is a family at a size. What lies beyond `FARTHEST` stands at the border, as does what
+    has no number.
+    """
+    places = list(dict.fromkeys((row["matrices"], row["times_smaller"]) for row in record.rows))
+    counts = [len(_methods(record, place)) for place in places]
+    total = max(sum(counts), 1)
+    titles = []
+    for family, smaller in places:
+        label = FAMILIES.get(str(family), str(family))
+        titles += [f"{label}, {smaller:g} × smaller: perplexity", "direction error"]
     figure = make_subplots(
-        rows=2, cols=len(families), shared_xaxes=True, column_titles=titles, vertical_spacing=0.08
+        rows=max(len(places), 1),
+        cols=2,
+        shared_yaxes=True,
+        subplot_titles=titles,
+        horizontal_spacing=0.03,
+        vertical_spacing=min(0.3, 60 / (22 * total + 90 * len(counts))) if len(places) > 1 else 0,
+        row_heights=[count / total for count in counts] if counts else None,
     )
-    methods = list(dict.fromkeys(_series(row) for row in record.rows))
-    for column, family in enumerate(families, start=1):
-        for place, (method, grouping) in enumerate(methods):
-            rows = [
-                row
-                for row in record.rows
-                if row["matrices"] == family and _series(row) == (method, grouping)
-            ]
-            for line, measure in enumerate(("perplexity", "direction_error"), start=1):
-                _add_method(figure, rows, measure, place, (line, column))
+    for line, place in enumerate(places, start=1):
+        for index, grouping in enumerate(dict.fromkeys(str(r["grouping"]) for r in record.rows)):
+            rows = [row for row in _at(record, place) if row["grouping"] == grouping]
+            for column, measure in enumerate(("perplexity", "direction_error"), start=1):
+                trace = _dots(rows, measure, grouping, index, legend=line == column == 1)
+                figure.add_trace(trace, row=line, col=column)
+        figure.update_yaxes(categoryarray=_methods(record, place), row=line)
     _decorate(figure)
-    figure.update_xaxes(title_text="times smaller", row=2, type="log", dtick="D2")
-    figure.update_yaxes(title_text="Perplexity (log)", type="log", dtick=1, row=1, col=1)
-    figure.update_yaxes(type="log", row=1)
-    figure.update_yaxes(title_text="Direction error", row=2, col=1)
-    figure.update_layout(height=680, legend={"orientation": "h", "y": -0.12})
+    figure.update_xaxes(type="log", dtick=1, tickformat="~s", col=1)
+    figure.update_layout(
+        height=22 * total + 90 * len(counts) + 40,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "top", "yref": "container", "x": 0},
+        margin={"t": 80},
+    )
     return figure
 
 
-def _add_method(
-    figure: go.Figure, rows: Sequence[Row], measure: str, place: int, where: tuple[int, int]
-) -> None:
-    measured = [row for row in rows if row.get(measure) is not None]
-    if not measured:
-        return
-    method, grouping = _series(measured[0])
-    name = method if grouping == "separated" else f"{method}, {grouping}"
-    known = any(trace.name == name for trace in figure.data)
-    colour = COLOURS[_position(method) % len(COLOURS)]
-    figure.add_trace(
-        go.Scatter(
-            x=[row["times_smaller"] for row in measured],
-            y=[row[measure] for row in measured],
-            name=name,
-            legendgroup=name,
-            showlegend=not known,
-            mode="lines+markers",
-            line={"color": colour, "dash": "solid" if grouping == "separated" else "dot"},
-            marker={
-                "color": colour,
-                "size": 8,
-                "symbol": SYMBOLS[place % len(SYMBOLS)]
-                + ("" if grouping == "separated" else "-open"),
-            },
-        ),
-        row=where[0],
-        col=where[1],
+FARTHEST = 1e7
+"""A perplexity beyond it is drawn there: nothing is left of the model."""
+
+LOOKS = {"separated": "circle", "concatenated": "diamond-open", "input only": "x-thin-open"}
+
+
+def _at(record: StudyRecord, place: tuple[object, object]) -> list[Row]:
+    return [r for r in record.rows if (r["matrices"], r["times_smaller"]) == place]
+
+
+def _methods(record: StudyRecord, place: tuple[object, object]) -> list[str]:
+    """The methods measured at a place, the best at the top, which is the last."""
+    best: dict[str, float] = {}
+    for row in _at(record, place):
+        value = _number(row, "perplexity") or float("inf")
+        name = str(row["method"])
+        best[name] = min(value, best.get(name, float("inf")))
+    return sorted(best, key=lambda name: -best[name])
+
+
+def _dots(
+    rows: Sequence[Row], measure: str, grouping: str, index: int, *, legend: bool
+) -> go.Scatter:
+    values = [row.get(measure) for row in rows]
+    if measure == "perplexity":
+        values = [FARTHEST if v is None else min(float(v), FARTHEST) for v in values]
+    return go.Scatter(
+        x=values,
+        y=[str(row["method"]) for row in rows],
+        name=grouping,
+        legendgroup=grouping,
+        showlegend=legend,
+        mode="markers",
+        marker={
+            "color": COLOURS[index % len(COLOURS)],
+            "size": 10,
+            "symbol": LOOKS.get(grouping, "square"),
+            "line": {"width": 2, "color": COLOURS[index % len(COLOURS)]},
+        },
+        text=[rounded(row.get(measure)) or str(row.get("note")) for row in rows],
+        hovertemplate="%{y}: %{text}<extra>" + grouping + "</extra>",
     )
-
-
-def _position(name: str) -> int:
-    return sum(ord(letter) * (index + 1) for index, letter in enumerate(name))
-
-
-def _series(row: Row) -> tuple[str, str]:
-    return str(row["method"]), str(row["grouping"])
 
 
 def _kind(row: Row) -> tuple[str, str]:

@@ -7,11 +7,21 @@ from collections.abc import Iterable
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
+from compress_lib.describe import describe
 from compress_lib.formatting import format_perplexity
 from compress_lib.landmarks import load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
-from compress_lib.results import RunRecord, describe
+from compress_lib.results import RunRecord
+from compress_lib.studies import load_studies
+from compress_lib.studies.findings import findings
+from compress_lib.studies.record import rounded
+
+STUDY_COLUMNS = (
+    *("matrices", "times_smaller", "grouping", "method"),
+    *("direction_error", "rmse", "perplexity", "kl", "note"),
+)
+"""What the README shows of a paper's grid; the rest is in `assets/landmarks/studies`."""
 
 
 def fill(text: str) -> str:
@@ -66,11 +76,31 @@ def _blocks() -> dict[str, list[str]]:
             ("run", "perplexity", "size", "same first choice", "direction error"),
             (_landmark(record) for record in load_landmarks()),
         ),
+        "p1": _study("p1"),
+        "p2": _study("p2"),
+        "direction_norm": _findings("direction_norm"),
+        "sensitivity": _findings("sensitivity"),
         "texts": _table(
             ("corpus", "what it is", "licence"),
             ((f"`{c.name}`", c.label, c.license) for c in CORPORA.values()),
         ),
     }
+
+
+def _study(name: str) -> list[str]:
+    """Return what a paper's grid found, and its rows without the minor columns."""
+    record = load_studies().get(name)
+    if record is None:
+        return []
+    columns = [column for column in STUDY_COLUMNS if column in record.columns]
+    rows = [tuple(rounded(row.get(column)) for column in columns) for row in record.rows]
+    header = tuple(record.columns[column] for column in columns)
+    return [*_findings(name), "", *_table(header, rows)]
+
+
+def _findings(name: str) -> list[str]:
+    record = load_studies().get(name)
+    return [] if record is None else [f"- {sentence}" for sentence in findings(record)]
 
 
 def _landmark(record: RunRecord) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from compress_lib.events import Event, Finished, Measured, TargetFinished
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
-from compress_lib.prompts import WritingListener, answer
+from compress_lib.prompts import Answers, WritingListener, answer
 from compress_lib.provenance import environment, perplexity_record
 from compress_lib.results import (
     AgreementRecord,
@@ -117,29 +117,8 @@ def execute(
     if solved:
         clock.lap("tasks")
 
-    record = RunRecord(
-        key=job.plan.key,
-        plan=job.plan.to_json(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        model=ModelRecord(model.id, model.revision, model.source, model.parameters),
-        perplexity=perplexity_record(
-            model,
-            comparison,
-            blocks,
-            plan.evaluation.context,
-            job.evaluation,
-            protocol_of(model, plan.evaluation),
-        ),
-        agreement=AgreementRecord(kl=comparison.kl, top1=comparison.top1),
-        memory=compare_memory(model, compressed),
-        targets=tuple(done.record for done in targets),
-        direction=next((done.direction for done in targets if done.direction), None),
-        text=tuple(answers.texts),
-        fills=tuple(answers.fills),
-        seconds=clock.seconds,
-        environment=environment(model),
-        tasks=tuple(solved),
-    )
+    found_now = _Found(tuple(targets), blocks, comparison, answers, tuple(solved))
+    record = _record(job, model, compressed, found_now, clock.seconds)
     if store is not None:
         store.add(record)
     yield Finished(1.0, "Finished", record, False, compressed)
@@ -153,6 +132,50 @@ class _Job:
     assignments: list[Assignment]
     evaluation: Text
     calibration: Text | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the steps of a run found."""
+
+    targets: tuple[Compressed, ...]
+    blocks: list[Example]
+    comparison: Comparison
+    answers: Answers
+    tasks: tuple[TaskRecord, ...]
+
+
+def _record(
+    job: _Job,
+    model: LanguageModel,
+    compressed: LanguageModel,
+    found: _Found,
+    seconds: dict[str, float],
+) -> RunRecord:
+    spec = job.plan.evaluation
+    return RunRecord(
+        key=job.plan.key,
+        plan=job.plan.to_json(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        model=ModelRecord(model.id, model.revision, model.source, model.parameters),
+        perplexity=perplexity_record(
+            model,
+            found.comparison,
+            found.blocks,
+            spec.context,
+            job.evaluation,
+            protocol_of(model, spec),
+        ),
+        agreement=AgreementRecord(kl=found.comparison.kl, top1=found.comparison.top1),
+        memory=compare_memory(model, compressed),
+        targets=tuple(done.record for done in found.targets),
+        direction=next((done.direction for done in found.targets if done.direction), None),
+        text=tuple(found.answers.texts),
+        fills=tuple(found.answers.fills),
+        seconds=seconds,
+        environment=environment(model),
+        tasks=found.tasks,
+    )
 
 
 def _prepare(plan: Plan, model: LanguageModel) -> _Job:

@@ -208,6 +208,23 @@ def test_presets_fill_the_options_and_groups_show_their_errors_and_curves(page: 
     assert {"rmse", "mae", "powered_mae", "group", "orientation"} <= set(table[0].split(","))
 
 
+def test_the_second_tab_shows_the_papers_and_sweeps_over_all_modules(page: Any) -> None:
+    page.get_by_role("tab", name="Papers and studies").click()
+    said = page.locator("#study-said")
+    said.get_by_text("turns rows less than SVD").wait_for()
+    page.locator("#study-plot .main-svg").first.wait_for()
+    page.locator("#study input").click()
+    page.get_by_role("option", name="Direction against norm").click()
+    said.get_by_text("costs more").first.wait_for()
+    page.locator("#sweep").click()
+    # The first rows appear while the others are still measured.
+    said.get_by_text("What hurts most alone").wait_for(timeout=RUN_SECONDS)
+    page.locator("#study-plot .main-svg").first.wait_for()
+    page.locator("#sweep-stop").click()
+    page.get_by_text("Stopped.").wait_for()
+    page.locator("#sweep:not([disabled])").wait_for()
+
+
 def test_a_link_restores_the_plan_in_another_window(browser: Any, address: str) -> None:
     context = browser.new_context()
     page = context.new_page()

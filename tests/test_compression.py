@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from compress_lib.allocation import allocate
+from compress_lib.calibration_text import Calibration
 from compress_lib.compression import Compressed, compress_at_once
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.evaluation.memory import total_bytes
-from compress_lib.gathering import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.modules import CompressedEmbedding, CompressedLinear
 from compress_lib.plan import Plan, Rule

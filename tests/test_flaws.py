@@ -16,12 +16,12 @@ from compress_lib import gathering
 from compress_lib.allocation import allocate
 from compress_lib.architecture import Site, read_weight, split_like
 from compress_lib.calibration import Statistics
+from compress_lib.calibration_text import Calibration
 from compress_lib.checkpoint import load_compressed, save_compressed
 from compress_lib.compression import compress_at_once
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.evaluation.likelihood import perplexity
 from compress_lib.evaluation.memory import total_bytes
-from compress_lib.gathering import Calibration
 from compress_lib.matrices import CompressedMatrix, LowRankMatrix
 from compress_lib.matrices.decoder import DecoderMatrix
 from compress_lib.methods import METHODS, build_method, preset_options

@@ -14,8 +14,9 @@ from torch import Tensor
 from compress_lib import gathering
 from compress_lib.architecture import Site, read_weight
 from compress_lib.calibration import GATHERED
+from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
-from compress_lib.gathering import Calibration, gather
+from compress_lib.gathering import gather
 from compress_lib.models import LanguageModel
 from compress_lib.storage import home
 

@@ -9,11 +9,11 @@ import torch
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.architecture import read_weight
+from compress_lib.calibration_text import Calibration
 from compress_lib.checkpoint import load_compressed, save_compressed
 from compress_lib.compression import compress_at_once
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.evaluation.memory import total_bytes
-from compress_lib.gathering import Calibration
 from compress_lib.matrices import LowRankMatrix
 from compress_lib.methods import METHODS
 from compress_lib.models import LanguageModel

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
-from compress_lib.gathering import Calibration
+from compress_lib.allocation import allocate
+from compress_lib.calibration_text import Calibration
+from compress_lib.compression import compress_at_once
+from compress_lib.gathering import gather
+from compress_lib.plan import Plan, Rule
 from tests.test_masked import examples
-from tests.tiny import VOCABULARY, masked_tokenizer
+from tests.tiny import MASKED, VOCABULARY, masked_tokenizer, tiny_model, weight_of
 
 
 def test_the_mask_counts_among_the_tokens_that_are_read() -> None:
@@ -27,3 +32,37 @@ def test_a_part_of_the_calibration_text_is_enough_to_choose_by() -> None:
     assert sum(len(line.labels) for line in chosen) <= 256
     long = replace(lines[0], positions=torch.arange(300), labels=torch.arange(300))
     assert len(Calibration((long.ids,), (long,)).selection) == 1
+
+
+@pytest.mark.parametrize("architecture", sorted(MASKED))
+def test_fisher_rows_are_gradients_of_what_is_hidden(architecture: str) -> None:
+    model = tiny_model(architecture)
+    lines = tuple(examples())[:2]
+    text = Calibration(tuple(line.inputs for line in lines), lines)
+    target = next(target for target in model.targets if target.family == "ffn_out")
+    found = gather(model, {target.name: {"fisher", "second_moment"}}, text)[target.name]
+    weight = weight_of(model, target.name)
+    expected = torch.zeros(weight.shape[0])
+    for line in lines:
+        weight.requires_grad_(True)
+        logits = model.module(line.inputs[None]).logits[0, line.positions]
+        loss = torch.nn.functional.cross_entropy(logits, line.labels, reduction="sum")
+        expected += torch.autograd.grad(loss, [weight])[0].square().sum(1)
+        weight.requires_grad_(False)
+    assert found.fisher is not None and found.second_moment is not None
+    assert torch.allclose(found.fisher, expected, rtol=1e-3)
+    assert found.second_moment.shape == (weight.shape[1],) * 2
+
+
+@pytest.mark.parametrize("method", ["fisher_svd", "output_pca", "autoencoder"])
+def test_methods_that_need_statistics_work_on_masked_models(method: str) -> None:
+    model = tiny_model("bert")
+    lines = tuple(examples())[:3]
+    text = Calibration(tuple(line.inputs for line in lines), lines)
+    options = {"epochs": 1} if method == "autoencoder" else {}
+    rule = Rule(pattern="key", method=method, options=options, group="concatenated")
+    done, small = compress_at_once(
+        model, allocate(Plan(rules=(rule,)), model.targets), calibration=text
+    )
+    assert len(done) == 2
+    assert torch.isfinite(small.module(lines[0].inputs[None]).logits).all()

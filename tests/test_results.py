@@ -11,19 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compress_lib.describe import describe, describe_decoding, scope, targets_frame, to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_count
 from compress_lib.metrics import ERRORS, METRICS, label
-from compress_lib.results import (
-    DirectionError,
-    RunRecord,
-    TargetRecord,
-    describe,
-    describe_decoding,
-    scope,
-    targets_frame,
-    to_frame,
-)
+from compress_lib.results import DirectionError, RunRecord, TargetRecord
 from tests.compressed import run_record, target_record
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

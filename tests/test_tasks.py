@@ -14,7 +14,8 @@ import yaml
 
 from compress_lib import run as running
 from compress_lib.cli import main
-from compress_lib.commands.run import read_tasks, write_summary
+from compress_lib.commands.run import read_tasks
+from compress_lib.commands.summary import write_summary
 from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.evaluation.tasks import FOLDER, ROOT, ChosenTasks, load_tasks, own_tasks
 from compress_lib.models import LanguageModel

@@ -13,13 +13,13 @@ from torch import nn
 from compress_lib.allocation import allocate
 from compress_lib.checkpoint import load_compressed, save_compressed
 from compress_lib.compression import Compressed, compress_at_once
+from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.memory import compare_memory, total_bytes
 from compress_lib.kinds import auto_class
 from compress_lib.models import LanguageModel
 from compress_lib.modules import CompressedEmbedding
 from compress_lib.plan import DENSE, Plan, Rule
-from compress_lib.results import describe
 from compress_lib.ui import handlers
 from tests.compressed import run_record
 from tests.tiny import tiny_model

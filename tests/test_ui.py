@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import gradio as gr
 import pytest
 
 from compress_lib.errors import CompressionError
-from compress_lib.methods import METHODS, OptionValue, build_method
+from compress_lib.methods import METHODS, build_method
 from compress_lib.metrics import ERRORS
 from compress_lib.models import LanguageModel
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
@@ -359,7 +360,7 @@ def test_a_run_that_trained_nothing_hides_its_curves(engine: TinyEngine) -> None
 def test_a_table_that_is_only_looked_up_costs_no_decoding(
     engine: TinyEngine, tie: str, multiplies: bool
 ) -> None:
-    options: dict[str, OptionValue] = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
+    options: dict[str, Any] = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
     rule = Rule(pattern="embedding", method="autoencoder", options=options, tie=tie)
     _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
     assert (record.targets[0].decode_cost > 0) == multiplies
@@ -370,3 +371,42 @@ def test_csv_cells_cannot_be_formulas(engine: TinyEngine) -> None:
     evil = replace(record, model=replace(record.model, id="=HYPERLINK(1)"))
     assert "'=HYPERLINK(1)" in handlers.to_csv([evil])
     assert record.key in handlers.to_csv([record])
+
+
+def test_a_sweep_fills_the_map_of_modules(engine: TinyEngine) -> None:
+    from compress_lib.ui import studies_panel
+
+    seen = list(studies_panel.sweep(engine, "tiny", "svd", 0.5))
+    records = [record for _, record in seen if record is not None]
+    assert len(records[-1].rows) == len(engine.targets("tiny") or ())
+    assert texts.SWEEP_FINISHED in seen[-1][0]
+    filled = studies_panel._filled(records[-1])
+    assert filled[2] is not None and "What hurts most" in filled[0]
+    assert studies_panel.redraw(records[-1], "kl") is not None
+    for make in (studies_panel.csv_file, studies_panel.json_file):
+        assert json.loads(make(records[-1]))["name"].startswith("sensitivity.")
+
+
+def test_a_sweep_refuses_what_a_run_would_refuse(engine: TinyEngine) -> None:
+    from compress_lib.ui import studies_panel
+
+    with pytest.raises(CompressionError, match="svd"):
+        list(studies_panel.sweep(engine, "tiny", "svdd", 0.5))
+    with pytest.raises(CompressionError, match="keep"):
+        list(studies_panel.sweep(engine, "tiny", "svd", 7))
+
+
+def test_closing_a_sweep_stops_it_and_keeps_what_was_measured(engine: TinyEngine) -> None:
+    from compress_lib.ui import studies_panel
+
+    updates = studies_panel.sweep(engine, "tiny", "svd", 0.5)
+    next(updates)
+    updates.close()
+    assert engine.ahead(engine.submit(PLAN)) <= 1
+
+
+def test_without_studies_the_tab_says_so() -> None:
+    from compress_lib.ui import studies_panel
+
+    assert texts.NO_STUDY in studies_panel._said(None)
+    assert studies_panel._table(None)["data"] == []

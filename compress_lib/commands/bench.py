@@ -1,8 +1,9 @@
-"""`compress-lab bench speed | landmarks`: figures of this project, for anyone to repeat.
+"""`compress-lab bench speed | landmarks | autoencoder`: figures for anyone to repeat.
 
 `speed` asks whether the compressed model is as fast as the dense one: both are timed by turns in
 one process, after a warm-up, and the medians' ratio is what counts, because seconds differ
-between machines and from minute to minute. `landmarks` makes the runs that the page shows first.
+between machines and from minute to minute. `landmarks` makes the runs that the page shows first,
+`autoencoder` times the training of the second paper.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.commands import bench_autoencoder
 from compress_lib.commands.output import ProgressLine, write_json, write_line, write_table
 from compress_lib.errors import check_integer
 
@@ -28,7 +30,7 @@ DECODED_TOKENS = 24
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("what", choices=("speed", "landmarks"))
+    parser.add_argument("what", choices=("speed", "landmarks", "autoencoder"))
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--method", default="svd")
     parser.add_argument("--keep", default="0.5")
@@ -45,6 +47,8 @@ def run(options: argparse.Namespace) -> None:
     """Run the benchmark that is named."""
     if options.what == "landmarks":
         _landmarks(options)
+    elif options.what == "autoencoder":
+        bench_autoencoder.run(options)
     else:
         _speed(options)
 

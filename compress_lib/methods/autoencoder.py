@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from compress_lib.calibration import Statistics
     from compress_lib.matrices import CompressedMatrix
 
+GRADIENT_WEIGHTS = ("fisher", "sensitivity", "fisher_probability", "sensitivity_probability")
 CRITERIA = (
     *("perplexity", "direction_error", "relative_error", "rmse", "mae", "powered_mae"),
     *("loss", "none"),
@@ -113,7 +114,7 @@ class AutoencoderMethod(Method):
         "none",
         "Row weights",
         "How much a row counts: its token's frequency, or the loss's gradient.",
-        choices=("none", FREQUENCY, "fisher", "sensitivity", "fisher_probability"),
+        choices=("none", FREQUENCY, *GRADIENT_WEIGHTS),
     )
     normalization: str = normalization_option("sum")
     number: float = exponent_option()

@@ -11,7 +11,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.progress import Progress, no_progress
@@ -91,6 +91,16 @@ def declared_options(cls: type) -> tuple[Option, ...]:
         Option(name=f.name, default=f.default, **f.metadata)  # type: ignore[arg-type]
         for f in fields
     )
+
+
+class Optioned(Protocol):
+    """A class with a name and declared options: a method or a study."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """The options in the order in which they are declared."""
 
 
 @dataclass(frozen=True)
@@ -204,15 +214,33 @@ def build_method(name: str, options: Mapping[str, object]) -> Method:
     Raises:
         CompressionError: The method or an option is unknown, or a value is out of range.
     """
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    known = {declared.name: declared for declared in METHODS[name].options()}
+    return METHODS[checked(name, "method", METHODS)](**coerced(METHODS[name], options))
+
+
+def checked(name: str, kind: str, known: Mapping[str, object]) -> str:
+    """Return a name that a registry knows.
+
+    Raises:
+        CompressionError: It does not.
+    """
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return name
+
+
+def coerced(made: type[Optioned], options: Mapping[str, object]) -> dict[str, OptionValue]:
+    """Return options in their own types.
+
+    Raises:
+        CompressionError: One is unknown, or a value is out of range.
+    """
+    known = {declared.name: declared for declared in made.options()}
     for given in options:
         if given not in known:
             if not known:
-                raise CompressionError(f"{name} has no options, so {given!r} cannot be set.")
-            raise unknown_name(f"option of {name}", given, known)
-    return METHODS[name](**{key: known[key].coerce(value) for key, value in options.items()})
+                raise CompressionError(f"{made.name} has no options, so {given!r} cannot be set.")
+            raise unknown_name(f"option of {made.name}", given, known)
+    return {key: known[key].coerce(value) for key, value in options.items()}
 
 
 def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]:
@@ -223,8 +251,7 @@ def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]
     """
     if preset is None:
         return {}
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
+    checked(method, "method", METHODS)
     known = {name.lower(): options for name, options in METHODS[method].presets.items()}
     if preset.lower() not in known:
         if not known:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.methods import Option
-from compress_lib.methods.base import declared_options
+from compress_lib.methods.base import checked, coerced, declared_options
 from compress_lib.plan import TextSpec
 from compress_lib.progress import Progress
 from compress_lib.studies.record import Row, Value
@@ -94,12 +93,4 @@ def build_study(name: str, options: Mapping[str, object]) -> Study:
     Raises:
         CompressionError: The study or an option is unknown, or a value is out of range.
     """
-    if name not in STUDIES:
-        raise unknown_name("study", name, STUDIES)
-    known = {declared.name: declared for declared in STUDIES[name].options()}
-    for given in options:
-        if given not in known:
-            if not known:
-                raise CompressionError(f"{name} has no options, so {given!r} cannot be set.")
-            raise unknown_name(f"option of {name}", given, known)
-    return STUDIES[name](**{key: known[key].coerce(value) for key, value in options.items()})
+    return STUDIES[checked(name, "study", STUDIES)](**coerced(STUDIES[name], options))

@@ -16,7 +16,7 @@ from compress_lib.results import ModelRecord
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "landmarks" / "studies"
 
-Value = str | int | float | None
+Value = bool | int | float | str | None
 Row = Mapping[str, Value]
 
 
@@ -89,6 +89,8 @@ def rounded(value: Value) -> str:
     """Return a value as people read it."""
     if value is None:
         return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else value
@@ -101,7 +103,9 @@ def load_studies(folder: Path = FOLDER) -> dict[str, StudyRecord]:
         StudyRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
         for file in sorted(folder.glob("*.json"))
     )
-    return {record.name: record for record in found}
+    # The papers' grids come first.
+    ordered = sorted(found, key=lambda record: "times_smaller" not in record.columns)
+    return {record.name: record for record in ordered}
 
 
 @cache

@@ -22,6 +22,7 @@ from compress_lib.ui import (
     preview,
     render,
     result_panel,
+    studies_panel,
     texts,
 )
 from compress_lib.ui.engine import Engine
@@ -29,6 +30,9 @@ from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, PRIVATE, QUICK, SAVE_F
 
 KEPT_SECONDS = 24 * 3600
 """How long a session remembers its runs."""
+
+SWEPT = ("model", "method", "keep")
+"""Fields of the form that a sweep over all matrices takes from the plan."""
 
 
 class Page:
@@ -40,6 +44,7 @@ class Page:
 
     panel: plan_panel.PlanPanel
     results: result_panel.ResultPanel
+    studies: studies_panel.StudiesPanel
     keys: gr.State
     current: gr.State
     query: gr.Textbox
@@ -60,13 +65,18 @@ class Page:
             self.current = gr.State(shown.key if shown else None, time_to_live=KEPT_SECONDS)
             self.query = gr.Textbox(visible=False)
             self.file = gr.Textbox(visible=False)
-            with gr.Row(elem_id="lab"):
-                with gr.Column(scale=4, min_width=330, elem_id="plan"):
-                    self.panel = plan_panel.build(first)
-                with gr.Column(scale=8, min_width=340):
-                    self.results = result_panel.build(self.engine)
+            with gr.Tabs(elem_id="pages"):
+                with gr.Tab(texts.LAB_TAB), gr.Row(elem_id="lab"):
+                    with gr.Column(scale=4, min_width=330, elem_id="plan"):
+                        self.panel = plan_panel.build(first)
+                    with gr.Column(scale=8, min_width=340):
+                        self.results = result_panel.build(self.engine)
+                with gr.Tab(texts.STUDIES_TAB, elem_id="studies"):
+                    self.studies = studies_panel.build()
             self._connect_form(blocks)
             self._connect_results()
+            swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
+            studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
         return built
 

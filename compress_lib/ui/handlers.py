@@ -10,12 +10,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.progress import TimeLeft
-from compress_lib.results import RunRecord, to_frame
+from compress_lib.results import RunRecord
 from compress_lib.ui import controls, render, texts
 from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
 from compress_lib.ui.fills import both_fills

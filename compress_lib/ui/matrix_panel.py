@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from compress_lib import plots_matrices
+from compress_lib.describe import describe_decoding, targets_frame
 from compress_lib.metrics import ERRORS
-from compress_lib.results import RunRecord, TargetRecord, describe_decoding, targets_frame
+from compress_lib.results import RunRecord, TargetRecord
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from compress_lib.describe import describe
 from compress_lib.formatting import format_perplexity, format_seconds
 from compress_lib.metrics import METRICS
-from compress_lib.results import RunRecord, TextRecord, TokenError, describe
+from compress_lib.results import RunRecord, TextRecord, TokenError
 from compress_lib.ui import texts
 
 CARDS = ("perplexity", "megabytes", "top1", "kl", "direction_error")

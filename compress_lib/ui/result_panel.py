@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from compress_lib import plots, plots_matrices
+from compress_lib.describe import describe
 from compress_lib.landmarks import load_landmarks
-from compress_lib.results import RunRecord, describe
+from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, matrix_panel, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.fills import both_fills

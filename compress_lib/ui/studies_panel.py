@@ -18,9 +18,8 @@ from compress_lib.studies.findings import findings
 from compress_lib.studies.record import rounded
 from compress_lib.ui import render, texts
 from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.scripts import PRIVATE, QUICK
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
 HEARTBEAT = 0.4
 SWEEP = "sensitivity"
 MEASURES = ("ratio", "perplexity", "kl", "relative_error", "direction_error", "saved_megabytes")
@@ -136,7 +135,7 @@ def connect(
     )
     running.then(_idle, None, buttons, **QUICK)
     panel.stop.click(
-        lambda: [render.status(texts.STOPPED), *_idle()],
+        lambda: [render.status(texts.SWEEP_STOPPED), *_idle()],
         None,
         [panel.status, *buttons],
         cancels=[running],
@@ -213,7 +212,7 @@ def _file(record: Any, ending: str, kind: str) -> str:
 def _filled(record: StudyRecord | None) -> list[Any]:
     figure = study_figure(record) if record and record.rows else None
     map_shown = record is not None and record.name == SWEEP
-    measure = gr.Dropdown(value=MEASURES[0], visible=map_shown)
+    measure = gr.update(value=MEASURES[0], visible=map_shown)
     return [_said(record), measure, figure, _table(record), record]
 
 

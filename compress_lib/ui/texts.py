@@ -215,4 +215,5 @@ SWEEP_INTRO = (
     "keep and the method's usual options, and see what each costs. It takes about a second a "
     "matrix, can be stopped, and goes on where it was."
 )
+SWEEP_STOPPED = "Stopped. What was measured stays: the next sweep goes on from there."
 SWEEP_FINISHED = "Every matrix was measured."

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def run_study(
         CompressionError: A text cannot be used, or the disk is full.
     """
     chosen = calibration or (TextSpec(tokens=32_768) if study.needs_calibration else None)
-    bench = make_workbench(model, evaluation or study.evaluation, chosen)
+    bench = make_workbench(model, evaluation or _fitting(study.evaluation, model), chosen)
     progress(0.0, "Measuring the uncompressed model")
     log = _Log(folder / f"{study.name}.jsonl")
     log.read()
@@ -92,6 +92,11 @@ def run_study(
         started = time.perf_counter()
         tell(0.0, f"{cell.key}")
         yield _record(study, bench, cells, log)
+
+
+def _fitting(spec: TextSpec, model: LanguageModel) -> TextSpec:
+    """Shorten a study's own choice of context to what the model can read."""
+    return replace(spec, context=min(spec.context, model.max_context or spec.context))
 
 
 def write_study(record: StudyRecord, folder: Path, figure: str | None = None) -> list[Path]:

@@ -9,10 +9,10 @@ from functools import cached_property
 from torch import Tensor
 
 from compress_lib.blocks import calibration_blocks, evaluation_blocks
+from compress_lib.calibration_text import Calibration
 from compress_lib.corpora import Text, read_text
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import BlockScore, Comparison, read_logits, score
-from compress_lib.gathering import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.plan import TextSpec
 from compress_lib.progress import Progress, no_progress

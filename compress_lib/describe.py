@@ -1,0 +1,125 @@
+"""Runs in words and as tables. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.formatting import format_count
+from compress_lib.methods import METHODS
+from compress_lib.plan import DENSE
+from compress_lib.results import RunRecord
+from compress_lib.targets import FAMILIES, TABLES, matches
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+GROUPS = {
+    "everything but the embedding": {
+        *("query", "key", "value", "attention_output"),
+        *("ffn_gate", "ffn_in", "ffn_out"),
+    },
+    "attention": {"query", "key", "value", "attention_output"},
+    "FFN": {"ffn_gate", "ffn_in", "ffn_out"},
+}
+
+
+def describe(record: RunRecord) -> str:
+    """Return a short name for a run, e.g. `SVD 0.5 · embedding`."""
+    parts = []
+    for rule in record.plan["rules"]:
+        if rule["method"] == DENSE:
+            continue
+        method = METHODS.get(rule["method"])
+        label = method.label if method else rule["method"]
+        where = _where(record, rule["pattern"])
+        parts.append(f"{label} {rule['keep']:g} · {where}{_manner(rule)}")
+    return ", ".join(parts) or "baseline"
+
+
+def scope(record: RunRecord) -> str:
+    """Say in a word or two which weights a run compressed, so that like stands with like."""
+    found = {target.family for target in record.targets}
+    layers = found.difference(TABLES)
+    return "everything" if layers != found and len(layers) > 1 else _in_words(found)
+
+
+def describe_decoding(record: RunRecord) -> str:
+    """Say what decoding costs at every call, or nothing where nothing has to be decoded."""
+    decoded = [target for target in record.targets if target.decode_cost]
+    if not decoded:
+        return ""
+    cost = sum(target.decode_cost for target in decoded)
+    dense = sum(target.rows * target.cols for target in decoded)
+    return (
+        f"Decoding costs {format_count(cost)} multiply-adds at every call, {cost / dense:.3g} × a "
+        "dense multiplication of one token."
+    )
+
+
+def _manner(rule: Mapping[str, Any]) -> str:
+    """Say what is unusual about how a rule compresses."""
+    found = []
+    if rule.get("group") == "concatenated":
+        found.append(f"together by {rule['window']}" if rule.get("window") else "together")
+    if rule.get("orientation", "automatic") != "automatic":
+        found.append(rule["orientation"])
+    if rule.get("tie") == "input":
+        found.append("input end only")
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _where(record: RunRecord, pattern: str) -> str:
+    """Say in words which weights a pattern selected in a run."""
+    if pattern in ("", "*"):
+        return "everything"
+    if "@" in pattern:
+        return pattern
+    found = {target.family for target in record.targets if matches(target, pattern)}
+    return _in_words(found) or pattern
+
+
+def _in_words(found: set[str]) -> str:
+    for words, families in GROUPS.items():
+        if found and found <= families and len(found) >= len(families) - 1:
+            return words
+    return ", ".join(FAMILIES[f].lower() for f in FAMILIES if f in found)
+
+
+def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return one row a run, with every metric of `metrics.METRICS`."""
+    import pandas as pd
+
+    rows = [
+        {
+            "key": record.key,
+            "run": describe(record),
+            "model": record.model.id,
+            "source": record.model.source,
+            "corpus": record.perplexity.corpus,
+            "methods": ", ".join(record.methods),
+            "baseline_perplexity": record.perplexity.baseline,
+            "perplexity_stderr": record.perplexity.compressed_stderr,
+            "bytes": record.memory.compressed_bytes,
+            **record.metrics(),
+            "seconds": sum(record.seconds.values()),
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)
+
+
+def targets_frame(record: RunRecord) -> pd.DataFrame:
+    """Return one row a compressed weight."""
+    import pandas as pd
+
+    rows = []
+    for target in record.targets:
+        row = asdict(target)
+        row["names"] = ", ".join(target.names)
+        direction = row.pop("direction_error")
+        del row["history"]
+        rows.append(row | {f"direction_{name}": value for name, value in direction.items()})
+    return pd.DataFrame(rows)
