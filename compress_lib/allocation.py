@@ -10,6 +10,12 @@ from compress_lib.methods import Method, Preview
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.targets import FAMILIES, TABLES, Target, select
 
+OF_BOTH_ENDS = frozenset({"second_moment", "mean", "fisher", "sensitivity"}) | {
+    "fisher_probability",
+    "sensitivity_probability",
+}
+"""Statistics that do not tell the ends of a tie apart."""
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -118,23 +124,31 @@ def _group_key(rule: Rule, target: Target) -> tuple[object, ...]:
 
 
 def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
-    method = rule.build(seed).fitted(targets[0])
+    plain = rule.build(seed)
+    method = plain.fitted(targets[0])
     for target in targets:
         method.check_applies(target.family, target.name)
+    if rule.tie == "input" and method.needs & OF_BOTH_ENDS:
+        raise CompressionError(
+            f"{group_name(targets)}: {method.name} needs {', '.join(sorted(method.needs))}, which "
+            "is gathered at both ends of a tie; use tie=both."
+        )
     budget = sum(int(rule.keep * target.nbytes) for target in targets)
     found: list[Assignment] = []
     refused: BudgetError | None = None
     for columns in _orientations(targets, rule, method):
         shape = stacked_shape(targets, columns=columns)
+        # What fits a target's rows does not fit its columns.
+        used = plain if columns else method
         try:
-            preview = method.preview(shape, budget=budget, itemsize=targets[0].itemsize)
+            preview = used.preview(shape, budget=budget, itemsize=targets[0].itemsize)
         except BudgetError as error:
             refused = refused or error
             continue
         except CompressionError as error:
             message = f"{group_name(targets)}, keep {rule.keep:g}: {error}"
             raise type(error)(message) from error
-        found.append(Assignment(targets, rule, method, budget, preview, columns))
+        found.append(Assignment(targets, rule, used, budget, preview, columns))
     if not found:
         message = f"{group_name(targets)}, keep {rule.keep:g}: {refused}"
         raise BudgetError(message) from refused

@@ -78,7 +78,8 @@ def stacked(members: Sequence[Statistics]) -> Statistics:
     """Return the statistics of weights stacked by rows, from those of each.
 
     What belongs to rows is joined. Inputs have no place in a stack that gets one matrix for all,
-    so that the mean of the members' moments stands for them.
+    so that means over the members stand for them: of the means, and of the covariances, so that
+    differences between members' means do not count as variance.
     """
     import torch
 
@@ -89,6 +90,10 @@ def stacked(members: Sequence[Statistics]) -> Statistics:
             continue
         join = (lambda v: torch.stack(v).mean(0)) if name in MOMENTS else torch.cat
         found[name] = values[0] if len(values) == 1 else join(values)
+    if len(members) > 1 and "second_moment" in found and "mean" in found:
+        means = torch.stack([member.require("mean") for member in members])
+        between = means.T @ means / len(members) - found["mean"][:, None] * found["mean"]
+        found["second_moment"] = found["second_moment"] - between
     return Statistics(**found)
 
 

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"compress-lab: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("\ncompress-lab: stopped; nothing was saved.\n")
+        sys.stderr.write("\ncompress-lab: stopped; nothing half-written was left.\n")
         return 130
     except BrokenPipeError:
         # Whoever read our output, such as `head`, has seen enough.
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help_text, description=help_text)
         _command(module).add_arguments(command)
-        command.set_defaults(run=_command(module).run)
+        command.set_defaults(run=_command(module).run, command=name)
     return parser
 
 

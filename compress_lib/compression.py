@@ -148,6 +148,7 @@ def _compress(
     nbytes = shared_out(parts)
     if sum(nbytes) > assignment.budget or whole.shape != tuple(weight.shape):
         raise AssertionError(f"{assignment.method.name} broke its budget or shape")
+    _own_biases(model, members, parts, known)
     beside = _input_only([assignment])
     done = []
     for site, matrix, size in zip(members, parts, nbytes, strict=True):
@@ -188,6 +189,24 @@ def _take_apart(assignment: Assignment, whole: CompressedMatrix) -> list[Compres
         parts = [TransposedMatrix(part) for part in parts]
     parts[0].history = whole.history
     return parts
+
+
+def _own_biases(
+    model: LanguageModel,
+    sites: Sequence[Site],
+    parts: Sequence[CompressedMatrix],
+    known: dict[str, Statistics],
+) -> None:
+    """Give each member of a group the bias that keeps its own mean output, not the group's."""
+    if len(parts) == 1:
+        return
+    for site, part in zip(sites, parts, strict=True):
+        if part.bias is None:
+            continue
+        mean = known[site.target.name].require("mean").to(part.bias.device).double()
+        weight = read_weight(model.module, site, model.dtype).double()
+        missing = (weight - part.dense().double()) @ mean
+        part.bias.data = missing.to(part.dtype).to(part.bias.dtype)
 
 
 def _check_text(assignment: Assignment, text: Calibration) -> None:

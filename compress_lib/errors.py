@@ -18,6 +18,10 @@ class BudgetError(CompressionError):
     """The bytes allowed are too few for the smallest thing a method can store."""
 
 
+class NotFiniteError(CompressionError):
+    """A model's predictions are not finite, so that nothing can be measured on it."""
+
+
 class StoppedError(Exception):
     """The person stopped the work: not a failure, and nothing half-done is kept."""
 

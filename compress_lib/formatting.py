@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 
 def format_bytes(nbytes: float) -> str:
     """Return bytes with a decimal unit, e.g. `269 MB`."""
@@ -37,3 +39,8 @@ def format_perplexity(value: float) -> str:
     if value < 999.995:
         return f"{value:.2f}"
     return f"{value:,.0f}" if value < 1e9 else f"{value:.3g}"
+
+
+def format_keep(share: float) -> str:
+    """Return a keep that is needed at least, rounded up: what is read must be enough."""
+    return f"{ceil(share * 10_000) / 10_000:.4f}"

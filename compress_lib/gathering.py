@@ -49,7 +49,7 @@ def gather(
     Raises:
         CompressionError: A statistic is not finite, or a target has none of that kind.
     """
-    cache = StatisticsCache(model, text.blocks)
+    cache = StatisticsCache(model, text)
     wanted = [(name, kind) for name, kinds in needs.items() for kind in kinds if kind in GATHERED]
     found: Sums = {name: {} for name in needs}
     missing: dict[str, set[str]] = {}
@@ -103,10 +103,9 @@ def _moments(
     sums: dict[str, tuple[Tensor, Tensor]] = {}
     same: dict[str, str] = {}
     latest: list[tuple[Tensor, str]] = []
-    rows = 0
+    rows: dict[str, int] = {}
 
     def see(path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        nonlocal rows
         x: Tensor = inputs[0]
         # Query, key and value read the same tensor: sum it up once.
         if latest and latest[0][0] is x:
@@ -115,6 +114,8 @@ def _moments(
             return
         latest[:] = [(x, path)]
         flat = x.detach().flatten(0, -2).float()
+        # A layer may be called several times for one text: layers that share their weights.
+        rows[path] = rows.get(path, 0) + len(flat)
         moment, mean = sums.get(path, (0.0, 0.0))
         sums[path] = (moment + (flat.T @ flat).double(), mean + flat.double().sum(0))
 
@@ -126,11 +127,16 @@ def _moments(
             progress(index / len(blocks), "Reading calibration text: inputs of the layers")
             latest.clear()
             module(block.to(model.device)[None])
-            rows += len(block)
     found: Sums = {}
     for name, path in readers.items():
-        moment, mean = sums[same.get(path, path)]
-        found[name] = {"second_moment": (moment / rows).float(), "mean": (mean / rows).float()}
+        source = same.get(path, path)
+        if source not in sums:
+            raise CompressionError(
+                f"{name} was not used while the model read the calibration text, so nothing is "
+                "known about its inputs."
+            )
+        moment, mean = (total / rows[source] for total in sums[source])
+        found[name] = {"second_moment": moment.float(), "mean": mean.float()}
     return found
 
 

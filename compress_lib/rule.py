@@ -57,7 +57,9 @@ class Rule:
         for name, allowed in WORDS.items():
             if getattr(self, name) not in allowed:
                 raise unknown_name(name, str(getattr(self, name)), allowed)
-        object.__setattr__(self, "window", check_integer("window", self.window, minimum=0))
+        window = check_integer("window", self.window, minimum=0)
+        # Alone, a matrix has no window: the same numbers must have the same key.
+        object.__setattr__(self, "window", window if self.group == GROUPINGS[1] else 0)
         if self.method == DENSE:
             for name, value in (("keep", 1.0), ("options", {}), ("tie", "both")):
                 object.__setattr__(self, name, value)

@@ -16,6 +16,7 @@ from compress_lib.blocks import (
 )
 from compress_lib.compression import Compressed, compress_model
 from compress_lib.corpora import Text, read_text
+from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
@@ -92,6 +93,11 @@ def execute(
     chosen = load_tasks(tasks, task_limit)
     yield Event(0.0, f"Loading {plan.model}")
     model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
+    if chosen.tasks and model.kind == "masked":
+        raise CompressionError(
+            f"{model.id} is a masked model: tasks by likelihood need one that predicts the next "
+            "token."
+        )
     job = _prepare(plan, model)
     found = store.find(job.plan.key) if store else None
     if found is not None and chosen.answered_by(found):
@@ -117,6 +123,9 @@ def execute(
     if solved:
         clock.lap("tasks")
 
+    # Tasks of an earlier run of the same plan stay beside the new ones.
+    new = {task.task for task in solved}
+    solved += [task for task in (found.tasks if found else ()) if task.task not in new]
     found_now = _Found(tuple(targets), blocks, comparison, answers, tuple(solved))
     record = _record(job, model, compressed, found_now, clock.seconds)
     if store is not None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from compress_lib.calibration_text import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.storage import disk_errors, home, write_whole
+
+SCHEMA = 1
+"""Raised when the same model and text would give other statistics."""
 
 MOST_BYTES = 4_000_000_000
 """Beyond it the statistics that were not used for longest are deleted."""
@@ -22,15 +26,13 @@ class StatisticsCache:
 
     Args:
         model: Known by where it came from and by its weights.
-        blocks: The calibration text.
+        text: The calibration text.
         folder: Where everything is kept; in the lab's home folder if None.
     """
 
-    def __init__(
-        self, model: LanguageModel, blocks: Sequence[Tensor], folder: Path | None = None
-    ) -> None:
+    def __init__(self, model: LanguageModel, text: Calibration, folder: Path | None = None) -> None:
         self.root = folder or home() / "statistics"
-        self.folder = self.root / _key(model, blocks)
+        self.folder = self.root / _key(model, text)
         self._device = model.device
 
     def find(self, target: str, kind: str) -> Tensor | None:
@@ -75,15 +77,19 @@ class StatisticsCache:
                     del sizes[folder]
 
 
-def _key(model: LanguageModel, blocks: Sequence[Tensor]) -> str:
-    """Name what statistics depend on: the weights and the blocks of tokens."""
+def _key(model: LanguageModel, text: Calibration) -> str:
+    """Name what statistics depend on: the weights, the tokens read and those predicted."""
     digest = hashlib.sha256()
-    digest.update(f"{model.id}|{model.source}|{model.revision}|{model.module.dtype}".encode())
+    about = (SCHEMA, model.id, model.source, model.revision, model.module.dtype)
+    digest.update("|".join(map(str, about)).encode())
     with torch.inference_mode():
         norms = [parameter.float().norm() for parameter in model.module.parameters()]
         digest.update(torch.stack(norms).cpu().numpy().tobytes())
-    for block in blocks:
-        digest.update(block.cpu().numpy().tobytes() + b"|")
+    parts: list[Tensor] = list(text.blocks)
+    for example in text.examples:
+        parts += [example.ids, example.positions, example.labels, torch.tensor(example.singly)]
+    for part in parts:
+        digest.update(part.cpu().numpy().tobytes() + b"|")
     return digest.hexdigest()[:16]
 
 

@@ -21,7 +21,7 @@ HOME_VARIABLE = "COMPRESS_LAB_HOME"
 POLL_SECONDS = 0.2
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (
-    *(errno.EACCES, errno.EROFS, errno.EPERM),
+    *(errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
 )
 

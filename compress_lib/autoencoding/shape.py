@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compress_lib.errors import BudgetError, CompressionError, check_number
+from compress_lib.formatting import format_keep
 
 MAX_LAYERS = 6
 
@@ -102,7 +103,7 @@ def solve_shape(
         raise BudgetError(
             f"{numbers * itemsize:,} bytes hold no autoencoder of a {rows} × {cols} matrix: a "
             f"latent of one number needs at least {least * itemsize:,} bytes, a keep of "
-            f"{least / (rows * cols):.4f}."
+            f"{format_keep(least / (rows * cols))}."
         )
     low, high = 1, min(rows, cols)
     while low < high:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.output import ProgressLine, write_json, write_line
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.formatting import format_seconds
 from compress_lib.plan import TextSpec
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("study", metavar="NAME", help=" or ".join(STUDIES))
     add("model", nargs="?", default=DEFAULT_MODEL, help="a catalogue name, Hub id or folder")
-    add("--quick", action="store_true", help="fewer epochs and sizes: under ten minutes")
+    add("--quick", action="store_true", help="p1 and p2: fewer epochs and sizes, under ten minutes")
     add("--option", action="append", metavar="KEY=VALUE", help="an option of the study")
     add("--seeds", metavar="N", help="repetitions of what is random")
     add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> None:
     """Run or resume a study, and write its tables and its figure."""
     from compress_lib.studies import build_study
 
+    if options.command == "reproduce" and options.study not in PAPERS:
+        raise unknown_name("paper", options.study, PAPERS)
     study = build_study(options.study, _options(options))
     folder = Path(options.out or "studies")
     if folder.is_file():

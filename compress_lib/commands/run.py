@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
     plan = read_plan(options)
     tasks, limit = read_tasks(options.tasks, options.task_limit)
     seeds = check_integer("--seeds", options.seeds or 1, minimum=1, maximum=100)
+    _check_seeds(plan, seeds, options)
     _check_places(options)
     from compress_lib.storage import write_whole
 
@@ -87,6 +88,17 @@ def run(options: argparse.Namespace) -> None:
             f"{METRICS[name].label}: {found['mean']:,.5g} ± {found['deviation']:,.3g} "
             f"(standard deviation over {seeds} seeds)"
         )
+
+
+def _check_seeds(plan: Plan, seeds: int, options: argparse.Namespace) -> None:
+    """Find out now what would go wrong after the first of several runs."""
+    if seeds == 1:
+        return
+    if options.save:
+        raise CompressionError("--save keeps one model; leave --seeds out, or save one --seed.")
+    if any("seed" in rule.options for rule in plan.rules):
+        raise CompressionError("--seeds varies the seed, which --option seed= holds fixed.")
+    replace(plan, seed=plan.seed + seeds - 1)
 
 
 def _spread(records: Sequence[RunRecord]) -> dict[str, dict[str, float]]:
@@ -209,6 +221,8 @@ def _from_file(name: str) -> Plan:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CompressionError(f"There is no plan file {name}.") from None
+    except OSError as error:
+        raise CompressionError(f"{name} cannot be read: {error.strerror}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CompressionError(f"{name} is not JSON: {error}.") from error
     if isinstance(data, dict) and "plan" in data and "perplexity" in data:

@@ -47,7 +47,9 @@ class Example:
         """Every token whose row is read: as it stands in the text, and the mask where it hides."""
         if self.mask is None:
             return self.ids
-        return torch.cat([self.ids, torch.full_like(self.positions, self.mask)])
+        # Of many copies, each with one mask, a single one stands for all.
+        masks = self.positions[:1] if self.singly else self.positions
+        return torch.cat([self.ids, torch.full_like(masks, self.mask)])
 
     def copies(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches `[copies, length]`, and the position `[copies]` hidden in each copy."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, NotFiniteError
 from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.models import LanguageModel
 
@@ -228,8 +228,8 @@ def _score_block(base: Tensor, other: Tensor, following: Tensor) -> BlockScore |
     return BlockScore(len(following), nll, other_nll, kl, int(same))
 
 
-def _not_finite(model: LanguageModel) -> CompressionError:
-    return CompressionError(
+def _not_finite(model: LanguageModel) -> NotFiniteError:
+    return NotFiniteError(
         f"The predictions of {model.id} are not finite (NaN or infinity), so there is no "
         "perplexity. Its weights or its compression are broken."
     )

@@ -90,6 +90,11 @@ class CompressedMatrix(nn.Module, ABC):
         return None
 
     @property
+    def row_cost(self) -> int:
+        """Multiply-adds that decoding one row takes."""
+        return int(self.shape[1]) * (self.rank or 1)
+
+    @property
     def decode_cost(self) -> int:
         """Multiply-adds that every multiplication spends on decoding, however few its inputs.
 

@@ -20,6 +20,11 @@ class DecodedByRows(CompressedMatrix):
     def _decode(self, ids: Tensor) -> Tensor:
         """Return the rows `ids` `[n]` as `[n, cols]`."""
 
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`: about one multiply-add an entry."""
+        return int(self.shape[0]) * int(self.shape[1])
+
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`."""
         decoded = [self._decode(some) for some in ids.flatten().split(self._chunk)]

@@ -104,6 +104,11 @@ class DecoderMatrix(CompressedMatrix):
         return self.latents.shape[1]
 
     @property
+    def row_cost(self) -> int:
+        """See `CompressedMatrix.row_cost`."""
+        return sum(int(weight.numel()) for weight in self.weights)
+
+    @property
     def decode_cost(self) -> int:
         """See `CompressedMatrix.decode_cost`."""
         sizes = [int(weight.numel()) for weight in self.weights]
@@ -127,6 +132,18 @@ class DecoderMatrix(CompressedMatrix):
                 part = part + (x @ self.biases[-1])[..., None]
             parts.append(part if self.scale is None else part * self.scale[ids])
         return torch.cat(parts, dim=-1)
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`; the last layer is applied to the sum."""
+        if self.tanh:
+            return super().combine(x)
+        if self.scale is not None:
+            x = x * self.scale
+        seen = x.new_zeros(*x.shape[:-1], self.weights[-1].shape[1])
+        for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
+            seen = seen + x[..., ids] @ self._hidden(self.latents[ids])
+        found = nn.functional.linear(seen, self.weights[-1])
+        return found + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else found
 
     def dense(self) -> Tensor:
         """See `CompressedMatrix.dense`."""

@@ -49,6 +49,11 @@ class KroneckerMatrix(CompressedMatrix):
         check_stored([matrix.left, matrix.right], matrix.shape, dtype)
         return matrix
 
+    @property
+    def row_cost(self) -> int:
+        """See `CompressedMatrix.row_cost`."""
+        return int(self.left.shape[0]) * int(self.shape[1])
+
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`."""
         terms, _, width = self.left.shape

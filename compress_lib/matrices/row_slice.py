@@ -28,8 +28,8 @@ class RowSlice(CompressedMatrix):
 
     @property
     def decode_cost(self) -> int:
-        """See `CompressedMatrix.decode_cost`."""
-        return self.inner.decode_cost
+        """See `CompressedMatrix.decode_cost`: the slice is rebuilt for every multiplication."""
+        return int(self.shape[0]) * self.inner.row_cost
 
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`."""

@@ -51,6 +51,11 @@ class TuckerMatrix(CompressedMatrix):
         check_stored(stored, (rows, factors[2].shape[0]), dtype)
         return cls(stored[0], stored[1:], rows, dtype)
 
+    @property
+    def row_cost(self) -> int:
+        """See `CompressedMatrix.row_cost`."""
+        return int(self.core.numel()) + int(self.core.shape[2]) * int(self.shape[1])
+
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`."""
         flat, fold = ids.flatten(), len(self.second)

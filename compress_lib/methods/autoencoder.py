@@ -164,7 +164,9 @@ class AutoencoderMethod(Method):
     patience: int = option(
         0, "Patience", "Stop after so many looks without a better one; 0 never stops.", minimum=0
     )
-    seed: int = option(0, "Seed", "Of the order of the rows and of a random start.", minimum=0)
+    seed: int = option(
+        0, "Seed", "Of the order of the rows and of a random start.", minimum=0, maximum=2**31 - 1
+    )
 
     def __post_init__(self) -> None:
         parse_widths(self.encoder, "encoder")

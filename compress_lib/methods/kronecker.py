@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.progress import Progress, no_progress
 
@@ -125,7 +126,7 @@ class Kronecker(Method):
             raise BudgetError(
                 f"{budget:,} bytes are too few for {max(terms, 1)} × ({a1} × {a2}) ⊗ "
                 f"({one.b1} × {one.b2}), a {rows} × {cols} matrix: it needs at least {least:,} "
-                f"bytes, a keep of {least / (rows * cols * itemsize):.4f}."
+                f"bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
             )
         return _Layout(a1, a2, one.b1, one.b2, terms)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compress_lib.errors import BudgetError
+from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview
 from compress_lib.progress import Progress, no_progress
 
@@ -71,6 +72,6 @@ def low_rank(shape: tuple[int, int], *, budget: int, itemsize: int, fixed: int =
         least = (rows + cols + fixed) * itemsize
         raise BudgetError(
             f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at least "
-            f"{least:,} bytes, a keep of {least / (rows * cols * itemsize):.4f}."
+            f"{least:,} bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
         )
     return rank

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError
+from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.progress import Progress, no_progress
 
@@ -101,7 +102,7 @@ class MagnitudePruning(Method):
             raise BudgetError(
                 f"{budget:,} bytes are too few to keep one of the {self.structure} of a "
                 f"{rows} × {cols} matrix and to say which: it needs at least {least:,} bytes, a "
-                f"keep of {least / (rows * cols * itemsize):.4f}."
+                f"keep of {format_keep(least / (rows * cols * itemsize))}."
             )
         return best, kept
 

@@ -31,7 +31,7 @@ class RandomControl(LowRankMethod):
     paper: ClassVar[str] = "control of Banaei et al. 2023"
     control: ClassVar[bool] = True
 
-    seed: int = option(0, "Seed", "Of the random numbers.", minimum=0)
+    seed: int = option(0, "Seed", "Of the random numbers.", minimum=0, maximum=2**31 - 1)
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""

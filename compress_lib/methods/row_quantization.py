@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError
+from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.progress import Progress, no_progress
 
@@ -48,7 +49,7 @@ class RowQuantization(Method):
             raise BudgetError(
                 f"{budget:,} bytes are too few for {max(bits, 1)}-bit codes of a {rows} × {cols} "
                 f"matrix: it needs at least {nbytes:,} bytes, a keep of "
-                f"{nbytes / (rows * cols * itemsize):.4f}."
+                f"{format_keep(nbytes / (rows * cols * itemsize))}."
             )
         return Preview(rank=None, nbytes=nbytes, note=f"{bits} bits")
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.progress import Progress, no_progress
 
@@ -112,7 +113,7 @@ class Tucker(Method):
             raise BudgetError(
                 f"{budget:,} bytes are below ranks 1, 1, 1 for a {rows} × {cols} matrix folded to "
                 f"{sizes[0]} × {sizes[1]} × {cols}: it needs at least {least:,} bytes, a keep of "
-                f"{least / (rows * cols * itemsize):.4f}."
+                f"{format_keep(least / (rows * cols * itemsize))}."
             )
         return ranks
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.allocation import Assignment, allocate
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, NotFiniteError
 from compress_lib.methods import METHODS, OptionValue
 from compress_lib.plan import Plan, Rule
 from compress_lib.progress import Progress
@@ -24,7 +24,7 @@ COLUMNS = {
     "grouping": "grouping",
     "method": "method",
     "rank": "rank",
-    "bytes": "bytes",
+    "bytes": "bytes of the compressed",
     "budget": "budget",
     "direction_error": "direction error",
     "relative_error": "relative error",
@@ -95,20 +95,27 @@ class Grid(Study):
         for cell in cells:
             progress(0.0, f"{cell.known['matrices']}, {cell.known['method']}")
             rule: Rule = cell.data
-            # One matrix serves for both ends of a tie and for one.
-            whole = replace(rule, tie="both")
-            try:
-                if made is None or made[0] != whole:
+            # One matrix serves for both ends of a tie and for one, unless it was chosen by what
+            # the model does with it.
+            whole = rule if "perplexity" in rule.build(0).needs else replace(rule, tie="both")
+            if made is None or made[0] != whole:
+                try:
                     assigned = allocate(Plan(rules=(whole,)), bench.model.targets)
-                    steps = {"calibration": bench.calibration, "progress": progress}
-                    done, _ = compress_at_once(bench.model, assigned, **steps)  # type: ignore[arg-type]
-                    made = (whole, assigned, done)
-                matrices = {item.record.names[0]: item.matrix for item in made[2]}
-                ends = matrices if rule.tie == "input" else ()
-                small = with_matrices(bench.model, matrices, tuple(ends))
-                yield cell, {**summary(made[1], made[2]), **bench.numbers(small, progress)}
-            except CompressionError as error:
-                yield cell, {"note": _short(error)}
+                except CompressionError as error:
+                    yield cell, {"note": _short(error)}
+                    continue
+                done, _ = compress_at_once(
+                    bench.model, assigned, calibration=bench.calibration, progress=progress
+                )
+                made = (whole, assigned, done)
+            matrices = {item.record.names[0]: item.matrix for item in made[2]}
+            ends = tuple(matrices) if rule.tie == "input" else ()
+            small = with_matrices(bench.model, matrices, ends)
+            row = summary(made[1], made[2])
+            try:
+                yield cell, {**row, **bench.numbers(small, progress)}
+            except NotFiniteError as error:
+                yield cell, {**row, "note": _short(error)}
 
 
 def summary(assigned: Sequence[Assignment], done: Sequence[Compressed]) -> dict[str, Value]:
@@ -126,7 +133,9 @@ def summary(assigned: Sequence[Assignment], done: Sequence[Compressed]) -> dict[
     ranks = [record.rank for record in records if record.rank is not None]
     return {
         "rank": round(sum(ranks) / len(ranks)) if ranks else None,
-        "bytes": sum(record.bytes_after for record in records),
+        "bytes": sum(item.matrix.nbytes for item in done)
+        if len(done) == len(assigned)
+        else sum(record.bytes_after for record in records),
         "budget": sum(item.budget for item in assigned),
         "direction_error": sum(r.rows * r.direction_error.mean for r in records) / rows,
         "relative_error": (lost / squares) ** 0.5 if squares else 0.0,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.allocation import allocate
-from compress_lib.errors import check_number
+from compress_lib.errors import CompressionError, check_number
 from compress_lib.methods.base import option
-from compress_lib.plan import Plan, Rule, TextSpec
+from compress_lib.plan import DENSE, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
 from compress_lib.studies.base import Cell, Study, register_study
 from compress_lib.studies.record import Row
+from compress_lib.targets import select
 
 if TYPE_CHECKING:
     from compress_lib.studies.measuring.workbench import Workbench
@@ -36,6 +37,7 @@ class Sensitivity(Study):
         "relative_error": "relative error",
         "direction_error": "direction error",
         "saved_megabytes": "saved MB",
+        "note": "note",
     }
 
     method: str = option("svd", "Method", "How each weight is compressed.")
@@ -52,18 +54,18 @@ class Sensitivity(Study):
         """See `Study.cells`: one a weight."""
         keep = check_number("keep", self.keep)
         rule = Rule(pattern=self.include, method=self.method, keep=keep)
-        return [
-            Cell(
-                assignment.name,
-                {
-                    "module": assignment.name,
-                    "family": assignment.family,
-                    "layer": assignment.targets[0].layer,
-                },
-                assignment,
-            )
-            for assignment in allocate(Plan(rules=(rule,)), bench.model.targets)
-        ]
+        if rule.method == DENSE:
+            raise CompressionError("dense compresses nothing; name a method.")
+        found = []
+        for target in select(bench.model.targets, self.include):
+            known = {"module": target.name, "family": target.family, "layer": target.layer}
+            try:
+                plan = Plan(rules=(replace(rule, pattern=target.name),))
+                (assignment,) = allocate(plan, [target])
+                found.append(Cell(target.name, known, assignment))
+            except CompressionError as error:
+                found.append(Cell(target.name, {**known, "note": str(error)[:160]}))
+        return found
 
     def measure(
         self, bench: Workbench, cells: Iterable[Cell], progress: Progress
@@ -71,7 +73,12 @@ class Sensitivity(Study):
         """See `Study.measure`."""
         from compress_lib.compression import compress_model, with_matrices
 
-        waiting = {cell.data.name: cell for cell in cells}
+        waiting = {}
+        for cell in cells:
+            if cell.data is None:
+                yield cell, {}
+            else:
+                waiting[cell.data.name] = cell
         steps = compress_model(
             bench.model,
             [cell.data for cell in waiting.values()],

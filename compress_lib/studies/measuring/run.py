@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compress_lib.errors import CompressionError
 from compress_lib.models import LanguageModel
 from compress_lib.plan import TextSpec
 from compress_lib.progress import Progress, no_progress
@@ -22,6 +21,9 @@ from compress_lib.studies.findings import findings
 from compress_lib.studies.measuring.workbench import Workbench, make_workbench
 from compress_lib.studies.record import Row, StudyRecord
 
+SCHEMA = 1
+"""Part of every row's key: raised when the same cell would give other numbers."""
+
 
 @dataclass
 class _Log:
@@ -29,17 +31,21 @@ class _Log:
 
     path: Path
     rows: dict[str, dict[str, object]] = field(default_factory=dict)
+    torn: bool = False
 
     def read(self) -> None:
         if not self.path.exists():
             return
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        with disk_errors(self.path):
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
             try:
                 entry = json.loads(line)
-                self.rows[entry["key"]] = entry
+                self.rows[entry["key"]] = {name: entry[name] for name in ("row", "seconds")}
             except (json.JSONDecodeError, KeyError, TypeError):
                 # A line cut short by a stop is measured again.
                 continue
+        self.torn = bool(text) and not text.endswith("\n")
 
     def add(self, key: str, row: Row, seconds: float) -> None:
         entry = {"key": key, "row": dict(row), "seconds": seconds}
@@ -47,7 +53,9 @@ class _Log:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                start = "\n" if self.torn else ""
+                file.write(start + json.dumps(entry, ensure_ascii=False) + "\n")
+        self.torn = False
 
 
 def run_study(
@@ -119,15 +127,11 @@ def write_study(record: StudyRecord, folder: Path, figure: str | None = None) ->
     return [folder / f"{record.name}{ending}" for ending in files]
 
 
-def refused(error: CompressionError) -> str:
-    """Return why a cell has no numbers, short enough for a table."""
-    return str(error).split(";")[0].split(": ")[-1][:120]
-
-
 def _key(study: Study, bench: Workbench, cell: Cell) -> str:
     """Name everything that a row depends on, so that nothing else is taken for it."""
     model = bench.model
-    whole = f"{model.id}|{model.source}|{model.revision}|{bench.digest}|{study.settings}|{cell.key}"
+    parts = (SCHEMA, model.device.type, model.id, model.source, model.revision)
+    whole = "|".join(map(str, (*parts, bench.digest, study.settings, cell.key)))
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 

@@ -99,8 +99,10 @@ def make_workbench(
         calibration=text,
         text=_in_words(evaluation, judged, calibration, text),
         digest="|".join(
-            [judged.digest, str(evaluation.tokens), str(evaluation.context)]
-            + ([chosen.digest, str(calibration.tokens)] if chosen and calibration else [])
+            part
+            for text_read, spec in ((judged, evaluation), (chosen, calibration))
+            if text_read and spec
+            for part in (text_read.digest, str(spec.tokens), str(spec.context), spec.protocol)
         ),
     )
 
@@ -111,4 +113,4 @@ def _in_words(
     words = f"{evaluation.tokens:,} tokens of {judged.name}, context {evaluation.context}"
     if calibration is None:
         return words
-    return f"{words}; calibration on {len(text.ids):,} tokens of {calibration.corpus}"
+    return f"{words}; calibration on {sum(map(len, text.blocks)):,} tokens of {calibration.corpus}"
