@@ -15,6 +15,9 @@ from tests.tiny import save_tiny
 SMALL = ["--tokens", "200", "--context", "50", "--new-tokens", "3", "--device", "cpu"]
 
 
+SEEDED = ["run", "gpt2", "--method", "random_control", "--keep", "0.5", "--seeds", "2"]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(save_tiny(tmp_path_factory.mktemp("checkpoint")))
@@ -177,6 +180,11 @@ def test_a_study_writes_its_tables(
         (["study", "sensitivty"], "sensitivity"),
         (["study", "sensitivity", "--option", "methods"], "KEY=VALUE"),
         (["reproduce", "p3"], "p2"),
+        (["reproduce", "sensitivity"], "p1"),
+        (["run", "--plan", "/"], "cannot be read"),
+        ([*SEEDED, "--seed", "2147483647"], "seed must be"),
+        ([*SEEDED, "--option", "seed=3"], "holds fixed"),
+        ([*SEEDED, "--save", "somewhere"], "one model"),
         (["run", "gpt2", "--method", "svd", "--keep", "0.5", "--preset", "P1"], "no presets"),
     ],
 )

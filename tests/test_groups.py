@@ -14,6 +14,7 @@ from compress_lib.checkpoint import load_compressed, save_compressed
 from compress_lib.compression import compress_at_once
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.evaluation.memory import total_bytes
+from compress_lib.gathering import gather
 from compress_lib.matrices import LowRankMatrix
 from compress_lib.methods import METHODS
 from compress_lib.models import LanguageModel
@@ -190,3 +191,30 @@ def test_unknown_words_are_told_the_nearest() -> None:
         rule(window=-1)
     with pytest.raises(CompressionError, match="orientation"):
         Plan.from_query("rule=key~svd~0.5~.orientations=rows")
+
+
+def test_each_member_keeps_its_own_mean_output() -> None:
+    model = tiny_model()
+    text = calibration(model)
+    assigned = assign(model, rule(pattern="ffn_in", method="output_pca", orientation="rows"))
+    done, _ = compress_at_once(model, assigned, calibration=text)
+    for item in done:
+        name = item.record.names[0]
+        mean = gather(model, {name: {"mean"}}, text)[name].mean
+        site = next(site for site in model.sites if site.target.name == name)
+        weight = read_weight(model.module, site, torch.float32)
+        assert mean is not None and item.matrix.bias is not None
+        output = item.matrix.project(mean) + item.matrix.bias
+        assert torch.allclose(output, weight @ mean, atol=2e-3)
+
+
+def test_gradients_of_one_end_of_a_tie_are_refused() -> None:
+    table = [Target(("embed", "head"), "embedding", None, (300, 32), 19_200)]
+    one = Rule(pattern="embedding", method="fisher_svd", tie="input")
+    with pytest.raises(CompressionError, match="tie=both"):
+        allocate(Plan(rules=(one,)), table)
+
+
+def test_a_window_without_a_group_changes_no_key() -> None:
+    plain, odd = Rule(pattern="key"), Rule(pattern="key", window=7)
+    assert Plan(rules=(plain,)).key == Plan(rules=(odd,)).key

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import transformers
 
 from compress_lib.allocation import allocate
 from compress_lib.calibration_text import Calibration
@@ -66,3 +67,47 @@ def test_methods_that_need_statistics_work_on_masked_models(method: str) -> None
     )
     assert len(done) == 2
     assert torch.isfinite(small.module(lines[0].inputs[None]).logits).all()
+
+
+def test_texts_that_differ_in_what_is_hidden_are_not_taken_for_each_other() -> None:
+    model = tiny_model("bert")
+    line = next(iter(examples()))
+    # The model reads the same in both: what is hidden shows only in the labels.
+    other = replace(line, labels=line.labels.flip(0) + 1)
+    target = next(target for target in model.targets if target.family == "key")
+    found = [
+        gather(model, {target.name: {"fisher"}}, Calibration((line.inputs,), (each,)))
+        for each in (line, other)
+    ]
+    first, second = (statistics[target.name].fisher for statistics in found)
+    assert first is not None and second is not None and not torch.equal(first, second)
+
+
+def test_a_layer_that_is_called_several_times_has_the_mean_of_all_its_inputs() -> None:
+    config = transformers.AlbertConfig(
+        vocab_size=VOCABULARY, embedding_size=16, hidden_size=32, num_hidden_layers=4,
+        num_attention_heads=4, intermediate_size=64,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    module = transformers.AutoModelForMaskedLM.from_config(config).eval().requires_grad_(False)
+    model = replace(tiny_model("bert"), module=module, kind="masked")
+    name = next(target.name for target in model.targets if target.family == "query")
+    lines = tuple(examples())[:2]
+    seen: list[torch.Tensor] = []
+    handle = module.get_submodule(name).register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0][0])
+    )
+    for line in lines:
+        module(line.inputs[None])
+    handle.remove()
+    assert len(seen) == 4 * len(lines)
+    x = torch.cat(seen)
+    text = Calibration(tuple(line.inputs for line in lines), lines)
+    found = gather(model, {name: {"second_moment", "mean"}}, text)[name]
+    assert found.second_moment is not None
+    assert torch.allclose(found.second_moment, x.T @ x / len(x), rtol=1e-3, atol=1e-5)
+
+
+def test_one_mask_stands_for_many_copies() -> None:
+    line = replace(next(iter(examples())), singly=True)
+    assert len(line.used) == len(line.ids) + 1

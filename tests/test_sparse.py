@@ -140,7 +140,7 @@ def test_the_preview_knows_the_size_of_an_index_without_torch(largest: int) -> N
 
 
 def test_too_few_bytes_for_one_entry_are_told_what_would_do() -> None:
-    with pytest.raises(BudgetError, match=r"at least 67 bytes, a keep of 0\.0327"):
+    with pytest.raises(BudgetError, match=r"at least 67 bytes, a keep of 0\.0328"):
         compress(random(64, 16).half(), 66)
     with pytest.raises(BudgetError, match=r"one of the rows.*at least 40 bytes"):
         compress(random(64, 16).half(), 39, structure="rows")

@@ -66,6 +66,7 @@ def test_every_study_runs_from_end_to_end(name: str, model: LanguageModel, tmp_p
     for row in record.rows:
         assert set(row) <= set(record.columns)
         assert row.get("perplexity") or row.get("note")
+    assert sum(row.get("perplexity") is not None for row in record.rows) > len(record.rows) / 2
     assert study_figure(record).data
     assert StudyRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
     files = write_study(record, tmp_path / "out", study_page(record))
@@ -98,11 +99,13 @@ def test_what_was_measured_before_a_stop_stays(model: LanguageModel, tmp_path: P
     first = (tmp_path / "sensitivity.jsonl").read_text().splitlines()
     assert 0 < len(first) < len(model.targets)
     # A line that was cut short by the stop is measured again.
-    (tmp_path / "sensitivity.jsonl").write_text("\n".join([*first[:-1], first[-1][:20]]) + "\n")
+    (tmp_path / "sensitivity.jsonl").write_text("\n".join([*first[:-1], first[-1][:20]]))
     record = measured(study, model, tmp_path)
     lines = (tmp_path / "sensitivity.jsonl").read_text().splitlines()
     assert [line for line in lines if line in first[:-1]] == first[:-1]
     assert len(record.rows) == len(model.targets)
+    # Whole lines but for the torn one, so that the next time nothing is left to measure.
+    assert len(lines) == len(model.targets) + 1
 
 
 def test_rows_of_another_model_text_or_setting_are_not_taken(tmp_path: Path) -> None:
@@ -195,3 +198,26 @@ def test_unknown_studies_and_options_are_told_the_nearest() -> None:
     with pytest.raises(CompressionError, match="A level"):
         study = build_study("direction_norm", {"levels": "0.1,many"})
         study.cells(make_workbench(tiny_model(), SMALL, None))
+
+
+def test_a_weight_that_is_too_small_for_a_keep_is_a_note(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    record = measured(build_study("sensitivity", {"keep": 0.06}), model, tmp_path)
+    notes = [row for row in record.rows if row.get("note")]
+    assert 0 < len(notes) < len(record.rows)
+    assert all("needs at least" in str(row["note"]) for row in notes)
+    with pytest.raises(CompressionError, match="dense"):
+        measured(build_study("sensitivity", {"method": "dense"}), model, tmp_path)
+
+
+def test_what_is_chosen_by_perplexity_is_trained_for_each_end_of_a_tie(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    record = measured(build_study("p1", {"quick": True, "epochs": 2}), model, tmp_path)
+    both, one = (
+        next(row for row in record.rows if row["method"] == "SVD" and row["grouping"] == grouping)
+        for grouping in ("separated", "input only")
+    )
+    # The bytes are those of the compressed matrix, also where the original stays beside it.
+    assert both["bytes"] == one["bytes"] and both["direction_error"] == one["direction_error"]
