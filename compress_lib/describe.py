@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.formatting import format_count
-from compress_lib.methods import METHODS
+from compress_lib.methods import METHODS, preset_of
 from compress_lib.plan import DENSE
 from compress_lib.results import RunRecord
 from compress_lib.targets import FAMILIES, TABLES, matches
@@ -46,6 +46,12 @@ def scope(record: RunRecord) -> str:
     return "everything" if layers != found and len(layers) > 1 else _in_words(found)
 
 
+def manner(record: RunRecord) -> str:
+    """Say what is unusual about how a run compressed, to stand behind its scope; or nothing."""
+    rules = [rule for rule in record.plan["rules"] if rule["method"] != DENSE]
+    return _manner(rules[0]) if len(rules) == 1 else ""
+
+
 def describe_decoding(record: RunRecord) -> str:
     """Say what decoding costs at every call, or nothing where nothing has to be decoded."""
     decoded = [target for target in record.targets if target.decode_cost]
@@ -61,7 +67,8 @@ def describe_decoding(record: RunRecord) -> str:
 
 def _manner(rule: Mapping[str, Any]) -> str:
     """Say what is unusual about how a rule compresses."""
-    found = []
+    preset = preset_of(rule["method"], rule.get("options", {}))
+    found = [preset] if preset else []
     if rule.get("group") == "concatenated":
         found.append(f"together by {rule['window']}" if rule.get("window") else "together")
     if rule.get("orientation", "automatic") != "automatic":

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from compress_lib.describe import describe, scope
+from compress_lib.describe import describe, manner, scope
 from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.methods import METHODS
 from compress_lib.plots_base import INK, PALETTE, figure_of
@@ -167,7 +167,8 @@ def _series(records: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecor
     found: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
         for method in record.methods[:1]:
-            found.setdefault((method, scope(record)), []).append(record)
+            where = scope(record) + manner(record)
+            found.setdefault((method, where), []).append(record)
     methods, scopes = [*METHODS], [*DASHES]
 
     def place(series: tuple[str, str]) -> tuple[int, int]:

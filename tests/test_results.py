@@ -212,3 +212,15 @@ def test_what_decoding_costs_is_said_of_the_weights_that_have_to_be_decoded() ->
 )
 def test_large_counts_have_prefixes(count: float, text: str) -> None:
     assert format_count(count) == text
+
+
+def test_a_preset_is_part_of_a_runs_name() -> None:
+    from compress_lib.describe import describe, manner
+    from compress_lib.methods import preset_options
+    from compress_lib.plan import Plan, Rule
+
+    lab = preset_options("autoencoder", "Lab")
+    rule = Rule(pattern="embedding", method="autoencoder", keep=0.5, options=lab)
+    record = run_record(plan=Plan(rules=(rule,)).to_json())
+    assert describe(record) == "Autoencoder 0.5 · embedding (Lab)"
+    assert manner(record) == " (Lab)" and manner(run_record()) == ""

@@ -12,6 +12,7 @@ from compress_lib.methods.base import (
     OptionValue,
     Preview,
     build_method,
+    preset_of,
     preset_options,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "OptionValue",
     "Preview",
     "build_method",
+    "preset_of",
     "preset_options",
 ]

@@ -258,3 +258,12 @@ def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]
             raise CompressionError(f"{method} has no presets, so {preset!r} cannot be used.")
         raise unknown_name(f"preset of {method}", preset, METHODS[method].presets)
     return known[preset.lower()]
+
+
+def preset_of(method: str, options: Mapping[str, OptionValue]) -> str | None:
+    """Return the preset that options are, if they are one and nothing else."""
+    known = METHODS[method].presets if method in METHODS else {}
+    for name, preset in known.items():
+        if dict(options) == dict(preset):
+            return name
+    return None
