@@ -64,7 +64,7 @@ def frontier(
             look = _look(method, where, joined=joined)
             figure.add_trace(_points(members, look, name, legend=name not in shown))
             shown.add(name)
-            if joined and DASHES.get(where) != "solid":
+            if joined and DASHES.get(where, "solid") != "solid":
                 _write_beside(figure, members, where, method_style(method)[0])
     ringed = [record for record in (*landmarks, *own) if record.key == current]
     if ringed:

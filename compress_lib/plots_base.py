@@ -6,6 +6,7 @@ Backgrounds are transparent and texts mid-grey, so that a chart reads on light a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor, log10
 from typing import Any
 
 import plotly.graph_objects as go
@@ -52,13 +53,22 @@ def figure_of(x_title: str, y_title: str) -> go.Figure:
     )
 
 
-def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
+def layer_map(
+    cells: Mapping[tuple[str, int], Any], title: str, *, logarithmic: bool = False
+) -> go.Figure:
     """A heat map of families × layers.
 
     Args:
         cells: By family and layer; where nothing stands, the map is empty.
         title: Of the colours.
+        logarithmic: Colour by powers of ten, where one cell would outshine all others.
     """
+
+    def colour(value: Any) -> float | None:
+        if value is None or not logarithmic:
+            return value  # type: ignore[no-any-return]
+        return log10(max(float(value), 1e-6))
+
     families = [family for family in FAMILIES if any(key[0] == family for key in cells)]
     layers = sorted({layer for _, layer in cells})
     figure = figure_of("", "")
@@ -66,7 +76,8 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
         go.Heatmap(
             x=layers,
             y=[FAMILIES[family] for family in families],
-            z=[[cells.get((family, layer)) for layer in layers] for family in families],
+            z=[[colour(cells.get((family, layer))) for layer in layers] for family in families],
+            customdata=[[cells.get((family, layer)) for layer in layers] for family in families],
             colorscale="Cividis",
             # Above the map and not beside it, where it would take half of a phone's width.
             colorbar={
@@ -76,8 +87,9 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
                 "y": 1.02,
                 "yanchor": "bottom",
                 "nticks": 5,
+                **(_powers(cells) if logarithmic else {}),
             },
-            hovertemplate="%{y}, layer %{x}: %{z:.4g}<extra></extra>",
+            hovertemplate="%{y}, layer %{x}: %{customdata:.4g}<extra></extra>",
             xgap=1,
             ygap=1,
         )
@@ -86,3 +98,13 @@ def layer_map(cells: Mapping[tuple[str, int], Any], title: str) -> go.Figure:
     figure.update_xaxes(showgrid=False)
     figure.update_layout(height=130 + 34 * max(len(families), 3))
     return figure
+
+
+def _powers(cells: Mapping[tuple[str, int], Any]) -> dict[str, Any]:
+    """Return ticks at the powers of ten, and thrice those, that values lie between."""
+    values = [log10(max(float(value), 1e-6)) for value in cells.values() if value is not None]
+    if not values:
+        return {}
+    powers = range(floor(min(values)), ceil(max(values)) + 1)
+    ticks = [power + part for power in powers for part in (0.0, log10(3))]
+    return {"tickvals": ticks, "ticktext": [f"{10**tick:.3g}" for tick in ticks]}

@@ -66,7 +66,7 @@ def about(record: StudyRecord) -> str:
     )
 
 
-def module_map(record: StudyRecord, measure: str = "ratio") -> go.Figure:
+def module_map(record: StudyRecord, measure: str = "kl") -> go.Figure:
     """A heat map of layers × families: how much worse the model is with only that one compressed.
 
     Args:
@@ -75,7 +75,8 @@ def module_map(record: StudyRecord, measure: str = "ratio") -> go.Figure:
     """
     rows = [row for row in record.rows if row.get("layer") is not None]
     found = {(str(row["family"]), int(str(row["layer"]))): row.get(measure) for row in rows}
-    return layer_map(found, record.columns.get(measure, measure))
+    title = record.columns.get(measure, measure)
+    return layer_map(found, title, logarithmic=measure in ("kl", "ratio", "perplexity"))
 
 
 def perturbations(record: StudyRecord) -> go.Figure:

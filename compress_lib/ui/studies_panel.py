@@ -22,7 +22,7 @@ from compress_lib.ui.scripts import PRIVATE, QUICK
 
 HEARTBEAT = 0.4
 SWEEP = "sensitivity"
-MEASURES = ("ratio", "perplexity", "kl", "relative_error", "direction_error", "saved_megabytes")
+MEASURES = ("kl", "ratio", "perplexity", "relative_error", "direction_error", "saved_megabytes")
 
 
 @dataclass(frozen=True)
