@@ -76,7 +76,8 @@ def normalized(weights: Tensor, how: str, number: float) -> Tensor:
         number: The exponent, or the factor in the logarithm.
 
     Source: the normalisations of Banaei et al. 2023, arXiv 2302.04045, with shares of the mean in
-    place of shares of the sum, so that a loss keeps its size.
+    place of shares of the sum, so that a loss keeps its size. `pow` and `sum_pow` differ in scale
+    only, which neither a decomposition nor a loss weighted relatively can tell.
     """
     wide = weights.double()
     mean = wide.mean()
