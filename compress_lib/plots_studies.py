@@ -139,11 +139,15 @@ def grid(record: StudyRecord) -> go.Figure:
         vertical_spacing=min(0.3, 60 / (22 * total + 90 * len(counts))) if len(places) > 1 else 0,
         row_heights=[count / total for count in counts] if counts else None,
     )
+    told: set[str] = set()
     for line, place in enumerate(places, start=1):
         for index, grouping in enumerate(dict.fromkeys(str(r["grouping"]) for r in record.rows)):
             rows = [row for row in _at(record, place) if row["grouping"] == grouping]
+            if not rows:
+                continue
             for column, measure in enumerate(("perplexity", "direction_error"), start=1):
-                trace = _dots(rows, measure, grouping, index, legend=line == column == 1)
+                trace = _dots(rows, measure, grouping, index, legend=grouping not in told)
+                told.add(grouping)
                 figure.add_trace(trace, row=line, col=column)
         figure.update_yaxes(categoryarray=_methods(record, place), row=line)
     _decorate(figure)

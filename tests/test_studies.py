@@ -19,7 +19,7 @@ from compress_lib.models import LanguageModel
 from compress_lib.plan import TextSpec
 from compress_lib.plots_studies import study_figure, study_page
 from compress_lib.progress import Progress, no_progress
-from compress_lib.studies import STUDIES, Study, StudyRecord, build_study
+from compress_lib.studies import STUDIES, Study, StudyRecord, build_study, load_studies
 from compress_lib.studies.direction_norm import perturb
 from compress_lib.studies.grid import Contestant, Grid
 from compress_lib.studies.measuring.run import run_study, write_study
@@ -180,6 +180,12 @@ def test_what_shares_nothing_is_not_measured_concatenated() -> None:
     assert ("row_quantization", "concatenated") not in pairs
     assert ("svd", "concatenated") in pairs and ("row_quantization", "separated") in pairs
     assert Contestant("SVD", "svd").groups
+
+
+def test_every_grouping_stands_in_the_legend_once() -> None:
+    record = load_studies()["p2"]
+    shown = [trace.name for trace in study_figure(record).data if trace.showlegend]
+    assert sorted(shown) == ["concatenated", "separated"]
 
 
 def test_seeds_repeat_what_is_random() -> None:
