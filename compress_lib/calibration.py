@@ -23,6 +23,11 @@ class Statistics:
         row_counts: `[rows]`, how often each row of a token table was used.
         second_moment: `[cols, cols]`, mean of x xᵀ over the layer's inputs x.
         mean: `[cols]`, mean of x.
+        output_gradient: `[rows, rows]`, mean of g gᵀ over tokens, g being the gradient of the text's
+            negative log-likelihood at the layer's output, its length clipped.
+        lookup_gradient: `[cols, cols]`, the same at what a token table gives the model.
+        logit_variance: `[rows]`, mean of p (1 − p) over predictions, p being the probability that
+            the model gives a token: the curvature of the loss in the token's logit.
         fisher: `[rows]`, Σ over examples and columns of the squared gradient of an example's
             log-likelihood.
         sensitivity: `[rows]`, the same sum of the gradient's absolute value.
@@ -37,6 +42,9 @@ class Statistics:
     row_counts: Tensor | None = None
     second_moment: Tensor | None = None
     mean: Tensor | None = None
+    output_gradient: Tensor | None = None
+    lookup_gradient: Tensor | None = None
+    logit_variance: Tensor | None = None
     fisher: Tensor | None = None
     sensitivity: Tensor | None = None
     fisher_probability: Tensor | None = None
@@ -64,13 +72,22 @@ KINDS = frozenset(field.name for field in fields(Statistics)) - {"num_tokens"}
 MOMENTS = ("second_moment", "mean")
 """Gathered from a layer's inputs."""
 
+OUTPUT_GRADIENT = "output_gradient"
+LOOKUP_GRADIENT = "lookup_gradient"
+LOGIT_VARIANCE = "logit_variance"
+CURVATURES = (OUTPUT_GRADIENT, LOOKUP_GRADIENT, LOGIT_VARIANCE)
+"""What tells how much the loss minds an error in what a weight gives."""
+
+OBSERVED = (*MOMENTS, *CURVATURES)
+"""Gathered together, in one pass forward and, for gradients, back."""
+
 GRADIENTS = {
     "likelihood": ("fisher", "sensitivity"),
     "probability": ("fisher_probability", "sensitivity_probability"),
 }
 """Gathered from gradients, by what the gradient is of: Σ of squares, Σ of absolute values."""
 
-GATHERED = frozenset({*MOMENTS, *(name for names in GRADIENTS.values() for name in names)})
+GATHERED = frozenset({*OBSERVED, *(name for names in GRADIENTS.values() for name in names)})
 """What takes passes of the model over the text."""
 
 
@@ -88,13 +105,23 @@ def stacked(members: Sequence[Statistics]) -> Statistics:
         values = [getattr(member, name) for member in members]
         if any(value is None for value in values):
             continue
-        join = (lambda v: torch.stack(v).mean(0)) if name in MOMENTS else torch.cat
-        found[name] = values[0] if len(values) == 1 else join(values)
+        found[name] = values[0] if len(values) == 1 else _joined(name, values)
     if len(members) > 1 and "second_moment" in found and "mean" in found:
         means = torch.stack([member.require("mean") for member in members])
         between = means.T @ means / len(members) - found["mean"][:, None] * found["mean"]
         found["second_moment"] = found["second_moment"] - between
     return Statistics(**found)
+
+
+def _joined(name: str, values: Sequence[Tensor]) -> Tensor:
+    import torch
+
+    if name in (*MOMENTS, LOOKUP_GRADIENT):
+        return torch.stack(list(values)).mean(0)
+    if name == OUTPUT_GRADIENT:
+        # How gradients of different layers go together is not known, nor would it be used.
+        return torch.block_diag(*values)
+    return torch.cat(list(values))
 
 
 def count_rows(ids: Tensor, rows: int) -> Tensor:

@@ -16,17 +16,22 @@ import torch
 from torch import Tensor, nn
 
 from compress_lib.architecture import Site, clone, split_like, torch_layout
-from compress_lib.calibration import GATHERED, GRADIENTS, MOMENTS, Statistics
+from compress_lib.calibration import (
+    CURVATURES,
+    GATHERED,
+    GRADIENTS,
+    MOMENTS,
+    OBSERVED,
+    Statistics,
+)
 from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import predict
 from compress_lib.models import LanguageModel
+from compress_lib.observing import Sums, observe
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.statistics_cache import StatisticsCache
-
-Sums = dict[str, dict[str, Tensor]]
-"""By target and statistic."""
 
 
 def gather(
@@ -79,9 +84,14 @@ def _passes(
 ) -> Iterable[Sums]:
     """Make the passes that are needed: one for inputs, one for each kind of gradient."""
     plans: list[Callable[[Progress], Sums]] = []
-    at_inputs = set().union(*(missing.get(kind, set()) for kind in MOMENTS))
-    if at_inputs:
-        plans.append(partial(_moments, model, _sites(model, at_inputs), text.blocks))
+    observed = {kind: names for kind, names in missing.items() if kind in OBSERVED}
+    singly = any(example.singly for example in text.examples)
+    # Of a text in copies, with one word hidden in each, inputs are those of the plain text.
+    parts = [MOMENTS, CURVATURES] if singly else [OBSERVED]
+    for part in parts:
+        some = {kind: names for kind, names in observed.items() if kind in part}
+        if some:
+            plans.append(partial(observe, model, some, text))
     for kind, names in GRADIENTS.items():
         at_weights = set().union(*(missing.get(name, set()) for name in names))
         if at_weights:
@@ -92,63 +102,6 @@ def _passes(
 
 def _sites(model: LanguageModel, names: set[str]) -> list[Site]:
     return [site for site in model.sites if site.target.name in names]
-
-
-def _moments(
-    model: LanguageModel, sites: Sequence[Site], blocks: Sequence[Tensor], progress: Progress
-) -> Sums:
-    """Return mean and second moment of the inputs of each site's layer, in float64 sums."""
-    module = clone(model.module)
-    readers = {site.target.name: _reader(module, site) for site in sites}
-    sums: dict[str, tuple[Tensor, Tensor]] = {}
-    same: dict[str, str] = {}
-    latest: list[tuple[Tensor, str]] = []
-    rows: dict[str, int] = {}
-
-    def see(path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        x: Tensor = inputs[0]
-        # Query, key and value read the same tensor: sum it up once.
-        if latest and latest[0][0] is x:
-            same.setdefault(path, latest[0][1])
-        if path in same:
-            return
-        latest[:] = [(x, path)]
-        flat = x.detach().flatten(0, -2).float()
-        # A layer may be called several times for one text: layers that share their weights.
-        rows[path] = rows.get(path, 0) + len(flat)
-        moment, mean = sums.get(path, (0.0, 0.0))
-        sums[path] = (moment + (flat.T @ flat).double(), mean + flat.double().sum(0))
-
-    with ExitStack() as hooks, torch.inference_mode():
-        for path in dict.fromkeys(readers.values()):
-            layer = module.get_submodule(path)
-            hooks.callback(layer.register_forward_pre_hook(partial(see, path)).remove)
-        for index, block in enumerate(blocks):
-            progress(index / len(blocks), "Reading calibration text: inputs of the layers")
-            latest.clear()
-            module(block.to(model.device)[None])
-    found: Sums = {}
-    for name, path in readers.items():
-        source = same.get(path, path)
-        if source not in sums:
-            raise CompressionError(
-                f"{name} was not used while the model read the calibration text, so nothing is "
-                "known about its inputs."
-            )
-        moment, mean = (total / rows[source] for total in sums[source])
-        found[name] = {"second_moment": moment.float(), "mean": mean.float()}
-    return found
-
-
-def _reader(module: nn.Module, site: Site) -> str:
-    """Return the path of the layer that multiplies by a weight."""
-    for path in site.modules:
-        if not isinstance(module.get_submodule(path), nn.Embedding):
-            return path
-    raise CompressionError(
-        f"{site.target.name} is only looked up and multiplies nothing, so it has no inputs to "
-        "gather statistics of."
-    )
 
 
 def _gradients(
