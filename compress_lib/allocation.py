@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compress_lib.calibration import GATHERED
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import Method, Preview
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.targets import FAMILIES, TABLES, Target, select
-
-OF_BOTH_ENDS = frozenset({"second_moment", "mean", "fisher", "sensitivity"}) | {
-    "fisher_probability",
-    "sensitivity_probability",
-}
-"""Statistics that do not tell the ends of a tie apart."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,15 @@ class Assignment:
     def family(self) -> str:
         """The role that all its targets have."""
         return self.targets[0].family
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What has to be known of any of its targets."""
+        return frozenset().union(*(self.needs_for(target) for target in self.targets))
+
+    def needs_for(self, target: Target) -> frozenset[str]:
+        """What has to be known of one of its targets."""
+        return self.method.needs_for(target)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -128,9 +132,10 @@ def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
     method = plain.fitted(targets[0])
     for target in targets:
         method.check_applies(target.family, target.name)
-    if rule.tie == "input" and method.needs & OF_BOTH_ENDS:
+    needs = frozenset().union(*(method.needs_for(target) for target in targets))
+    if rule.tie == "input" and needs & GATHERED:
         raise CompressionError(
-            f"{group_name(targets)}: {method.name} needs {', '.join(sorted(method.needs))}, which "
+            f"{group_name(targets)}: {method.name} needs {', '.join(sorted(needs))}, which "
             "is gathered at both ends of a tie; use tie=both."
         )
     budget = sum(int(rule.keep * target.nbytes) for target in targets)
@@ -163,7 +168,8 @@ def _orientations(targets: Sequence[Target], rule: Rule, method: Method) -> list
         CompressionError: The group does not fit together that way.
     """
     # A statistic belongs to rows or to inputs, and a token is a row.
-    rows_only = bool(method.needs - {"perplexity"}) or targets[0].family in TABLES
+    needs = method.needs_for(targets[0])
+    rows_only = bool(needs - {"perplexity"}) or targets[0].family in TABLES
     if rule.orientation == "columns" and rows_only:
         why = "works on tokens" if targets[0].family in TABLES else "weighs rows or inputs"
         raise CompressionError(

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compress_lib.errors import CompressionError
+from compress_lib.targets import TABLES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.matrices import CompressedMatrix
+    from compress_lib.targets import Target
+
+
+Memo: TypeAlias = "Callable[[str, Callable[[], Mapping[str, Tensor]]], Mapping[str, Tensor]]"
+"""Called with a name and what computes the tensors of that name, unless they are kept."""
+
+
+def _nothing(name: str) -> Tensor | None:
+    return None
+
+
+def _make(name: str, compute: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    return compute()
 
 
 @dataclass(frozen=True)
@@ -23,8 +37,8 @@ class Statistics:
         row_counts: `[rows]`, how often each row of a token table was used.
         second_moment: `[cols, cols]`, mean of x xᵀ over the layer's inputs x.
         mean: `[cols]`, mean of x.
-        output_gradient: `[rows, rows]`, mean of g gᵀ over tokens, g being the gradient of the text's
-            negative log-likelihood at the layer's output, its length clipped.
+        output_gradient: `[rows, rows]`, mean of g gᵀ over tokens, g being the gradient of the
+            text's negative log-likelihood at the layer's output, its length clipped.
         lookup_gradient: `[cols, cols]`, the same at what a token table gives the model.
         logit_variance: `[rows]`, mean of p (1 − p) over predictions, p being the probability that
             the model gives a token: the curvature of the loss in the token's logit.
@@ -36,6 +50,8 @@ class Statistics:
         sensitivity_probability: `[rows]`, like `sensitivity`, of the mean probability.
         perplexity: Gives the perplexity on calibration text of the model in which only this
             weight is replaced; for methods that choose by it.
+        read: Gives a field that is kept on disk and was not asked for yet.
+        memo: Keeps what is expensive to compute from this weight and these statistics, by name.
     """
 
     num_tokens: int = 0
@@ -50,6 +66,17 @@ class Statistics:
     fisher_probability: Tensor | None = None
     sensitivity_probability: Tensor | None = None
     perplexity: Callable[[CompressedMatrix], float] | None = None
+    read: Callable[[str], Tensor | None] = field(default=_nothing, compare=False)
+    memo: Memo = field(default=_make, compare=False)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a field was gathered."""
+        return self.find(name) is not None
+
+    def find(self, name: str) -> Any:
+        """Return a field, or None if it was not gathered."""
+        value = getattr(self, name)
+        return self.read(name) if value is None else value
 
     def require(self, name: str) -> Any:
         """Return a field that a method needs.
@@ -57,7 +84,7 @@ class Statistics:
         Raises:
             CompressionError: It was not gathered.
         """
-        value = getattr(self, name)
+        value = self.find(name)
         if value is None:
             raise CompressionError(
                 f"This method needs {name}, which was not gathered: calibration text is missing. "
@@ -66,7 +93,7 @@ class Statistics:
         return value
 
 
-KINDS = frozenset(field.name for field in fields(Statistics)) - {"num_tokens"}
+KINDS = frozenset(one.name for one in fields(Statistics)) - {"num_tokens", "read", "memo"}
 """Everything that a method's `needs` may name."""
 
 MOMENTS = ("second_moment", "mean")
@@ -80,6 +107,18 @@ CURVATURES = (OUTPUT_GRADIENT, LOOKUP_GRADIENT, LOGIT_VARIANCE)
 
 OBSERVED = (*MOMENTS, *CURVATURES)
 """Gathered together, in one pass forward and, for gradients, back."""
+
+
+def curvature_needs(target: Target) -> frozenset[str]:
+    """Return the fields of `Statistics` that tell how much the loss minds an error in a weight."""
+    if target.family not in TABLES:
+        return frozenset({"second_moment", OUTPUT_GRADIENT})
+    at_head = {"second_moment", LOGIT_VARIANCE}
+    at_lookup = {"row_counts", LOOKUP_GRADIENT}
+    if target.tied:
+        return frozenset(at_head | at_lookup)
+    return frozenset(at_lookup if target.family == "embedding" else at_head)
+
 
 GRADIENTS = {
     "likelihood": ("fisher", "sensitivity"),
@@ -100,13 +139,15 @@ def stacked(members: Sequence[Statistics]) -> Statistics:
     """
     import torch
 
+    if len(members) == 1:
+        return members[0]
     found: dict[str, Any] = {"num_tokens": max(member.num_tokens for member in members)}
     for name in GATHERED:
-        values = [getattr(member, name) for member in members]
+        values = [member.find(name) for member in members]
         if any(value is None for value in values):
             continue
-        found[name] = values[0] if len(values) == 1 else _joined(name, values)
-    if len(members) > 1 and "second_moment" in found and "mean" in found:
+        found[name] = _joined(name, values)
+    if "second_moment" in found and "mean" in found:
         means = torch.stack([member.require("mean") for member in members])
         between = means.T @ means / len(members) - found["mean"][:, None] * found["mean"]
         found["second_moment"] = found["second_moment"] - between
@@ -116,12 +157,15 @@ def stacked(members: Sequence[Statistics]) -> Statistics:
 def _joined(name: str, values: Sequence[Tensor]) -> Tensor:
     import torch
 
+    joined: Tensor
     if name in (*MOMENTS, LOOKUP_GRADIENT):
-        return torch.stack(list(values)).mean(0)
-    if name == OUTPUT_GRADIENT:
+        joined = torch.stack(list(values)).mean(0)
+    elif name == OUTPUT_GRADIENT:
         # How gradients of different layers go together is not known, nor would it be used.
-        return torch.block_diag(*values)
-    return torch.cat(list(values))
+        joined = torch.block_diag(*values)
+    else:
+        joined = torch.cat(list(values))
+    return joined
 
 
 def count_rows(ids: Tensor, rows: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -68,10 +68,10 @@ def compress_model(
     for assignment in assignments:
         _check_text(assignment, text)
     needs = {
-        target.name: assignment.method.needs & GATHERED
+        target.name: assignment.needs_for(target) & GATHERED
         for assignment in assignments
         for target in assignment.targets
-        if assignment.method.needs & GATHERED
+        if assignment.needs_for(target) & GATHERED
     }
     begin = GATHERING if needs else 0.0
     known = gather(model, needs, text, span(progress, 0.0, begin)) if needs else {}
@@ -131,7 +131,7 @@ def _compress(
     model: LanguageModel,
     assignment: Assignment,
     text: Calibration,
-    known: dict[str, Statistics],
+    known: Mapping[str, Statistics],
     progress: Progress,
 ) -> list[Compressed]:
     """Compress the stack of an assignment, and take it apart again."""
@@ -195,7 +195,7 @@ def _own_biases(
     model: LanguageModel,
     sites: Sequence[Site],
     parts: Sequence[CompressedMatrix],
-    known: dict[str, Statistics],
+    known: Mapping[str, Statistics],
 ) -> None:
     """Give each member of a group the bias that keeps its own mean output, not the group's."""
     if len(parts) == 1:
@@ -210,7 +210,7 @@ def _own_biases(
 
 
 def _check_text(assignment: Assignment, text: Calibration) -> None:
-    needs = assignment.method.needs
+    needs = assignment.needs
     if needs and not text.blocks:
         raise CompressionError(
             f"{assignment.name}: {assignment.method.name} needs calibration text "
@@ -219,10 +219,10 @@ def _check_text(assignment: Assignment, text: Calibration) -> None:
 
 
 def _statistics(
-    model: LanguageModel, assignment: Assignment, text: Calibration, known: dict[str, Statistics]
+    model: LanguageModel, assignment: Assignment, text: Calibration, known: Mapping[str, Statistics]
 ) -> Statistics:
     """Return only what the method needs."""
-    needs = assignment.method.needs
+    needs = assignment.needs
     if not needs:
         return Statistics()
     members = [known.get(target.name, Statistics()) for target in assignment.targets]

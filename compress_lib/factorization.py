@@ -130,3 +130,64 @@ def low_rank_matrix(
 ) -> LowRankMatrix:
     """Store factors, rounded to the checkpoint's precision before anything is measured."""
     return LowRankMatrix.from_factors(left, right, dtype, offset)
+
+
+def two_sided_bases(
+    weight: Tensor, rows: Tensor, cols: Tensor, row_shrinkage: float, col_shrinkage: float
+) -> dict[str, Tensor]:
+    """Return the singular vectors of R W L, with R and L undone; Rᵀ R = rows, L Lᵀ = cols.
+
+    Args:
+        weight: `[rows, cols]`.
+        rows: `[rows]` a diagonal, or `[rows, rows]`, positive semi-definite.
+        cols: `[cols, cols]`, positive semi-definite.
+        row_shrinkage: How far `rows` is drawn towards the mean of its diagonal.
+        col_shrinkage: The same of `cols`.
+
+    Returns:
+        left `[rows, k]`, right `[k, cols]` whose product is the weight, and energy `[k]`, the
+        squared singular values, falling; all in float32, k = min(rows, cols).
+    """
+    wide = weight.double()
+    lower = torch.linalg.cholesky(_shrunk(cols, col_shrinkage))
+    upper = _upper_root(rows, row_shrinkage)
+    seen = _times(upper, wide @ lower)
+    # The vectors of the smaller side only; on the other side stands what they make of W itself,
+    # so that the larger root is never inverted.
+    if weight.shape[0] >= weight.shape[1]:
+        energy, vectors = torch.linalg.eigh(seen.T @ seen)
+        vectors = vectors.flip(1)
+        left = wide @ (lower @ vectors)
+        right = torch.linalg.solve_triangular(lower, vectors.T, upper=False, left=False)
+    else:
+        energy, vectors = torch.linalg.eigh(seen @ seen.T)
+        vectors = vectors.flip(1)
+        right = vectors.T @ _times(upper, wide)
+        undone = torch.diag(upper) if upper.ndim == 1 else upper
+        left = torch.linalg.solve_triangular(undone, vectors, upper=True)
+    found = {"left": left, "right": right, "energy": energy.flip(0).clamp_min(0)}
+    return {name: tensor.float().contiguous() for name, tensor in found.items()}
+
+
+def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
+    """Return R with Rᵀ R = side, as a diagonal `[rows]` or upper triangular `[rows, rows]`."""
+    if side.ndim == 2:
+        upper: Tensor = torch.linalg.cholesky(_shrunk(side, shrinkage)).T
+        return upper
+    wide = side.double()
+    mean = wide.mean()
+    return (wide.clamp_min(1e-9 * mean) if float(mean) > 0 else torch.ones_like(wide)).sqrt()
+
+
+def _times(root: Tensor, matrix: Tensor) -> Tensor:
+    return root[:, None] * matrix if root.ndim == 1 else root @ matrix
+
+
+def _shrunk(side: Tensor, shrinkage: float) -> Tensor:
+    """Draw a matrix towards a multiple of the identity; where it is zero, return the identity."""
+    wide = side.double()
+    mean = wide.diagonal().mean()
+    identity = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
+    if not float(mean) > 0:
+        return identity
+    return (1 - shrinkage) * wide + shrinkage * mean * identity

@@ -6,11 +6,10 @@ moment it is complete, so that never more than one gradient exists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +38,7 @@ def gather(
     needs: Mapping[str, Iterable[str]],
     text: Calibration,
     progress: Progress = no_progress,
-) -> dict[str, Statistics]:
+) -> Gathered:
     """Gather what methods need, in one pass for inputs and one for each kind of gradient.
 
     Args:
@@ -49,34 +48,55 @@ def gather(
         progress: Told about every piece of text; may raise `StoppedError`.
 
     Returns:
-        By target. What was gathered before from the same model and text is read from disk.
+        By target, read from disk when it is asked for; what was gathered before from the same
+        model and text is not gathered again.
 
     Raises:
         CompressionError: A statistic is not finite, or a target has none of that kind.
     """
-    cache = StatisticsCache(model, text)
-    wanted = [(name, kind) for name, kinds in needs.items() for kind in kinds if kind in GATHERED]
-    found: Sums = {name: {} for name in needs}
+    store = StatisticsCache(model, text)
+    wanted = {name: frozenset(kinds) & GATHERED for name, kinds in needs.items()}
     missing: dict[str, set[str]] = {}
-    for name, kind in wanted:
-        stored = cache.find(name, kind)
-        if stored is None:
-            missing.setdefault(kind, set()).add(name)
-        else:
-            found[name][kind] = stored
+    for name, kinds in wanted.items():
+        for kind in kinds:
+            if not store.has(name, kind):
+                missing.setdefault(kind, set()).add(name)
     for sums in _passes(model, missing, text, progress):
         for name, values in sums.items():
             _check(name, values)
-            cache.add(name, values)
-            found[name] |= values
+            store.add(name, values)
     if missing:
-        cache.trim()
-    count = len(text.ids)
-    known: dict[str, Statistics] = {}
-    for name, values in found.items():
-        chosen: dict[str, Any] = {kind: values[kind] for kind in needs[name] if kind in values}
-        known[name] = Statistics(num_tokens=count, **chosen)
-    return known
+        store.trim()
+    return Gathered(store, wanted, len(text.ids))
+
+
+class Gathered(Mapping[str, Statistics]):
+    """Statistics by target, read from disk when they are asked for.
+
+    All of a model's take some gigabytes, and one target at a time is compressed.
+    """
+
+    def __init__(
+        self, store: StatisticsCache, wanted: Mapping[str, frozenset[str]], num_tokens: int
+    ) -> None:
+        self._store = store
+        self._wanted = wanted
+        self._num_tokens = num_tokens
+
+    def __getitem__(self, name: str) -> Statistics:
+        wanted = self._wanted[name]
+
+        @cache
+        def read(kind: str) -> Tensor | None:
+            return self._store.find(name, kind) if kind in wanted else None
+
+        return Statistics(num_tokens=self._num_tokens, read=read, memo=self._store.memo(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._wanted)
+
+    def __len__(self) -> int:
+        return len(self._wanted)
 
 
 def _passes(

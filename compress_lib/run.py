@@ -193,7 +193,7 @@ def _prepare(plan: Plan, model: LanguageModel) -> _Job:
     evaluation = read_text(plan.evaluation, "evaluation")
     assignments = allocate(plan, model.targets)
     # Token counts also weigh an embedding's direction errors, whatever the method needs.
-    calibrated = any(a.method.needs or a.family == "embedding" for a in assignments)
+    calibrated = any(a.needs or a.family == "embedding" for a in assignments)
     calibration = read_text(plan.calibration, "calibration") if calibrated else None
     exact = plan.resolved(
         revision=model.revision,

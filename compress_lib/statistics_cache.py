@@ -1,15 +1,19 @@
-"""Gathered statistics on disk: gathering takes minutes, and the same text is used again."""
+"""Gathered statistics on disk, and what methods compute from them.
+
+Gathering takes minutes, a decomposition seconds, and the same model and text are used again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from compress_lib.calibration import Memo
 from compress_lib.calibration_text import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.storage import disk_errors, home, write_whole
@@ -17,7 +21,9 @@ from compress_lib.storage import disk_errors, home, write_whole
 SCHEMA = 1
 """Raised when the same model and text would give other statistics."""
 
-MOST_BYTES = 4_000_000_000
+Stored = Mapping[str, Tensor]
+
+MOST_BYTES = 8_000_000_000
 """Beyond it the statistics that were not used for longest are deleted."""
 
 
@@ -34,21 +40,16 @@ class StatisticsCache:
         self.root = folder or home() / "statistics"
         self.folder = self.root / _key(model, text)
         self._device = model.device
+        self._used = {self.folder}
+
+    def has(self, target: str, kind: str) -> bool:
+        """Tell whether a statistic of a target is kept and readable."""
+        return bool(_open(self._file(target, kind)))
 
     def find(self, target: str, kind: str) -> Tensor | None:
         """Return a statistic of a target, if it was kept."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        file = self._file(target, kind)
-        if not file.exists():
-            return None
-        try:
-            self.folder.touch()
-            return load_file(file)[kind].to(self._device)
-        except (SafetensorError, KeyError, OSError):
-            # A broken file is as good as none: it is gathered again.
-            return None
+        found = _open(self._file(target, kind))
+        return found[kind].to(self._device) if kind in found else None
 
     def add(self, target: str, values: Mapping[str, Tensor]) -> None:
         """Keep statistics of a target.
@@ -56,10 +57,29 @@ class StatisticsCache:
         Raises:
             CompressionError: The disk is full, or the place cannot be written.
         """
-        from safetensors.torch import save
-
         for kind, value in values.items():
-            write_whole(self._file(target, kind), save({kind: value.cpu().contiguous()}))
+            _write(self._file(target, kind), {kind: value})
+
+    def memo(self, target: str) -> Memo:
+        """Return what keeps tensors that methods compute from a target and its statistics."""
+
+        def keep(name: str, compute: Callable[[], Stored]) -> Stored:
+            digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+            folder = self.root / f"{self.folder.name}-{digest}"
+            file = folder / f"{target}.safetensors"
+            found = _open(file)
+            if not found:
+                computed = compute()
+                new = not folder.exists()
+                _write(file, computed)
+                self._used.add(folder)
+                if new:
+                    self.trim()
+                return computed
+            self._used.add(folder)
+            return found
+
+        return keep
 
     def _file(self, target: str, kind: str) -> Path:
         return self.folder / kind / f"{target}.safetensors"
@@ -67,14 +87,58 @@ class StatisticsCache:
     def trim(self) -> None:
         """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
         with disk_errors(self.root):
+            for folder in self._used:
+                if folder.exists():
+                    folder.touch()
             folders = sorted(self.root.iterdir(), key=lambda folder: folder.stat().st_mtime)
             sizes = {folder: _size(folder) for folder in folders}
             for folder in folders:
                 if sum(sizes.values()) <= MOST_BYTES:
                     break
-                if folder != self.folder:
+                if folder not in self._used:
                     shutil.rmtree(folder, ignore_errors=True)
                     del sizes[folder]
+
+
+class _File(Mapping[str, Tensor]):
+    """The tensors of a file, each read when it is asked for."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self._path = path
+        self._names = names
+
+    def __getitem__(self, name: str) -> Tensor:
+        from safetensors import safe_open
+
+        if name not in self._names:
+            raise KeyError(name)
+        with safe_open(self._path, "pt") as file:
+            # A copy: the file is mapped into memory, and might be written to by others.
+            return file.get_tensor(name).clone()  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _open(path: Path) -> Mapping[str, Tensor]:
+    """Return a file's tensors; none if there is no sound file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return _File(path, list(file.keys()))
+    except (SafetensorError, OSError):
+        # A broken file is as good as none: what it held is made again.
+        return {}
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    from safetensors.torch import save
+
+    write_whole(path, save({name: value.cpu().contiguous() for name, value in tensors.items()}))
 
 
 def _key(model: LanguageModel, text: Calibration) -> str:

@@ -61,18 +61,18 @@ def test_moments_are_those_of_the_layers_inputs(architecture: str, family: str) 
     handle.remove()
     x = torch.cat(seen).double()
     found = gather(model, {name: {"second_moment", "mean"}}, given)[name]
-    assert found.second_moment is not None and found.mean is not None
-    assert torch.allclose(found.second_moment.double(), x.T @ x / len(x), rtol=1e-4, atol=1e-6)
-    assert torch.allclose(found.mean.double(), x.mean(0), atol=1e-5)
+    assert torch.allclose(
+        found.require("second_moment").double(), x.T @ x / len(x), rtol=1e-4, atol=1e-6
+    )
+    assert torch.allclose(found.require("mean").double(), x.mean(0), atol=1e-5)
 
 
 def test_query_key_and_value_are_read_once_and_agree() -> None:
     model = tiny_model()
     names = [find(model, family) for family in ("query", "key", "value")]
     found = gather(model, {name: {"second_moment"} for name in names}, text(model))
-    first, *others = (found[name].second_moment for name in names)
-    assert first is not None
-    assert all(other is not None and torch.equal(first, other) for other in others)
+    first, *others = (found[name].require("second_moment") for name in names)
+    assert all(torch.equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIGURATIONS))
@@ -89,9 +89,8 @@ def test_fisher_rows_are_squared_gradients_example_by_example(architecture: str)
         squares = squares + gradient.square().sum(1)
         absolutes = absolutes + gradient.abs().sum(1)
     statistics = found[site.target.name]
-    assert statistics.fisher is not None and statistics.sensitivity is not None
-    assert torch.allclose(statistics.fisher, squares, rtol=1e-3, atol=1e-7)
-    assert torch.allclose(statistics.sensitivity, absolutes, rtol=1e-3, atol=1e-7)
+    assert torch.allclose(statistics.require("fisher"), squares, rtol=1e-3, atol=1e-7)
+    assert torch.allclose(statistics.require("sensitivity"), absolutes, rtol=1e-3, atol=1e-7)
 
 
 def gradient_of(weight: torch.nn.Parameter, value: Callable[[], Tensor]) -> Tensor:
@@ -118,8 +117,7 @@ def test_the_papers_variant_is_the_gradient_of_the_mean_probability() -> None:
         gradient = gradient_of(weight, partial(mean_probability, model, block))
         expected += gradient.square().sum(1)
     found = gather(model, {name: {"fisher_probability"}}, given)[name]
-    assert found.fisher_probability is not None
-    assert torch.allclose(found.fisher_probability, expected, rtol=1e-3)
+    assert torch.allclose(found.require("fisher_probability"), expected, rtol=1e-3)
 
 
 def test_long_blocks_are_cut_into_examples() -> None:
@@ -142,28 +140,27 @@ def test_the_model_stays_as_it_was_and_no_hook_is_left() -> None:
 def test_it_is_gathered_once_and_read_from_disk_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     given, name = text(model), find(model, "query")
-    first = gather(model, {name: {"fisher"}}, given)[name].fisher
+    first = gather(model, {name: {"fisher"}}, given)[name].require("fisher")
     monkeypatch.setattr(gathering, "_gradients", lambda *_: pytest.fail("gathered again"))
-    second = gather(model, {name: {"fisher"}}, given)[name].fisher
-    assert first is not None and second is not None and torch.equal(first, second)
+    second = gather(model, {name: {"fisher"}}, given)[name].require("fisher")
+    assert torch.equal(first, second)
 
 
 def test_another_model_or_text_is_not_taken_for_it() -> None:
     model, name = tiny_model(seed=1), find(tiny_model(), "query")
-    first = gather(model, {name: {"fisher"}}, text(model))[name].fisher
-    other = gather(tiny_model(seed=2), {name: {"fisher"}}, text(model))[name].fisher
-    longer = gather(model, {name: {"fisher"}}, text(model, count=4))[name].fisher
-    assert first is not None and other is not None and longer is not None
+    first = gather(model, {name: {"fisher"}}, text(model))[name].require("fisher")
+    other = gather(tiny_model(seed=2), {name: {"fisher"}}, text(model))[name].require("fisher")
+    longer = gather(model, {name: {"fisher"}}, text(model, count=4))[name].require("fisher")
     assert not torch.equal(first, other) and not torch.equal(first, longer)
 
 
 def test_a_broken_file_is_gathered_again() -> None:
     model, name = tiny_model(), find(tiny_model(), "query")
-    first = gather(model, {name: {"fisher"}}, text(model))[name].fisher
+    first = gather(model, {name: {"fisher"}}, text(model))[name].require("fisher")
     for file in (home() / "statistics").rglob("*.safetensors"):
         Path(file).write_bytes(b"broken")
-    again = gather(model, {name: {"fisher"}}, text(model))[name].fisher
-    assert first is not None and again is not None and torch.equal(first, again)
+    again = gather(model, {name: {"fisher"}}, text(model))[name].require("fisher")
+    assert torch.equal(first, again)
 
 
 def test_what_was_not_used_for_longest_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,10 +200,10 @@ def test_each_member_keeps_its_own_mean_output() -> None:
     done, _ = compress_at_once(model, assigned, calibration=text)
     for item in done:
         name = item.record.names[0]
-        mean = gather(model, {name: {"mean"}}, text)[name].mean
+        mean = gather(model, {name: {"mean"}}, text)[name].require("mean")
         site = next(site for site in model.sites if site.target.name == name)
         weight = read_weight(model.module, site, torch.float32)
-        assert mean is not None and item.matrix.bias is not None
+        assert item.matrix.bias is not None
         output = item.matrix.project(mean) + item.matrix.bias
         assert torch.allclose(output, weight @ mean, atol=2e-3)
 

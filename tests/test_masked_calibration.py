@@ -50,9 +50,8 @@ def test_fisher_rows_are_gradients_of_what_is_hidden(architecture: str) -> None:
         loss = torch.nn.functional.cross_entropy(logits, line.labels, reduction="sum")
         expected += torch.autograd.grad(loss, [weight])[0].square().sum(1)
         weight.requires_grad_(False)
-    assert found.fisher is not None and found.second_moment is not None
-    assert torch.allclose(found.fisher, expected, rtol=1e-3)
-    assert found.second_moment.shape == (weight.shape[1],) * 2
+    assert torch.allclose(found.require("fisher"), expected, rtol=1e-3)
+    assert found.require("second_moment").shape == (weight.shape[1],) * 2
 
 
 @pytest.mark.parametrize("method", ["fisher_svd", "output_pca", "autoencoder"])
@@ -79,8 +78,8 @@ def test_texts_that_differ_in_what_is_hidden_are_not_taken_for_each_other() -> N
         gather(model, {target.name: {"fisher"}}, Calibration((line.inputs,), (each,)))
         for each in (line, other)
     ]
-    first, second = (statistics[target.name].fisher for statistics in found)
-    assert first is not None and second is not None and not torch.equal(first, second)
+    first, second = (statistics[target.name].require("fisher") for statistics in found)
+    assert not torch.equal(first, second)
 
 
 def test_a_layer_that_is_called_several_times_has_the_mean_of_all_its_inputs() -> None:
@@ -104,8 +103,7 @@ def test_a_layer_that_is_called_several_times_has_the_mean_of_all_its_inputs() -
     x = torch.cat(seen)
     text = Calibration(tuple(line.inputs for line in lines), lines)
     found = gather(model, {name: {"second_moment", "mean"}}, text)[name]
-    assert found.second_moment is not None
-    assert torch.allclose(found.second_moment, x.T @ x / len(x), rtol=1e-3, atol=1e-5)
+    assert torch.allclose(found.require("second_moment"), x.T @ x / len(x), rtol=1e-3, atol=1e-5)
 
 
 def test_one_mask_stands_for_many_copies() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -37,9 +38,13 @@ def statistics(rows: int, cols: int) -> Statistics:
     """Everything a method may need, made up."""
     counts = torch.arange(rows, 0, -1)
     inputs = torch.randn(4 * cols, cols, generator=torch.Generator().manual_seed(2)) + 0.1
-    gradients = {name: counts.float() for names in GRADIENTS.values() for name in names}
+    gradients: dict[str, Any] = {
+        name: counts.float() for names in GRADIENTS.values() for name in names
+    }
+    back = torch.randn(4 * rows, rows, generator=torch.Generator().manual_seed(3))
     return Statistics(
         **gradients,
+        output_gradient=back.T @ back / len(back),
         second_moment=inputs.T @ inputs / len(inputs),
         mean=inputs.mean(0),
         num_tokens=int(counts.sum()),

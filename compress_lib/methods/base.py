@@ -141,6 +141,10 @@ class Method(ABC):
         """Names of the fields of `Statistics` that `compress` reads."""
         return frozenset()
 
+    def needs_for(self, target: Target) -> frozenset[str]:
+        """Return what `compress` reads for a target, where it depends on that."""
+        return self.needs
+
     def fitted(self, target: Target) -> Method:
         """Return the method with what it takes from a target, such as the size of a head."""
         return self

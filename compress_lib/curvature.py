@@ -1,0 +1,94 @@
+"""How much the loss minds an error in a weight: one currency for all methods and all weights.
+
+Near its optimum the loss of a model grows by ½ δᵀ H δ with an error δ in a weight. As in K-FAC,
+H is taken for a Kronecker product, or a sum of two, of what calibration text says about rows and
+about columns. For a layer y = W x these are G = E[g gᵀ], g = ∂loss/∂y, and C = E[x xᵀ], so that an
+error Δ costs ½ tr(G Δ C Δᵀ) nats a token.
+
+A token table has two ends. Where it gives the logits, G is diagonal to a good approximation,
+E[p (1 − p)] for a token of probability p, and C is the second moment of the last hidden state.
+Where tokens are looked up, a row is used as often as its token occurs, and C is the second moment
+of the gradient at what is looked up.
+
+Source: Martens & Grosse 2015 (K-FAC), arXiv 1503.05671.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compress_lib.calibration import Statistics
+from compress_lib.methods.row_weights import SMOOTHING, smoothed_counts
+
+LEAST_VARIANCE = 1e-9
+"""Added to a token's mean p (1 − p): what never was likely is still part of the table."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One Kronecker product: rows `[rows]` (a diagonal) or `[rows, rows]`, cols `[cols, cols]`."""
+
+    rows: Tensor
+    cols: Tensor
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The second derivative of the loss in a weight, as a sum of Kronecker products."""
+
+    terms: tuple[Term, ...]
+
+    def loss(self, error: Tensor) -> float:
+        """Return the estimated growth of the loss, in nats a token, by an error `[rows, cols]`."""
+        wide = error.double()
+        total = 0.0
+        for term in self.terms:
+            rows, cols = (side.to(wide.device).double() for side in (term.rows, term.cols))
+            seen = rows[:, None] * wide if rows.ndim == 1 else rows @ wide
+            total += 0.5 * float(((seen @ cols) * wide).sum())
+        return total
+
+    def single(self) -> Term:
+        """Return one Kronecker product near the sum: the terms' sides, each weighed by the other.
+
+        For a closed form, which knows no sums. Both terms of a table have nearly the same rows:
+        tokens that are often read are often predicted.
+        """
+        if len(self.terms) == 1:
+            return self.terms[0]
+        sides = [(term.rows.double(), term.cols.double()) for term in self.terms]
+        rows = torch.stack([rows * _trace(cols) for rows, cols in sides]).sum(0)
+        cols = torch.stack([cols * _trace(rows) for rows, cols in sides]).sum(0)
+        # Scaled so that the product weighs as much as the sum.
+        scale = sum(_trace(rows) * _trace(cols) for rows, cols in sides)
+        whole = _trace(rows) * _trace(cols)
+        return Term(rows * (scale / whole) if whole > 0 else rows, cols)
+
+
+def curvature(statistics: Statistics) -> Curvature:
+    """Return what statistics say about a weight's curvature; see `calibration.curvature_needs`.
+
+    Raises:
+        CompressionError: A statistic is missing.
+    """
+    if statistics.has("output_gradient"):
+        rows = statistics.require("output_gradient")
+        return Curvature((Term(rows, statistics.require("second_moment")),))
+    terms = []
+    if statistics.has("logit_variance"):
+        variance = statistics.require("logit_variance")
+        terms.append(Term(variance + LEAST_VARIANCE, statistics.require("second_moment")))
+    if statistics.has("lookup_gradient"):
+        gradient = statistics.require("lookup_gradient")
+        counts = smoothed_counts(statistics.require("row_counts").to(gradient.device), SMOOTHING)
+        terms.append(Term(counts / counts.sum(), gradient))
+    if not terms:
+        statistics.require("output_gradient")
+    return Curvature(tuple(terms))
+
+
+def _trace(side: Tensor) -> float:
+    return float((side if side.ndim == 1 else side.diagonal()).double().sum())

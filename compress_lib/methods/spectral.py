@@ -1,0 +1,47 @@
+"""What methods share whose factors of every rank are the beginnings of one pair of bases.
+
+The bases are computed once, and kept with their energies; another rank is then a cut.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from compress_lib.methods.low_rank import LowRankMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+
+STORING = ("storage", "factor_bits", "factor_group")
+"""Options that say how factors are stored, and not what they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralMethod(LowRankMethod):
+    """A low-rank method with bases that are sorted by what each pair of vectors is worth."""
+
+    @abstractmethod
+    def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
+        """Return `left` `[rows, k]`, `right` `[k, cols]` and `energy` `[k]`, in float32.
+
+        k = min(rows, cols), and left right = W. Without all but the first r pairs, the estimated
+        loss grows by half the sum of the energies left out.
+        """
+
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """See `LowRankMethod.factors`."""
+        from compress_lib.factorization import balance
+
+        found = self._kept(weight, statistics)
+        left, right = (found[side].to(weight.device) for side in ("left", "right"))
+        return balance(left[:, :rank].contiguous(), right[:rank].contiguous())
+
+    def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
+        options = {k: v for k, v in asdict(self).items() if k not in STORING}
+        name = "-".join([self.name, *(f"{key}={value}" for key, value in sorted(options.items()))])
+        return statistics.memo(name, lambda: self.bases(weight, statistics))

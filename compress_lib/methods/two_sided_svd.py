@@ -1,0 +1,68 @@
+"""SVD in which inputs and the loss's gradients both have their say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import option, register
+from compress_lib.methods.spectral import SpectralMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.targets import Target
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class TwoSidedSVD(SpectralMethod):
+    """Least estimated loss ½ tr(G Δ C Δᵀ) of an error Δ: SVD of R W L, undone.
+
+    L Lᵀ = C, the second moment of the inputs, and Rᵀ R = G, that of the loss's gradients at the
+    outputs, both drawn a little towards a multiple of the identity, because calibration text is
+    short. For a token table G is diagonal, and C sees both of its ends: see `curvature`.
+
+    Source: a Kronecker-factored curvature, Martens & Grosse 2015 (K-FAC), arXiv 1503.05671, in
+    the place of the identity in Eckart & Young's theorem.
+    """
+
+    name: ClassVar[str] = "two_sided_svd"
+    label: ClassVar[str] = "Two-sided SVD"
+    summary: ClassVar[str] = "Keeps what inputs and gradients together say the loss needs most."
+    paper: ClassVar[str] = "K-FAC metric after Martens & Grosse 2015"
+    effort: ClassVar[float] = 0.7
+
+    input_shrinkage: float = option(
+        0.1, "Input shrinkage", "Towards the mean of C's diagonal.", minimum=1e-6, maximum=1.0
+    )
+    output_shrinkage: float = option(
+        0.3, "Output shrinkage", "Towards the mean of G's diagonal.", minimum=1e-6, maximum=1.0
+    )
+    table_shrinkage: float = option(
+        0.01, "Table shrinkage", "Of C, for a table of tokens.", minimum=1e-6, maximum=1.0
+    )
+
+    def needs_for(self, target: Target) -> frozenset[str]:
+        """See `Method.needs_for`: what tells the curvature."""
+        from compress_lib.calibration import curvature_needs
+
+        return curvature_needs(target)
+
+    def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
+        """See `SpectralMethod.bases`."""
+        from compress_lib.curvature import curvature
+        from compress_lib.factorization import check_finite, two_sided_bases
+
+        check_finite(weight)
+        term = curvature(statistics).single()
+        table = term.rows.ndim == 1
+        return two_sided_bases(
+            weight,
+            term.rows.to(weight.device),
+            term.cols.to(weight.device),
+            0.0 if table else self.output_shrinkage,
+            self.table_shrinkage if table else self.input_shrinkage,
+        )
