@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compress_lib.calibration import GATHERED
+from compress_lib.calibration import GATHERED, curvature_needs
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import Method, Preview
-from compress_lib.plan import DENSE, Plan, Rule
+from compress_lib.plan import DENSE, UNIFORM, Plan, Rule
 from compress_lib.targets import FAMILIES, TABLES, Target, select
 
 
@@ -23,6 +23,8 @@ class Assignment:
         budget: Bytes for all of it, what is shared counted once.
         preview: What will be stored.
         columns: Whether the columns are the data: the stack is made of transposed weights.
+        loss: The estimated growth of the model's loss, in nats a token, once bytes were shared
+            out by it.
     """
 
     targets: tuple[Target, ...]
@@ -31,6 +33,12 @@ class Assignment:
     budget: int
     preview: Preview
     columns: bool = False
+    loss: float | None = None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether its budget is still to be found by sharing out."""
+        return self.rule.allocation != UNIFORM and self.loss is None
 
     @property
     def name(self) -> str:
@@ -49,7 +57,8 @@ class Assignment:
 
     def needs_for(self, target: Target) -> frozenset[str]:
         """What has to be known of one of its targets."""
-        return self.method.needs_for(target)
+        needs = self.method.needs_for(target)
+        return needs if self.rule.allocation == UNIFORM else needs | curvature_needs(target)
 
     @property
     def shape(self) -> tuple[int, int]:

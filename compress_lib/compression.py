@@ -12,12 +12,14 @@ from torch import Tensor
 
 from compress_lib.allocation import Assignment
 from compress_lib.architecture import Site, clone, install, read_weight
+from compress_lib.automatic import Allocation, share_assignments
 from compress_lib.calibration import GATHERED, Statistics, count_rows, stacked
 from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.direction import direction_record, row_errors
 from compress_lib.evaluation.likelihood import perplexity
 from compress_lib.gathering import gather
+from compress_lib.loss_curves import Point
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
 from compress_lib.models import LanguageModel
@@ -30,6 +32,10 @@ GATHERING = 0.5
 """The share of compressing that gathering statistics takes, where something is gathered."""
 
 
+SHARING = 0.3
+"""The share of the whole that sharing bytes out takes, where that is to be done."""
+
+
 @dataclass(frozen=True)
 class Compressed:
     """One finished target."""
@@ -37,6 +43,41 @@ class Compressed:
     record: TargetRecord
     matrix: CompressedMatrix
     direction: DirectionRecord | None
+
+
+def share_bytes(
+    model: LanguageModel,
+    assignments: Sequence[Assignment],
+    calibration: Calibration | None = None,
+    progress: Progress = no_progress,
+) -> Allocation:
+    """Share out the bytes of rules that want it, by estimated loss; see `automatic`.
+
+    Args:
+        model: The baseline.
+        assignments: From `allocate`; those that are decided stay as they are.
+        calibration: Tokens that tell the curvature.
+        progress: Told about the text, and about every target.
+
+    Raises:
+        CompressionError: There is no text, or a rule keeps too little.
+    """
+    text = calibration or Calibration()
+    open_ones = [assignment for assignment in assignments if assignment.undecided]
+    if not open_ones:
+        return Allocation(list(assignments))
+    for assignment in open_ones:
+        _check_text(assignment, text)
+    known = gather(model, _gathered_needs(open_ones), text, span(progress, 0.0, GATHERING))
+
+    def curve_of(assignment: Assignment, tell: Progress) -> list[Point]:
+        sites = _sites(model, assignment)
+        weight = _stack(model, sites, columns=assignment.columns)
+        with _named(assignment):
+            statistics = _statistics(model, assignment, text, known)
+            return assignment.method.curve(weight, statistics, tell)
+
+    return share_assignments(assignments, curve_of, span(progress, GATHERING, 1.0))
 
 
 def compress_model(
@@ -67,12 +108,9 @@ def compress_model(
     text = calibration or Calibration()
     for assignment in assignments:
         _check_text(assignment, text)
-    needs = {
-        target.name: assignment.needs_for(target) & GATHERED
-        for assignment in assignments
-        for target in assignment.targets
-        if assignment.needs_for(target) & GATHERED
-    }
+        if assignment.undecided:
+            raise AssertionError(f"{assignment.name}: its bytes are to be shared out first")
+    needs = _gathered_needs(assignments)
     begin = GATHERING if needs else 0.0
     known = gather(model, needs, text, span(progress, 0.0, begin)) if needs else {}
     matrices: dict[str, CompressedMatrix] = {}
@@ -96,8 +134,10 @@ def compress_at_once(
     calibration: Calibration | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[Compressed], LanguageModel]:
-    """Do all of `compress_model`, and return the finished targets and the compressed model."""
-    steps = compress_model(model, assignments, calibration=calibration, progress=progress)
+    """Do `share_bytes` and `compress_model`; return the finished targets and the model."""
+    shared = share_bytes(model, assignments, calibration, span(progress, 0.0, SHARING))
+    part = span(progress, SHARING, 1.0)
+    steps = compress_model(model, shared.assignments, calibration=calibration, progress=part)
     done: list[Compressed] = []
     while True:
         try:
@@ -135,8 +175,7 @@ def _compress(
     progress: Progress,
 ) -> list[Compressed]:
     """Compress the stack of an assignment, and take it apart again."""
-    sites = {site.target.name: site for site in model.sites}
-    members = [sites[target.name] for target in assignment.targets]
+    members = _sites(model, assignment)
     weight = _stack(model, members, columns=assignment.columns)
     statistics = _statistics(model, assignment, text, known)
     started = time.perf_counter()
@@ -169,6 +208,17 @@ def _compress(
         direction = direction_record(model.tokenizer, site.target, errors, counts)
         done.append(Compressed(record, matrix, direction))
     return done
+
+
+def _gathered_needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:
+    """Return what has to be gathered, by target."""
+    needs = {t.name: a.needs_for(t) & GATHERED for a in assignments for t in a.targets}
+    return {name: kinds for name, kinds in needs.items() if kinds}
+
+
+def _sites(model: LanguageModel, assignment: Assignment) -> list[Site]:
+    sites = {site.target.name: site for site in model.sites}
+    return [sites[target.name] for target in assignment.targets]
 
 
 def _stack(model: LanguageModel, sites: Sequence[Site], *, columns: bool) -> Tensor:

@@ -21,6 +21,14 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Allocated(Event):
+    """Bytes were shared out by estimated loss: nats a token, and the bytes of all that shared."""
+
+    loss: float
+    nbytes: int
+
+
+@dataclass(frozen=True)
 class TargetFinished(Event):
     """A weight was compressed."""
 

@@ -13,7 +13,15 @@ from typing import Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, check_integer, check_number
-from compress_lib.rule import DENSE, GROUPINGS, ORIENTATIONS, TIES, Rule
+from compress_lib.rule import (
+    ALLOCATIONS,
+    DENSE,
+    GROUPINGS,
+    ORIENTATIONS,
+    TIES,
+    UNIFORM,
+    Rule,
+)
 from compress_lib.text_spec import (
     AUTOMATIC,
     MAX_TEXT,
@@ -25,6 +33,7 @@ from compress_lib.text_spec import (
 )
 
 __all__ = [
+    "ALLOCATIONS",
     "AUTOMATIC",
     "DENSE",
     "GROUPINGS",
@@ -34,6 +43,7 @@ __all__ = [
     "OWN_TEXT",
     "PROTOCOLS",
     "TIES",
+    "UNIFORM",
     "USUAL_PROTOCOLS",
     "Generation",
     "Plan",

@@ -16,10 +16,17 @@ DENSE = "dense"
 GROUPINGS = ("separated", "concatenated")
 ORIENTATIONS = ("automatic", "rows", "columns")
 TIES = ("both", "input")
+UNIFORM = "uniform"
+ALLOCATIONS = (UNIFORM, "by_family", "automatic")
 """Which ends of a weight that embedding and output share a rule replaces."""
 
 
-WORDS = {"group": GROUPINGS, "orientation": ORIENTATIONS, "tie": TIES}
+WORDS = {
+    "group": GROUPINGS,
+    "orientation": ORIENTATIONS,
+    "tie": TIES,
+    "allocation": ALLOCATIONS,
+}
 """The fields of a rule that are words, with those allowed."""
 
 
@@ -40,6 +47,10 @@ class Rule:
         tie: Of a table that input and output share, `both` ends read the compressed one; with
             `input` the output keeps the original beside it, which makes the model bigger, as
             Bałazy et al. 2021 measured.
+        allocation: With `uniform` every selected target keeps `keep` of its bytes. Otherwise they
+            do so together, and the share of each is chosen by the estimated loss: with
+            `by_family` one for all targets of a family, with `automatic` each target's own.
+            Either may leave targets dense.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -52,6 +63,7 @@ class Rule:
     window: int = 0
     orientation: str = "automatic"
     tie: str = "both"
+    allocation: str = UNIFORM
 
     def __post_init__(self) -> None:
         for name, allowed in WORDS.items():
@@ -61,7 +73,12 @@ class Rule:
         # Alone, a matrix has no window: the same numbers must have the same key.
         object.__setattr__(self, "window", window if self.group == GROUPINGS[1] else 0)
         if self.method == DENSE:
-            for name, value in (("keep", 1.0), ("options", {}), ("tie", "both")):
+            for name, value in (
+                ("keep", 1.0),
+                ("options", {}),
+                ("tie", "both"),
+                ("allocation", UNIFORM),
+            ):
                 object.__setattr__(self, name, value)
             return
         keep = check_number("keep", self.keep)

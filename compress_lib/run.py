@@ -14,14 +14,15 @@ from compress_lib.blocks import (
     evaluation_blocks,
     protocol_of,
 )
-from compress_lib.compression import Compressed, compress_model
+from compress_lib.calibration_text import Calibration
+from compress_lib.compression import SHARING, Compressed, compress_model, share_bytes
 from compress_lib.corpora import Text, read_text
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
-from compress_lib.events import Event, Finished, Measured, TargetFinished
+from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
@@ -112,8 +113,10 @@ def execute(
     ends = _stage_ends(job.assignments, TASKS if chosen.tasks else 0.0)
     targets: list[Compressed] = []
     part = span(progress, LOADED, ends[0])
-    parts = compress_model(model, job.assignments, calibration=text, progress=part)
-    compressed = yield from _compress(model, job.assignments, parts, targets, ends[0])
+    shared = yield from _share(model, job.assignments, text, span(part, 0.0, SHARING))
+    compressed = yield from _compress(
+        model, shared, text, targets, span(part, SHARING, 1.0), ends[0]
+    )
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
@@ -219,16 +222,31 @@ def _stage_ends(assignments: list[Assignment], tasks: float) -> tuple[float, flo
     return compressed, compressed + MEASURING * (written - compressed), written
 
 
+def _share(
+    model: LanguageModel,
+    assignments: list[Assignment],
+    text: Calibration,
+    progress: Progress,
+) -> Generator[Event, None, list[Assignment]]:
+    """Share bytes out where the plan wants that, and say what it is expected to cost."""
+    shared = share_bytes(model, assignments, text, progress)
+    if shared.loss is not None:
+        yield Allocated(LOADED, shared.line, shared.loss, shared.nbytes)
+    return shared.assignments
+
+
 def _compress(
     model: LanguageModel,
     assignments: list[Assignment],
-    steps: Generator[Compressed, None, LanguageModel],
+    text: Calibration,
     done: list[Compressed],
+    progress: Progress,
     end: float,
 ) -> Generator[Event, None, LanguageModel]:
     if not assignments:
         return model
     total = sum(assignment.nbytes for assignment in assignments)
+    steps = compress_model(model, assignments, calibration=text, progress=progress)
     while True:
         try:
             finished = next(steps)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
+    from compress_lib.loss_curves import Point
     from compress_lib.matrices import CompressedMatrix
     from compress_lib.targets import Target
 
@@ -182,6 +183,23 @@ class Method(ABC):
             CompressionError: The weight or a statistic cannot be used.
         """
 
+    def curve(
+        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
+    ) -> list[Point]:
+        """Return what this method could make of a weight: bytes, with the loss each would cost.
+
+        Args:
+            weight: `[rows, cols]` in the precision of the checkpoint.
+            statistics: What `needs_for` names, and what tells the curvature.
+            progress: Told about the work; may raise `StoppedError`.
+
+        Source of the currency: see `curvature`. A method that knows a closed form overrides this;
+        otherwise the weight is compressed at several budgets, once for each weight and text.
+        """
+        from compress_lib.measured_curve import measured_curve
+
+        return measured_curve(self, weight, statistics, progress)
+
     def check_applies(self, family: str, name: str) -> None:
         """Refuse a target that this method makes no sense for, before any work.
 
@@ -199,6 +217,10 @@ class Method(ABC):
     def options(cls) -> tuple[Option, ...]:
         """The options in the order in which they are declared."""
         return declared_options(cls)
+
+    def option_values(self) -> dict[str, OptionValue]:
+        """Return what each option is set to."""
+        return {option.name: getattr(self, option.name) for option in self.options()}
 
 
 M = TypeVar("M", bound=type[Method])

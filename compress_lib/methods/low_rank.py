@@ -26,6 +26,10 @@ class LowRankMethod(Method):
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """Return left `[rows, rank]` and right `[rank, cols]` whose product approximates W."""
 
+    def rank_bytes(self, shape: tuple[int, int], rank: int, itemsize: int) -> int:
+        """Return the bytes that factors of a rank take."""
+        return rank * (shape[0] + shape[1]) * itemsize
+
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""
         return low_rank_preview(shape, budget=budget, itemsize=itemsize)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compress_lib.methods.low_rank import LowRankMethod
+from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
+    from compress_lib.loss_curves import Point
 
 STORING = ("storage", "factor_bits", "factor_group")
 """Options that say how factors are stored, and not what they are."""
@@ -41,7 +43,21 @@ class SpectralMethod(LowRankMethod):
         left, right = (found[side].to(weight.device) for side in ("left", "right"))
         return balance(left[:, :rank].contiguous(), right[:rank].contiguous())
 
+    def curve(
+        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
+    ) -> list[Point]:
+        """See `Method.curve`: half the sum of the energies that a rank leaves out."""
+        from compress_lib.loss_curves import Point
+
+        energy = self._kept(weight, statistics)["energy"].double()
+        left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
+        shape = (weight.shape[0], weight.shape[1])
+        return [
+            Point(self.rank_bytes(shape, rank, weight.element_size()), loss)
+            for rank, loss in enumerate(left_out.tolist(), start=1)
+        ]
+
     def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
-        options = {k: v for k, v in asdict(self).items() if k not in STORING}
+        options = {k: v for k, v in self.option_values().items() if k not in STORING}
         name = "-".join([self.name, *(f"{key}={value}" for key, value in sorted(options.items()))])
         return statistics.memo(name, lambda: self.bases(weight, statistics))
