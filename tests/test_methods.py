@@ -13,35 +13,14 @@ from torch import Tensor
 from compress_lib.calibration import GRADIENTS, KINDS, Statistics
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import METHODS, build_method
+from tests.storages import CASES
 
-STORED: list[dict[str, object]] = [
-    {"storage": "pivoted"},
-    {"factor_bits": 8},
-    {"factor_bits": 4, "factor_group": 5},
-    {"storage": "pivoted", "factor_bits": 8},
-]
-"""Ways in which the result of a method may be stored, where it has options that say so."""
-
-
-def cases() -> dict[str, tuple[str, dict[str, object]]]:
-    """Return every method as it is, and in every storage that it knows, by name."""
-    found: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in METHODS}
-    for name, method in METHODS.items():
-        known = {option.name for option in method.options()}
-        for options in STORED:
-            if known >= options.keys():
-                label = ", ".join(f"{key}={value}" for key, value in options.items())
-                found[f"{name}, {label}"] = (name, options)
-    return found
-
-
-CASES = cases()
 NAMES = sorted(METHODS)
 SHAPES = [(96, 32), (32, 96), (50, 33)]
 BUDGET = 2000
 """For 96 × 32 in 16 bits: about a third of its bytes."""
 
-QUICK = {"epochs": 4, "batch_size": 16, "anneal_epochs": 2}
+QUICK = {"epochs": 4, "batch_size": 16, "anneal_epochs": 2, "learning_rate": 1e-4}
 """Values for options of methods that train, so that the tests take seconds."""
 
 
