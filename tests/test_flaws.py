@@ -6,6 +6,7 @@ Each says what the papers' code does, and fails if ours does the same.
 from __future__ import annotations
 
 import gc
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_a_deep_decoder_decodes_only_the_tokens_looked_up() -> None:
     matrix._hidden = lambda latents: seen.append(len(latents.flatten(0, -2))) or inner(latents)  # type: ignore
     small.module(torch.arange(7)[None])
     assert seen == [7]
-    layers = sum(weight.numel() for weight in matrix.weights)
+    layers = sum(math.prod(weight.shape) for weight in matrix.layers)
     assert matrix.decode_cost == matrix.shape[0] * layers
 
 
