@@ -41,7 +41,8 @@ def method(request: pytest.FixtureRequest) -> str:
 
 
 def compressed(model: LanguageModel, method: str) -> LanguageModel:
-    plan = Plan(rules=(Rule(pattern="*", method=method, keep=0.6),))
+    keep = 1.0 if METHODS[method].sized else 0.6
+    plan = Plan(rules=(Rule(pattern="*", method=method, keep=keep),))
     return compress_at_once(model, allocate(plan, model.targets))[1]
 
 
