@@ -152,7 +152,9 @@ def test_every_method_works_on_a_group_as_it_is(case: str) -> None:
         pytest.skip("does not apply to layers")
     known = {option.name for option in METHODS[method].options()}
     options = {**({"epochs": 2} if "epochs" in known else {}), **stored}
-    assigned = assign(model, rule(pattern=pattern, method=method, options=options, window=2))
+    keep = 1.0 if METHODS[method].sized else 0.5
+    chosen = rule(pattern=pattern, method=method, options=options, window=2, keep=keep)
+    assigned = assign(model, chosen)
     done, small = compress_at_once(model, assigned, calibration=calibration(model))
     assert [item.record.group for item in done] == ["FFN in, layers 0 to 1"] * 2
     assert sum(item.record.bytes_after for item in done) <= assigned[0].budget

@@ -26,7 +26,7 @@ from compress_lib.matrices.sparse import SparseMatrix
 from compress_lib.matrices.sparse_rows import SparseRowsMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
 from compress_lib.matrices.tucker import TuckerMatrix
-from compress_lib.quantization import quantize
+from compress_lib.quantization import NormalLevels, UniformLevels, quantize, quantize_to
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -99,6 +99,11 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "pivoted by columns in few bits": lambda: pivoted(few_bits, by_columns=True),
     "quantized rows": lambda: quantize(random(12, 7).half(), 3),
     "quantized groups": lambda: quantize(random(12, 7).bfloat16(), 4, 3),
+    "quantized groups without minima": lambda: quantize_to(
+        UniformLevels(3, minimum=False), random(12, 7).half(), 5
+    ),
+    "codebook": lambda: quantize_to(NormalLevels(4), random(12, 7).half(), 3),
+    "codebook of rows": lambda: quantize_to(NormalLevels(3), random(12, 7).bfloat16()),
     "kronecker": lambda: KroneckerMatrix.from_factors(
         random(2, 4, 7), random(2, 3, 1), torch.float16
     ),

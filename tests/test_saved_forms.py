@@ -44,7 +44,8 @@ def method(request: pytest.FixtureRequest) -> str:
 
 def compressed(model: LanguageModel, method: str) -> LanguageModel:
     name, options = CASES[method]
-    plan = Plan(rules=(Rule(pattern="*", method=name, keep=0.6, options=options),))
+    keep = 1.0 if METHODS[name].sized else 0.6
+    plan = Plan(rules=(Rule(pattern="*", method=name, keep=keep, options=options),))
     return compress_at_once(model, allocate(plan, model.targets))[1]
 
 
