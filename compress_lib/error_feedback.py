@@ -38,7 +38,7 @@ def quantize_with_feedback(
         damping: See `feedback`.
 
     Raises:
-        CompressionError: The weight is not finite, or a step is too large for its type.
+        CompressionError: The weight or C is not finite, or a step is too large for its type.
     """
     levels = UniformLevels(bits, minimum, refine)
     found = feedback(levels, weight, moment, group, damping=damping)
@@ -69,11 +69,12 @@ def feedback(
         damping: What is added to C's diagonal, as a share of its mean.
 
     Raises:
-        CompressionError: The weight is not finite, or a scale is too large for its type.
+        CompressionError: The weight or C is not finite, or a scale is too large for its type.
 
     Source: Frantar et al. 2022 (GPTQ), arXiv 2210.17323, in the columns' natural order.
     """
     check_finite(weight)
+    check_finite(moment)
     cols = weight.shape[1]
     group = min(group or cols, cols)
     upper = _inverse_factor(moment.to(weight.device), damping)
