@@ -84,18 +84,18 @@ def feedback(
 
 def _inverse_factor(moment: Tensor, damping: float) -> Tensor:
     """Return U in float32, upper triangular, with Uᵀ U = (C + damping)⁻¹."""
-    wide = moment.double()
+    # Turned end for end, the lower factor is an upper one R with R Rᵀ = C + damping, so U = R⁻¹.
+    wide = moment.double().flip(0, 1)
     mean = float(wide.diagonal().mean())
-    # Sums of float32 products may leave C a little less than positive.
+    one = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
     added = damping * mean if mean > 0 else 1.0
+    # Sums of float32 products may leave C a little less than positive.
     while True:
-        damped = wide + added * torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
-        factor, failed = torch.linalg.cholesky_ex(damped)
+        factor, failed = torch.linalg.cholesky_ex(wide + added * one)
         if not failed:
             break
         added *= 10
-    inverse = torch.cholesky_inverse(factor)
-    upper: Tensor = torch.linalg.cholesky((inverse + inverse.T) / 2, upper=True)
+    upper: Tensor = torch.linalg.solve_triangular(factor.flip(0, 1), one, upper=True)
     return upper.float()
 
 
