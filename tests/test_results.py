@@ -224,3 +224,11 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
     record = run_record(plan=Plan(rules=(rule,)).to_json())
     assert describe(record) == "Autoencoder 0.5 · embedding (Lab)"
     assert manner(record) == " (Lab)" and manner(run_record()) == ""
+
+
+def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:
+    options = {"group": 32, "refine": "gptq"}
+    plan = Plan(rules=(Rule(pattern="embedding", method="int4", keep=1.0, options=options),))
+    assert describe(run_record(plan=plan.to_json())) == ("int4 · embedding (group 32, refine gptq)")
+    plain = Plan(rules=(Rule(pattern="embedding", method="int8", keep=1.0),))
+    assert describe(run_record(plan=plain.to_json())) == "int8 · embedding"

@@ -197,10 +197,8 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
             if getattr(options, name):
                 raise CompressionError(f"--{name} needs --method and --keep beside it.")
         return ()
-    keep = options.keep
-    if keep is None and options.method in METHODS and METHODS[options.method].sized:
-        # Its options say how large the result is.
-        keep = 1.0
+    sized = options.method in METHODS and METHODS[options.method].sized
+    keep = 1.0 if sized and options.keep is None else options.keep
     if options.method is None or keep is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
