@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from compress_lib.describe import describe, describe_decoding, scope, targets_frame, to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_count
+from compress_lib.methods import OptionValue
 from compress_lib.metrics import ERRORS, METRICS, label
+from compress_lib.plan import Plan, Rule
 from compress_lib.results import DirectionError, RunRecord, TargetRecord
 from tests.compressed import run_record, target_record
 
@@ -227,7 +229,7 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
 
 
 def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:
-    options = {"group": 32, "refine": "gptq"}
+    options: dict[str, OptionValue] = {"group": 32, "refine": "gptq"}
     plan = Plan(rules=(Rule(pattern="embedding", method="int4", keep=1.0, options=options),))
     assert describe(run_record(plan=plan.to_json())) == ("int4 · embedding (group 32, refine gptq)")
     plain = Plan(rules=(Rule(pattern="embedding", method="int8", keep=1.0),))
