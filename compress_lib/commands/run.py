@@ -14,7 +14,7 @@ from compress_lib.commands.arguments import add_pairs, add_texts, given, read_ev
 from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.commands.summary import write_summary
 from compress_lib.errors import CompressionError, check_integer
-from compress_lib.methods import OptionValue, preset_options
+from compress_lib.methods import METHODS, OptionValue, preset_options
 from compress_lib.metrics import METRICS
 from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
 from compress_lib.results import RunRecord
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--plan", metavar="FILE", help="a plan as JSON, or a record of an earlier run")
     add("--revision", help="a commit or tag of the Hub")
     add("--method", help="how; see the table in the README")
-    add("--keep", metavar="F", help="bytes after ÷ bytes before of the chosen targets")
+    add("--keep", metavar="F", help="bytes after ÷ bytes before; int8 and such need none")
     add("--include", action="append", metavar="PATTERN", help="what; everything if left out")
     add("--exclude", action="append", metavar="PATTERN", help="what stays as it is")
     add("--preset", metavar="NAME", help="named options of the method, such as P1 or P2")
@@ -190,14 +190,16 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
             if getattr(options, name):
                 raise CompressionError(f"--{name} needs --method and --keep beside it.")
         return ()
-    if options.method is None or options.keep is None:
+    sized = options.method in METHODS and METHODS[options.method].sized
+    keep = 1.0 if sized and options.keep is None else options.keep
+    if options.method is None or keep is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
     pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
     pairs |= read_pairs(options.option)
     grouping = given(**{name: getattr(options, name) for name in GROUP_OPTIONS})
     rules = [
-        Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs, **grouping)
+        Rule(pattern=pattern, method=options.method, keep=keep, options=pairs, **grouping)
         for pattern in options.include or ["*"]
     ]
     rules += [Rule(pattern=pattern, method=DENSE, keep=1.0) for pattern in options.exclude or ()]
