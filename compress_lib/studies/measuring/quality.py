@@ -121,7 +121,8 @@ def make_quality_bench(
         read_text(other, "evaluation"),
         read_text(calibration, "calibration"),
     )
-    plan = Plan(model=model.id, evaluation=first, calibration=calibration)
+    # What a model writes is no part of a row.
+    plan = Plan(model=model.id, evaluation=first, calibration=calibration, prompts=())
     bench = QualityBench(model, plan, other, texts)
     # Found out now, not after the first row.
     assert bench.calibration.blocks
