@@ -22,7 +22,7 @@ def quality_figure(record: StudyRecord) -> go.Figure:
         figure.add_trace(_line(method, rows, index))
     figure.add_hline(y=record.baseline, line={"dash": "dot", "color": INK})
     figure.update_yaxes(type="log", dtick=1, tickformat="~s")
-    figure.update_layout(height=560, legend={"y": -0.15, "yanchor": "top"})
+    figure.update_layout(height=460 + 20 * len(lines), legend={"y": -0.15, "yanchor": "top"})
     return figure
 
 

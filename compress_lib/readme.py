@@ -15,6 +15,7 @@ from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
 from compress_lib.studies import load_studies
 from compress_lib.studies.findings import findings
+from compress_lib.studies.quality.table import NAME as QUALITY
 from compress_lib.studies.record import rounded
 
 STUDY_COLUMNS = (
@@ -82,7 +83,7 @@ def _blocks() -> dict[str, list[str]]:
             ("run", "perplexity", "size", "same first choice", "direction error"),
             (_landmark(record) for record in load_landmarks()),
         ),
-        "quality": _study("quality", QUALITY_COLUMNS),
+        QUALITY: _study(QUALITY, QUALITY_COLUMNS),
         "p1": _study("p1"),
         "p2": _study("p2"),
         "direction_norm": _findings("direction_norm"),
@@ -102,7 +103,9 @@ def _study(name: str, wanted: Sequence[str] = STUDY_COLUMNS) -> list[str]:
     columns = [column for column in wanted if column in record.columns]
     rows = [tuple(rounded(row.get(column)) for column in columns) for row in record.rows]
     header = tuple(record.columns[column] for column in columns)
-    return [*_findings(name), "", *_table(header, rows)]
+    about = f"- {record.model.id}, baseline perplexity {record.baseline:.2f} on {record.text}."
+    told = [about] if name == QUALITY else []
+    return [*told, *_findings(name), "", *_table(header, rows)]
 
 
 def _findings(name: str) -> list[str]:

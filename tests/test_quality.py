@@ -50,9 +50,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def shared_home(home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def shared_home(
+    home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Statistics are gathered once for all tests of this file."""
-    monkeypatch.setenv("COMPRESS_LAB_HOME", str(home))
+    if "real_home" not in request.fixturenames:
+        monkeypatch.setenv("COMPRESS_LAB_HOME", str(home))
 
 
 @pytest.fixture(scope="module")
@@ -390,14 +393,22 @@ def test_readme_and_page_show_the_rows_that_come_along(
     monkeypatch.setattr(readme, "load_studies", lambda: studies)
     filled = readme.fill("<!-- quality -->\n<!-- /quality -->\n")
     assert "| Rows in 4 bits † |" in filled
+    assert "150 tokens of python-docs" in filled
     assert "† These weights" in filled
+    from compress_lib.ui import studies_panel
+
+    monkeypatch.setattr(studies_panel, "load_studies", lambda: studies)
+    said, _, figure, cells, shown = studies_panel.choose("quality")
+    assert "Spearman" in said
+    assert len(figure.data) == len(cells["data"]) == len(rows)
+    assert shown is studies["quality"]
 
 
 @pytest.mark.slow
-def test_a_row_of_the_default_model(real_home: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.timeout(600)
+def test_a_row_of_the_default_model(real_home: None) -> None:
     from compress_lib.models import load_model
 
-    monkeypatch.delenv("COMPRESS_LAB_HOME")
     text = TextSpec(tokens=64, context=64)
     model: LanguageModel = load_model("smollm2-135m", device="cpu")
     bench = make_quality_bench(

@@ -18,19 +18,19 @@ COLUMNS = {
     "method": "method",
     "keep": "keep",
     "megabytes": "MB",
-    "share": "% of the bytes",
-    "file_megabytes": "MB of the file",
+    "share": "% of bytes",
+    "file_megabytes": "file MB",
     "perplexity": "perplexity",
     "ratio": "× baseline",
     "kl": "KL",
-    "top1": "same first choice (%)",
-    "second_perplexity": "perplexity on the second text",
-    "second_ratio": "× its baseline",
+    "top1": "same first %",
+    "second_perplexity": "second text",
+    "second_ratio": "× its",
     "second_kl": "its KL",
-    "second_top1": "its same first choice (%)",
-    "estimate": "estimated growth of the loss",
-    "compress_seconds": "seconds to compress",
-    "seconds": "seconds in all",
+    "second_top1": "its same first %",
+    "estimate": "estimated growth",
+    "compress_seconds": "compress s",
+    "seconds": "total s",
     "note": "note",
 }
 
@@ -97,8 +97,8 @@ def quality_findings(record: StudyRecord) -> list[str]:
                 f"{logs:.3f}."
             )
     said.append(
-        "Seconds leave out gathering the statistics of the estimate, which is done once for all "
-        "rows, and on which methods that need them draw."
+        "Seconds leave out gathering the statistics that the estimate needs, and some methods "
+        "too: it is done once for all rows."
     )
     if any(str(row["method"]).endswith(MARK) for row in record.rows):
         said.append(
