@@ -85,6 +85,8 @@ def test_every_row_is_a_plan_of_its_own() -> None:
         assert {rule.keep for rule in entry.rules} == {entry.keep or 1.0}
     for name in ("dense", "rows-8", "rows-4"):
         assert ENTRIES[name].keep is None
+    for name in ("int8", "int4", "int3-gptq", "nf4"):
+        assert ENTRIES[name].keep is None
     for name in ("svd", "autoencoder-p1", "autoencoder-p2", "output_pca"):
         assert all(f"{name}-{keep:g}" in ENTRIES for keep in KEEPS)
 
@@ -235,6 +237,12 @@ def test_only_4_bits_of_weights_that_had_4_are_marked(rows: dict[str, QualityRow
         found = [row["method"] for row in record.rows if str(row["method"]).endswith("†")]
         assert found == expected
         assert any("quantized once" in said for said in findings(record)) == bool(expected)
+
+
+def test_rules_tell_whether_weights_are_rounded_to_4_bits() -> None:
+    found = {entry.contestant.name for entry in ENTRIES.values() if entry.contestant.four_bit}
+    assert found == {"rows-4", "int4", "int4-gptq", "nf4"}
+    assert Contestant("any", "Any", whole("svd"), mixed=True).four_bit
 
 
 def test_sources_say_whether_weights_were_quantized() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.commands.arguments import add_pairs, add_texts, given, read_evaluation, read_pairs
 from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.commands.summary import write_summary
 from compress_lib.errors import CompressionError, check_integer
@@ -38,12 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--window", metavar="N", help="layers in a concatenated group; 0 takes all")
     add("--orientation", choices=ORIENTATIONS, help="whether rows or columns are the data")
     add("--tie", metavar="ENDS", help="both, or input: a tied output keeps its own matrix")
-    add("--option", action="append", metavar="KEY=VALUE", help="an option of the method")
-    add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
-    add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
-    add("--tokens", metavar="N", help="tokens to measure on")
+    add_pairs(parser, "an option of the method")
+    add_texts(parser)
     add("--calibration-tokens", metavar="N", help="tokens to choose by, at most")
-    add("--context", metavar="N", help="tokens in a block")
     add("--protocol", metavar="NAME", help="automatic, causal, whole_word or pseudo")
     add("--prompt", action="append", metavar="TEXT", help="what both continue, or fill in at ___")
     add("--new-tokens", metavar="N", help="how far they continue it")
@@ -157,21 +155,16 @@ def read_plan(options: argparse.Namespace) -> Plan:
             "Say what to do: --method NAME --keep F, or --plan FILE. "
             "For example: --method svd --keep 0.5 --include embedding."
         )
-    evaluation = _given(
-        corpus=options.eval_text,
-        tokens=options.tokens,
-        context=options.context,
-        protocol=options.protocol,
-    )
-    calibration = _given(corpus=options.calibration_text, tokens=options.calibration_tokens)
-    writing = _given(max_new_tokens=options.new_tokens, temperature=options.temperature)
+    evaluation = read_evaluation(options) | given(protocol=options.protocol)
+    calibration = given(corpus=options.calibration_text, tokens=options.calibration_tokens)
+    writing = given(max_new_tokens=options.new_tokens, temperature=options.temperature)
     return replace(
         plan,
         evaluation=replace(plan.evaluation, digest=None, **evaluation),
         calibration=replace(plan.calibration, digest=None, **calibration),
         generation=replace(plan.generation, **writing),
         prompts=tuple(options.prompt) if options.prompt else plan.prompts,
-        **_given(seed=options.seed),
+        **given(seed=options.seed),
     )
 
 
@@ -201,12 +194,8 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
     pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
-    for text in options.option or ():
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
-        pairs[key.strip()] = value.strip()
-    grouping = _given(**{name: getattr(options, name) for name in GROUP_OPTIONS})
+    pairs |= read_pairs(options.option)
+    grouping = given(**{name: getattr(options, name) for name in GROUP_OPTIONS})
     rules = [
         Rule(pattern=pattern, method=options.method, keep=options.keep, options=pairs, **grouping)
         for pattern in options.include or ["*"]
@@ -228,10 +217,6 @@ def _from_file(name: str) -> Plan:
     if isinstance(data, dict) and "plan" in data and "perplexity" in data:
         data = data["plan"]
     return Plan.from_json(data)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_places(options: argparse.Namespace) -> None:

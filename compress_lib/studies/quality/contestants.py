@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from compress_lib.methods import METHODS, OptionValue
-from compress_lib.methods.autoencoder import P1, P2
+from compress_lib.methods import METHODS, OptionValue, preset_options
 from compress_lib.plan import DENSE, Rule
 
 KEEPS = (0.8, 0.6, 0.5, 0.25, 0.125)
@@ -14,19 +13,21 @@ KEEPS = (0.8, 0.6, 0.5, 0.25, 0.125)
 
 # The papers' 32 and 16 rows a step, for 30 epochs, would take hours a row.
 FASTER_P1: dict[str, OptionValue] = {
-    **P1,
+    **preset_options("autoencoder", "P1"),
     "epochs": 12,
     "anneal_epochs": 8,
     "batch_size": 128,
     "check_epochs": 3,
 }
 FASTER_P2: dict[str, OptionValue] = {
-    **P2,
+    **preset_options("autoencoder", "P2"),
     "epochs": 8,
     "batch_size": 64,
     "learning_rate": 3e-3,
     "check_epochs": 8,
 }
+
+PIVOTED_8: dict[str, OptionValue] = {"storage": "pivoted", "factor_bits": 8}
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,20 @@ class Contestant:
         label: What people read; methods that know no tables need another for these: say so.
         rules: What is done; their keep is filled in.
         keeps: One row each; none where the size follows from options.
-        four_bit: Whether weights are rounded to 4 bits, which tells little of a model whose
-            weights were quantized before.
+        mixed: Whether weights may be rounded to 4 bits though no rule says so.
     """
 
     name: str
     label: str
     rules: tuple[Rule, ...]
     keeps: tuple[float, ...] = KEEPS
-    four_bit: bool = False
+    mixed: bool = False
+
+    @property
+    def four_bit(self) -> bool:
+        """Whether weights are rounded to 4 bits: see `table.MARK`."""
+        built = [rule.build(0) for rule in self.rules if rule.method != DENSE]
+        return self.mixed or any(getattr(method, "bits", None) == 4 for method in built)
 
     def entries(self) -> Iterator[Entry]:
         """Yield its rows."""
@@ -103,9 +109,22 @@ CONTESTANTS = (
         "Two-sided SVD, bytes shared out by loss",
         (Rule(method="two_sided_svd", allocation="automatic"),),
     ),
-    Contestant("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
     Contestant(
-        "rows-4", "Rows in 4 bits", whole("row_quantization", bits=4), keeps=(), four_bit=True
+        "two_sided_svd-automatic-pivoted",
+        "Two-sided SVD, bytes shared out by loss, pivoted",
+        (Rule(method="two_sided_svd", options={"storage": "pivoted"}, allocation="automatic"),),
+    ),
+    Contestant(
+        "two_sided_svd-automatic-pivoted-8",
+        "Two-sided SVD, bytes shared out by loss, pivoted, factors in 8 bits",
+        (Rule(method="two_sided_svd", options=PIVOTED_8, allocation="automatic"),),
+    ),
+    Contestant("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
+    Contestant("rows-4", "Rows in 4 bits", whole("row_quantization", bits=4), keeps=()),
+    *(Contestant(name, name, whole(name), keeps=()) for name in ("int8", "int4", "int3", "int2")),
+    *(
+        Contestant(f"{name}-gptq", f"{name}, GPTQ", whole(name, refine="gptq"), keeps=())
+        for name in ("int4", "int3", "int2")
     ),
 )
 """In the order in which they are measured. Methods that are nowhere here follow by themselves."""
@@ -120,7 +139,7 @@ def contestants() -> tuple[Contestant, ...]:
             method.label,
             whole(method.name),
             # Of some methods the options alone decide the size.
-            keeps=() if getattr(method, "sized", False) else KEEPS,
+            keeps=() if method.sized else KEEPS,
         )
         for method in METHODS.values()
         if method.name not in named and method.families is None and not method.control

@@ -52,7 +52,7 @@ class QualityRow:
         label: What people read.
         key: Names everything that the numbers depend on.
         keep: What was asked for; None where the size follows from options.
-        four_bit: See `Contestant`.
+        four_bit: Whether weights were rounded to 4 bits, or may have been.
         plan: The run, as JSON.
         model: Which weights.
         created: When.
