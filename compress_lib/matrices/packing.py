@@ -9,12 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from compress_lib.packed_sizes import packed_width
+
+__all__ = ["pack", "packed_width", "unpack"]
+
 BITS_IN_BYTE = 8
-
-
-def packed_width(count: int, bits: int) -> int:
-    """Return the bytes of a row of `count` codes, filled up to a multiple of eight codes."""
-    return -(-count // 8) * bits
 
 
 def pack(codes: Tensor, bits: int) -> Tensor:
