@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from compress_lib.bit_allocation import EIGHT
-from compress_lib.factorization import check_finite
+from compress_lib.factorization import balance, check_finite, low_rank_matrix
+from compress_lib.matrices import LowRankMatrix
 from compress_lib.matrices.base import CHUNK
 
 TINY = 1e-10
@@ -24,18 +25,18 @@ TINY = 1e-10
 
 @dataclass(frozen=True)
 class Coordinates:
-    """A table E = `values` · `basis`.
+    """A table E = `values` · diag(√`energy`) · `frame`.
 
     Attributes:
         values: `[rows, cols]` in float32; every column has a weighted mean square of 1, or is 0.
-        basis: `[cols, cols]` in float64, a row for every column of `values`.
+        frame: `[cols, cols]` in float64, whose rows all cost the same.
         energy: `[cols]` in float64, falling: the cost of a column's mean square of 1.
         importance: f `[rows]` in float64.
         norms: `[cols]` in float64, what a unit error in a column of E itself costs.
     """
 
     values: Tensor
-    basis: Tensor
+    frame: Tensor
     energy: Tensor
     importance: Tensor
     norms: Tensor
@@ -70,8 +71,26 @@ class Coordinates:
         used = sizes > TINY * sizes[0]
         turn = root @ vectors * torch.where(used, 1 / sizes.clamp_min(1e-300), 0.0)
         values = torch.cat([(rows.double() @ turn).float() for rows in weight.split(CHUNK)])
-        basis = sizes[:, None] * (vectors.T @ inverse)
-        return cls(values, basis, torch.where(used, energy, 0.0), f, norms)
+        energy = torch.where(used, energy, 0.0)
+        return cls(values, vectors.T @ inverse, energy, f, norms)
+
+    def spectrum(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each direction of some rows carries, falling, and the directions.
+
+        Args:
+            ids: `[n]`.
+
+        Returns:
+            `[cols]` and `[cols, cols]`, a direction in every column, in float64.
+        """
+        rows = self.values[ids].double() * (self.importance[ids, None] * self.energy).sqrt()
+        energy, vectors = torch.linalg.eigh(rows.T @ rows)
+        return energy.flip(0).clamp_min(0), vectors.flip(1)
+
+    def low_rank(self, ids: Tensor, vectors: Tensor, dtype: torch.dtype) -> LowRankMatrix:
+        """Return rows `ids` `[n]` projected on directions `[cols, rank]`."""
+        left = (self.values[ids].double() * self.energy.sqrt()) @ vectors
+        return low_rank_matrix(*balance(left.float(), (vectors.T @ self.frame).float()), dtype)
 
     def refitted(self, stored: Tensor, weight: Tensor) -> Tensor:
         """Return the basis `[width, cols]` with the least cost for values as they are stored.
@@ -92,9 +111,10 @@ class Coordinates:
             gram.addmm_(scaled.T, some)
             mixed.addmm_(scaled.T, weight[ids].double())
         # Columns that carry nothing keep their direction: the system pulls them to the old basis.
+        before = self.energy[:width, None].sqrt() * self.frame[:width]
         pull = 1e-6 * gram.diagonal().mean().clamp_min(1e-30)
         gram.diagonal().add_(pull)
-        basis: Tensor = torch.linalg.solve(gram, mixed + pull * self.basis[:width])
+        basis: Tensor = torch.linalg.solve(gram, mixed + pull * before)
         return basis
 
 
@@ -139,6 +159,5 @@ def energy_of_eights(
 
 
 def _by_eights(energy: Tensor) -> Tensor:
-    return (
-        torch.nn.functional.pad(energy, (0, -len(energy) % EIGHT)).unflatten(0, (-1, EIGHT)).sum(1)
-    )
+    filled: Tensor = torch.nn.functional.pad(energy, (0, -len(energy) % EIGHT))
+    return filled.reshape(-1, EIGHT).sum(1)
