@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from compress_lib.matrices.base import CHUNK
+FEW = 1024
+"""Points whose distances to all centres stay in a processor's cache."""
 
 
 def kmeans(points: Tensor, count: int, iterations: int, generator: torch.Generator) -> Tensor:
@@ -29,11 +30,11 @@ def kmeans(points: Tensor, count: int, iterations: int, generator: torch.Generat
 
 def nearest(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """Return the number of each point's nearest centre, and the squared distance to it."""
-    lengths = centres.square().sum(1)
+    # |p − c|² = |p|² − 2 p·c + |c|²: but for |p|², one product of (p, 1) and (−2c, |c|²).
+    turned = torch.cat([-2 * centres, centres.square().sum(1, keepdim=True)], dim=1).T.contiguous()
     found, errors = [], []
-    for some in points.split(CHUNK):
-        # |p − c|² = |p|² − 2 p·c + |c|², and |p|² is the same for every centre.
-        least, index = torch.addmm(lengths, some, centres.T, alpha=-2).min(dim=1)
+    for some in points.split(FEW):
+        least, index = (nn.functional.pad(some, (0, 1), value=1.0) @ turned).min(dim=1)
         found.append(index)
         errors.append(least + some.square().sum(1))
     return torch.cat(found), torch.cat(errors)

@@ -8,6 +8,11 @@ def packed_width(count: int, bits: int) -> int:
     return -(-count // 8) * bits
 
 
+def code_bytes(count: int, bits: int) -> int:
+    """Return the same without filling where codes are whole bytes."""
+    return count if bits == 8 else packed_width(count, bits)
+
+
 def number_bits(count: int) -> int:
     """Return the bits of a number from 0 to `count` − 1; none where there is no choice."""
     return (count - 1).bit_length()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import Preview, option, register
 from compress_lib.methods.token_table import TokenTableMethod, too_few_bytes
-from compress_lib.packed_sizes import packed_width
+from compress_lib.packed_sizes import code_bytes
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -109,23 +110,26 @@ class ProductQuantization(TokenTableMethod):
             BudgetError: Not even the fewest codes fit.
         """
         rows, cols = shape
-        turned = cols * cols * itemsize * SHARE <= budget
-        basis = cols * cols * itemsize if turned else 0
-        book = self.stages * cols * itemsize
-        bits = self.bits or next(
-            (b for b in range(MOST_BITS, 1, -1) if 2**b * book * SHARE <= budget), 1
-        )
-        fixed = rows * itemsize + 2**bits * book + basis
-        # Eight codes fill `bits` bytes, in every stage.
-        eights = (budget - fixed) // (rows * self.stages * bits)
-        parts = min(cols, 8 * eights)
-        if self.sub:
-            wanted = max(1, round(cols / self.sub))
-            parts = wanted if packed_width(wanted, bits) <= packed_width(parts, bits) else 0
-        least = fixed + rows * self.stages * packed_width(parts or self._fewest(cols), bits)
-        if parts < 1:
-            raise too_few_bytes(budget, least, shape, itemsize)
-        return CodeLayout(parts, bits, self.stages, turned, least)
+        least = 0
+        for turned, bits in self._choices(cols, budget, itemsize):
+            fixed = (rows + 2**bits * self.stages * cols) * itemsize
+            fixed += cols * cols * itemsize if turned else 0
+            room = (budget - fixed) // (rows * self.stages)
+            # Eight codes fill `bits` bytes; only whole bytes can come one by one.
+            most = min(cols, room if bits == MOST_BITS else 8 * (room // bits))
+            fewest = max(1, round(cols / self.sub)) if self.sub else 1
+            least = fixed + rows * self.stages * code_bytes(fewest, bits)
+            if least <= budget:
+                parts = fewest if self.sub else most
+                nbytes = fixed + rows * self.stages * code_bytes(parts, bits)
+                return CodeLayout(parts, bits, self.stages, turned, nbytes)
+        raise too_few_bytes(budget, least, shape, itemsize)
 
-    def _fewest(self, cols: int) -> int:
-        return max(1, round(cols / self.sub)) if self.sub else 1
+    def _choices(self, cols: int, budget: int, itemsize: int) -> Iterator[tuple[bool, int]]:
+        """Yield whether a basis is stored, and the bits of a code, the best first."""
+        basis = cols * cols * itemsize * SHARE <= budget
+        for turned in (True, False) if basis else (False,):
+            for bits in (self.bits,) if self.bits else range(MOST_BITS, 0, -1):
+                shared = 2**bits * self.stages * cols * itemsize
+                if self.bits or bits == 1 or shared * SHARE <= budget:
+                    yield turned, bits
