@@ -11,15 +11,14 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from compress_lib.packed_sizes import packed_width
+
+__all__ = ["pack", "packed_width", "unpack"]
+
 BITS_IN_BYTE = 8
 TWELVE = 12
 WORDS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 """The type of so many bytes."""
-
-
-def packed_width(count: int, bits: int) -> int:
-    """Return the bytes of a row of `count` codes, filled up to a multiple of eight codes."""
-    return -(-count // 8) * bits
 
 
 def pack(codes: Tensor, bits: int) -> Tensor:
