@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compress_lib.errors import CompressionError
@@ -91,6 +91,10 @@ class Statistics:
                 "Use compress_model, or fill in Statistics."
             )
         return value
+
+    def with_inputs(self, second_moment: Tensor, mean: Tensor) -> Statistics:
+        """Return the same for other inputs, and another weight; nothing computed of it is kept."""
+        return replace(self, second_moment=second_moment, mean=mean, memo=_make)
 
 
 KINDS = frozenset(one.name for one in fields(Statistics)) - {"num_tokens", "read", "memo"}
