@@ -92,9 +92,16 @@ class Statistics:
             )
         return value
 
-    def with_inputs(self, second_moment: Tensor, mean: Tensor) -> Statistics:
-        """Return the same for other inputs, and another weight; nothing computed of it is kept."""
-        return replace(self, second_moment=second_moment, mean=mean, memo=_make)
+    def half_with(self, second_moment: Tensor, mean: Tensor) -> Statistics:
+        """Return the statistics of a layer half of whose inputs have other moments.
+
+        They are for another weight, so that nothing which is computed of them is kept.
+        """
+        mixed: dict[str, Any] = {}
+        for name, other in (("second_moment", second_moment), ("mean", mean)):
+            own = self.find(name)
+            mixed[name] = other if own is None else (own + other.to(own.device)) / 2
+        return replace(self, **mixed, memo=_make)
 
 
 KINDS = frozenset(one.name for one in fields(Statistics)) - {"num_tokens", "read", "memo"}

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 from compress_lib.allocation import Assignment
 from compress_lib.automatic import Allocation, share_assignments
-from compress_lib.calibration import GATHERED, MOMENTS
+from compress_lib.calibration import GATHERED
 from compress_lib.calibration_text import Calibration
 from compress_lib.gathering import gather
 from compress_lib.matrices import CompressedMatrix
@@ -146,8 +146,8 @@ def _needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:
     """Return what has to be gathered from the original model, by target."""
     needs = {}
     for assignment in assignments:
-        # Those that wait for their turn see other inputs.
-        elsewhere = frozenset(MOMENTS if assignment.sequential else ())
         for target in assignment.targets:
-            needs[target.name] = (assignment.needs_for(target) & GATHERED) - elsewhere
+            # The inputs that one waits for are seen when it is its turn.
+            own = assignment.method if assignment.sequential else assignment
+            needs[target.name] = own.needs_for(target) & GATHERED
     return {name: kinds for name, kinds in needs.items() if kinds}

@@ -113,7 +113,8 @@ class Streams:
             parts = (seen.T @ seen, (x - seen).T @ seen, seen.sum(0), x.sum(0))
             sums = [total + part.double() for total, part in zip(sums, parts, strict=True)]
             tokens += len(seen)
-        return InputPair(*(torch.as_tensor(total / tokens).float() for total in sums))
+        moment, shift, mean, original = (torch.as_tensor(total / tokens).float() for total in sums)
+        return InputPair(moment, shift, mean, original, tokens)
 
     def advance(self, index: int, progress: Progress) -> None:
         """Go through a block with both models; it will stay as it is."""

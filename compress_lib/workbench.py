@@ -84,7 +84,8 @@ class Workbench:
             if around is not None:
                 used = [anchored(weight, around.inputs) for weight in weights]
                 inputs = around.inputs
-                statistics = statistics.with_inputs(inputs.second_moment, inputs.mean)
+                # Both, because the original ones are of far more tokens.
+                statistics = statistics.half_with(inputs.second_moment, inputs.mean)
             started = time.perf_counter()
             whole = assignment.method.compress(
                 stack(used, columns=assignment.columns),

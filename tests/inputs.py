@@ -17,7 +17,7 @@ def pair(x: Tensor, seen: Tensor) -> InputPair:
     """The moments of inputs `[tokens, cols]` in both models."""
     count = len(x)
     moment, shift = seen.T @ seen / count, (x - seen).T @ seen / count
-    return InputPair(moment, shift, seen.mean(0), x.mean(0))
+    return InputPair(moment, shift, seen.mean(0), x.mean(0), count)
 
 
 def inputs_of(model: LanguageModel, path: str) -> Tensor:

@@ -59,7 +59,7 @@ def test_the_anchored_weight_is_where_the_regularised_error_is_least() -> None:
     seen = x + 0.5 * torch.randn(90, 5, generator=draw, dtype=torch.float64)
     weight = torch.randn(3, 5, generator=draw, dtype=torch.float64)
     inputs = pair(x, seen)
-    scale = 0.1 * inputs.second_moment.diagonal().mean()
+    scale = 0.1 * 5 / 90 * inputs.second_moment.diagonal().mean()
     found = anchored(weight, inputs, ridge=0.1).requires_grad_()
     error = (x @ weight.T - seen @ found.T).square().sum(1).mean()
     (error + scale * (found - weight).square().sum()).backward()

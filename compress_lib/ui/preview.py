@@ -57,10 +57,11 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     lines = [f"<strong>{escape(head)}</strong>"]
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
-    if len(assigned) == 1 and assigned[0].preview.rank is not None:
+    shared = any(item.undecided for item in assigned)
+    if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
-    bigger = sum(item.preview.nbytes > item.nbytes for item in assigned)
+    bigger = sum(item.preview.nbytes > item.nbytes for item in assigned if not item.undecided)
     if bigger:
         lines.append(escape(texts.BIGGER.format(count=bigger)))
     if kept:
@@ -80,7 +81,7 @@ def complaint(error: CompressionError) -> str:
 def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     count = sum(len(item.targets) for item in assigned)
     sizes = {"before": format_bytes(before), "after": format_bytes(after)}
-    if count == 1:
+    if count == 1 and not assigned[0].undecided:
         only = assigned[0].preview
         label, full = FAMILIES[assigned[0].family], min(assigned[0].shape)
         if only.rank is None:
@@ -95,6 +96,8 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
 
 def _ranks(assigned: list[Assignment]) -> str:
     """Say the ranks; where methods are mixed, those of the matrices that have one."""
+    if any(item.undecided for item in assigned):
+        return texts.PREVIEW_SHARED
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
     if not ranks:
         notes = {item.preview.note for item in assigned}
