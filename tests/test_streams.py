@@ -40,7 +40,8 @@ def test_states_taken_through_the_blocks_are_those_of_the_whole_model(architectu
         x, seen = inputs_of(model, stage[0]), inputs_of(changed, stage[0])
         wanted = pair(x.double(), seen.double())
         for name, value in vars(wanted).items():
-            assert torch.allclose(getattr(found, name).double(), value, atol=2e-4), name
+            near = torch.as_tensor(getattr(found, name)).double()
+            assert torch.allclose(near, torch.as_tensor(value).double(), atol=2e-4), name
 
 
 def test_layers_with_one_input_make_a_stage_and_stages_follow_the_forward_pass() -> None:
@@ -60,6 +61,20 @@ def test_layers_with_one_input_make_a_stage_and_stages_follow_the_forward_pass()
     ]
     assert stages("gpt2") == [{"c_attn"}, {"c_proj"}, {"c_fc"}, {"c_proj"}]
     assert len(stages("gpt_neox")) == 4
+
+
+def test_a_layer_that_has_not_one_kind_of_inputs_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny_model()
+    blocks = blocks_of([t for t in model.targets if t.layer is not None], model.module)
+    held = Streams(model, model.module, blocks, TEXT, no_progress)
+    mlp = held._models[0].get_submodule("model.layers.0.mlp")
+    up, down = mlp.get_submodule("up_proj"), mlp.get_submodule("down_proj")
+    monkeypatch.setattr(mlp, "forward", lambda x: down(up(x) * up(2 * x)))
+    for name, times in (("up_proj", 2), ("gate_proj", 0)):
+        with pytest.raises(CompressionError, match=f"used {times} times.*inputs=original"):
+            held.stages(0, [f"model.layers.0.mlp.{name}"])
 
 
 def test_only_so_many_tokens_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
         if only.rank is None:
             return texts.PREVIEW_ONE_NOTE.format(label=label, note=only.note, **sizes)
         return texts.PREVIEW_ONE.format(label=label, rank=only.rank, full=full, **sizes)
-    what = texts.PREVIEW_MATRICES.format(count=count)
+    what = texts.PREVIEW_MATRICES.format(count=count) if count > 1 else texts.PREVIEW_MATRIX
     if len(assigned) < count:
         groups = texts.PREVIEW_GROUPS if len(assigned) > 1 else texts.PREVIEW_GROUP
         what += groups.format(count=len(assigned))
