@@ -120,10 +120,14 @@ OBSERVED = (*MOMENTS, *CURVATURES)
 """Gathered together, in one pass forward and, for gradients, back."""
 
 
+LAYER_CURVATURE = frozenset({"second_moment", OUTPUT_GRADIENT})
+"""What tells the curvature of a weight that multiplies, and is no table of tokens."""
+
+
 def curvature_needs(target: Target) -> frozenset[str]:
     """Return the fields of `Statistics` that tell how much the loss minds an error in a weight."""
     if target.family not in TABLES:
-        return frozenset({"second_moment", OUTPUT_GRADIENT})
+        return LAYER_CURVATURE
     at_head = {"second_moment", LOGIT_VARIANCE}
     at_lookup = {"row_counts", LOOKUP_GRADIENT}
     if target.tied:

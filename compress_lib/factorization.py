@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from compress_lib.errors import CompressionError
-from compress_lib.matrices import LowRankMatrix
 
 
 def check_finite(weight: Tensor) -> None:
@@ -123,13 +122,6 @@ def balance(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     usable = (column > 0) & (row > 0)
     ratio = torch.where(usable, (row / column.clamp_min(1e-30)).sqrt(), torch.ones_like(row))
     return left * ratio, right / ratio[:, None]
-
-
-def low_rank_matrix(
-    left: Tensor, right: Tensor, dtype: torch.dtype, offset: Tensor | None = None
-) -> LowRankMatrix:
-    """Store factors, rounded to the checkpoint's precision before anything is measured."""
-    return LowRankMatrix.from_factors(left, right, dtype, offset)
 
 
 def two_sided_bases(

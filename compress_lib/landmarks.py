@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from compress_lib.autoencoding.presets import LAB
 from compress_lib.methods import OptionValue
-from compress_lib.methods.autoencoder import LAB
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.results import RunRecord
 

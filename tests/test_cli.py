@@ -114,7 +114,8 @@ def test_options_reach_the_method(folder: str, capsys: pytest.CaptureFixture[str
         (["--method", "svd", "--keep", "0.001"], "below rank 1"),
         (["--method", "svd", "--keep", "0.5", "--include", "qery"], "Did you mean 'query'"),
         (["--method", "svd", "--keep", "0.5", "--option", "x"], "KEY=VALUE"),
-        (["--method", "svd", "--keep", "0.5", "--option", "x=1"], "no options"),
+        (["--method", "svd", "--keep", "0.5", "--option", "storag=1"], "Did you mean 'storage'"),
+        (["--method", "svd", "--keep", "0.5", "--option", "factor_bits=1"], "from 2 to 8, not 1"),
         (["--method", "svd", "--keep", "0.5", "--prompt", " "], "prompt is empty"),
         (["--method", "svd", "--keep", "0.5", "--tokens", "x"], "tokens must be"),
         (["--method", "svd", "--keep", "0.5", "--eval-text", "prse"], "Did you mean 'prose'"),
@@ -164,14 +165,14 @@ def test_groups_and_presets_reach_the_plan(folder: str, capsys: pytest.CaptureFi
     assert not record.targets[1].history
 
 
-def read(*arguments: str) -> Plan:
+def plan_of(*arguments: str) -> Plan:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return read_plan(parser.parse_args(["gpt2", "--method", "svd", "--keep", "0.5", *arguments]))
 
 
 def test_a_keep_for_some_of_it_is_a_further_rule() -> None:
-    found = read(
+    found = plan_of(
         *("--include", "query", "--include", "key", "--allocation", "manual"),
         *("--keep-of", "key@0-3=0.4", "--keep-of", "*k_proj=.3", "--exclude", "@9"),
         *("--inputs", "compressed", "--orientation", "rows"),
@@ -189,9 +190,9 @@ def test_a_keep_for_some_of_it_is_a_further_rule() -> None:
 
 
 def test_targets_that_share_bytes_are_one_rule() -> None:
-    found = read("--include", "query", "--include", "key", "--allocation", "automatic")
+    found = plan_of("--include", "query", "--include", "key", "--allocation", "automatic")
     assert [(rule.pattern, rule.allocation) for rule in found.rules] == [("query,key", "automatic")]
-    found = read("--allocation", "by_family", "--keep-of", "query=0.8")
+    found = plan_of("--allocation", "by_family", "--keep-of", "query=0.8")
     assert [rule.allocation for rule in found.rules] == ["by_family"] * 2
 
 

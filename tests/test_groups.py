@@ -21,6 +21,7 @@ from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
 from compress_lib.targets import Target
 
+from .storages import CASES
 from .tiny import tiny_model, weight_of
 
 
@@ -115,12 +116,16 @@ def test_a_concatenated_svd_is_the_svd_of_the_stack(orientation: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", ["rows", "columns"])
-@pytest.mark.parametrize("method", ["svd", "autoencoder"])
+@pytest.mark.parametrize(
+    "case", [case for case, (name, _) in CASES.items() if name in ("svd", "autoencoder")]
+)
 def test_shared_bytes_count_once_in_reports_in_memory_and_in_files(
-    method: str, orientation: str, tmp_path: object
+    case: str, orientation: str, tmp_path: object
 ) -> None:
     model = tiny_model()
-    options = {"epochs": 1, "keep_best": "none"} if method == "autoencoder" else {}
+    method, stored = CASES[case]
+    quick = {"epochs": 1, "keep_best": "none"} if method == "autoencoder" else {}
+    options = {**quick, **stored}
     assigned = assign(
         model, rule(pattern="query", method=method, orientation=orientation, options=options)
     )
@@ -136,17 +141,20 @@ def test_shared_bytes_count_once_in_reports_in_memory_and_in_files(
     assert torch.equal(again.module(ids).logits, small.module(ids).logits)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_every_method_works_on_a_group_as_it_is(method: str) -> None:
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_every_method_works_on_a_group_as_it_is(case: str) -> None:
     model = tiny_model()
     pattern = "ffn_in"
+    method, stored = CASES[case]
     try:
         METHODS[method]().check_applies(pattern, "it")
     except CompressionError:
         pytest.skip("does not apply to layers")
     known = {option.name for option in METHODS[method].options()}
-    options = {"epochs": 2} if "epochs" in known else {}
-    assigned = assign(model, rule(pattern=pattern, method=method, options=options, window=2))
+    options = {**({"epochs": 2} if "epochs" in known else {}), **stored}
+    keep = 1.0 if METHODS[method].sized else 0.5
+    chosen = rule(pattern=pattern, method=method, options=options, window=2, keep=keep)
+    assigned = assign(model, chosen)
     done, small = compress_at_once(model, assigned, calibration=calibration(model))
     assert [item.record.group for item in done] == ["FFN in, layers 0 to 1"] * 2
     assert sum(item.record.bytes_after for item in done) <= assigned[0].budget

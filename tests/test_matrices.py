@@ -16,18 +16,46 @@ from compress_lib.matrices import (
     LowRankMatrix,
     matrix_from_spec,
 )
+from compress_lib.matrices.base import rounded
 from compress_lib.matrices.decoder import DecoderMatrix
 from compress_lib.matrices.kronecker import KroneckerMatrix
+from compress_lib.matrices.pivoted import PivotedMatrix
+from compress_lib.matrices.product import ProductMatrix
 from compress_lib.matrices.row_slice import RowSlice
 from compress_lib.matrices.sparse import SparseMatrix
 from compress_lib.matrices.sparse_rows import SparseRowsMatrix
 from compress_lib.matrices.transposed import TransposedMatrix
 from compress_lib.matrices.tucker import TuckerMatrix
-from compress_lib.quantization import quantize
+from compress_lib.quantization import NormalLevels, UniformLevels, quantize, quantize_to
 
 
 def random(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def few_bits(values: torch.Tensor) -> CompressedMatrix:
+    return quantize(values.half(), 5, 2)
+
+
+def plain(values: torch.Tensor) -> CompressedMatrix:
+    return DenseMatrix.from_weight(values.half())
+
+
+def pivoted(
+    keep: Callable[[torch.Tensor], CompressedMatrix], *, by_columns: bool
+) -> CompressedMatrix:
+    """Some order of rows or columns, an offset and a bias."""
+    sizes = [(12, 3), (3, 4)] if by_columns else [(3, 7), (9, 3)]
+    pivots, coefficients = (keep(random(*size)) for size in sizes)
+    pivot, other = random(7 if by_columns else 12).argsort().split([3, 4 if by_columns else 9])
+    return PivotedMatrix.from_parts(
+        pivots,
+        coefficients,
+        torch.cat([pivot.sort()[0], other.sort()[0]]),
+        by_columns=by_columns,
+        offset=rounded(random(7), torch.float16),
+        bias=rounded(random(12), torch.float16),
+    )
 
 
 EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
@@ -48,8 +76,34 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "decoder without biases": lambda: DecoderMatrix.from_tensors(
         random(12, 3), [random(6, 3), random(7, 6)], [], torch.float16, activation="elu", tanh=False
     ),
+    "decoder in few bits": lambda: DecoderMatrix.from_tensors(
+        random(12, 3),
+        [random(6, 3), random(7, 6)],
+        [random(6), random(7)],
+        torch.float16,
+        activation="leaky_relu",
+        tanh=False,
+        scale=random(12),
+        store=few_bits,
+    ),
+    "product of dense factors": lambda: ProductMatrix(plain(random(12, 3)), plain(random(3, 7))),
+    "product in few bits": lambda: ProductMatrix(
+        few_bits(random(12, 3)),
+        few_bits(random(3, 7)),
+        rounded(random(7), torch.float16),
+        rounded(random(12), torch.float16),
+    ),
+    "pivoted by rows": lambda: pivoted(plain, by_columns=False),
+    "pivoted by rows in few bits": lambda: pivoted(few_bits, by_columns=False),
+    "pivoted by columns": lambda: pivoted(plain, by_columns=True),
+    "pivoted by columns in few bits": lambda: pivoted(few_bits, by_columns=True),
     "quantized rows": lambda: quantize(random(12, 7).half(), 3),
     "quantized groups": lambda: quantize(random(12, 7).bfloat16(), 4, 3),
+    "quantized groups without minima": lambda: quantize_to(
+        UniformLevels(3, minimum=False), random(12, 7).half(), 5
+    ),
+    "codebook": lambda: quantize_to(NormalLevels(4), random(12, 7).half(), 3),
+    "codebook of rows": lambda: quantize_to(NormalLevels(3), random(12, 7).bfloat16()),
     "kronecker": lambda: KroneckerMatrix.from_factors(
         random(2, 4, 7), random(2, 3, 1), torch.float16
     ),

@@ -18,13 +18,14 @@ from compress_lib.matrices import CompressedMatrix
 from compress_lib.methods import METHODS, build_method
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
+from tests.storages import CASES
 from tests.tiny import tiny_model
 
 IDS = torch.arange(40)[None]
 NAMES = sorted(
-    name
-    for name, method in METHODS.items()
-    if not build_method(name, {}).needs and method.families is None
+    case
+    for case, (name, options) in CASES.items()
+    if not build_method(name, options).needs and METHODS[name].families is None
 )
 
 
@@ -37,11 +38,14 @@ def without_gradients() -> Iterator[None]:
 
 @pytest.fixture(params=NAMES)
 def method(request: pytest.FixtureRequest) -> str:
+    """A method in one of its storages."""
     return str(request.param)
 
 
 def compressed(model: LanguageModel, method: str) -> LanguageModel:
-    plan = Plan(rules=(Rule(pattern="*", method=method, keep=0.6),))
+    name, options = CASES[method]
+    keep = 1.0 if METHODS[name].sized else 0.6
+    plan = Plan(rules=(Rule(pattern="*", method=name, keep=keep, options=options),))
     return compress_at_once(model, allocate(plan, model.targets))[1]
 
 

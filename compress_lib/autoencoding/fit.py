@@ -14,7 +14,8 @@ from compress_lib.autoencoding.training import Schedule, train
 from compress_lib.calibration import Statistics
 from compress_lib.evaluation.direction import RowErrors, row_errors
 from compress_lib.factorization import balance, check_finite
-from compress_lib.matrices import CompressedMatrix, LowRankMatrix
+from compress_lib.low_rank_storage import stored, stored_matrix
+from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.decoder import DecoderMatrix
 from compress_lib.methods.row_weights import FREQUENCY, normalized, smoothed_counts
 from compress_lib.progress import Progress
@@ -100,7 +101,7 @@ class _Looks:
             report = f"Epoch {epoch} of {method.epochs}: loss {loss:.5f}"
             if epoch % method.check_epochs and epoch != method.epochs:
                 continue
-            matrix = stored(self._model, self._rows, self._dtype, folded=method.norms == "folded")
+            matrix = matrix_of(method, self._model, self._rows, self._dtype)
             new = self._note(matrix, epoch, loss)
             if method.keep_best not in ("none", "loss"):
                 report += f", {method.keep_best.replace('_', ' ')} {new:.5g}"
@@ -167,8 +168,8 @@ def _schedule(method: AutoencoderMethod) -> Schedule:
     )
 
 
-def stored(
-    model: Autoencoder, rows: Tensor, dtype: torch.dtype, *, folded: bool
+def matrix_of(
+    method: AutoencoderMethod, model: Autoencoder, rows: Tensor, dtype: torch.dtype
 ) -> CompressedMatrix:
     """Return what a checkpoint would hold of a trained autoencoder.
 
@@ -176,10 +177,10 @@ def stored(
     fold into the latents, the decoder is homogeneous: D(c z) = c D(z) for c > 0.
 
     Args:
+        method: Its options: whether norms fold into the latents, and in how many bits to store.
         model: The autoencoder.
         rows: `[rows, cols]`.
         dtype: Of the checkpoint.
-        folded: Whether norms fold into the latents; else they are stored, if enforced.
     """
     with torch.no_grad():
         latents = model.latents(rows)
@@ -188,7 +189,10 @@ def stored(
         weights = [start.T, *rest]
         biases = [layer.bias for layer in model.decoder.linear if layer.bias is not None]
 
-        def build(own: Tensor, scale: Tensor | None) -> DecoderMatrix:
+        def build(own: Tensor, scale: Tensor | None) -> CompressedMatrix:
+            if model.shape.flat:
+                offset = biases[0] if biases else None
+                return stored(own, weights[0].T, dtype, method.factor_storage, offset=offset)
             return DecoderMatrix.from_tensors(
                 own,
                 weights,
@@ -197,19 +201,14 @@ def stored(
                 activation=model.decoder.activation,
                 tanh=model.tanh,
                 scale=scale,
+                store=lambda tensor: stored_matrix(tensor, dtype, method.factor_storage),
             )
 
         if model.norms == "none":
-            return _flat(build(latents, None))
+            return build(latents, None)
         decoded = build(latents, None).dense()
         size = decoded.norm(dim=1).clamp_min(1e-12)
         scale = lengths(decoded / size[:, None], rows, model.norms) / size
-        return _flat(build(latents * scale[:, None], None)) if folded else build(latents, scale)
-
-
-def _flat(matrix: DecoderMatrix) -> CompressedMatrix:
-    """Return two factors where the decoder is but one layer, without a scale."""
-    if len(matrix.weights) > 1 or matrix.tanh or matrix.scale is not None:
-        return matrix
-    offset = matrix.biases[0] if len(matrix.biases) else None
-    return LowRankMatrix.from_factors(matrix.latents, matrix.weights[0].T, matrix.dtype, offset)
+        if method.norms == "folded":
+            return build(latents * scale[:, None], None)
+        return build(latents, scale)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from compress_lib.errors import BudgetError, CompressionError, check_number
+from compress_lib.factor_storage import FactorStorage
 from compress_lib.formatting import format_keep
 
 MAX_LAYERS = 6
@@ -24,6 +25,7 @@ class Shape:
         decoder: Widths of the decoder's hidden layers, from the latent outwards.
         bias: Whether the decoder's layers have biases.
         norms: Whether a number is stored for every row.
+        flat: Whether it is stored as two factors, nothing following its only layer.
     """
 
     rows: int
@@ -33,6 +35,7 @@ class Shape:
     decoder: tuple[int, ...]
     bias: bool
     norms: bool
+    flat: bool = False
 
     @property
     def decoder_layers(self) -> tuple[tuple[int, int], ...]:
@@ -43,8 +46,24 @@ class Shape:
     @property
     def numbers(self) -> int:
         """How many numbers are stored: latents, decoder and norms; the encoder is not."""
-        decoder = sum(a * b + (b if self.bias else 0) for a, b in self.decoder_layers)
-        return self.rows * (self.latent + self.norms) + decoder
+        decoder = sum(a * b for a, b in self.decoder_layers)
+        return self.rows * self.latent + decoder + self._vectors
+
+    @property
+    def _vectors(self) -> int:
+        """Numbers of biases and norms."""
+        biases = sum(outputs for _, outputs in self.decoder_layers) if self.bias else 0
+        return biases + (self.rows if self.norms else 0)
+
+    def nbytes(self, itemsize: int, storage: FactorStorage) -> int:
+        """The bytes of latents and decoder in their storage, and of biases and norms."""
+        if self.flat:
+            return self._vectors * itemsize + storage.nbytes(
+                (self.rows, self.cols), self.latent, itemsize
+            )
+        sizes = [(self.rows, self.latent), *((b, a) for a, b in self.decoder_layers)]
+        matrices = sum(storage.matrix_bytes(*size, itemsize) for size in sizes)
+        return self._vectors * itemsize + matrices
 
 
 def parse_widths(text: str, name: str) -> tuple[float, ...]:
@@ -71,18 +90,22 @@ def solve_shape(
     norms: bool,
     fill: bool,
     itemsize: int,
+    flat: bool = False,
+    storage: FactorStorage | None = None,
 ) -> Shape:
     """Return the autoencoder with the widest latent that a budget holds.
 
     Args:
         size: `[rows, cols]` of the matrix.
-        numbers: How many numbers may be stored.
+        numbers: How many numbers of the checkpoint's type could be stored.
         encoder: Widths of its hidden layers in units of the latent.
         decoder: Likewise.
         bias: Whether the decoder has biases.
         norms: Whether norms are stored.
         fill: Spend what is left on wider hidden layers of the decoder, the last one first.
-        itemsize: Bytes of a number, for the message.
+        itemsize: Bytes of a number.
+        flat: Whether the result is stored as two factors.
+        storage: How latents and weights are stored; as numbers, if left out.
 
     Raises:
         BudgetError: Not even a latent of one number fits.
@@ -90,35 +113,51 @@ def solve_shape(
     Source: the budget equation of Banaei et al. 2023, arXiv 2302.04045, solved for whole numbers.
     """
     rows, cols = size
+    how, budget = storage or FactorStorage(), numbers * itemsize
 
     def of(latent: int) -> Shape:
         hidden = [
             tuple(max(1, round(width * latent)) for width in widths)
             for widths in (encoder, decoder)
         ]
-        return Shape(rows, cols, latent, hidden[0], hidden[1], bias, norms)
+        return Shape(rows, cols, latent, hidden[0], hidden[1], bias, norms, flat)
 
-    least = of(1).numbers
-    if least > numbers:
+    def fits(shape: Shape) -> bool:
+        return shape.nbytes(itemsize, how) <= budget
+
+    least = of(1).nbytes(itemsize, how)
+    if least > budget:
         raise BudgetError(
-            f"{numbers * itemsize:,} bytes hold no autoencoder of a {rows} × {cols} matrix: a "
-            f"latent of one number needs at least {least * itemsize:,} bytes, a keep of "
-            f"{format_keep(least / (rows * cols))}."
+            f"{budget:,} bytes hold no autoencoder of a {rows} × {cols} matrix: a latent of one "
+            f"number needs at least {least:,} bytes, a keep of "
+            f"{format_keep(least / (rows * cols * itemsize))}."
         )
-    low, high = 1, min(rows, cols)
+    shape = of(_largest(1, min(rows, cols), lambda latent: fits(of(latent))))
+    return _filled(shape, budget, fits) if fill else shape
+
+
+def _filled(shape: Shape, budget: int, fits: Callable[[Shape], bool]) -> Shape:
+    """Widen the decoder's hidden layers while what is left allows it, the last one first."""
+    for index in reversed(range(len(shape.decoder))):
+        shape = _widest(shape, index, budget, fits)
+    return shape
+
+
+def _widest(shape: Shape, index: int, budget: int, fits: Callable[[Shape], bool]) -> Shape:
+    """Make one hidden layer of the decoder as wide as fits."""
+
+    def of(width: int) -> Shape:
+        hidden = (*shape.decoder[:index], width, *shape.decoder[index + 1 :])
+        return replace(shape, decoder=hidden)
+
+    # No unit takes less than a bit.
+    low = shape.decoder[index]
+    return of(_largest(low, low + 8 * budget, lambda width: fits(of(width))))
+
+
+def _largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest number from `low`, which fits, to `high` that fits."""
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if of(middle).numbers <= numbers else (low, middle - 1)
-    shape = of(low)
-    return _filled(shape, numbers) if fill else shape
-
-
-def _filled(shape: Shape, numbers: int) -> Shape:
-    """Widen hidden layers while the budget allows it."""
-    hidden = list(shape.decoder)
-    for index in reversed(range(len(hidden))):
-        widths = (shape.latent, *hidden, shape.cols)
-        unit = widths[index] + widths[index + 2] + shape.bias
-        now = Shape(**{**vars(shape), "decoder": tuple(hidden)})
-        hidden[index] += max(0, numbers - now.numbers) // unit
-    return Shape(**{**vars(shape), "decoder": tuple(hidden)})
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low

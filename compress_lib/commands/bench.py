@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands import bench_autoencoder
+from compress_lib.commands.arguments import add_pairs, read_pairs
 from compress_lib.commands.output import ProgressLine, write_json, write_line, write_table
 from compress_lib.errors import check_integer
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="svd")
     parser.add_argument("--keep", default="0.5")
     parser.add_argument("--include", default="*", metavar="PATTERN")
+    add_pairs(parser, "an option of the method")
     parser.add_argument("--repeat", default="7", metavar="N")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", metavar="FOLDER", help="where landmarks go; assets/landmarks")
@@ -86,7 +88,12 @@ def _speed(options: argparse.Namespace) -> None:
     from compress_lib.plan import Plan, Rule
 
     repeat = check_integer("--repeat", options.repeat, minimum=3)
-    rule = Rule(pattern=options.include, method=options.method, keep=options.keep)
+    rule = Rule(
+        pattern=options.include,
+        method=options.method,
+        keep=options.keep,
+        options=read_pairs(options.option),
+    )
     progress = ProgressLine()
     model = load_model(options.model, device=options.device, progress=progress)
     assigned = allocate(Plan(model=options.model, rules=(rule,)), model.targets)
@@ -107,11 +114,20 @@ def _speed(options: argparse.Namespace) -> None:
             )
     share = total_bytes(compressed) / total_bytes(model)
     if options.json:
-        write_json({"keep": rule.keep, "bytes_share": share, "repeat": repeat, "speed": rows})
+        write_json(
+            {
+                "keep": rule.keep,
+                "options": rule.options,
+                "bytes_share": share,
+                "repeat": repeat,
+                "speed": rows,
+            }
+        )
         return
+    settings = "".join(f", {name}={value}" for name, value in rule.options.items())
     write_line(
-        f"{rule.method} at keep {rule.keep:g} of {rule.pattern}: {share:.1%} of the bytes; "
-        f"medians of {repeat}, tokens a second on {model.device}"
+        f"{rule.method}{settings} at keep {rule.keep:g} of {rule.pattern}: "
+        f"{share:.1%} of the bytes; medians of {repeat}, tokens a second on {model.device}"
     )
     numbers = ("dense_tokens_per_second", "compressed_tokens_per_second", "speedup")
     write_table(

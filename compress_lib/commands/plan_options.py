@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.commands.arguments import given, read_evaluation, read_pairs
 from compress_lib.errors import CompressionError
 from compress_lib.methods import OptionValue, preset_options
 from compress_lib.plan import DENSE, UNIFORM, Plan, Rule
@@ -41,21 +42,16 @@ def read_plan(options: argparse.Namespace) -> Plan:
             "Say what to do: --method NAME --keep F, or --plan FILE. "
             "For example: --method svd --keep 0.5 --include embedding."
         )
-    evaluation = _given(
-        corpus=options.eval_text,
-        tokens=options.tokens,
-        context=options.context,
-        protocol=options.protocol,
-    )
-    calibration = _given(corpus=options.calibration_text, tokens=options.calibration_tokens)
-    writing = _given(max_new_tokens=options.new_tokens, temperature=options.temperature)
+    evaluation = read_evaluation(options) | given(protocol=options.protocol)
+    calibration = given(corpus=options.calibration_text, tokens=options.calibration_tokens)
+    writing = given(max_new_tokens=options.new_tokens, temperature=options.temperature)
     return replace(
         plan,
         evaluation=replace(plan.evaluation, digest=None, **evaluation),
         calibration=replace(plan.calibration, digest=None, **calibration),
         generation=replace(plan.generation, **writing),
         prompts=tuple(options.prompt) if options.prompt else plan.prompts,
-        **_given(seed=options.seed),
+        **given(seed=options.seed),
     )
 
 
@@ -63,19 +59,15 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if options.method is None and options.keep is None:
         for name in ("include", "option", "preset", "keep_of", *RULE_OPTIONS):
             if getattr(options, name):
-                given = name.replace("_", "-")
-                raise CompressionError(f"--{given} needs --method and --keep beside it.")
+                flag = name.replace("_", "-")
+                raise CompressionError(f"--{flag} needs --method and --keep beside it.")
         return ()
     if options.method is None or options.keep is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
     pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
-    for text in options.option or ():
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
-        pairs[key.strip()] = value.strip()
-    words = _given(**{name: getattr(options, name) for name in RULE_OPTIONS})
+    pairs |= read_pairs(options.option)
+    words = given(**{name: getattr(options, name) for name in RULE_OPTIONS})
     if words.get("allocation") == MANUAL:
         words["allocation"] = UNIFORM
     patterns = options.include or ["*"]
@@ -120,7 +112,3 @@ def _from_file(name: str) -> Plan:
     if isinstance(data, dict) and "plan" in data and "perplexity" in data:
         data = data["plan"]
     return Plan.from_json(data)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.commands.arguments import add_pairs, add_texts, given, read_evaluation, read_pairs
 from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.formatting import format_seconds
@@ -22,12 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("study", metavar="NAME", help=" or ".join(STUDIES))
     add("model", nargs="?", default=DEFAULT_MODEL, help="a catalogue name, Hub id or folder")
     add("--quick", action="store_true", help="p1 and p2: fewer epochs and sizes, under ten minutes")
-    add("--option", action="append", metavar="KEY=VALUE", help="an option of the study")
+    add_pairs(parser, "an option of the study")
     add("--seeds", metavar="N", help="repetitions of what is random")
-    add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
-    add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
-    add("--tokens", metavar="N", help="tokens to measure on")
-    add("--context", metavar="N", help="tokens in a block")
+    add_texts(parser)
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps")
     add("--out", metavar="FOLDER", help="where the tables go, and rows to resume from; studies")
     add("--json", action="store_true", help="write the record to stdout")
@@ -47,15 +45,7 @@ def run(options: argparse.Namespace) -> None:
     from compress_lib.plots_studies import study_page
     from compress_lib.studies.measuring.run import run_study, write_study
 
-    texts = {
-        name: value
-        for name, value in (
-            ("corpus", options.eval_text),
-            ("tokens", options.tokens),
-            ("context", options.context),
-        )
-        if value is not None
-    }
+    texts = read_evaluation(options)
     evaluation = TextSpec(**{**_usual(study.evaluation), **texts}) if texts else None
     calibration = None
     if options.calibration_text:
@@ -80,17 +70,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _options(options: argparse.Namespace) -> dict[str, object]:
-    pairs: dict[str, object] = {}
-    for text in options.option or ():
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
-        pairs[key.strip()] = value.strip()
+    pairs: dict[str, object] = dict(read_pairs(options.option))
     if options.quick:
         pairs["quick"] = True
-    if options.seeds is not None:
-        pairs["seeds"] = options.seeds
-    return pairs
+    return pairs | given(seeds=options.seeds)
 
 
 def _usual(spec: TextSpec) -> dict[str, object]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compress_lib.commands.arguments import add_pairs, add_texts
 from compress_lib.commands.output import ProgressLine, write_json, write_line
 from compress_lib.commands.plan_options import MANUAL, read_plan
 from compress_lib.commands.summary import write_summary
@@ -37,12 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--inputs", choices=INPUTS, help="compressed: layer by layer, for the original outputs")
     add("--allocation", choices=(*ALLOCATIONS, MANUAL), help="who gets how much of what is kept")
     add("--keep-of", action="append", metavar="PATTERN=F", help="another keep for some of it")
-    add("--option", action="append", metavar="KEY=VALUE", help="an option of the method")
-    add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
-    add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
-    add("--tokens", metavar="N", help="tokens to measure on")
+    add_pairs(parser, "an option of the method")
+    add_texts(parser)
     add("--calibration-tokens", metavar="N", help="tokens to choose by, at most")
-    add("--context", metavar="N", help="tokens in a block")
     add("--protocol", metavar="NAME", help="automatic, causal, whole_word or pseudo")
     add("--prompt", action="append", metavar="TEXT", help="what both continue, or fill in at ___")
     add("--new-tokens", metavar="N", help="how far they continue it")

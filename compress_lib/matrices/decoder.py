@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -14,10 +14,11 @@ from compress_lib.matrices.base import (
     CompressedMatrix,
     check_stored,
     empty,
+    matrix_from_spec,
     register_form,
     rounded,
-    stored_type,
 )
+from compress_lib.matrices.dense import DenseMatrix
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
@@ -39,31 +40,29 @@ class DecoderMatrix(CompressedMatrix):
     applied to the inputs, unless a hyperbolic tangent follows it.
 
     Args:
-        latents: `[rows, latent]`.
-        weights: Of the layers, each `[outputs, inputs]`.
+        latents: `[rows, latent]`, in any form.
+        weights: Of the layers, each `[outputs, inputs]`, in any form.
         biases: Of the layers, or none at all.
         scale: `[rows]` by which decoded rows are multiplied, or None.
         activation: A name of `ACTIVATIONS`.
         tanh: Whether the decoder ends with a hyperbolic tangent.
-        dtype: Of the checkpoint.
     """
 
     form: ClassVar[str] = "decoder"
 
     def __init__(
         self,
-        latents: nn.Parameter,
-        weights: Sequence[nn.Parameter],
+        latents: CompressedMatrix,
+        weights: Sequence[CompressedMatrix],
         biases: Sequence[nn.Parameter],
         scale: nn.Parameter | None,
         *,
         activation: str,
         tanh: bool,
-        dtype: torch.dtype,
     ) -> None:
-        super().__init__((latents.shape[0], weights[-1].shape[0]), dtype)
+        super().__init__((latents.shape[0], weights[-1].shape[0]), latents.dtype)
         self.latents = latents
-        self.weights = nn.ParameterList(weights)
+        self.weights = nn.ModuleList(weights)
         self.biases = nn.ParameterList(biases)
         self.scale = scale
         self.activation = activation
@@ -80,20 +79,31 @@ class DecoderMatrix(CompressedMatrix):
         activation: str,
         tanh: bool,
         scale: Tensor | None = None,
+        store: Callable[[Tensor], CompressedMatrix] | None = None,
     ) -> DecoderMatrix:
         """Store tensors, rounded to `dtype`.
+
+        Args:
+            latents: `[rows, latent]`.
+            weights: Of the layers, each `[outputs, inputs]`.
+            biases: Of the layers, or none at all.
+            dtype: Of the checkpoint.
+            activation: A name of `ACTIVATIONS`.
+            tanh: Whether the decoder ends with a hyperbolic tangent.
+            scale: `[rows]`, or None.
+            store: How latents and weights are stored; as they are, if left out.
 
         Raises:
             CompressionError: One is not finite, or too large for `dtype`.
         """
+        keep = store or (lambda tensor: DenseMatrix.from_weight(tensor.to(dtype)))
         made = cls(
-            rounded(latents, dtype),
-            [rounded(weight, dtype) for weight in weights],
+            keep(latents),
+            [keep(weight) for weight in weights],
             [rounded(bias, dtype) for bias in biases],
             None if scale is None else rounded(scale, dtype),
             activation=activation,
             tanh=tanh,
-            dtype=dtype,
         )
         check_stored(list(made.parameters()), made.shape, dtype)
         return made
@@ -104,30 +114,36 @@ class DecoderMatrix(CompressedMatrix):
         return self.latents.shape[1]
 
     @property
+    def layers(self) -> list[CompressedMatrix]:
+        """The decoder's weights, from the latent outwards."""
+        return [weight for weight in self.weights if isinstance(weight, CompressedMatrix)]
+
+    @property
     def row_cost(self) -> int:
         """See `CompressedMatrix.row_cost`."""
-        return sum(int(weight.numel()) for weight in self.weights)
+        return sum(math.prod(weight.shape) for weight in self.layers)
 
     @property
     def decode_cost(self) -> int:
         """See `CompressedMatrix.decode_cost`."""
-        sizes = [int(weight.numel()) for weight in self.weights]
-        return int(self.shape[0]) * sum(sizes if self.tanh else sizes[:-1])
+        sizes = [math.prod(weight.shape) for weight in self.layers]
+        networks = int(self.shape[0]) * sum(sizes if self.tanh else sizes[:-1])
+        return networks + sum(part.decode_cost for part in (self.latents, *self.layers))
 
     def rows(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.rows`."""
-        decoded = self._last(self._hidden(self.latents[ids]))
+        decoded = self._last(self._hidden(self.latents.rows(ids)))
         return decoded if self.scale is None else decoded * self.scale[ids][..., None]
 
     def project(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.project`."""
         parts = []
-        seen = None if self.tanh else x @ self.weights[-1]
+        seen = None if self.tanh else self.layers[-1].combine(x)
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
             if seen is None:
                 parts.append(x @ self.rows(ids).T)
                 continue
-            part = seen @ self._hidden(self.latents[ids]).T
+            part = seen @ self._hidden(self.latents.rows(ids)).T
             if len(self.biases):
                 part = part + (x @ self.biases[-1])[..., None]
             parts.append(part if self.scale is None else part * self.scale[ids])
@@ -139,32 +155,31 @@ class DecoderMatrix(CompressedMatrix):
             return super().combine(x)
         if self.scale is not None:
             x = x * self.scale
-        seen = x.new_zeros(*x.shape[:-1], self.weights[-1].shape[1])
+        seen = x.new_zeros(*x.shape[:-1], self.layers[-1].shape[1])
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
-            seen = seen + x[..., ids] @ self._hidden(self.latents[ids])
-        found = nn.functional.linear(seen, self.weights[-1])
+            seen = seen + x[..., ids] @ self._hidden(self.latents.rows(ids))
+        found = self.layers[-1].project(seen)
         return found + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else found
 
     def dense(self) -> Tensor:
         """See `CompressedMatrix.dense`."""
-        ids = torch.arange(self.shape[0], device=self.latents.device)
+        ids = torch.arange(self.shape[0], device=next(self.parameters()).device)
         return torch.cat([self.rows(part) for part in ids.split(CHUNK)]).detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the decoder."""
-        latents = self.latents.detach().split(list(sizes))
+        latents = self.latents.split_rows(sizes)
         scales: Sequence[Tensor | None] = [None] * len(latents)
         if self.scale is not None:
             scales = self.scale.detach().split(list(sizes))
         return [
             DecoderMatrix(
-                rounded(own, self.dtype),
-                list(self.weights),
+                own,
+                self.layers,
                 list(self.biases),
                 None if scale is None else rounded(scale, self.dtype),
                 activation=self.activation,
                 tanh=self.tanh,
-                dtype=self.dtype,
             )
             for own, scale in zip(latents, scales, strict=True)
         ]
@@ -172,7 +187,8 @@ class DecoderMatrix(CompressedMatrix):
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         return self._base_spec() | {
-            "widths": [self.rank, *(weight.shape[0] for weight in self.weights)],
+            "latents": self.latents.spec(),
+            "weights": [weight.spec() for weight in self.layers],
             "bias": len(self.biases) > 0,
             "scale": self.scale is not None,
             "activation": self.activation,
@@ -182,26 +198,25 @@ class DecoderMatrix(CompressedMatrix):
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> DecoderMatrix:
         """See `CompressedMatrix.from_spec`."""
-        widths, rows = spec["widths"], spec["shape"][0]
+        weights = [matrix_from_spec(weight) for weight in spec["weights"]]
         return cls(
-            empty(rows, widths[0]),
-            [empty(b, a) for a, b in itertools.pairwise(widths)],
-            [empty(width) for width in widths[1:]] if spec["bias"] else [],
-            empty(rows) if spec["scale"] else None,
+            matrix_from_spec(spec["latents"]),
+            weights,
+            [empty(weight.shape[0]) for weight in weights] if spec["bias"] else [],
+            empty(spec["shape"][0]) if spec["scale"] else None,
             activation=spec["activation"],
             tanh=spec["tanh"],
-            dtype=stored_type(spec),
         )
 
     def _hidden(self, latents: Tensor) -> Tensor:
         """Return the inputs of the last layer `[..., hidden]`."""
         x = latents
-        for index, weight in enumerate(list(self.weights)[:-1]):
+        for index, weight in enumerate(self.layers[:-1]):
             bias = self.biases[index] if len(self.biases) else None
-            x = ACTIVATIONS[self.activation](nn.functional.linear(x, weight, bias))
+            x = ACTIVATIONS[self.activation](nn.functional.linear(x, weight.dense(), bias))
         return x
 
     def _last(self, hidden: Tensor) -> Tensor:
         bias = self.biases[-1] if len(self.biases) else None
-        decoded = nn.functional.linear(hidden, self.weights[-1], bias)
+        decoded = nn.functional.linear(hidden, self.layers[-1].dense(), bias)
         return decoded.tanh() if self.tanh else decoded

@@ -40,6 +40,10 @@ class DenseMatrix(CompressedMatrix):
         """See `CompressedMatrix.project`."""
         return nn.functional.linear(x, self.weight)
 
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        return x @ self.weight
+
     def dense(self) -> Tensor:
         """See `CompressedMatrix.dense`."""
         return self.weight.detach()

@@ -16,14 +16,14 @@ from compress_lib.matrices.base import (
     rounded,
     stored_type,
 )
+from compress_lib.matrices.factored import FactoredMatrix, empty_beside
 
 
 @register_form
-class LowRankMatrix(CompressedMatrix):
+class LowRankMatrix(FactoredMatrix):
     """Stores left `[rows, rank]`, right `[rank, cols]`, perhaps offset `[cols]` and bias `[rows]`.
 
     Ŵ = left right + 1 offsetᵀ. A linear decoder without a bias is the case without an offset.
-    The bias is no part of Ŵ: it is added to the outputs of a linear layer.
     """
 
     form: ClassVar[str] = "low_rank"
@@ -36,11 +36,9 @@ class LowRankMatrix(CompressedMatrix):
         dtype: torch.dtype,
         bias: nn.Parameter | None = None,
     ) -> None:
-        super().__init__((left.shape[0], right.shape[1]), dtype)
+        super().__init__((left.shape[0], right.shape[1]), dtype, offset, bias)
         self.left = left
         self.right = right
-        self.offset = offset
-        self.bias = bias
 
     @classmethod
     def from_factors(
@@ -67,42 +65,25 @@ class LowRankMatrix(CompressedMatrix):
         """The number of columns of the left factor."""
         return self.left.shape[1]
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
-        found = self.left[ids] @ self.right
-        return found if self.offset is None else found + self.offset
+    def _product_rows(self, ids: Tensor) -> Tensor:
+        return self.left[ids] @ self.right
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
-        y = nn.functional.linear(nn.functional.linear(x, self.right), self.left)
-        return y if self.offset is None else y + (x @ self.offset)[..., None]
+    def _product_project(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(nn.functional.linear(x, self.right), self.left)
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
-        whole = self.left.detach() @ self.right.detach()
-        return whole if self.offset is None else whole + self.offset.detach()
+    def _product_combine(self, x: Tensor) -> Tensor:
+        return (x @ self.left) @ self.right
+
+    def _product(self) -> Tensor:
+        return self.left.detach() @ self.right.detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share `right` and `offset`."""
         lefts = self.left.detach().split(list(sizes))
-        biases: Sequence[Tensor | None] = [None] * len(lefts)
-        if self.bias is not None:
-            biases = self.bias.detach().split(list(sizes))
         return [
-            LowRankMatrix(
-                rounded(left, self.dtype),
-                self.right,
-                self.offset,
-                self.dtype,
-                None if bias is None else rounded(bias, self.dtype),
-            )
-            for left, bias in zip(lefts, biases, strict=True)
+            LowRankMatrix(rounded(left, self.dtype), self.right, self.offset, self.dtype, bias)
+            for left, bias in zip(lefts, self._split_bias(sizes), strict=True)
         ]
-
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
-        y = (x @ self.left) @ self.right
-        return y if self.offset is None else y + x.sum(-1, keepdim=True) * self.offset
 
     def transposed(self) -> CompressedMatrix:
         """See `CompressedMatrix.transposed`: the factors change places."""
@@ -113,16 +94,11 @@ class LowRankMatrix(CompressedMatrix):
 
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
-        return (
-            self._base_spec()
-            | {"rank": self.rank, "offset": self.offset is not None}
-            | ({"bias": True} if self.bias is not None else {})
-        )
+        return self._base_spec() | {"rank": self.rank}
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> LowRankMatrix:
         """See `CompressedMatrix.from_spec`."""
         (rows, cols), rank = spec["shape"], spec["rank"]
-        offset = empty(cols) if spec["offset"] else None
-        bias = empty(rows) if spec.get("bias") else None
-        return cls(empty(rows, rank), empty(rank, cols), offset, stored_type(spec), bias)
+        left, right = empty(rows, rank), empty(rank, cols)
+        return cls(left, right, dtype=stored_type(spec), **empty_beside(spec))

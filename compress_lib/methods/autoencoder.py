@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from compress_lib.autoencoding.presets import LAB, P1, P2
 from compress_lib.autoencoding.shape import Shape, parse_widths, solve_shape
 from compress_lib.errors import CompressionError
+from compress_lib.factor_storage import FactorStorage
 from compress_lib.methods.base import Method, OptionValue, Preview, option, register
+from compress_lib.methods.low_rank import bits_option
 from compress_lib.methods.row_weights import (
     FREQUENCY,
     exponent_option,
@@ -28,44 +31,6 @@ CRITERIA = (
     *("perplexity", "direction_error", "relative_error", "rmse", "mae", "powered_mae"),
     *("loss", "none"),
 )
-
-P1: dict[str, OptionValue] = {
-    "batch_size": 32,
-    "check_epochs": 1,
-    "initialization": "random",
-}
-P2: dict[str, OptionValue] = {
-    "batch_size": 16,
-    "decay": 0.8,
-    "decay_epochs": 10,
-    "cosine": 0.9091,
-    "power_l1": 0.0,
-    "rmse": 0.0909,
-    "encoder": "8,4",
-    "decoder": "2,4",
-    "activation": "leaky_relu",
-    "latent_activation": True,
-    "tanh": True,
-    "norms": "stored",
-    "fill": False,
-    "initialization": "random",
-    "keep_best": "loss",
-    "check_epochs": 1,
-}
-
-LAB: dict[str, OptionValue] = {
-    "learning_rate": 3e-3,
-    "cosine": 1.0,
-    "power_l1": 0.0,
-    "encoder": "8,4",
-    "decoder": "4",
-    "bias": False,
-    "norms": "folded",
-    "length": "least_squares",
-    "latent_epochs": 15,
-    "keep_best": "direction_error",
-}
-"""Begins at the SVD, folds lengths into latents for free, and ends by training those."""
 
 
 @register
@@ -167,8 +132,11 @@ class AutoencoderMethod(Method):
     seed: int = option(
         0, "Seed", "Of the order of the rows and of a random start.", minimum=0, maximum=2**31 - 1
     )
+    factor_bits: int = bits_option("latents and decoder")
 
     def __post_init__(self) -> None:
+        # It refuses what cannot be stored.
+        self.factor_storage.group_of(1)
         parse_widths(self.encoder, "encoder")
         parse_widths(self.decoder, "decoder")
         if not self.cosine + self.power_l1 + self.rmse + self.output:
@@ -190,6 +158,11 @@ class AutoencoderMethod(Method):
             raise CompressionError(
                 f"latent_epochs is {self.latent_epochs}, but there are only {self.epochs} epochs."
             )
+
+    @property
+    def factor_storage(self) -> FactorStorage:
+        """How latents and the decoder's weights are stored."""
+        return FactorStorage(bits=self.factor_bits)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -217,7 +190,7 @@ class AutoencoderMethod(Method):
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: latents, decoder, its biases, and norms if they are stored."""
         found = self._shape(shape, budget // itemsize, itemsize)
-        return Preview(rank=found.latent, nbytes=found.numbers * itemsize)
+        return Preview(rank=found.latent, nbytes=found.nbytes(itemsize, self.factor_storage))
 
     def compress(
         self,
@@ -244,4 +217,6 @@ class AutoencoderMethod(Method):
             norms=self.norms == "stored",
             fill=self.fill,
             itemsize=itemsize,
+            flat=not (parse_widths(self.decoder, "decoder") or self.tanh or self.norms == "stored"),
+            storage=self.factor_storage,
         )

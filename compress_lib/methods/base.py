@@ -132,6 +132,8 @@ class Method(ABC):
     """The families it makes sense for; None for all."""
     shares: ClassVar[bool] = True
     """Whether a stack of matrices has something in common, such as a basis or a decoder."""
+    sized: ClassVar[bool] = False
+    """Whether its size follows from its options alone, so that keep is only an upper bound."""
     control: ClassVar[bool] = False
     """Whether it is there to be beaten, and promises no small error."""
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compress_lib.errors import BudgetError
-from compress_lib.formatting import format_keep
-from compress_lib.methods.base import Method, Preview
+from compress_lib.factor_storage import MOST_BITS, STORAGES, FactorStorage
+from compress_lib.methods.base import Method, Option, Preview, option
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -18,21 +16,91 @@ if TYPE_CHECKING:
     from compress_lib.matrices import CompressedMatrix
 
 
+class Factors(NamedTuple):
+    """What a method found.
+
+    Attributes:
+        left: `[rows, rank]`.
+        right: `[rank, cols]`.
+        bias: `[rows]` to be stored for a layer's outputs, or None.
+        mean: `[cols]`, the inputs at which the bias makes outputs exact, or None.
+    """
+
+    left: Tensor
+    right: Tensor
+    bias: Tensor | None = None
+    mean: Tensor | None = None
+
+
+def bits_option(of: str) -> Any:
+    """Declare the option that says in how many bits something is stored."""
+    return option(
+        0,
+        "Bits of factors",
+        f"Of {of}: 8 is nearly free, 2 to 7 cost; 0 takes the checkpoint's type.",
+        minimum=0,
+        maximum=MOST_BITS,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class LowRankMethod(Method):
-    """Finds left `[rows, rank]` and right `[rank, cols]`; a subclass says how."""
+    """Finds left `[rows, rank]` and right `[rank, cols]`; a subclass says how.
 
-    @abstractmethod
+    Most subclasses have `factors` alone. One that stores a bias besides has `solve`, and
+    `fixed_numbers` for a budget to count it.
+    """
+
+    storage: str = option(
+        STORAGES[0],
+        "Storage",
+        "Two factors; or pivots, which leave a larger rank for the same bytes.",
+        choices=STORAGES,
+    )
+    factor_bits: int = bits_option("a factor's entries")
+    factor_group: int = option(
+        0,
+        "Group",
+        "Columns of a factor that share a step; 0: a row at 8 bits, 64 columns below.",
+        minimum=0,
+    )
+
+    def __post_init__(self) -> None:
+        # It refuses what cannot be stored.
+        self.factor_storage.group_of(1)
+
+    @property
+    def factor_storage(self) -> FactorStorage:
+        """How the factors are stored."""
+        return FactorStorage(self.storage, self.factor_bits, self.factor_group)
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """See `Method.options`: a method's own come first."""
+        inherited = {"storage", "factor_bits", "factor_group"}
+        return tuple(sorted(super().options(), key=lambda declared: declared.name in inherited))
+
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """Return left `[rows, rank]` and right `[rank, cols]` whose product approximates W."""
+        raise NotImplementedError
+
+    def solve(self, weight: Tensor, rank: int, statistics: Statistics) -> Factors:
+        """Return `factors`, and what else is stored."""
+        return Factors(*self.factors(weight, rank, statistics))
+
+    def fixed_numbers(self, shape: tuple[int, int]) -> int:
+        """Return how many numbers are stored besides the factors, whatever the rank."""
+        return 0
 
     def rank_bytes(self, shape: tuple[int, int], rank: int, itemsize: int) -> int:
-        """Return the bytes that factors of a rank take."""
-        return rank * (shape[0] + shape[1]) * itemsize
+        """Return the bytes of a result of a rank, all that is stored counted."""
+        fixed = self.fixed_numbers(shape) * itemsize
+        return fixed + self.factor_storage.nbytes(shape, rank, itemsize)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""
-        return low_rank_preview(shape, budget=budget, itemsize=itemsize)
+        rank = self._rank(shape, budget, itemsize)
+        return Preview(rank=rank, nbytes=self.rank_bytes(shape, rank, itemsize))
 
     def compress(
         self,
@@ -43,39 +111,24 @@ class LowRankMethod(Method):
         progress: Progress = no_progress,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
-        from compress_lib.factorization import low_rank_matrix
+        from compress_lib.low_rank_storage import stored
 
-        shape = (weight.shape[0], weight.shape[1])
-        rank = low_rank(shape, budget=budget, itemsize=weight.element_size())
-        left, right = self.factors(weight, rank, statistics)
-        return low_rank_matrix(left, right, weight.dtype)
+        rank = self._rank((weight.shape[0], weight.shape[1]), budget, weight.element_size())
+        left, right, bias, mean = self.solve(weight, rank, statistics)
+        matrix = stored(left, right, weight.dtype, self.factor_storage, bias=bias)
+        if bias is not None and mean is not None and not self.factor_storage.plain:
+            _mend_bias(matrix, weight, mean)
+        return matrix
 
-
-def low_rank_preview(
-    shape: tuple[int, int], *, budget: int, itemsize: int, fixed: int = 0
-) -> Preview:
-    """Tell what two factors of `low_rank`, and `fixed` more numbers, would take.
-
-    Raises:
-        BudgetError: Not even rank 1 fits.
-    """
-    rank = low_rank(shape, budget=budget, itemsize=itemsize, fixed=fixed)
-    rows, cols = shape
-    return Preview(rank=rank, nbytes=(rank * (rows + cols) + fixed) * itemsize)
+    def _rank(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
+        fixed = self.fixed_numbers(shape)
+        return self.factor_storage.largest_rank(shape, budget, itemsize, fixed)
 
 
-def low_rank(shape: tuple[int, int], *, budget: int, itemsize: int, fixed: int = 0) -> int:
-    """Return the largest rank whose two factors, and `fixed` more numbers, fit into a budget.
+def _mend_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:
+    """Choose the bias again: rounding to few bits has moved the mean output as well."""
+    from compress_lib.matrices.base import rounded
 
-    Raises:
-        BudgetError: Not even rank 1 fits.
-    """
-    rows, cols = shape
-    rank = min((budget // itemsize - fixed) // (rows + cols), min(rows, cols))
-    if rank < 1:
-        least = (rows + cols + fixed) * itemsize
-        raise BudgetError(
-            f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at least "
-            f"{least:,} bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
-        )
-    return rank
+    wide = mean.double()
+    missing = weight.double() @ wide - matrix.dense().double() @ wide
+    matrix.bias = rounded(missing, matrix.dtype)

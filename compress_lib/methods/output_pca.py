@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.methods.base import Method, Preview, option, register
-from compress_lib.methods.low_rank import low_rank, low_rank_preview
-from compress_lib.progress import Progress, no_progress
+from compress_lib.methods.base import option, register
+from compress_lib.methods.low_rank import Factors, LowRankMethod
 from compress_lib.targets import FAMILIES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
-    from compress_lib.matrices import CompressedMatrix
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class OutputPCA(Method):
+class OutputPCA(LowRankMethod):
     """The factors of a rank with the least error of the outputs W x on calibration text.
 
     With C = E[x xᵀ]: U = leading eigenvectors of W C Wᵀ, Ŵ = U Uᵀ W. Nothing is inverted, so
@@ -44,37 +42,25 @@ class OutputPCA(Method):
         """Moments of the layer's inputs."""
         return frozenset({"second_moment", "mean"} if self.bias else {"second_moment"})
 
-    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: two factors, and a bias `[rows]`."""
-        fixed = shape[0] if self.bias else 0
-        return low_rank_preview(shape, budget=budget, itemsize=itemsize, fixed=fixed)
+    def fixed_numbers(self, shape: tuple[int, int]) -> int:
+        """See `LowRankMethod.fixed_numbers`: a bias `[rows]`."""
+        return shape[0] if self.bias else 0
 
-    def compress(
-        self,
-        weight: Tensor,
-        *,
-        budget: int,
-        statistics: Statistics,
-        progress: Progress = no_progress,
-    ) -> CompressedMatrix:
-        """See `Method.compress`."""
+    def solve(self, weight: Tensor, rank: int, statistics: Statistics) -> Factors:
+        """See `LowRankMethod.solve`."""
         from compress_lib.factorization import balance, check_finite, output_basis
-        from compress_lib.matrices import LowRankMatrix
 
         check_finite(weight)
-        shape = (weight.shape[0], weight.shape[1])
-        fixed = shape[0] if self.bias else 0
-        rank = low_rank(shape, budget=budget, itemsize=weight.element_size(), fixed=fixed)
         moment = statistics.require("second_moment").to(weight.device).double()
         wide = weight.double()
-        bias = None
+        mean = None
         if self.bias:
             mean = statistics.require("mean").to(weight.device).double()
             moment = moment - mean[:, None] * mean
         basis = output_basis(wide, moment, rank)
-        right = basis.T @ wide
-        if self.bias:
-            output = wide @ mean
-            bias = (output - basis @ (basis.T @ output)).float()
-        left, right = balance(basis.float(), right.float())
-        return LowRankMatrix.from_factors(left, right, weight.dtype, bias=bias)
+        left, right = balance(basis.float(), (basis.T @ wide).float())
+        if mean is None:
+            return Factors(left, right)
+        output = wide @ mean
+        bias = (output - basis @ (basis.T @ output)).float()
+        return Factors(left, right, bias, mean)

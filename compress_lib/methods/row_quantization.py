@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.errors import BudgetError
-from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.methods.group_quantization import check_fits, code_bytes
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -41,17 +40,16 @@ class RowQuantization(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: packed codes, and a step and a minimum for every row."""
-        rows, cols = shape
-        fixed, bit = 2 * rows * itemsize, rows * -(-cols // 8)
-        bits = self.bits or min(MOST_BITS, (budget - fixed) // bit)
-        nbytes = fixed + bit * max(bits, 1)
-        if bits < 1 or nbytes > budget:
-            raise BudgetError(
-                f"{budget:,} bytes are too few for {max(bits, 1)}-bit codes of a {rows} × {cols} "
-                f"matrix: it needs at least {nbytes:,} bytes, a keep of "
-                f"{format_keep(nbytes / (rows * cols * itemsize))}."
-            )
+        bits = self._bits(shape, budget, itemsize)
+        nbytes = code_bytes(shape, bits, 0, 2 * itemsize)
+        check_fits(nbytes, budget, bits, shape, itemsize)
         return Preview(rank=None, nbytes=nbytes, note=f"{bits} bits")
+
+    def _bits(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
+        """Return the bits that were asked for, or else the most that fit; 1 if none do."""
+        most = range(MOST_BITS, 1, -1)
+        fits = (b for b in most if code_bytes(shape, b, 0, 2 * itemsize) <= budget)
+        return self.bits or next(fits, 1)
 
     def compress(
         self,
@@ -64,7 +62,6 @@ class RowQuantization(Method):
         """See `Method.compress`."""
         from compress_lib.quantization import quantize
 
-        rows, cols = weight.shape
-        fixed = 2 * rows * weight.element_size()
-        seen = self.preview((rows, cols), budget=budget, itemsize=weight.element_size())
-        return quantize(weight, (seen.nbytes - fixed) // (rows * -(-cols // 8)))
+        shape, itemsize = (weight.shape[0], weight.shape[1]), weight.element_size()
+        self.preview(shape, budget=budget, itemsize=itemsize)
+        return quantize(weight, self._bits(shape, budget, itemsize))

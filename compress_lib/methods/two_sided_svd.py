@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from compress_lib.calibration import LAYER_CURVATURE, curvature_needs
 from compress_lib.methods.base import option, register
 from compress_lib.methods.spectral import SpectralMethod
 
@@ -45,10 +46,13 @@ class TwoSidedSVD(SpectralMethod):
         0.01, "Table shrinkage", "Of C, for a table of tokens.", minimum=1e-6, maximum=1.0
     )
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What tells the curvature of a layer; that of a table is told by other statistics."""
+        return LAYER_CURVATURE
+
     def needs_for(self, target: Target) -> frozenset[str]:
         """See `Method.needs_for`: what tells the curvature."""
-        from compress_lib.calibration import curvature_needs
-
         return curvature_needs(target)
 
     def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:

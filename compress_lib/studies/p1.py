@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from compress_lib.methods.autoencoder import LAB, P1
+from compress_lib.autoencoding.presets import LAB, P1
 from compress_lib.methods.base import OptionValue, option
 from compress_lib.plan import Rule, TextSpec
 from compress_lib.studies.base import register_study

@@ -1,0 +1,61 @@
+"""Rows of a tall matrix in which all its other rows can be written with small coefficients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BOUND = 1.05
+"""Pivots are exchanged while a coefficient is larger: partial pivoting alone leaves some of 3,
+and each rounding error comes back multiplied by the coefficients."""
+
+MOST_EXCHANGES = 500
+
+
+def find_pivots(tall: Tensor, bound: float = BOUND) -> tuple[Tensor, Tensor]:
+    """Choose as many rows of a matrix as it has columns, and write the others in them.
+
+    It begins with the rows that elimination with partial pivoting takes, and exchanges the pair
+    with the largest coefficient, which multiplies the volume of the chosen rows by it.
+
+    Args:
+        tall: `[rows, rank]` in float64, rank at most rows; it may have dependent columns.
+        bound: The coefficient that is small enough.
+
+    Returns:
+        The numbers of the pivots, ascending, and then those of the others, ascending, `[rows]`;
+        and coefficients `[rows − rank, rank]` with `tall[others] = coefficients tall[pivots]`.
+
+    Source: Goreinov et al. 2010, "How to find a good submatrix", doi:10.1142/9789812836021_0015.
+    """
+    rows, rank = tall.shape
+    factors, steps, _ = torch.linalg.lu_factor_ex(tall)
+    order = list(range(rows))
+    for index, step in enumerate(steps.tolist()):
+        order[index], order[step - 1] = order[step - 1], order[index]
+    # others = L₂ L₁⁻¹ pivots, with L₁ the unit triangle on top of L. The upper factor, which is
+    # singular where columns depend on each other, is not divided by.
+    top, below = factors[:rank], factors[rank:]
+    coefficients = torch.linalg.solve_triangular(
+        top, below, upper=False, left=False, unitriangular=True
+    ).contiguous()
+    for _ in range(min(MOST_EXCHANGES, coefficients.numel())):
+        largest, place = coefficients.abs().flatten().max(0)
+        if float(largest) <= bound:
+            break
+        row, pivot = divmod(int(place), rank)
+        order[pivot], order[rank + row] = order[rank + row], order[pivot]
+        _exchange(coefficients, row, pivot)
+    places = torch.tensor(order, device=tall.device)
+    pivots, by_pivot = places[:rank].sort()
+    others, by_other = places[rank:].sort()
+    return torch.cat([pivots, others]), coefficients[by_other][:, by_pivot]
+
+
+def _exchange(coefficients: Tensor, row: int, pivot: int) -> None:
+    """Let an other row and a pivot change places, in place."""
+    across, along = coefficients[row].clone(), coefficients[:, pivot].clone()
+    factor = along[row].clone()
+    across[pivot] -= 1
+    along[row] += 1
+    coefficients.addr_(along / factor, across, alpha=-1)
