@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compress_lib.calibration import GATHERED, curvature_needs
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import Method, Preview
-from compress_lib.plan import DENSE, UNIFORM, Plan, Rule
+from compress_lib.plan import COMPRESSED, DENSE, UNIFORM, Plan, Rule
 from compress_lib.targets import FAMILIES, TABLES, Target, select
 
 
@@ -41,6 +41,12 @@ class Assignment:
         return self.rule.allocation != UNIFORM and self.loss is None
 
     @property
+    def sequential(self) -> bool:
+        """Whether it waits for its turn in the model's order; see `sequential`."""
+        in_blocks = all(target.layer is not None for target in self.targets)
+        return self.rule.inputs == COMPRESSED and in_blocks
+
+    @property
     def name(self) -> str:
         """The target's name, or the group's in words."""
         return group_name(self.targets)
@@ -58,6 +64,8 @@ class Assignment:
     def needs_for(self, target: Target) -> frozenset[str]:
         """What has to be known of one of its targets."""
         needs = self.method.needs_for(target)
+        if self.sequential:
+            needs = needs | {"second_moment"}
         return needs if self.rule.allocation == UNIFORM else needs | curvature_needs(target)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compress_lib.errors import CompressionError
@@ -91,6 +91,17 @@ class Statistics:
                 "Use compress_model, or fill in Statistics."
             )
         return value
+
+    def half_with(self, second_moment: Tensor, mean: Tensor) -> Statistics:
+        """Return the statistics of a layer half of whose inputs have other moments.
+
+        They are for another weight, so that nothing which is computed of them is kept.
+        """
+        mixed: dict[str, Any] = {}
+        for name, other in (("second_moment", second_moment), ("mean", mean)):
+            own = self.find(name)
+            mixed[name] = other if own is None else (own + other.to(own.device)) / 2
+        return replace(self, **mixed, memo=_make)
 
 
 KINDS = frozenset(one.name for one in fields(Statistics)) - {"num_tokens", "read", "memo"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.formatting import format_count
 from compress_lib.methods import METHODS, preset_of
-from compress_lib.plan import DENSE
+from compress_lib.plan import COMPRESSED, DENSE
 from compress_lib.results import RunRecord
 from compress_lib.targets import FAMILIES, TABLES, matches
 
@@ -24,6 +24,9 @@ GROUPS = {
     "attention": {"query", "key", "value", "attention_output"},
     "FFN": {"ffn_gate", "ffn_in", "ffn_out"},
 }
+
+
+ALLOCATED = {"by_family": "shared out by family", "automatic": "shared out"}
 
 
 def describe(record: RunRecord) -> str:
@@ -80,6 +83,9 @@ def _manner(rule: Mapping[str, Any]) -> str:
         found.append(rule["orientation"])
     if rule.get("tie") == "input":
         found.append("input end only")
+    found += [ALLOCATED[rule["allocation"]]] if rule.get("allocation") in ALLOCATED else []
+    if rule.get("inputs") == COMPRESSED:
+        found.append("layer by layer")
     return f" ({', '.join(found)})" if found else ""
 
 

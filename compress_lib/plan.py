@@ -15,8 +15,10 @@ from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, check_integer, check_number
 from compress_lib.rule import (
     ALLOCATIONS,
+    COMPRESSED,
     DENSE,
     GROUPINGS,
+    INPUTS,
     ORIENTATIONS,
     TIES,
     UNIFORM,
@@ -35,8 +37,10 @@ from compress_lib.text_spec import (
 __all__ = [
     "ALLOCATIONS",
     "AUTOMATIC",
+    "COMPRESSED",
     "DENSE",
     "GROUPINGS",
+    "INPUTS",
     "MAX_PROMPT",
     "MAX_TEXT",
     "ORIENTATIONS",

@@ -16,16 +16,19 @@ DENSE = "dense"
 GROUPINGS = ("separated", "concatenated")
 ORIENTATIONS = ("automatic", "rows", "columns")
 TIES = ("both", "input")
-UNIFORM = "uniform"
-ALLOCATIONS = (UNIFORM, "by_family", "automatic")
 """Which ends of a weight that embedding and output share a rule replaces."""
 
+UNIFORM = "uniform"
+ALLOCATIONS = (UNIFORM, "by_family", "automatic")
+ORIGINAL, COMPRESSED = INPUTS = ("original", "compressed")
+"""With the inputs of which model a layer is compressed."""
 
 WORDS = {
     "group": GROUPINGS,
     "orientation": ORIENTATIONS,
     "tie": TIES,
     "allocation": ALLOCATIONS,
+    "inputs": INPUTS,
 }
 """The fields of a rule that are words, with those allowed."""
 
@@ -51,6 +54,11 @@ class Rule:
             do so together, and the share of each is chosen by the estimated loss: with
             `by_family` one for all targets of a family, with `automatic` each target's own.
             Either may leave targets dense.
+        inputs: With `compressed` layers are compressed block by block, each with the inputs that
+            it gets in the model compressed so far, so that its outputs stay near those of the
+            original model: see `sequential`. Tables of tokens are compressed as usual. A matrix
+            is then no longer meant to be near the original one, which is what its errors in the
+            record are against.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -64,6 +72,7 @@ class Rule:
     orientation: str = "automatic"
     tie: str = "both"
     allocation: str = UNIFORM
+    inputs: str = ORIGINAL
 
     def __post_init__(self) -> None:
         for name, allowed in WORDS.items():
@@ -78,9 +87,15 @@ class Rule:
                 ("options", {}),
                 ("tie", "both"),
                 ("allocation", UNIFORM),
+                ("inputs", ORIGINAL),
             ):
                 object.__setattr__(self, name, value)
             return
+        if self.inputs == COMPRESSED and self.group == GROUPINGS[1]:
+            raise CompressionError(
+                "inputs=compressed goes block by block, and a concatenated group spans several "
+                "blocks: use group=separated, or inputs=original."
+            )
         keep = check_number("keep", self.keep)
         if not 0 < keep <= 1:
             raise CompressionError(

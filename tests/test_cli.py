@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 
 from compress_lib.checkpoint import load_compressed
 from compress_lib.cli import main
+from compress_lib.commands.plan_options import read_plan
+from compress_lib.commands.run import add_arguments
+from compress_lib.describe import describe
+from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from tests.tiny import save_tiny
 
@@ -130,6 +135,11 @@ def test_a_method_whose_options_say_the_size_needs_no_keep(
         (["--method", "svd", "--keep", "0.5", "--device", "tpu"], "Unknown device"),
         (["--method", "svd", "--keep", "0.5", "--out", "no/such/place.json"], "--out"),
         (["--plan", "missing.json"], "no plan file"),
+        (["--allocation", "automatic"], "--allocation needs --method"),
+        (["--keep-of", "query=0.4"], "--keep-of needs --method"),
+        (["--method", "svd", "--keep", "0.5", "--keep-of", "query"], "PATTERN=KEEP"),
+        (["--method", "svd", "--keep", "0.5", "--keep-of", "query=2"], "above 0 and at most 1"),
+        (["--method", "svd", "--keep", "0.5", "--allocation", "manual"], "needs --keep-of"),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -166,6 +176,50 @@ def test_groups_and_presets_reach_the_plan(folder: str, capsys: pytest.CaptureFi
     assert {target.group for target in record.targets} == {"Key, layers 0 to 1"}
     assert set(record.targets[0].history) >= {"epoch", "loss", "rmse"}
     assert not record.targets[1].history
+
+
+def plan_of(*arguments: str) -> Plan:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return read_plan(parser.parse_args(["gpt2", "--method", "svd", "--keep", "0.5", *arguments]))
+
+
+def test_a_keep_for_some_of_it_is_a_further_rule() -> None:
+    found = plan_of(
+        *("--include", "query", "--include", "key", "--allocation", "manual"),
+        *("--keep-of", "key@0-3=0.4", "--keep-of", "*k_proj=.3", "--exclude", "@9"),
+        *("--inputs", "compressed", "--orientation", "rows"),
+    )
+    told = [(rule.pattern, rule.keep, rule.method) for rule in found.rules]
+    assert told == [
+        ("query", 0.5, "svd"),
+        ("key", 0.5, "svd"),
+        ("key@0-3", 0.4, "svd"),
+        ("*k_proj", 0.3, "svd"),
+        ("@9", 1.0, "dense"),
+    ]
+    assert {rule.allocation for rule in found.rules} == {"uniform"}
+    assert [rule.inputs for rule in found.rules] == ["compressed"] * 4 + ["original"]
+
+
+def test_targets_that_share_bytes_are_one_rule() -> None:
+    found = plan_of("--include", "query", "--include", "key", "--allocation", "automatic")
+    assert [(rule.pattern, rule.allocation) for rule in found.rules] == [("query,key", "automatic")]
+    found = plan_of("--allocation", "by_family", "--keep-of", "query=0.8")
+    assert [rule.allocation for rule in found.rules] == ["by_family"] * 2
+
+
+def test_bytes_are_shared_out_and_layers_compressed_in_turn(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = ["--method", "two_sided_svd", "--keep", "0.6", "--exclude", "embedding"]
+    more = ["--allocation", "automatic", "--inputs", "compressed", "--calibration-tokens", "200"]
+    assert main(["run", folder, *plan, *more, *SMALL, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "shared out by estimated loss" in printed.err
+    record = RunRecord.from_json(json.loads(printed.out))
+    assert record.plan["rules"][0]["inputs"] == "compressed"
+    assert describe(record) == "Two-sided SVD 0.6 · everything (shared out, layer by layer)"
 
 
 def test_several_seeds_tell_their_spread(folder: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,13 @@ def test_the_page_is_built_without_torch() -> None:
         ),
         replace(PLAN, rules=(Rule(pattern="query@0-3", group="concatenated"),)),
         replace(PLAN, rules=(Rule(pattern="embedding", tie="input", keep=1 / 3),)),
+        replace(
+            PLAN,
+            rules=(
+                Rule(pattern="key", allocation="automatic", inputs="compressed"),
+                Rule(pattern="key@0", keep=0.7, allocation="automatic", inputs="compressed"),
+            ),
+        ),
     ],
 )
 def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
@@ -157,6 +164,9 @@ def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
         ({"window": None}, "window must be"),
         ({"orientation": "<b>"}, "Unknown orientation"),
         ({"tie": "output"}, "Unknown tie"),
+        ({"allocation": "manual"}, "Unknown allocation"),
+        ({"inputs": None}, "Unknown inputs"),
+        ({"inputs": "compressed", "group": "concatenated"}, "use group=separated"),
     ],
 )
 def test_what_a_browser_sends_is_checked(
@@ -258,6 +268,31 @@ def test_the_preview_counts_matrices_and_groups() -> None:
     grown = described(pattern="embedding", tie="input")
     assert "keeps its own matrix of 56.6 MB" in grown
     assert "whole model 110.5%" in grown
+
+
+def test_the_preview_of_bytes_that_are_shared_out_knows_no_ranks() -> None:
+    def described(**changes: Any) -> str:
+        rule = Rule(pattern="key", method="two_sided_svd", keep=0.5, allocation="automatic")
+        return preview.describe_plan(Engine(), Plan(rules=(replace(rule, **changes),)))
+
+    assert "30 matrices, shared out by estimated loss: " in described()
+    assert "1 matrix, shared out by estimated loss: " in described(pattern="key@0")
+    assert "rank" not in described() + described(pattern="key@0")
+    assert "rank" in described(allocation="uniform")
+
+
+def test_the_form_shares_bytes_out_and_goes_layer_by_layer(engine: TinyEngine) -> None:
+    rule = Rule(pattern="key,ffn_out", method="svd", allocation="by_family", inputs="compressed")
+    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
+    assert record.plan["rules"][0]["allocation"] == "by_family"
+    assert [target.layer for target in record.targets] in ([0, 1], [0, 0, 1, 1])
+
+
+def test_the_words_of_a_rule_have_a_label_each() -> None:
+    from compress_lib.rule import WORDS
+
+    for word, allowed in WORDS.items():
+        assert set(getattr(texts, f"{word.upper()}_CHOICES")) == set(allowed)
 
 
 def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:

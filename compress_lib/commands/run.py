@@ -9,19 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compress_lib.catalogue import DEFAULT_MODEL
-from compress_lib.commands.arguments import add_pairs, add_texts, given, read_evaluation, read_pairs
+from compress_lib.commands.arguments import add_pairs, add_texts
 from compress_lib.commands.output import ProgressLine, write_json, write_line
+from compress_lib.commands.plan_options import MANUAL, read_plan
 from compress_lib.commands.summary import write_summary
 from compress_lib.errors import CompressionError, check_integer
-from compress_lib.methods import METHODS, OptionValue, preset_options
 from compress_lib.metrics import METRICS
-from compress_lib.plan import DENSE, GROUPINGS, ORIENTATIONS, Plan, Rule
+from compress_lib.plan import ALLOCATIONS, GROUPINGS, INPUTS, ORIENTATIONS, Plan
 from compress_lib.results import RunRecord
 from compress_lib.spread import spread
-
-GROUP_OPTIONS = ("group", "window", "orientation", "tie")
-"""Options that are fields of a rule by the same name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--window", metavar="N", help="layers in a concatenated group; 0 takes all")
     add("--orientation", choices=ORIENTATIONS, help="whether rows or columns are the data")
     add("--tie", metavar="ENDS", help="both, or input: a tied output keeps its own matrix")
+    add("--inputs", choices=INPUTS, help="compressed: layer by layer, for the original outputs")
+    add("--allocation", choices=(*ALLOCATIONS, MANUAL), help="who gets how much of what is kept")
+    add("--keep-of", action="append", metavar="PATTERN=F", help="another keep for some of it")
     add_pairs(parser, "an option of the method")
     add_texts(parser)
     add("--calibration-tokens", metavar="N", help="tokens to choose by, at most")
@@ -134,40 +133,6 @@ def _run_one(
     return last.record
 
 
-def read_plan(options: argparse.Namespace) -> Plan:
-    """Make the plan: from a file if one is named, changed by the other options.
-
-    Raises:
-        CompressionError: An option is missing, unknown or out of range.
-    """
-    plan = _from_file(options.plan) if options.plan else Plan()
-    if options.model:
-        plan = replace(plan, model=options.model, revision=None)
-    elif not options.plan:
-        raise CompressionError(f"Name a model, e.g. compress-lab run {DEFAULT_MODEL} --plan FILE.")
-    if options.revision:
-        plan = replace(plan, revision=options.revision)
-    rules = _rules(options)
-    if rules:
-        plan = replace(plan, rules=rules)
-    elif not options.plan:
-        raise CompressionError(
-            "Say what to do: --method NAME --keep F, or --plan FILE. "
-            "For example: --method svd --keep 0.5 --include embedding."
-        )
-    evaluation = read_evaluation(options) | given(protocol=options.protocol)
-    calibration = given(corpus=options.calibration_text, tokens=options.calibration_tokens)
-    writing = given(max_new_tokens=options.new_tokens, temperature=options.temperature)
-    return replace(
-        plan,
-        evaluation=replace(plan.evaluation, digest=None, **evaluation),
-        calibration=replace(plan.calibration, digest=None, **calibration),
-        generation=replace(plan.generation, **writing),
-        prompts=tuple(options.prompt) if options.prompt else plan.prompts,
-        **given(seed=options.seed),
-    )
-
-
 def read_tasks(names: str | None, limit: str | None) -> tuple[tuple[str, ...], int | None]:
     """Return the names of tasks, each once, and how many items of each to take.
 
@@ -182,43 +147,6 @@ def read_tasks(names: str | None, limit: str | None) -> tuple[tuple[str, ...], i
     if not found:
         raise CompressionError("--tasks names no task; for example: --tasks lab_sense,lab_grammar.")
     return found, None if limit is None else check_integer("--task-limit", limit, minimum=1)
-
-
-def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
-    if options.method is None and options.keep is None:
-        for name in ("include", "option", "preset", *GROUP_OPTIONS):
-            if getattr(options, name):
-                raise CompressionError(f"--{name} needs --method and --keep beside it.")
-        return ()
-    sized = options.method in METHODS and METHODS[options.method].sized
-    keep = 1.0 if sized and options.keep is None else options.keep
-    if options.method is None or keep is None:
-        missing = "--method NAME" if options.method is None else "--keep F"
-        raise CompressionError(f"{missing} is missing: method and keep belong together.")
-    pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
-    pairs |= read_pairs(options.option)
-    grouping = given(**{name: getattr(options, name) for name in GROUP_OPTIONS})
-    rules = [
-        Rule(pattern=pattern, method=options.method, keep=keep, options=pairs, **grouping)
-        for pattern in options.include or ["*"]
-    ]
-    rules += [Rule(pattern=pattern, method=DENSE, keep=1.0) for pattern in options.exclude or ()]
-    return tuple(rules)
-
-
-def _from_file(name: str) -> Plan:
-    path = Path(name)
-    try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CompressionError(f"There is no plan file {name}.") from None
-    except OSError as error:
-        raise CompressionError(f"{name} cannot be read: {error.strerror}.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CompressionError(f"{name} is not JSON: {error}.") from error
-    if isinstance(data, dict) and "plan" in data and "perplexity" in data:
-        data = data["plan"]
-    return Plan.from_json(data)
 
 
 def _check_places(options: argparse.Namespace) -> None:

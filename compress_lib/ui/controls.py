@@ -29,7 +29,7 @@ PRESETS = {
 MAX_OVERRIDES = 40
 LONGEST_HUB_ID = 96
 
-TOGETHER = ("group", "window", "orientation", "tie")
+TOGETHER = ("group", "window", "orientation", "tie", "allocation", "inputs")
 """Fields of a rule by the same name; the form has one of each for all its rules."""
 
 FIELDS = (

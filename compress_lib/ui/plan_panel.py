@@ -14,6 +14,7 @@ from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import controls, render, texts
 from compress_lib.ui.option_groups import Settings, option_groups
+from compress_lib.ui.together_panel import choices, together
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def build(preview: str) -> PlanPanel:
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options, settings = option_groups(shown)
     with gr.Accordion(texts.TOGETHER, open=False, elem_id="together"):
-        _together(made, shown)
+        together(made, shown)
     with gr.Accordion(texts.OVERRIDES, open=False):
         gr.Markdown(texts.OVERRIDES_INFO)
         made["overrides"] = gr.Dataframe(
@@ -139,43 +140,6 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
     return presets
 
 
-def _together(made: dict[str, Any], shown: controls.Form) -> None:
-    made["group"] = gr.Radio(
-        _choices(texts.GROUP_CHOICES),
-        value=shown.values["group"],
-        label=texts.GROUP,
-        elem_id="group",
-    )
-    with gr.Row():
-        made["window"] = gr.Number(
-            shown.values["window"],
-            label=texts.WINDOW,
-            info=texts.WINDOW_INFO,
-            precision=0,
-            min_width=120,
-            elem_id="window",
-        )
-        made["orientation"] = gr.Dropdown(
-            _choices(texts.ORIENTATION_CHOICES),
-            value=shown.values["orientation"],
-            label=texts.ORIENTATION,
-            info=texts.ORIENTATION_INFO,
-            min_width=120,
-            elem_id="orientation",
-        )
-    made["tie"] = gr.Radio(
-        _choices(texts.TIE_CHOICES),
-        value=shown.values["tie"],
-        label=texts.TIE,
-        info=texts.TIE_INFO,
-        elem_id="tie",
-    )
-
-
-def _choices(labels: dict[str, str]) -> list[tuple[str, str]]:
-    return [(label, name) for name, label in labels.items()]
-
-
 def _measure(made: dict[str, Any], shown: controls.Form) -> None:
     corpora = [(corpus.label, name) for name, corpus in CORPORA.items()]
     made["corpus"] = gr.Dropdown(
@@ -200,7 +164,7 @@ def _measure(made: dict[str, Any], shown: controls.Form) -> None:
             shown.values["context"], label=texts.CONTEXT, precision=0, min_width=80
         )
     made["protocol"] = gr.Dropdown(
-        _choices(texts.PROTOCOL_CHOICES),
+        choices(texts.PROTOCOL_CHOICES),
         value=shown.values["protocol"],
         label=texts.PROTOCOL,
         elem_id="protocol",

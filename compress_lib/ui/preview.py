@@ -57,10 +57,11 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     lines = [f"<strong>{escape(head)}</strong>"]
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
-    if len(assigned) == 1 and assigned[0].preview.rank is not None:
+    shared = any(item.undecided for item in assigned)
+    if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
-    bigger = sum(item.preview.nbytes > item.nbytes for item in assigned)
+    bigger = sum(item.preview.nbytes > item.nbytes for item in assigned if not item.undecided)
     if bigger:
         lines.append(escape(texts.BIGGER.format(count=bigger)))
     if kept:
@@ -82,13 +83,13 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     bound = any(item.preview.at_most for item in assigned)
     size = texts.PREVIEW_AT_MOST.format(size=format_bytes(after)) if bound else format_bytes(after)
     sizes = {"before": format_bytes(before), "after": size}
-    if count == 1:
+    if count == 1 and not assigned[0].undecided:
         only = assigned[0].preview
         label, full = FAMILIES[assigned[0].family], min(assigned[0].shape)
         if only.rank is None:
             return texts.PREVIEW_ONE_NOTE.format(label=label, note=only.note, **sizes)
         return texts.PREVIEW_ONE.format(label=label, rank=only.rank, full=full, **sizes)
-    what = texts.PREVIEW_MATRICES.format(count=count)
+    what = texts.PREVIEW_MATRICES.format(count=count) if count > 1 else texts.PREVIEW_MATRIX
     if len(assigned) < count:
         groups = texts.PREVIEW_GROUPS if len(assigned) > 1 else texts.PREVIEW_GROUP
         what += groups.format(count=len(assigned))
@@ -97,6 +98,8 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
 
 def _ranks(assigned: list[Assignment]) -> str:
     """Say the ranks; where methods are mixed, those of the matrices that have one."""
+    if any(item.undecided for item in assigned):
+        return texts.PREVIEW_SHARED
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
     if not ranks:
         notes = {item.preview.note for item in assigned}

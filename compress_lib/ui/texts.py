@@ -45,6 +45,21 @@ ORIENTATION_CHOICES = {"automatic": "Automatic", "rows": "Rows", "columns": "Col
 TIE = "A table that input and output share"
 TIE_CHOICES = {"both": "Both ends are compressed", "input": "Input only"}
 TIE_INFO = "Input only is as the first paper measured; it makes the model bigger."
+ALLOCATION = "Who gets how many bytes"
+ALLOCATION_INFO = (
+    "By hand: in the table of other settings. By estimated loss takes calibration text."
+)
+ALLOCATION_CHOICES = {
+    "uniform": "Every matrix keeps the same share",
+    "by_family": "A share for each family, by estimated loss",
+    "automatic": "A share for each matrix, by estimated loss",
+}
+INPUTS = "Layers are compressed for"
+INPUTS_INFO = "Block by block and slower; see the README for when it helps."
+INPUTS_CHOICES = {
+    "original": "The inputs they had",
+    "compressed": "The inputs they get in the compressed model",
+}
 MEASURE = "How it is measured"
 CORPUS = "Text to measure on"
 OWN_TEXT = "Text of your own"
@@ -173,11 +188,13 @@ LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
 PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"
 PREVIEW_MANY = "{what}: {before} → {after}"
 PREVIEW_AT_MOST = "at most {size}"
+PREVIEW_MATRIX = "1 matrix"
 PREVIEW_MATRICES = "{count} matrices"
 PREVIEW_GROUP = " in 1 group"
 PREVIEW_GROUPS = " in {count} groups"
 PREVIEW_RANK = ", rank {low}"
 PREVIEW_RANKS = ", ranks {low} to {high}"
+PREVIEW_SHARED = ", shared out by estimated loss"
 PREVIEW_KEPT = "The output keeps its own matrix of {size} beside it, so the model grows."
 PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
 PREVIEW_WHOLE = "whole model {share} of its bytes"

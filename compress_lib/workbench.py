@@ -1,0 +1,208 @@
+"""One assignment: its weights, what is known of them, its matrices and what the record says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from compress_lib.allocation import Assignment
+from compress_lib.anchoring import InputPair, anchored
+from compress_lib.calibration import Statistics, count_rows, stacked
+from compress_lib.calibration_text import Calibration
+from compress_lib.errors import CompressionError
+from compress_lib.evaluation.direction import direction_record, row_errors
+from compress_lib.evaluation.likelihood import perplexity
+from compress_lib.loss_curves import Point
+from compress_lib.matrices import CompressedMatrix
+from compress_lib.models import LanguageModel
+from compress_lib.progress import Progress
+from compress_lib.recording import shared_out, target_record
+from compress_lib.results import DirectionRecord, TargetRecord
+from compress_lib.stacking import input_only, read_weights, stack, take_apart, with_matrices
+from compress_lib.targets import TABLES, Target
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """One finished target."""
+
+    record: TargetRecord
+    matrix: CompressedMatrix
+    direction: DirectionRecord | None
+
+
+@dataclass(frozen=True)
+class Around:
+    """What an assignment is compressed in, where that is not the original model.
+
+    Attributes:
+        inputs: What its layer gets.
+        matrices: By target, what was compressed before.
+    """
+
+    inputs: InputPair
+    matrices: Mapping[str, CompressedMatrix]
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What every assignment of a model is worked on with.
+
+    Attributes:
+        model: The baseline; it is not changed.
+        text: The calibration text.
+        known: Statistics by target.
+    """
+
+    model: LanguageModel
+    text: Calibration
+    known: Mapping[str, Statistics]
+
+    def curve(self, assignment: Assignment, progress: Progress) -> list[Point]:
+        """Return what an assignment's weight could be stored as; see `Method.curve`."""
+        weight = stack(read_weights(self.model, assignment), columns=assignment.columns)
+        with named(assignment):
+            statistics = self._statistics(assignment, {})
+            return assignment.method.curve(weight, statistics, progress)
+
+    def compress(
+        self, assignment: Assignment, progress: Progress, around: Around | None = None
+    ) -> list[Compressed]:
+        """Compress the stack of an assignment, and take it apart again.
+
+        Raises:
+            CompressionError: The method fails; the message names the assignment.
+        """
+        progress(0.0, f"{assignment.name}: {assignment.method.label}")
+        weights = used = read_weights(self.model, assignment)
+        with named(assignment):
+            statistics = self._statistics(assignment, around.matrices if around else {})
+            if around is not None:
+                used = [anchored(weight, around.inputs) for weight in weights]
+                inputs = around.inputs
+                # Both, because the original ones are of far more tokens.
+                statistics = statistics.half_with(inputs.second_moment, inputs.mean)
+            started = time.perf_counter()
+            whole = assignment.method.compress(
+                stack(used, columns=assignment.columns),
+                budget=assignment.budget,
+                statistics=statistics,
+                progress=progress,
+            )
+            seconds = time.perf_counter() - started
+        parts = take_apart(assignment, whole)
+        if sum(shared_out(parts)) > assignment.budget or whole.shape != assignment.shape:
+            raise AssertionError(f"{assignment.method.name} broke its budget or shape")
+        self._own_biases(assignment, weights, parts, around)
+        return self._finished(assignment, weights, parts, seconds)
+
+    def _finished(
+        self,
+        assignment: Assignment,
+        weights: Sequence[Tensor],
+        parts: Sequence[CompressedMatrix],
+        seconds: float,
+    ) -> list[Compressed]:
+        """Measure each part against the original weight."""
+        beside = input_only([assignment])
+        done = []
+        members = zip(assignment.targets, weights, parts, shared_out(parts), strict=True)
+        for target, weight, matrix, size in members:
+            errors = row_errors(weight, matrix)
+            counts = self._counts(target)
+            record = target_record(
+                assignment,
+                target,
+                matrix,
+                errors,
+                counts=counts,
+                # Where the output keeps the original, both are stored.
+                nbytes=size + (target.nbytes if target.name in beside else 0),
+                seconds=seconds / len(parts),
+            )
+            direction = direction_record(self.model.tokenizer, target, errors, counts)
+            done.append(Compressed(record, matrix, direction))
+        return done
+
+    def _counts(self, target: Target) -> Tensor | None:
+        if target.family not in TABLES or not len(self.text.ids):
+            return None
+        return count_rows(self.text.ids, target.shape[0])
+
+    def _own_biases(
+        self,
+        assignment: Assignment,
+        weights: Sequence[Tensor],
+        parts: Sequence[CompressedMatrix],
+        around: Around | None,
+    ) -> None:
+        """Give each part the bias that keeps the mean output of its own original weight.
+
+        A method knows the means of a whole group only, and not what inputs were originally.
+        """
+        if len(parts) == 1 and around is None:
+            return
+        for target, weight, part in zip(assignment.targets, weights, parts, strict=True):
+            if part.bias is None:
+                continue
+            if around is not None:
+                mean, seen = around.inputs.original_mean, around.inputs.mean
+            else:
+                mean = seen = self.known[target.name].require("mean")
+            device = part.bias.device
+            wanted = weight.to(device).double() @ mean.to(device).double()
+            missing = wanted - part.dense().double() @ seen.to(device).double()
+            part.bias.data = missing.to(part.dtype).to(part.bias.dtype)
+
+    def _statistics(
+        self, assignment: Assignment, before: Mapping[str, CompressedMatrix]
+    ) -> Statistics:
+        """Return only what the method needs."""
+        needs = assignment.needs
+        if not needs:
+            return Statistics()
+        members = [self.known.get(target.name, Statistics()) for target in assignment.targets]
+        found = replace(stacked(members), num_tokens=len(self.text.ids))
+        if "row_counts" in needs:
+            rows = sum(target.shape[0] for target in assignment.targets)
+            found = replace(found, row_counts=count_rows(self.text.ids, rows))
+        if "perplexity" in needs:
+
+            def measure(matrix: CompressedMatrix) -> float:
+                parts = take_apart(assignment, matrix)
+                names = [target.name for target in assignment.targets]
+                matrices = {**before, **dict(zip(names, parts, strict=True))}
+                trial = with_matrices(self.model, matrices, input_only([assignment]))
+                return perplexity(trial, self.text.selection)
+
+            found = replace(found, perplexity=measure)
+        return found
+
+
+def check_text(assignment: Assignment, text: Calibration) -> None:
+    """Refuse an assignment that needs calibration text where there is none.
+
+    Raises:
+        CompressionError: There is none.
+    """
+    needs = assignment.needs
+    if needs and not text.blocks:
+        raise CompressionError(
+            f"{assignment.name}: {assignment.method.name} needs calibration text "
+            f"({', '.join(sorted(needs))}); name one."
+        )
+
+
+@contextmanager
+def named(assignment: Assignment) -> Iterator[None]:
+    """Begin what is said of an error with the assignment's name."""
+    try:
+        yield
+    except CompressionError as error:
+        if str(error).startswith(assignment.name):
+            raise
+        raise type(error)(f"{assignment.name}: {error}") from error
