@@ -26,7 +26,7 @@ class NF4(GroupQuantization):
     paper: ClassVar[str] = "Dettmers et al. 2023 (QLoRA)"
     bits: ClassVar[int] = 4
 
-    refine: str = refine_option("mse", ("none", "mse"))
+    refine: str = refine_option("none", ("none", "mse"))
 
     def levels(self) -> Levels:
         """See `GroupQuantization.levels`."""
