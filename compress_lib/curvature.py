@@ -16,12 +16,16 @@ Source: Martens & Grosse 2015 (K-FAC), arXiv 1503.05671.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from compress_lib.calibration import Statistics
 from compress_lib.methods.row_weights import SMOOTHING, smoothed_counts
+
+if TYPE_CHECKING:
+    from compress_lib.matrices import CompressedMatrix
 
 LEAST_VARIANCE = 1e-9
 """Added to a token's mean p (1 − p): what never was likely is still part of the table."""
@@ -66,6 +70,27 @@ class Curvature:
         scale = sum(_trace(rows) * _trace(cols) for rows, cols in sides)
         whole = _trace(rows) * _trace(cols)
         return Term(rows * (scale / whole) if whole > 0 else rows, cols)
+
+
+def replacement_loss(matrix: CompressedMatrix, weight: Tensor, statistics: Statistics) -> float:
+    """Return the estimated growth of the loss by a matrix in the place of a weight.
+
+    Args:
+        matrix: Its bias counts where the mean of the layer's inputs is known.
+        weight: `[rows, cols]`.
+        statistics: What `calibration.curvature_needs` names.
+    """
+    minds = curvature(statistics)
+    error = matrix.dense().to(weight.device) - weight.float()
+    loss = minds.loss(error)
+    if matrix.bias is None or not statistics.has("mean"):
+        return loss
+    # Of Δ x + b, in the place of Δ x, the second moment is Δ C Δᵀ + Δ μ bᵀ + b μᵀ Δᵀ + b bᵀ.
+    bias = matrix.bias.detach().to(weight.device).double()
+    shift = error.double() @ statistics.require("mean").to(weight.device).double()
+    rows = minds.single().rows.to(weight.device).double()
+    seen = rows * bias if rows.ndim == 1 else rows @ bias
+    return loss + float(seen @ shift) + 0.5 * float(seen @ bias)
 
 
 def curvature(statistics: Statistics) -> Curvature:

@@ -30,15 +30,16 @@ ALLOCATED = {"by_family": "shared out by family", "automatic": "shared out"}
 
 
 def describe(record: RunRecord) -> str:
-    """Return a short name for a run, e.g. `SVD 0.5 · embedding`."""
+    """Return a short name for a run, e.g. `SVD 0.5 · embedding` or `int4 · key (group 32)`."""
     parts = []
     for rule in record.plan["rules"]:
         if rule["method"] == DENSE:
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
-        where = _where(record, rule["pattern"])
-        parts.append(f"{label} {rule['keep']:g} · {where}{_manner(rule)}")
+        if method is None or not method.sized:
+            label += f" {rule['keep']:g}"
+        parts.append(f"{label} · {_where(record, rule['pattern'])}{_manner(rule)}")
     return ", ".join(parts) or "baseline"
 
 
@@ -72,6 +73,10 @@ def _manner(rule: Mapping[str, Any]) -> str:
     """Say what is unusual about how a rule compresses."""
     preset = preset_of(rule["method"], rule.get("options", {}))
     found = [preset] if preset else []
+    if rule["method"] in METHODS and METHODS[rule["method"]].sized:
+        # Its keep says nothing: its options tell such runs apart.
+        options = rule.get("options", {}).items()
+        found += [f"{name} {value}" for name, value in options if not preset]
     if rule.get("group") == "concatenated":
         found.append(f"together by {rule['window']}" if rule.get("window") else "together")
     if rule.get("orientation", "automatic") != "automatic":

@@ -8,7 +8,14 @@ from torch import Tensor
 from compress_lib.factorization import check_finite
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.quantized import QuantizedMatrix
-from compress_lib.quantization import Levels, Scales, UniformLevels, from_chunks, in_chunks
+from compress_lib.quantization import (
+    Levels,
+    Scales,
+    UniformLevels,
+    from_chunks,
+    in_chunks,
+    round_to_nearest,
+)
 
 BLOCK = 64
 """Columns whose errors are collected before they reach the columns after them."""
@@ -38,7 +45,7 @@ def quantize_with_feedback(
         damping: See `feedback`.
 
     Raises:
-        CompressionError: The weight is not finite, or a step is too large for its type.
+        CompressionError: The weight or C is not finite, or a step is too large for its type.
     """
     levels = UniformLevels(bits, minimum, refine)
     found = feedback(levels, weight, moment, group, damping=damping)
@@ -58,7 +65,9 @@ def feedback(
 
     With U the upper Cholesky factor of (C + damping)⁻¹, an error e of column i, in units of
     U[i, i], takes e · U[i, j] from every later column j: the least-squares answer to the error
-    that the outputs W x would have. A group's range is that of its columns as they are by then.
+    that the outputs W x would have. Columns whose inputs are largest come first, while there are
+    many that can make up for them. Groups keep their columns, so that no order is stored, and
+    take their ranges from the weight as it was.
 
     Args:
         levels: What codes stand for.
@@ -69,64 +78,57 @@ def feedback(
         damping: What is added to C's diagonal, as a share of its mean.
 
     Raises:
-        CompressionError: The weight is not finite, or a scale is too large for its type.
+        CompressionError: The weight or C is not finite, or a scale is too large for its type.
 
-    Source: Frantar et al. 2022 (GPTQ), arXiv 2210.17323, in the columns' natural order.
+    Source: Frantar et al. 2022 (GPTQ), arXiv 2210.17323, with the order by C's diagonal.
     """
     check_finite(weight)
+    check_finite(moment)
     cols = weight.shape[1]
     group = min(group or cols, cols)
-    upper = _inverse_factor(moment.to(weight.device), damping)
-    chunks = [_round_rows(levels, rows, upper, group) for rows in in_chunks(weight)]
+    moment = moment.to(weight.device)
+    order = moment.diagonal().argsort(descending=True, stable=True)
+    upper = _inverse_factor(moment[order][:, order], damping)
+    chunks = [_round_rows(levels, rows, upper, order, group) for rows in in_chunks(weight)]
     return from_chunks(levels, chunks, group, weight.dtype)
 
 
 def _inverse_factor(moment: Tensor, damping: float) -> Tensor:
     """Return U in float32, upper triangular, with Uᵀ U = (C + damping)⁻¹."""
-    wide = moment.double()
+    # Turned end for end, the lower factor is an upper one R with R Rᵀ = C + damping, so U = R⁻¹.
+    wide = moment.double().flip(0, 1)
     mean = float(wide.diagonal().mean())
-    # Sums of float32 products may leave C a little less than positive.
+    one = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
     added = damping * mean if mean > 0 else 1.0
+    # Sums of float32 products may leave C a little less than positive.
     while True:
-        damped = wide + added * torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
-        factor, failed = torch.linalg.cholesky_ex(damped)
+        factor, failed = torch.linalg.cholesky_ex(wide + added * one)
         if not failed:
             break
         added *= 10
-    inverse = torch.cholesky_inverse(factor)
-    upper: Tensor = torch.linalg.cholesky((inverse + inverse.T) / 2, upper=True)
+    upper: Tensor = torch.linalg.solve_triangular(factor.flip(0, 1), one, upper=True)
     return upper.float()
 
 
-def _round_rows(levels: Levels, rows: Tensor, upper: Tensor, group: int) -> tuple[Tensor, Scales]:
+def _round_rows(
+    levels: Levels, rows: Tensor, upper: Tensor, order: Tensor, group: int
+) -> tuple[Tensor, Scales]:
     """Return codes `[rows, cols]`, and each of the scales `[rows, groups]`."""
-    cols = rows.shape[1]
+    _, scales = round_to_nearest(levels, rows, group)
     # Columns are rows here, because memory is read row by row.
-    left = rows.T.float().contiguous()
+    left = rows.T[order].float()
+    shared = [scale.T.contiguous() for scale in scales]
     codes = torch.empty(left.shape, dtype=torch.uint8, device=rows.device)
-    found: list[Scales] = []
-    scales: Scales = []
-    for start, stop in _blocks(cols, group):
+    columns = order.tolist()
+    for start in range(0, len(left), BLOCK):
+        stop = min(start + BLOCK, len(left))
         errors = torch.empty_like(left[start:stop])
         for index in range(start, stop):
-            if index % group == 0:
-                scales = levels.fit(left[index : index + group].T.contiguous(), rows.dtype)
-                found.append(scales)
-            codes[index] = levels.encode(left[index], scales)
-            error = (left[index] - levels.decode(codes[index], scales)) / upper[index, index]
+            column = columns[index]
+            own = [scale[column // group] for scale in shared]
+            codes[column] = levels.encode(left[index], own)
+            error = (left[index] - levels.decode(codes[column], own)) / upper[index, index]
             errors[index - start] = error
             left[index + 1 : stop].addr_(upper[index, index + 1 : stop], error, alpha=-1)
         left[stop:].addmm_(upper[start:stop, stop:].T, errors, alpha=-1)
-    stacked = [torch.stack(parts, 1) for parts in zip(*found, strict=True)]
-    return codes.T.contiguous(), stacked
-
-
-def _blocks(cols: int, group: int) -> list[tuple[int, int]]:
-    """Return where blocks begin and end; a group begins with a block, or lies within one."""
-    run = max(1, BLOCK // group) * group
-    return [
-        (start, min(start + BLOCK if group > BLOCK else end, end))
-        for first in range(0, cols, run)
-        for end in [min(first + run, cols)]
-        for start in (range(first, end, BLOCK) if group > BLOCK else (first,))
-    ]
+    return codes.T.contiguous(), scales

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,3 +68,11 @@ class Finished(Event):
     record: RunRecord
     stored: bool
     compressed: LanguageModel | None
+
+
+def finished(events: Iterable[Event]) -> Finished:
+    """Return the event that a run ends with."""
+    for event in events:
+        if isinstance(event, Finished):
+            return event
+    raise AssertionError("a run ends with Finished")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from compress_lib.calibration import Statistics
-from compress_lib.curvature import curvature
+from compress_lib.curvature import replacement_loss
 from compress_lib.errors import BudgetError
 from compress_lib.loss_curves import Point
 from compress_lib.methods import Method
@@ -37,7 +37,6 @@ def measured_curve(
 def _measure(
     method: Method, weight: Tensor, statistics: Statistics, progress: Progress
 ) -> list[tuple[float, float]]:
-    minds = curvature(statistics)
     shape = (weight.shape[0], weight.shape[1])
     found: dict[int, float] = {}
     for index, keep in enumerate(KEEPS):
@@ -50,5 +49,5 @@ def _measure(
         if nbytes in found:
             continue
         matrix = method.compress(weight, budget=budget, statistics=statistics)
-        found[nbytes] = minds.loss(matrix.dense().to(weight.device) - weight.float())
+        found[nbytes] = replacement_loss(matrix, weight, statistics)
     return [(float(nbytes), loss) for nbytes, loss in found.items()]

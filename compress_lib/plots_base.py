@@ -20,6 +20,14 @@ GRID = "rgba(128, 136, 150, 0.22)"
 # lighter, so that it shows on dark as well.
 PALETTE = ("#2f86c9", "#e69f00", "#13a079", "#cc79a7", "#dd6a2b", "#63bdf0")
 
+COLOURS = (*PALETTE, "#8c6bb1", "#7f8c2d", "#b5495b", "#4d6fa9", "#2aa7a1", "#9a7b4f")
+"""Where more lines than the palette has colours are to be told apart."""
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon", "cross", "x")
+
+FARTHEST = 1e7
+"""A perplexity beyond it is drawn there: nothing is left of the model."""
+
 LAYOUT: dict[str, Any] = {
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",

@@ -8,20 +8,19 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compress_lib.plots_base import GRID, INK, layer_map
+from compress_lib.plots_base import COLOURS, FARTHEST, GRID, INK, SYMBOLS, layer_map
+from compress_lib.plots_quality import quality_figure
 from compress_lib.studies import STUDIES
+from compress_lib.studies.findings import findings
+from compress_lib.studies.quality.table import NAME as QUALITY
 from compress_lib.studies.record import Row, StudyRecord, rounded
 from compress_lib.targets import FAMILIES
-
-COLOURS = (
-    *("#2f86c9", "#e69f00", "#13a079", "#cc79a7", "#dd6a2b", "#63bdf0"),
-    *("#8c6bb1", "#7f8c2d", "#b5495b", "#4d6fa9", "#2aa7a1", "#9a7b4f"),
-)
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon", "cross", "x")
 
 
 def study_figure(record: StudyRecord) -> go.Figure:
     """Draw a study: a heat map of modules, lines over a perturbation, or methods over bytes."""
+    if record.name == QUALITY:
+        return quality_figure(record)
     if "layer" in record.columns:
         return module_map(record)
     if "level" in record.columns:
@@ -39,13 +38,14 @@ def study_page(record: StudyRecord) -> str:
         + "</tr>"
         for row in record.rows
     )
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings(record))
     title = escape(record.label)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         "<style>body{font:16px system-ui;margin:2rem;max-width:1200px}td,th{padding:.2rem .6rem;"
         "text-align:left;border-bottom:1px solid #ddd}</style>"
         f"<h1>{title}</h1><p>{escape(record.question)}</p><p>{escape(about(record))}"
-        f"</p>{figure}<table><tr>{head}</tr>{body}</table></html>\n"
+        f"</p>{figure}<ul>{said}</ul><table><tr>{head}</tr>{body}</table></html>\n"
     )
 
 
@@ -159,9 +159,6 @@ def grid(record: StudyRecord) -> go.Figure:
     )
     return figure
 
-
-FARTHEST = 1e7
-"""A perplexity beyond it is drawn there: nothing is left of the model."""
 
 LOOKS = {"separated": "circle", "concatenated": "diamond-open", "input only": "x-thin-open"}
 

@@ -176,7 +176,7 @@ def quantize_to(levels: Levels, weight: Tensor, group: int | None = None) -> Com
     check_finite(weight)
     cols = weight.shape[1]
     group = min(group or cols, cols)
-    chunks = [_quantize_rows(levels, rows, group) for rows in in_chunks(weight)]
+    chunks = [round_to_nearest(levels, rows, group) for rows in in_chunks(weight)]
     return from_chunks(levels, chunks, group, weight.dtype)
 
 
@@ -194,7 +194,7 @@ def from_chunks(
     return levels.matrix(codes, scales, group, dtype)
 
 
-def _quantize_rows(levels: Levels, rows: Tensor, group: int) -> tuple[Tensor, Scales]:
+def round_to_nearest(levels: Levels, rows: Tensor, group: int) -> tuple[Tensor, Scales]:
     """Return codes `[rows, cols]`, and each of the scales `[rows, groups]`."""
     whole = rows.shape[1] // group * group
     codes: list[Tensor] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
@@ -15,6 +15,7 @@ from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
 from compress_lib.studies import load_studies
 from compress_lib.studies.findings import findings
+from compress_lib.studies.quality.table import NAME as QUALITY
 from compress_lib.studies.record import rounded
 
 STUDY_COLUMNS = (
@@ -22,6 +23,12 @@ STUDY_COLUMNS = (
     *("direction_error", "rmse", "perplexity", "kl", "note"),
 )
 """What the README shows of a paper's grid; the rest is in `assets/landmarks/studies`."""
+
+QUALITY_COLUMNS = (
+    *("method", "keep", "megabytes", "share", "perplexity", "kl", "top1"),
+    *("second_perplexity", "second_kl", "estimate", "seconds", "note"),
+)
+"""The same of `bench quality`, whose rows are in `assets/landmarks/quality`."""
 
 
 def fill(text: str) -> str:
@@ -76,6 +83,7 @@ def _blocks() -> dict[str, list[str]]:
             ("run", "perplexity", "size", "same first choice", "direction error"),
             (_landmark(record) for record in load_landmarks()),
         ),
+        QUALITY: _study(QUALITY, QUALITY_COLUMNS),
         "p1": _study("p1"),
         "p2": _study("p2"),
         "direction_norm": _findings("direction_norm"),
@@ -87,15 +95,17 @@ def _blocks() -> dict[str, list[str]]:
     }
 
 
-def _study(name: str) -> list[str]:
-    """Return what a paper's grid found, and its rows without the minor columns."""
+def _study(name: str, wanted: Sequence[str] = STUDY_COLUMNS) -> list[str]:
+    """Return what a study found, and its rows without the minor columns."""
     record = load_studies().get(name)
     if record is None:
         return []
-    columns = [column for column in STUDY_COLUMNS if column in record.columns]
+    columns = [column for column in wanted if column in record.columns]
     rows = [tuple(rounded(row.get(column)) for column in columns) for row in record.rows]
     header = tuple(record.columns[column] for column in columns)
-    return [*_findings(name), "", *_table(header, rows)]
+    about = f"- {record.model.id}, baseline perplexity {record.baseline:.2f} on {record.text}."
+    told = [about] if name == QUALITY else []
+    return [*told, *_findings(name), "", *_table(header, rows)]
 
 
 def _findings(name: str) -> list[str]:

@@ -22,7 +22,7 @@ from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
-from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished
+from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished, finished
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
@@ -208,10 +208,7 @@ def _prepare(plan: Plan, model: LanguageModel) -> _Job:
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:
     """Run a plan to its end and return the record. See `execute`."""
-    for event in execute(plan, device=device, store=store):
-        if isinstance(event, Finished):
-            return event.record
-    raise AssertionError("a run ends with Finished")
+    return finished(execute(plan, device=device, store=store)).record
 
 
 def _stage_ends(assignments: list[Assignment], tasks: float) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from compress_lib.storage import disk_errors, home, write_whole
 
 SCHEMA = 1
 """Raised when the same model and text would give other statistics."""
+
+RECENT_SECONDS = 600
+"""What was used so lately is not deleted: another process may be at work with it."""
 
 Stored = Mapping[str, Tensor]
 
@@ -49,6 +53,8 @@ class StatisticsCache:
     def find(self, target: str, kind: str) -> Tensor | None:
         """Return a statistic of a target, if it was kept."""
         found = _open(self._file(target, kind))
+        if found:
+            self.folder.touch()
         return found[kind].to(self._device) if kind in found else None
 
     def add(self, target: str, values: Mapping[str, Tensor]) -> None:
@@ -95,7 +101,8 @@ class StatisticsCache:
             for folder in folders:
                 if sum(sizes.values()) <= MOST_BYTES:
                     break
-                if folder not in self._used:
+                recent = time.time() - folder.stat().st_mtime < RECENT_SECONDS
+                if not recent and folder not in self._used:
                     shutil.rmtree(folder, ignore_errors=True)
                     del sizes[folder]
 

@@ -182,6 +182,15 @@ def check_room(path: Path, nbytes: int, what: str, variable: str | None = HOME_V
         )
 
 
+def write_json_file(path: Path, data: object) -> None:
+    """Write JSON as `write_whole` writes a file.
+
+    Raises:
+        CompressionError: The disk is full, or the place cannot be written.
+    """
+    write_whole(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file, or None where there is no readable one."""
     try:

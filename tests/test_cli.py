@@ -100,6 +100,19 @@ def test_options_reach_the_method(folder: str, capsys: pytest.CaptureFixture[str
     assert options == {"epochs": 2, "keep_best": "none"}
 
 
+def test_a_method_whose_options_say_the_size_needs_no_keep(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", folder, "--method", "int4", "--include", "ffn_in", "--json", *SMALL]
+    assert main([*command, "--option", "group=32"]) == 0
+    record = RunRecord.from_json(json.loads(capsys.readouterr().out))
+    assert record.plan["rules"][0]["keep"] == 1
+    # Four bits a weight, and a step and a minimum of 16 bits for 32 of them.
+    assert {t.bytes_after / t.bytes_before for t in record.targets} == {5 / 16}
+    assert main([*command, "--keep", "0.2"]) == 2
+    assert "needs at least" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -221,7 +221,7 @@ def trained(weight: Tensor, budget: int, **options: object) -> CompressedMatrix:
 def test_an_autoencoder_in_few_bits_has_the_wider_latent(
     options: dict[str, object], bits: int
 ) -> None:
-    weight = random(256, 48).half()
+    weight = random(256, 96).half()
     budget = weight.nbytes // 4
     plain, coded = (trained(weight, budget, **options, factor_bits=b) for b in (0, bits))
     assert plain.rank is not None and coded.rank is not None

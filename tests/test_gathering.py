@@ -165,6 +165,7 @@ def test_a_broken_file_is_gathered_again() -> None:
 
 def test_what_was_not_used_for_longest_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compress_lib.statistics_cache.MOST_BYTES", 1)
+    monkeypatch.setattr("compress_lib.statistics_cache.RECENT_SECONDS", 0)
     model, name = tiny_model(), find(tiny_model(), "query")
     for count in (2, 3, 4):
         gather(model, {name: {"fisher"}}, text(model, count=count))

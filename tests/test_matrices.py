@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from compress_lib.errors import CompressionError
+from compress_lib.graded_rounding import graded
 from compress_lib.matrices import (
     FORMS,
     CompressedMatrix,
@@ -17,10 +18,13 @@ from compress_lib.matrices import (
     matrix_from_spec,
 )
 from compress_lib.matrices.base import rounded
+from compress_lib.matrices.blocks import BlocksMatrix
 from compress_lib.matrices.decoder import DecoderMatrix
 from compress_lib.matrices.kronecker import KroneckerMatrix
 from compress_lib.matrices.pivoted import PivotedMatrix
 from compress_lib.matrices.product import ProductMatrix
+from compress_lib.matrices.product_codes import ProductCodesMatrix
+from compress_lib.matrices.rotated import RotatedMatrix
 from compress_lib.matrices.row_slice import RowSlice
 from compress_lib.matrices.sparse import SparseMatrix
 from compress_lib.matrices.sparse_rows import SparseRowsMatrix
@@ -123,6 +127,27 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
         random(12, 7).bfloat16(), random(7, 12).T > 1, "columns"
     ),
     "sparse rows": lambda: SparseRowsMatrix.from_kept(random(12, 7).half(), random(12) > 0),
+    "blocks": lambda: BlocksMatrix.of(
+        [
+            LowRankMatrix.from_factors(random(5, 2), random(2, 7), torch.float16),
+            quantize(random(4, 7).half(), 3),
+            LowRankMatrix.from_factors(random(3, 1), random(1, 7), torch.float16),
+        ],
+        torch.tensor([0, 2, 1, 0, 1, 1, 0, 2, 0, 2, 1, 0]),
+    ),
+    "a single block": lambda: BlocksMatrix.of(
+        [quantize(random(12, 7).bfloat16(), 4)], torch.zeros(12, dtype=torch.long)
+    ),
+    "graded": lambda: graded(random(12, 7), [3], torch.float16),
+    "graded and rotated": lambda: RotatedMatrix.of(
+        graded(random(12, 18), [5, 2, 0], torch.float16), random(18, 7)
+    ),
+    "product codes": lambda: ProductCodesMatrix.from_codes(
+        random(2, 12, 3).mul(10).long() % 8, random(8, 14), random(12), 3, torch.float16
+    ),
+    "product codes of whole bytes": lambda: ProductCodesMatrix.from_codes(
+        random(1, 12, 7).mul(99).long() % 256, random(256, 7), random(12), 8, torch.bfloat16
+    ),
     "rows of a larger matrix": lambda: RowSlice(
         LowRankMatrix.from_factors(random(20, 3), random(3, 7), torch.float16), 6, 12
     ),

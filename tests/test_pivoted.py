@@ -180,7 +180,7 @@ def test_parts_share_what_all_rows_are_made_of(shape: tuple[int, int]) -> None:
     assert torch.allclose(
         torch.cat([part.project(x) for part in parts], dim=1), matrix.project(x), atol=1e-4
     )
-    biases: list[torch.Tensor] = [part.bias for part in parts if part.bias is not None]
+    biases: list[Tensor] = [part.bias for part in parts if part.bias is not None]
     assert matrix.bias is not None
     assert torch.equal(torch.cat(biases), matrix.bias)
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from compress_lib.describe import describe, describe_decoding, scope, targets_frame, to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_count
+from compress_lib.methods import OptionValue
 from compress_lib.metrics import ERRORS, METRICS, label
+from compress_lib.plan import Plan, Rule
 from compress_lib.results import DirectionError, RunRecord, TargetRecord
 from tests.compressed import run_record, target_record
 
@@ -224,3 +226,11 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
     record = run_record(plan=Plan(rules=(rule,)).to_json())
     assert describe(record) == "Autoencoder 0.5 · embedding (Lab)"
     assert manner(record) == " (Lab)" and manner(run_record()) == ""
+
+
+def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:
+    options: dict[str, OptionValue] = {"group": 32, "refine": "gptq"}
+    plan = Plan(rules=(Rule(pattern="embedding", method="int4", keep=1.0, options=options),))
+    assert describe(run_record(plan=plan.to_json())) == ("int4 · embedding (group 32, refine gptq)")
+    plain = Plan(rules=(Rule(pattern="embedding", method="int8", keep=1.0),))
+    assert describe(run_record(plan=plain.to_json())) == "int8 · embedding"

@@ -1,15 +1,15 @@
-"""`compress-lab bench speed | landmarks | autoencoder`: figures for anyone to repeat.
+"""`compress-lab bench speed | landmarks | autoencoder | quality`: figures for anyone to repeat.
 
 `speed` asks whether the compressed model is as fast as the dense one: both are timed by turns in
 one process, after a warm-up, and the medians' ratio is what counts, because seconds differ
 between machines and from minute to minute. `landmarks` makes the runs that the page shows first,
-`autoencoder` times the training of the second paper.
+`autoencoder` times the training of the second paper, `quality` compares all methods on whole
+models.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from compress_lib.catalogue import DEFAULT_MODEL
-from compress_lib.commands import bench_autoencoder
+from compress_lib.commands import bench_autoencoder, bench_quality
 from compress_lib.commands.arguments import add_pairs, read_pairs
 from compress_lib.commands.output import ProgressLine, write_json, write_line, write_table
 from compress_lib.errors import check_integer
@@ -31,7 +31,7 @@ DECODED_TOKENS = 24
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("what", choices=("speed", "landmarks", "autoencoder"))
+    parser.add_argument("what", choices=("speed", "landmarks", "autoencoder", "quality"))
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--method", default="svd")
     parser.add_argument("--keep", default="0.5")
@@ -39,10 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pairs(parser, "an option of the method")
     parser.add_argument("--repeat", default="7", metavar="N")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", metavar="FOLDER", help="where landmarks go; assets/landmarks")
-    parser.add_argument("--only", metavar="NAME", help="landmarks whose names contain this")
-    parser.add_argument("--fresh", action="store_true", help="make landmarks that exist again")
+    parser.add_argument("--out", metavar="FOLDER", help="where records go")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help="records whose names contain one")
+    parser.add_argument("--fresh", action="store_true", help="make records that exist again")
     parser.add_argument("--json", action="store_true", help="write JSON")
+    bench_quality.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -51,30 +52,31 @@ def run(options: argparse.Namespace) -> None:
         _landmarks(options)
     elif options.what == "autoencoder":
         bench_autoencoder.run(options)
+    elif options.what == "quality":
+        bench_quality.run(options)
     else:
         _speed(options)
 
 
 def _landmarks(options: argparse.Namespace) -> None:
     """Make every landmark that is missing; what is finished stays if it is stopped."""
-    from compress_lib.events import Finished
+    from compress_lib.events import finished
     from compress_lib.landmarks import FOLDER, landmark_plans
     from compress_lib.models import load_model
     from compress_lib.run import execute
-    from compress_lib.storage import write_whole
+    from compress_lib.storage import write_json_file
 
     folder = Path(options.out) if options.out else FOLDER
     progress = ProgressLine()
     model = load_model(DEFAULT_MODEL, device=options.device, progress=progress)
-    for name, plan in landmark_plans().items():
+    plans = landmark_plans()
+    for name in bench_quality.wanted(plans, options.only):
         file = folder / f"{name}.json"
-        if (options.only and options.only not in name) or (file.exists() and not options.fresh):
+        if file.exists() and not options.fresh:
             continue
-        for event in execute(plan, load=lambda *_: model, progress=progress):
-            if isinstance(event, Finished):
-                text = json.dumps(event.record.to_json(), indent=1, ensure_ascii=False)
-                write_whole(file, text + "\n")
-                write_line(f"{name}: perplexity {event.record.perplexity.compressed:,.2f}")
+        record = finished(execute(plans[name], load=lambda *_: model, progress=progress)).record
+        write_json_file(file, record.to_json())
+        write_line(f"{name}: perplexity {record.perplexity.compressed:,.2f}")
 
 
 def _speed(options: argparse.Namespace) -> None:

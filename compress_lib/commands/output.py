@@ -26,7 +26,7 @@ def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     cells = [list(header)] + [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     numeric = [
-        all(_is_number(row[column]) for row in cells[1:]) and len(cells) > 1
+        all(_is_number(row[column]) for row in cells[1:] if row[column]) and len(cells) > 1
         for column in range(len(header))
     ]
     for row in cells:
@@ -38,7 +38,11 @@ def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("%", "").lstrip("-").isdigit()
+    try:
+        float(text.replace(",", "").removesuffix("%"))
+    except ValueError:
+        return False
+    return True
 
 
 class ProgressLine:

@@ -11,7 +11,7 @@ from typing import Any
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.arguments import given, read_evaluation, read_pairs
 from compress_lib.errors import CompressionError
-from compress_lib.methods import OptionValue, preset_options
+from compress_lib.methods import METHODS, OptionValue, preset_options
 from compress_lib.plan import DENSE, UNIFORM, Plan, Rule
 
 RULE_OPTIONS = ("group", "window", "orientation", "tie", "allocation", "inputs")
@@ -62,7 +62,9 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
                 flag = name.replace("_", "-")
                 raise CompressionError(f"--{flag} needs --method and --keep beside it.")
         return ()
-    if options.method is None or options.keep is None:
+    sized = options.method in METHODS and METHODS[options.method].sized
+    whole: Any = 1.0 if sized and options.keep is None else options.keep
+    if options.method is None or whole is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
     pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
@@ -74,7 +76,7 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if words.get("allocation", UNIFORM) != UNIFORM:
         # Only the targets of one rule share their bytes.
         patterns = [",".join(patterns)]
-    keeps = [*((pattern, options.keep) for pattern in patterns), *_other_keeps(options)]
+    keeps = [*((pattern, whole) for pattern in patterns), *_other_keeps(options)]
     rules = [
         Rule(pattern=pattern, method=options.method, keep=keep, options=pairs, **words)
         for pattern, keep in keeps

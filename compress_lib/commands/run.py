@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--plan", metavar="FILE", help="a plan as JSON, or a record of an earlier run")
     add("--revision", help="a commit or tag of the Hub")
     add("--method", help="how; see the table in the README")
-    add("--keep", metavar="F", help="bytes after ÷ bytes before of the chosen targets")
+    add("--keep", metavar="F", help="bytes after ÷ bytes before; int8 and such need none")
     add("--include", action="append", metavar="PATTERN", help="what; everything if left out")
     add("--exclude", action="append", metavar="PATTERN", help="what stays as it is")
     add("--preset", metavar="NAME", help="named options of the method, such as P1 or P2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -32,27 +33,38 @@ class DecodedByRows(CompressedMatrix):
 
     def project(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.project`."""
-        decoded = (self._decode(ids) for ids in self._all_ids().split(self._chunk))
-        return torch.cat([x @ rows.to(x.dtype).T for rows in decoded], dim=-1)
+        parts = [self._project_between(x, start, stop) for start, stop in self._chunks()]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
     def combine(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.combine`."""
         total = x.new_zeros(*x.shape[:-1], self.shape[1])
-        for ids in self._all_ids().split(self._chunk):
-            total = total + x[..., ids] @ self._decode(ids).to(x.dtype)
+        for start, stop in self._chunks():
+            total = total + x[..., start:stop] @ self._decode_between(start, stop).to(x.dtype)
         return total
 
     def dense(self) -> Tensor:
         """See `CompressedMatrix.dense`."""
-        return self.rows(self._all_ids()).detach()
+        parts = [self._decode_between(start, stop) for start, stop in self._chunks()]
+        return torch.cat(parts).detach()
+
+    def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Return `x Ŵᵀ` for the rows from `start` to `stop`."""
+        return x @ self._decode_between(start, stop).to(x.dtype).T
+
+    def _decode_between(self, start: int, stop: int) -> Tensor:
+        """Return neighbouring rows; a form may know a faster way than for any rows."""
+        device = next(self.parameters()).device
+        return self._decode(torch.arange(start, stop, device=device))
 
     @property
     def _chunk(self) -> int:
         return max(1, ELEMENTS // self.shape[1])
 
-    def _all_ids(self) -> Tensor:
-        device = next(self.parameters()).device
-        return torch.arange(self.shape[0], device=device)
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        """Yield the first row of every chunk, and that after its last."""
+        for start in range(0, self.shape[0], self._chunk):
+            yield start, min(start + self._chunk, self.shape[0])
 
 
 def smallest_integer(largest: int) -> torch.dtype:

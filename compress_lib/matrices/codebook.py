@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from compress_lib.matrices.base import register_form
 from compress_lib.matrices.grouped import GroupedMatrix
+from compress_lib.matrices.packing import joined, unpack
 
 
 @cache
@@ -40,6 +42,18 @@ def nearest_level(values: Tensor, bits: int) -> Tensor:
     return torch.bucketize(values, (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
 
 
+PAIRED = 4
+"""The bits of which a byte holds two codes."""
+
+
+@cache
+def _pairs(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return for every byte the levels of its two codes, as one number."""
+    with torch.inference_mode(False), device:
+        codes = unpack(torch.arange(256).to(torch.uint8)[:, None], PAIRED, 2)
+        return joined(normal_levels(PAIRED).to(device, dtype)[codes.long()])
+
+
 @register_form
 class CodebookMatrix(GroupedMatrix):
     """Stores packed codes, and a scale for every group of a row.
@@ -53,7 +67,13 @@ class CodebookMatrix(GroupedMatrix):
 
     sizes: nn.Parameter
 
-    def _decode(self, ids: Tensor) -> Tensor:
-        sizes = self.sizes[ids]
-        levels = normal_levels(self.bits).to(sizes)
-        return levels[self._unpacked(ids).int()] * self._spread(sizes)
+    def _meant(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+        if self.bits == PAIRED and dtype.itemsize in (2, 4):
+            words = _pairs(dtype, packed.device).index_select(0, packed.flatten().int())
+            return words.view(dtype).reshape(len(packed), -1)[:, : self.shape[1]]
+        codes = unpack(packed, self.bits, self.shape[1])
+        levels = normal_levels(self.bits).to(codes.device, dtype)
+        return levels.index_select(0, codes.flatten().int()).view(codes.shape)
+
+    def _scaled(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
+        return values.mul_(shared[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -16,8 +17,11 @@ from compress_lib.matrices.base import (
     rounded,
     stored_type,
 )
-from compress_lib.matrices.by_rows import DecodedByRows
-from compress_lib.matrices.packing import pack, packed_width, unpack
+from compress_lib.matrices.by_rows import ELEMENTS, DecodedByRows
+from compress_lib.matrices.packing import pack, packed_width
+
+IN_CACHE = 2**19
+"""Numbers decoded at once on a processor."""
 
 
 class GroupedMatrix(DecodedByRows):
@@ -65,15 +69,35 @@ class GroupedMatrix(DecodedByRows):
         parts = [getattr(self, name) for name in self.scales]
         return [part for part in parts if part is not None]
 
-    def _unpacked(self, ids: Tensor) -> Tensor:
-        """Return the codes of rows `[n]`, uint8 `[n, cols]`."""
-        return unpack(self.codes[ids], self.bits, self.shape[1])
+    @abstractmethod
+    def _meant(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return as new floats what packed codes stand for where the first of the scales is 1."""
 
-    def _spread(self, shared: Tensor) -> Tensor:
-        """Return what groups share `[n, groups]` for every column, or something that broadcasts."""
-        if shared.shape[1] == 1:
-            return shared
-        return shared.repeat_interleave(self.group, dim=1)[:, : self.shape[1]]
+    @abstractmethod
+    def _scaled(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
+        """Apply what groups share to values in place; both have shapes that broadcast."""
+
+    def _decode(self, ids: Tensor) -> Tensor:
+        return self._decoded(self.codes[ids], [part[ids] for part in self._shared])
+
+    def _decode_between(self, start: int, stop: int) -> Tensor:
+        return self._decoded(self.codes[start:stop], [part[start:stop] for part in self._shared])
+
+    def _decoded(self, packed: Tensor, shared: Sequence[Tensor]) -> Tensor:
+        """Return the rows whose packed codes and scales these are."""
+        cols = self.shape[1]
+        values = self._meant(packed, shared[0].dtype)
+        if cols % self.group == 0:
+            grouped = values.unflatten(1, (-1, self.group))
+            return self._scaled(grouped, [one[..., None] for one in shared]).flatten(1)
+        spread = (one.repeat_interleave(self.group, dim=1)[:, :cols] for one in shared)
+        return self._scaled(values, list(spread))
+
+    @property
+    def _chunk(self) -> int:
+        # What is decoded is used at once: there it should still be in the processor's cache.
+        most = IN_CACHE if self.codes.device.type == "cpu" else ELEMENTS
+        return max(1, most // self.shape[1])
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: every tensor is cut."""

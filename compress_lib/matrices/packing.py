@@ -6,15 +6,19 @@ code i of eight starts at bit i · bits.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
+from compress_lib.packed_sizes import packed_width
+
+__all__ = ["pack", "packed_width", "unpack"]
+
 BITS_IN_BYTE = 8
-
-
-def packed_width(count: int, bits: int) -> int:
-    """Return the bytes of a row of `count` codes, filled up to a multiple of eight codes."""
-    return -(-count // 8) * bits
+TWELVE = 12
+WORDS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""The type of so many bytes."""
 
 
 def pack(codes: Tensor, bits: int) -> Tensor:
@@ -37,18 +41,44 @@ def pack(codes: Tensor, bits: int) -> Tensor:
 
 def unpack(packed: Tensor, bits: int, count: int) -> Tensor:
     """Undo `pack`: uint8 `[rows, bytes]` to uint8 codes `[rows, count]`."""
-    mask = 2**bits - 1
     if bits == BITS_IN_BYTE:
         codes = packed
     elif BITS_IN_BYTE % bits == 0:
-        # No code crosses a byte, so bytes need not be joined to words eight times their size.
-        shifts = _starts(8 // bits, bits, packed.device).to(torch.uint8)
-        codes = ((packed[..., None] >> shifts) & mask).flatten(1)
+        codes = _looked_up(packed, 8, bits)
+    elif TWELVE % bits == 0:
+        # Three bytes are two halves of twelve bits, which codes of three or six bits do not cross.
+        first, second, third = packed.unflatten(1, (-1, 3)).int().unbind(-1)
+        low = first + ((second & 15) << 8)
+        words = torch.stack((low, (second >> 4) + (third << 4)), -1)
+        codes = _looked_up(words.flatten(1), 12, bits)
     else:
         eights = packed.to(torch.int64).unflatten(1, (-1, bits))
         words = (eights << _starts(bits, 8, packed.device)).sum(-1)
-        codes = ((words[..., None] >> _starts(8, bits, packed.device)) & mask).flatten(1)
+        shifted = words[..., None] >> _starts(8, bits, packed.device)
+        codes = (shifted & (2**bits - 1)).flatten(1)
     return codes[:, :count].to(torch.uint8)
+
+
+def _looked_up(words: Tensor, width: int, bits: int) -> Tensor:
+    """Return the codes in words `[rows, n]` of `width` bits: one look at a table for several."""
+    found = _table(width, bits, words.device).index_select(0, words.flatten().int())
+    return found.view(torch.uint8).reshape(len(words), words.shape[1] * (width // bits))
+
+
+def joined(values: Tensor) -> Tensor:
+    """Return rows of values `[n, count]` of 2, 4 or 8 bytes in all as one number each, `[n]`."""
+    whole: Tensor = values.contiguous().view(WORDS[values.shape[1] * values.element_size()])
+    return whole[:, 0]
+
+
+@cache
+def _table(width: int, bits: int, device: torch.device) -> Tensor:
+    """Return for every word of `width` bits its codes, one a byte, as one number."""
+    # Made once, and maybe where no gradients are known: what is kept must serve everywhere.
+    with torch.inference_mode(False), device:
+        words = torch.arange(2**width)[:, None]
+        codes = (words >> _starts(width // bits, bits, words.device)) & (2**bits - 1)
+        return joined(codes.to(torch.uint8))
 
 
 def _starts(count: int, width: int, device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -9,6 +10,10 @@ from torch import Tensor, nn
 
 from compress_lib.matrices.base import register_form
 from compress_lib.matrices.grouped import GroupedMatrix
+from compress_lib.matrices.packing import BITS_IN_BYTE, unpack
+
+MIDDLE = 128
+"""Half of the values of a byte."""
 
 
 def centre(bits: int) -> float:
@@ -48,8 +53,23 @@ class QuantizedMatrix(GroupedMatrix):
         shared = [steps] if minima is None else [steps, minima]
         return cls.from_parts(codes, shared, bits=bits, group=group, dtype=dtype)
 
-    def _decode(self, ids: Tensor) -> Tensor:
-        steps = self.steps[ids]
-        minima = steps * -centre(self.bits) if self.minima is None else self.minima[ids]
-        codes = self._unpacked(ids).to(steps.dtype)
-        return torch.addcmul(self._spread(minima), codes, self._spread(steps))
+    def _meant(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+        found = unpack(packed, self.bits, self.shape[1]).to(dtype)
+        return found if self.minima is not None else found.sub_(centre(self.bits))
+
+    def _scaled(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
+        values.mul_(shared[0])
+        return values if len(shared) == 1 else values.add_(shared[1])
+
+    def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
+        if self.bits < BITS_IN_BYTE or self.group < self.shape[1]:
+            return super()._project_between(x, start, stop)
+        # Whole rows of bytes need not be decoded. Shifted to lie around zero, their products with
+        # x are as exact as those of the values.
+        codes = (self.codes[start:stop, : self.shape[1]] ^ MIDDLE).view(torch.int8).to(x.dtype)
+        steps = self.steps[start:stop, 0].to(x.dtype)
+        if self.minima is None:
+            middle = steps * (MIDDLE - centre(self.bits))
+        else:
+            middle = (self.minima[start:stop, 0] + MIDDLE * self.steps[start:stop, 0]).to(x.dtype)
+        return (x @ codes.T) * steps + x.sum(-1, keepdim=True) * middle

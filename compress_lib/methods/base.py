@@ -112,11 +112,13 @@ class Preview:
         rank: Of a factorization, or the width of a latent; None where there is neither.
         nbytes: The bytes in a checkpoint.
         note: What there is to say instead of a rank: bits, terms, entries.
+        at_most: Whether `nbytes` is a bound, because what is stored depends on the weight.
     """
 
     rank: int | None
     nbytes: int
     note: str = ""
+    at_most: bool = False
 
 
 class Method(ABC):

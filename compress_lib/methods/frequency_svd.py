@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.methods.base import option, register
+from compress_lib.methods.base import register
 from compress_lib.methods.low_rank import LowRankMethod
-from compress_lib.methods.row_weights import SMOOTHING, smoothed_counts
+from compress_lib.methods.row_weights import (
+    power_option,
+    prior_option,
+    row_importance,
+    smoothing_option,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,21 +39,9 @@ class FrequencySVD(LowRankMethod):
     paper: ClassVar[str] = "after Chen et al. 2018 (GroupReduce)"
     families: ClassVar[tuple[str, ...] | None] = ("embedding", "head")
 
-    power: float = option(
-        1.0, "Power", "Weight of a token = smoothed count ^ power.", minimum=0.0, maximum=2.0
-    )
-    smoothing: float = option(
-        SMOOTHING,
-        "Smoothing",
-        "Added to a count on average; larger trusts counts less.",
-        minimum=1e-4,
-    )
-    prior: str = option(
-        "zipf",
-        "Prior",
-        "How what is added is shared out: by 1 ÷ token id, or evenly.",
-        choices=("zipf", "uniform"),
-    )
+    power: float = power_option(1.0)
+    smoothing: float = smoothing_option()
+    prior: str = prior_option()
 
     @property
     def needs(self) -> frozenset[str]:
@@ -59,7 +52,8 @@ class FrequencySVD(LowRankMethod):
         """See `LowRankMethod.factors`."""
         from compress_lib.factorization import row_scaled_svd
 
-        counts = statistics.require("row_counts").to(weight.device)
-        # The squared error is weighted by f, so the matrix is scaled by its root.
-        frequency = smoothed_counts(counts, self.smoothing, self.prior)
-        return row_scaled_svd(weight, frequency.pow(self.power / 2), rank)
+        # The squared error is weighted, so the matrix is scaled by the root.
+        importance = row_importance(
+            statistics, power=self.power, smoothing=self.smoothing, prior=self.prior
+        )
+        return row_scaled_svd(weight, importance.sqrt().to(weight.device), rank)

@@ -9,6 +9,8 @@ from compress_lib.methods.base import option
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from compress_lib.calibration import Statistics
+
 FREQUENCY = "frequency"
 """The word for weights from token counts."""
 
@@ -65,6 +67,55 @@ def smoothed_counts(counts: Tensor, smoothing: float = SMOOTHING, prior: str = "
         ids = torch.arange(len(wide), dtype=wide.dtype, device=wide.device)
         added = 1 / (ids + ZIPF_OFFSET)
     return wide + smoothing * added / added.mean()
+
+
+def power_option(default: float) -> Any:
+    """Declare the option that says how much more a frequent token weighs."""
+    return option(
+        default,
+        "Power",
+        "Weight of a token = smoothed count ^ power.",
+        minimum=0.0,
+        maximum=2.0,
+    )
+
+
+def smoothing_option() -> Any:
+    """Declare the option that holds what is added to counts."""
+    return option(
+        SMOOTHING,
+        "Smoothing",
+        "Added to a count on average; larger trusts counts less.",
+        minimum=1e-4,
+    )
+
+
+def prior_option() -> Any:
+    """Declare the option that says how what is added is shared out."""
+    return option(
+        "zipf",
+        "Prior",
+        "How what is added is shared out: by 1 ÷ token id, or evenly.",
+        choices=("zipf", "uniform"),
+    )
+
+
+def row_importance(
+    statistics: Statistics, *, power: float, smoothing: float = SMOOTHING, prior: str = "zipf"
+) -> Tensor:
+    """Return how much an error in each row of a token table counts, `[rows]` in float64, mean 1.
+
+    Args:
+        statistics: Its `row_counts` are read.
+        power: Of the smoothed count.
+        smoothing: See `smoothed_counts`.
+        prior: See `smoothed_counts`.
+
+    Raises:
+        CompressionError: Nothing was counted.
+    """
+    weights = smoothed_counts(statistics.require("row_counts"), smoothing, prior).pow(power)
+    return weights / weights.mean()
 
 
 def normalized(weights: Tensor, how: str, number: float) -> Tensor:

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from compress_lib.catalogue import Package
+from compress_lib.catalogue import DEQUANTIZED, Package
 from compress_lib.errors import ModelUnavailableError
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.sources.base import Weights, is_checkpoint, reason_of
@@ -103,7 +103,8 @@ def from_gguf(file: Path, progress: Progress = no_progress) -> Weights:
         if not is_checkpoint(folder):
             check_room(home(), 8 * file.stat().st_size, f"Converting {file.name}")
             convert(file, folder, progress)
-    return Weights(str(folder), f"file {file.name}, de-quantized to float16", f"gguf:{digest[:16]}")
+    source = f"file {file.name}, {DEQUANTIZED} to float16"
+    return Weights(str(folder), source, f"gguf:{digest[:16]}")
 
 
 def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:

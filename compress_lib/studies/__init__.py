@@ -10,7 +10,8 @@ import importlib
 import pkgutil
 
 from compress_lib.studies.base import STUDIES, Cell, Study, build_study
-from compress_lib.studies.record import StudyRecord, load_studies
+from compress_lib.studies.library import load_studies
+from compress_lib.studies.record import StudyRecord
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from compress_lib.studies.quality.table import NAME as QUALITY
+from compress_lib.studies.quality.table import quality_findings
 from compress_lib.studies.record import Row, StudyRecord, rounded
 from compress_lib.targets import FAMILIES
 
@@ -14,6 +16,8 @@ SEPARATED, CONCATENATED = "separated", "concatenated"
 
 def findings(record: StudyRecord) -> list[str]:
     """Return sentences on what was found; none where there are too few rows."""
+    if record.name == QUALITY:
+        return quality_findings(record)
     if "times_smaller" in record.columns:
         return _grid(record.rows)
     if "level" in record.columns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -94,18 +93,6 @@ def rounded(value: Value) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else value
-
-
-@cache
-def load_studies(folder: Path = FOLDER) -> dict[str, StudyRecord]:
-    """Read the studies of the default model that come along, by name."""
-    found = (
-        StudyRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
-        for file in sorted(folder.glob("*.json"))
-    )
-    # The papers' grids come first.
-    ordered = sorted(found, key=lambda record: "times_smaller" not in record.columns)
-    return {record.name: record for record in ordered}
 
 
 @cache

@@ -80,7 +80,9 @@ def complaint(error: CompressionError) -> str:
 
 def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     count = sum(len(item.targets) for item in assigned)
-    sizes = {"before": format_bytes(before), "after": format_bytes(after)}
+    bound = any(item.preview.at_most for item in assigned)
+    size = texts.PREVIEW_AT_MOST.format(size=format_bytes(after)) if bound else format_bytes(after)
+    sizes = {"before": format_bytes(before), "after": size}
     if count == 1 and not assigned[0].undecided:
         only = assigned[0].preview
         label, full = FAMILIES[assigned[0].family], min(assigned[0].shape)

@@ -187,6 +187,7 @@ LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
 
 PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"
 PREVIEW_MANY = "{what}: {before} → {after}"
+PREVIEW_AT_MOST = "at most {size}"
 PREVIEW_MATRIX = "1 matrix"
 PREVIEW_MATRICES = "{count} matrices"
 PREVIEW_GROUP = " in 1 group"

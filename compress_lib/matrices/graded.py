@@ -1,0 +1,106 @@
+"""Codes whose bits fall from the first columns to the last, with a step for every column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    frozen,
+    register_form,
+    rounded,
+    stored_type,
+)
+from compress_lib.matrices.by_rows import DecodedByRows
+from compress_lib.matrices.packing import pack, packed_width, unpack
+
+Bands = Sequence[tuple[int, int]]
+"""Bits and how many columns have them, from the first column on."""
+
+
+@register_form
+class GradedMatrix(DecodedByRows):
+    """Stores packed codes and a step for every coded column; the columns after them are zero.
+
+    Entry = (code − (2^bits − 1) ÷ 2) · step, values evenly spaced around zero. `codes` is uint8
+    `[rows, bytes]`, band after band, each packed as in `packing`; `steps` is `[coded columns]`.
+    """
+
+    form: ClassVar[str] = "graded"
+
+    def __init__(
+        self,
+        codes: nn.Parameter,
+        steps: nn.Parameter,
+        shape: tuple[int, int],
+        bands: Bands,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__(shape, dtype)
+        self.codes = codes
+        self.steps = steps
+        self.bands = [(bits, width) for bits, width in bands]
+
+    @classmethod
+    def from_codes(
+        cls, codes: Tensor, steps: Tensor, cols: int, bands: Bands, dtype: torch.dtype
+    ) -> GradedMatrix:
+        """Pack codes `[rows, coded columns]` and store steps in `dtype`.
+
+        Args:
+            codes: From 0 to 2^bits − 1 of each column's band.
+            steps: `[coded columns]`.
+            cols: Of the whole matrix.
+            bands: Bits and widths, whose sum is the coded columns.
+            dtype: What a checkpoint stores.
+
+        Raises:
+            CompressionError: A step is not finite, or too large for `dtype`.
+        """
+        shape = (codes.shape[0], cols)
+        stored = rounded(steps, dtype)
+        check_stored([stored], shape, dtype)
+        parts = codes.split([width for _, width in bands], dim=1)
+        packed = [pack(part, bits) for part, (bits, _) in zip(parts, bands, strict=True)]
+        return cls(frozen(torch.cat(packed, dim=1)), stored, shape, bands, dtype)
+
+    def _decode(self, ids: Tensor) -> Tensor:
+        packed = self.codes[ids].split([packed_width(width, bits) for bits, width in self.bands], 1)
+        parts = [
+            unpack(part, bits, width).to(self.steps.dtype) - (2**bits - 1) / 2
+            for part, (bits, width) in zip(packed, self.bands, strict=True)
+        ]
+        found = torch.cat(parts, dim=1) * self.steps
+        return nn.functional.pad(found, (0, self.shape[1] - found.shape[1]))
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`: the parts share the steps."""
+        return [
+            GradedMatrix(
+                frozen(codes.detach().clone()),
+                self.steps,
+                (len(codes), self.shape[1]),
+                self.bands,
+                self.dtype,
+            )
+            for codes in self.codes.split(list(sizes))
+        ]
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"bands": [list(band) for band in self.bands]}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> GradedMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        (rows, cols), bands = spec["shape"], [(bits, width) for bits, width in spec["bands"]]
+        width = sum(packed_width(width, bits) for bits, width in bands)
+        codes = empty(rows, width, dtype=torch.uint8)
+        steps = empty(sum(width for _, width in bands))
+        return cls(codes, steps, (rows, cols), bands, stored_type(spec))

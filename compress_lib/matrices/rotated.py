@@ -1,0 +1,84 @@
+"""A matrix whose rows are stored in another basis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    matrix_from_spec,
+    register_form,
+    rounded,
+)
+
+
+@register_form
+class RotatedMatrix(CompressedMatrix):
+    """Ŵ = inner basis: `inner` `[rows, width]` in any form, and `basis` `[width, cols]`."""
+
+    form: ClassVar[str] = "rotated"
+
+    def __init__(self, inner: CompressedMatrix, basis: nn.Parameter) -> None:
+        super().__init__((inner.shape[0], basis.shape[1]), inner.dtype)
+        self.inner = inner
+        self.basis = basis
+
+    @classmethod
+    def of(cls, inner: CompressedMatrix, basis: Tensor) -> RotatedMatrix:
+        """Store a basis beside a matrix, rounded to the matrix's type.
+
+        Raises:
+            CompressionError: The basis is not finite, or too large for the type.
+        """
+        stored = rounded(basis, inner.dtype)
+        check_stored([stored], (inner.shape[0], basis.shape[1]), inner.dtype)
+        return cls(inner, stored)
+
+    @property
+    def row_cost(self) -> int:
+        """See `CompressedMatrix.row_cost`."""
+        return self.inner.row_cost + self.basis.numel()
+
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`."""
+        return self.inner.decode_cost
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        return self.inner.rows(ids) @ self.basis
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`: inputs are turned once, whatever the rows."""
+        return self.inner.project(nn.functional.linear(x, self.basis))
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        return self.inner.combine(x) @ self.basis
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        return self.inner.dense() @ self.basis.detach()
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`: the parts share the basis."""
+        return [RotatedMatrix(part, self.basis) for part in self.inner.split_rows(sizes)]
+
+    def stored_bytes(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_bytes`."""
+        return self.inner.stored_bytes(tensor)
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"inner": self.inner.spec()}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> RotatedMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        inner = matrix_from_spec(spec["inner"])
+        return cls(inner, empty(inner.shape[1], spec["shape"][1]))

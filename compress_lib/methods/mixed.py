@@ -1,0 +1,165 @@
+"""The best of several methods for each weight, by the loss that each is estimated to cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.methods.base import Method, Preview, build_method, option, register
+from compress_lib.progress import Progress, no_progress, span
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.calibration import Statistics
+    from compress_lib.loss_curves import Point
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.targets import Target
+
+SEPARATOR = ","
+CANDIDATES = (
+    "two_sided_svd storage=pivoted factor_bits=8, int8, int4 refine=gptq, int3 refine=gptq, tiered"
+)
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Method):
+    """Compresses by each candidate at several sizes, and takes what costs least within a budget.
+
+    The currency is the estimated growth of the loss, ½ tr(G Δ C Δᵀ) of an error Δ, which compares
+    a factorization with a rounding. Together with allocation=automatic, method and bytes of every
+    target are one choice.
+
+    Source: the curvature is that of `two_sided_svd`; choosing by a Lagrange multiplier is Everett
+    1963, doi:10.1287/opre.11.3.399.
+    """
+
+    name: ClassVar[str] = "mixed"
+    label: ClassVar[str] = "Best of several"
+    summary: ClassVar[str] = "Takes for each weight the method that is estimated to cost least."
+    paper: ClassVar[str] = "Everett 1963, with a K-FAC metric"
+    effort: ClassVar[float] = 0.8
+    shares: ClassVar[bool] = False
+
+    candidates: str = option(
+        CANDIDATES,
+        "Candidates",
+        "Methods, with commas between them, each perhaps followed by its options as key=value.",
+    )
+
+    def __post_init__(self) -> None:
+        # What is unknown is refused now.
+        if not self._methods:
+            raise CompressionError(
+                f"candidates names no method; for example: candidates={CANDIDATES}."
+            )
+
+    @cached_property
+    def _methods(self) -> tuple[Method, ...]:
+        return tuple(method for _, method in self._parsed())
+
+    def _parsed(self) -> Iterator[tuple[str, Method]]:
+        for text in self.candidates.split(SEPARATOR):
+            words = text.split()
+            if not words:
+                continue
+            if words[0] == self.name:
+                raise CompressionError(f"{self.name} cannot be one of its own candidates.")
+            options = {}
+            for word in words[1:]:
+                key, equals, value = word.partition("=")
+                if not equals:
+                    raise CompressionError(f"An option of a candidate is key=value, not {word!r}.")
+                options[key] = value
+            yield " ".join(words), build_method(words[0], options)
+
+    def needs_for(self, target: Target) -> frozenset[str]:
+        """See `Method.needs_for`: what any candidate needs, and the curvature."""
+        from compress_lib.calibration import curvature_needs
+
+        return curvature_needs(target).union(*(m.needs_for(target) for m in self._methods))
+
+    def check_applies(self, family: str, name: str) -> None:
+        """See `Method.check_applies`: one candidate is enough."""
+        refusals = [why for m in self._methods if (why := _refusal(m, family, name))]
+        if len(refusals) == len(self._methods):
+            raise CompressionError(
+                f"No candidate of {self.name} applies to {name}. {' '.join(refusals)}"
+            )
+
+    def fitted(self, target: Target) -> Method:
+        """See `Method.fitted`: only the candidates that apply."""
+        fitting = [
+            text
+            for text, method in self._parsed()
+            if _refusal(method, target.family, target.name) is None
+        ]
+        return replace(self, candidates=f"{SEPARATOR} ".join(fitting)) if fitting else self
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`: which one it will be, and so the bytes, depends on the weight."""
+        found: list[Preview] = []
+        refused: BudgetError | None = None
+        for method in self._methods:
+            try:
+                found.append(method.preview(shape, budget=budget, itemsize=itemsize))
+            except BudgetError as error:
+                refused = refused or error
+        if not found:
+            raise refused or BudgetError("No candidate fits.")
+        nbytes = max(preview.nbytes for preview in found)
+        return Preview(None, nbytes, f"one of {len(found)} candidates", at_most=True)
+
+    def curve(
+        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
+    ) -> list[Point]:
+        """See `Method.curve`: those of all candidates together."""
+        points: list[Point] = []
+        for index, method in enumerate(self._methods):
+            part = span(progress, index / len(self._methods), (index + 1) / len(self._methods))
+            points += [
+                replace(point, method=point.method or method)
+                for point in method.curve(weight, statistics, part)
+            ]
+        return points
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.factorization import check_finite
+
+        check_finite(weight)
+        # Refuses a budget in which nothing fits, in the usual words.
+        shape = (weight.shape[0], weight.shape[1])
+        self.preview(shape, budget=budget, itemsize=weight.element_size())
+        points = self.curve(weight, statistics, span(progress, 0.0, 0.7))
+        fitting = [point for point in points if point.nbytes <= budget]
+        if not fitting:
+            raise BudgetError(f"{budget:,} bytes are too few: it needs at least one candidate.")
+        best = min(fitting, key=lambda point: (point.loss, point.nbytes))
+        assert best.method is not None
+        return best.method.compress(
+            weight,
+            budget=best.nbytes,
+            statistics=statistics,
+            progress=span(progress, 0.7, 1.0),
+        )
+
+
+def _refusal(method: Method, family: str, name: str) -> str | None:
+    """Return why a method does not apply, or None if it does."""
+    try:
+        method.check_applies(family, name)
+    except CompressionError as error:
+        return str(error)
+    return None

@@ -1,0 +1,152 @@
+"""What `compress-lab bench quality` compares: a list to add to. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from compress_lib.methods import METHODS, OptionValue, preset_options
+from compress_lib.plan import DENSE, Rule
+
+KEEPS = (0.8, 0.6, 0.5, 0.25, 0.125)
+"""Shares of the bytes of all weight matrices, tables included; norms and the like stay."""
+
+# The papers' 32 and 16 rows a step, for 30 epochs, would take hours a row.
+FASTER_P1: dict[str, OptionValue] = {
+    **preset_options("autoencoder", "P1"),
+    "epochs": 12,
+    "anneal_epochs": 8,
+    "batch_size": 128,
+    "check_epochs": 3,
+}
+FASTER_P2: dict[str, OptionValue] = {
+    **preset_options("autoencoder", "P2"),
+    "epochs": 8,
+    "batch_size": 64,
+    "learning_rate": 3e-3,
+    "check_epochs": 8,
+}
+
+PIVOTED_8: dict[str, OptionValue] = {"storage": "pivoted", "factor_bits": 8}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A way to compress a whole model.
+
+    Attributes:
+        name: Its part in the names of rows and files.
+        label: What people read; methods that know no tables need another for these: say so.
+        rules: What is done; their keep is filled in.
+        keeps: One row each; none where the size follows from options.
+        mixed: Whether weights may be rounded to 4 bits though no rule says so.
+    """
+
+    name: str
+    label: str
+    rules: tuple[Rule, ...]
+    keeps: tuple[float, ...] = KEEPS
+    mixed: bool = False
+
+    @property
+    def four_bit(self) -> bool:
+        """Whether weights are rounded to 4 bits: see `table.MARK`."""
+        built = [rule.build(0) for rule in self.rules if rule.method != DENSE]
+        return self.mixed or any(getattr(method, "bits", None) == 4 for method in built)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield its rows."""
+        if not self.keeps:
+            yield Entry(self.name, self, None, self._rules(1.0))
+        for keep in self.keeps:
+            yield Entry(f"{self.name}-{keep:g}", self, keep, self._rules(keep))
+
+    def _rules(self, keep: float) -> tuple[Rule, ...]:
+        return tuple(replace(rule, keep=keep) for rule in self.rules)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row to be measured; `keep` is None where the contestant's size is its own."""
+
+    name: str
+    contestant: Contestant
+    keep: float | None
+    rules: tuple[Rule, ...]
+
+
+def whole(method: str, **more: OptionValue) -> tuple[Rule, ...]:
+    """Return the rules that treat all matrices alike, with options of the method."""
+    return (Rule(method=method, options=more),)
+
+
+def beside_table(layers: Rule, table: str = "frequency_svd") -> tuple[Rule, ...]:
+    """Return rules for a method that knows no token tables: another one compresses those."""
+    return (layers, Rule(pattern="embedding", method=table))
+
+
+CONTESTANTS = (
+    Contestant("dense", "Uncompressed", (Rule(method=DENSE),), keeps=()),
+    Contestant("svd", "SVD", whole("svd")),
+    Contestant(
+        "autoencoder-p1",
+        "Autoencoder P1, layers share decoders",
+        (Rule(method="autoencoder", options=FASTER_P1, group="concatenated"),),
+    ),
+    Contestant(
+        "autoencoder-p2",
+        "Autoencoder P2, layers share decoders",
+        (Rule(method="autoencoder", options=FASTER_P2, group="concatenated"),),
+    ),
+    Contestant(
+        "output_pca",
+        "Output PCA; table: frequency-weighted SVD",
+        beside_table(Rule(method="output_pca")),
+    ),
+    Contestant("two_sided_svd", "Two-sided SVD", whole("two_sided_svd")),
+    Contestant(
+        "two_sided_svd-automatic",
+        "Two-sided SVD, bytes shared out by loss",
+        (Rule(method="two_sided_svd", allocation="automatic"),),
+    ),
+    Contestant(
+        "two_sided_svd-automatic-pivoted",
+        "Two-sided SVD, bytes shared out by loss, pivoted",
+        (Rule(method="two_sided_svd", options={"storage": "pivoted"}, allocation="automatic"),),
+    ),
+    Contestant(
+        "two_sided_svd-automatic-pivoted-8",
+        "Two-sided SVD, bytes shared out by loss, pivoted, factors in 8 bits",
+        (Rule(method="two_sided_svd", options=PIVOTED_8, allocation="automatic"),),
+    ),
+    Contestant("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
+    Contestant("rows-4", "Rows in 4 bits", whole("row_quantization", bits=4), keeps=()),
+    *(Contestant(name, name, whole(name), keeps=()) for name in ("int8", "int4", "int3", "int2")),
+    *(
+        Contestant(f"{name}-gptq", f"{name}, GPTQ", whole(name, refine="gptq"), keeps=())
+        for name in ("int4", "int3", "int2")
+    ),
+)
+"""In the order in which they are measured. Methods that are nowhere here follow by themselves."""
+
+
+def contestants() -> tuple[Contestant, ...]:
+    """Return the list, and every other method for whole models with its usual options."""
+    named = {rule.method for contestant in CONTESTANTS for rule in contestant.rules}
+    others = (
+        Contestant(
+            method.name,
+            method.label,
+            whole(method.name),
+            # Of some methods the options alone decide the size.
+            keeps=() if method.sized else KEEPS,
+        )
+        for method in METHODS.values()
+        if method.name not in named and method.families is None and not method.control
+    )
+    return (*CONTESTANTS, *others)
+
+
+def quality_entries() -> dict[str, Entry]:
+    """Return all rows by name, in the order in which they are measured."""
+    return {entry.name: entry for one in contestants() for entry in one.entries()}

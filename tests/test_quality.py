@@ -1,0 +1,430 @@
+"""Whole models by every method: rows that resume, refuse and compare, and the table of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from compress_lib import readme
+from compress_lib.allocation import allocate
+from compress_lib.calibration import Statistics
+from compress_lib.catalogue import was_quantized
+from compress_lib.cli import main
+from compress_lib.compression import compress_at_once
+from compress_lib.curvature import curvature, replacement_loss
+from compress_lib.errors import CompressionError
+from compress_lib.matrices import LowRankMatrix
+from compress_lib.methods import METHODS
+from compress_lib.models import LanguageModel
+from compress_lib.plan import Plan, Rule, TextSpec
+from compress_lib.plots_studies import study_figure, study_page
+from compress_lib.results import ModelRecord
+from compress_lib.studies import StudyRecord, load_studies
+from compress_lib.studies.findings import findings
+from compress_lib.studies.measuring.quality import (
+    QualityBench,
+    estimated_loss,
+    make_quality_bench,
+    measure_row,
+)
+from compress_lib.studies.quality import contestants, table
+from compress_lib.studies.quality.contestants import KEEPS, Contestant, quality_entries, whole
+from compress_lib.studies.quality.rows import QualityRow, load_rows, read_row
+from tests.tiny import save_tiny, tiny_model
+
+TEXT = TextSpec(tokens=200, context=50)
+SECOND = TextSpec(corpus="python-docs", tokens=150, context=50)
+CALIBRATION = TextSpec(tokens=400, context=50)
+FEW = ["--tokens", "200", "--context", "50", "--calibration-tokens", "400", "--device", "cpu"]
+ENTRIES = quality_entries()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def shared_home(
+    home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Statistics are gathered once for all tests of this file."""
+    if "real_home" not in request.fixturenames:
+        monkeypatch.setenv("COMPRESS_LAB_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def bench() -> QualityBench:
+    return make_quality_bench(tiny_model("llama"), TEXT, SECOND, CALIBRATION)
+
+
+@pytest.fixture(scope="module")
+def rows(bench: QualityBench, home: Path) -> dict[str, QualityRow]:
+    """A few rows of a tiny model; each measured once."""
+    names = ("dense", "svd-0.5", "two_sided_svd-automatic-0.5", "rows-8", "rows-4")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPRESS_LAB_HOME", str(home))
+        return {name: measure_row(bench, ENTRIES[name]) for name in names}
+
+
+def marked(row: QualityRow) -> QualityRow:
+    """The same row of weights that were quantized before."""
+    source = "package weights==1, 4-bit, de-quantized to float16"
+    return replace(row, model=ModelRecord("tiny", "0", source, 1))
+
+
+def test_every_row_is_a_plan_of_its_own() -> None:
+    keys = [Plan(rules=entry.rules).key for entry in ENTRIES.values()]
+    assert len(set(keys)) == len(keys)
+    for entry in ENTRIES.values():
+        assert {rule.keep for rule in entry.rules} == {entry.keep or 1.0}
+    for name in ("dense", "rows-8", "rows-4"):
+        assert ENTRIES[name].keep is None
+    for name in ("int8", "int4", "int3-gptq", "nf4"):
+        assert ENTRIES[name].keep is None
+    for name in ("svd", "autoencoder-p1", "autoencoder-p2", "output_pca"):
+        assert all(f"{name}-{keep:g}" in ENTRIES for keep in KEEPS)
+
+
+def test_a_new_method_has_its_rows_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, sized in (("new", False), ("own_size", True)):
+        made = type(name, (METHODS["svd"],), {"name": name, "label": "New", "sized": sized})
+        monkeypatch.setitem(METHODS, name, made)
+    found = quality_entries()
+    assert [name for name in found if name.startswith("new")] == [f"new-{k:g}" for k in KEEPS]
+    assert found["own_size"].rules[0].keep == 1.0
+    assert not any(name.startswith("random_control") for name in found)
+
+
+def test_the_dense_model_costs_nothing(rows: dict[str, QualityRow]) -> None:
+    found = rows["dense"].found
+    assert found is not None
+    assert found.text.perplexity.ratio == found.second.perplexity.ratio == 1
+    assert found.estimate == found.text.agreement.kl == 0
+    assert found.memory.compressed_bytes == found.memory.baseline_bytes
+
+
+@pytest.mark.parametrize("name", ["svd-0.5", "two_sided_svd-automatic-0.5", "rows-8"])
+def test_a_row_has_both_texts_its_bytes_and_its_estimate(
+    name: str, bench: QualityBench, rows: dict[str, QualityRow]
+) -> None:
+    row = rows[name]
+    found = row.found
+    assert found is not None
+    assert (found.text.perplexity.corpus, found.second.perplexity.corpus) == (
+        "prose",
+        "python-docs",
+    )
+    assert found.second.perplexity.tokens == 150
+    assert found.second.agreement.kl > 0
+    # The file has a header beside its tensors.
+    assert 0 < found.file_bytes - found.memory.compressed_bytes < 40_000
+    assert found.memory.compressed_bytes < found.memory.baseline_bytes
+    assert 0 < found.estimate < math.inf
+    assert found.seconds["compress"] <= found.seconds["total"]
+    assert Plan.from_json(row.plan).rules == ENTRIES[name].rules
+    assert QualityRow.from_json(json.loads(json.dumps(row.to_json()))) == row
+
+
+def test_less_error_is_less_estimated_loss(rows: dict[str, QualityRow]) -> None:
+    estimates = [rows[n].found.estimate for n in ("rows-8", "rows-4", "svd-0.5")]  # type: ignore[union-attr]
+    assert estimates == sorted(estimates)
+
+
+def test_the_estimate_is_the_one_that_shares_bytes_out(bench: QualityBench) -> None:
+    from compress_lib.compression import share_bytes
+
+    rule = Rule(pattern="ffn_in", method="two_sided_svd", keep=0.5, allocation="automatic")
+    assigned = allocate(Plan(rules=(rule,)), bench.model.targets)
+    shared = share_bytes(bench.model, assigned, bench.calibration)
+    _, small = compress_at_once(bench.model, shared.assignments, calibration=bench.calibration)
+    found = estimated_loss(bench.model, small, bench.statistics(), bench.calibration)
+    # Closed forms shrink the curvature a little, and factors are rounded.
+    assert found == pytest.approx(shared.loss, rel=0.5)
+
+
+def test_parts_of_fused_weights_are_found_in_their_places() -> None:
+    bench = make_quality_bench(tiny_model("gpt2"), TEXT, SECOND, CALIBRATION)
+    total = 0.0
+    for pattern in ("query", "key,value", "embedding"):
+        assigned = allocate(Plan(rules=(Rule(pattern=pattern, keep=0.4),)), bench.model.targets)
+        _, small = compress_at_once(bench.model, assigned)
+        total += estimated_loss(bench.model, small, bench.statistics(), bench.calibration)
+    rule = Rule(pattern="query,key,value,embedding", keep=0.4)
+    _, small = compress_at_once(bench.model, allocate(Plan(rules=(rule,)), bench.model.targets))
+    whole_loss = estimated_loss(bench.model, small, bench.statistics(), bench.calibration)
+    assert whole_loss == pytest.approx(total)
+
+
+def test_a_stored_bias_counts_in_the_estimate() -> None:
+    made = torch.Generator().manual_seed(0)
+    inputs = torch.randn(50, 6, generator=made) + 3
+    gradients = torch.randn(50, 4, generator=made)
+    weight = torch.randn(4, 6, generator=made)
+    known = Statistics(
+        second_moment=inputs.T @ inputs / 50,
+        mean=inputs.mean(0),
+        output_gradient=gradients.T @ gradients / 50,
+    )
+    bias = torch.randn(4, generator=made).half().float()
+    left, right = torch.randn(4, 2, generator=made), torch.randn(2, 6, generator=made)
+    matrix = LowRankMatrix.from_factors(left, right, torch.float32, bias=bias)
+    error = inputs @ (matrix.dense() - weight).T + bias
+    moment = (error.T @ error / 50).double()
+    expected = 0.5 * float((known.require("output_gradient").double() * moment).sum())
+    assert replacement_loss(matrix, weight, known) == pytest.approx(expected, rel=1e-5)
+    plain = replacement_loss(matrix, weight, replace(known, mean=None))
+    assert plain == pytest.approx(curvature(known).loss(matrix.dense() - weight))
+
+
+def test_what_a_method_refuses_is_a_row(bench: QualityBench) -> None:
+    tight = next(Contestant("tight", "Tight", whole("svd"), keeps=(0.001,)).entries())
+    row = measure_row(bench, tight)
+    assert row.found is None
+    assert "below rank 1" in str(row.refused)
+    assert table.quality_study([row]) is None
+
+
+def test_a_broken_compressed_model_is_a_row_too(
+    bench: QualityBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compress_lib.errors import NotFiniteError
+    from compress_lib.studies.measuring import quality
+
+    def broken(*_: object) -> None:
+        raise NotFiniteError("nothing is finite")
+
+    monkeypatch.setattr(quality, "_measure", broken)
+    assert measure_row(bench, ENTRIES["dense"]).refused == "nothing is finite"
+
+
+def test_calibration_text_stands_in_neither_text(tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("The tide came in and the lamp went out again and again. " * 80)
+    for pair in (
+        (TEXT, replace(SECOND, corpus=str(own))),
+        (replace(TEXT, corpus=str(own)), SECOND),
+    ):
+        with pytest.raises(CompressionError, match="flatter"):
+            make_quality_bench(tiny_model(), *pair, replace(CALIBRATION, corpus=str(own)))
+
+
+def test_the_table_begins_with_the_largest_and_ends_with_refusals(
+    bench: QualityBench, rows: dict[str, QualityRow]
+) -> None:
+    refused = replace(rows["svd-0.5"], name="x", found=None, refused="too little: 3 bytes")
+    record = table.quality_study([refused, *rows.values()])
+    assert record is not None
+    assert list(record.columns) == list(table.COLUMNS)
+    assert record.rows[0]["method"] == "Uncompressed"
+    sizes = [row["megabytes"] for row in record.rows[:-1]]
+    assert sizes == sorted(sizes, key=lambda size: -float(str(size)))
+    assert record.rows[-1]["note"] == "refused: too little: 3 bytes"
+    assert "150 tokens of python-docs" in record.text
+    assert StudyRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
+    assert any("Spearman" in sentence for sentence in findings(record))
+
+
+def test_only_4_bits_of_weights_that_had_4_are_marked(rows: dict[str, QualityRow]) -> None:
+    for change, expected in ((lambda row: row, []), (marked, ["Rows in 4 bits †"])):
+        record = table.quality_study([change(row) for row in rows.values()])
+        assert record is not None
+        found = [row["method"] for row in record.rows if str(row["method"]).endswith("†")]
+        assert found == expected
+        assert any("quantized once" in said for said in findings(record)) == bool(expected)
+
+
+def test_rules_tell_whether_weights_are_rounded_to_4_bits() -> None:
+    found = {entry.contestant.name for entry in ENTRIES.values() if entry.contestant.four_bit}
+    assert {"rows-4", "int4", "int4-gptq", "nf4"} <= found
+    assert found.isdisjoint({"dense", "svd", "rows-8", "int8", "int3"})
+    assert Contestant("any", "Any", whole("svd"), mixed=True).four_bit
+
+
+def test_sources_say_whether_weights_were_quantized() -> None:
+    from compress_lib.catalogue import CATALOGUE, DEFAULT_MODEL
+
+    package = CATALOGUE[DEFAULT_MODEL].package
+    assert package is not None
+    assert was_quantized(package.note)
+    assert was_quantized(f"compressed from package x, {package.note}")
+    assert not was_quantized("Hugging Face Hub")
+
+
+def test_correlations_are_those_of_the_books() -> None:
+    assert table.ranked([3.0, 1.0, 3.0, 2.0]) == [3.5, 1.0, 3.5, 2.0]
+    cubes = [(float(x), float(x) ** 3) for x in (1, 2, 5, 9)]
+    assert table.rank_correlation(cubes) == pytest.approx(1)
+    assert table.log_correlation(cubes) == pytest.approx(1)
+    assert table.rank_correlation([(x, -y) for x, y in cubes]) == pytest.approx(-1)
+    # 1 − 6 Σ d² ÷ (n (n² − 1)) with d = (0, 1, −1)
+    assert table.rank_correlation([(1, 1), (2, 3), (3, 2)]) == pytest.approx(0.5)
+    assert math.isnan(table.rank_correlation([(1, 1), (1, 2)]))
+
+
+def test_the_chart_has_a_line_a_method_and_holds_what_is_no_number(
+    rows: dict[str, QualityRow],
+) -> None:
+    record = table.quality_study(list(rows.values()))
+    assert record is not None
+    more = {**record.rows[0], "method": "SVD", "perplexity": None}
+    figure = study_figure(replace(record, rows=(*record.rows, more)))
+    lines = {trace.name: trace for trace in figure.data}
+    assert len(lines["SVD"].x) == 2
+    assert figure.layout.yaxis.type == "log"
+    assert max(y for trace in figure.data for y in trace.y) == 1e7
+    page = study_page(record)
+    assert "Spearman" in page
+    assert "Uncompressed" in page
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three cheap contestants, one of which is refused."""
+    chosen = (
+        Contestant("dense", "Uncompressed", (Rule(method="dense"),), keeps=()),
+        Contestant("svd", "SVD", whole("svd"), keeps=(0.5, 0.001)),
+    )
+    monkeypatch.setattr(contestants, "contestants", lambda: chosen)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny(tmp_path_factory.mktemp("checkpoint")))
+
+
+def test_the_command_resumes_and_shows_one_table(
+    few: None, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["bench", "quality", "--model", folder, "--out", str(out), *FEW]
+    assert main([*command, "--only", "svd-0.5"]) == 0
+    assert [row.name for row in load_rows(out)] == ["svd-0.5"]
+    first = (out / "svd-0.5.json").read_text()
+    assert main([*command, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
+    assert [row["method"] for row in printed["rows"]] == ["Uncompressed", "SVD", "SVD"]
+    assert "refused" in printed["rows"][2]["note"]
+    assert (out / "svd-0.5.json").read_text() == first
+    assert (out / "quality.html").exists()
+    assert main([*command, "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert listed.count("measured") == 2
+    assert listed.count("refused") == 1
+    assert main([*command, "--markdown"]) == 0
+    assert "| Uncompressed | — |" in capsys.readouterr().out
+
+
+def test_a_key_names_all_that_numbers_depend_on(bench: QualityBench) -> None:
+    entry = ENTRIES["svd-0.5"]
+    others = (
+        replace(bench, second=replace(SECOND, tokens=100)),
+        replace(bench, plan=replace(bench.plan, evaluation=replace(TEXT, tokens=100))),
+        replace(bench, texts=(*bench.texts[:2], bench.texts[0])),
+        replace(bench, model=replace(bench.model, source="another place")),
+    )
+    keys = {bench.key(ENTRIES["svd-0.6"]), *(other.key(entry) for other in (bench, *others))}
+    assert len(keys) == 2 + len(others)
+
+
+def test_a_row_with_another_key_is_made_again_and_one_with_another_name_is_not(
+    few: None, folder: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "dense.json"
+    command = ["bench", "quality", "--model", folder, "--out", str(tmp_path), "--only", "dense"]
+    assert main([*command, *FEW]) == 0
+    first = read_row(file)
+    assert first and first.found
+    file.write_text(json.dumps(replace(first, key="of other texts").to_json()))
+    assert main([*command, *FEW]) == 0
+    second = read_row(file)
+    assert second and second.found and second.key == first.key
+    assert second.found.seconds != first.found.seconds
+    file.write_text(json.dumps(replace(second, label="Another name").to_json()))
+    assert main([*command, *FEW]) == 0
+    assert read_row(file) == second
+    assert main([*command, *FEW, "--fresh"]) == 0
+    fresh = read_row(file)
+    assert fresh and fresh.found and fresh.found.seconds != second.found.seconds
+    file.write_text("{broken")
+    assert read_row(file) is None
+    assert load_rows(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--only", "svdd"], "Did you mean"),
+        (["--tokens", "x"], "tokens must be"),
+        (["--second-text", "prse"], "Did you mean 'prose'"),
+        (["--out", __file__], "name a folder"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    arguments: list[str],
+    complaint: str,
+    folder: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["bench", "quality", "--model", folder, "--out", str(tmp_path), *FEW, *arguments]
+    assert main(command) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_rows_that_come_along_are_of_one_kind() -> None:
+    found = load_rows()
+    assert len({row.model for row in found}) <= 1
+    texts = {
+        (text.digest, text.tokens, text.context)
+        for row in found
+        if row.found
+        for text in (row.found.text.perplexity, row.found.second.perplexity)
+    }
+    assert len(texts) in (0, 2)
+    assert all("/" not in row.plan["evaluation"]["corpus"] for row in found)
+
+
+def test_readme_and_page_show_the_rows_that_come_along(
+    rows: dict[str, QualityRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for row in rows.values():
+        place = tmp_path / "quality" / f"{row.name}.json"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(json.dumps(marked(row).to_json()))
+    studies = load_studies(tmp_path / "studies")
+    assert list(studies) == ["quality"]
+    monkeypatch.setattr(readme, "load_studies", lambda: studies)
+    filled = readme.fill("<!-- quality -->\n<!-- /quality -->\n")
+    assert "| Rows in 4 bits † |" in filled
+    assert "150 tokens of python-docs" in filled
+    assert "† These weights" in filled
+    from compress_lib.ui import studies_panel
+
+    monkeypatch.setattr(studies_panel, "load_studies", lambda: studies)
+    said, _, figure, cells, shown = studies_panel.choose("quality")
+    assert "Spearman" in said
+    assert len(figure.data) == len(cells["data"]) == len(rows)
+    assert shown is studies["quality"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_row_of_the_default_model(real_home: None) -> None:
+    from compress_lib.models import load_model
+
+    text = TextSpec(tokens=64, context=64)
+    model: LanguageModel = load_model("smollm2-135m", device="cpu")
+    bench = make_quality_bench(
+        model, text, replace(text, corpus="python-docs"), replace(text, tokens=128)
+    )
+    row = measure_row(bench, ENTRIES["rows-8"])
+    assert row.found is not None
+    assert row.found.text.perplexity.ratio < 1.1
+    assert row.found.memory.compressed_bytes / row.found.memory.baseline_bytes < 0.51
+    assert row.found.estimate < 0.1
