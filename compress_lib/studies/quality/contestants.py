@@ -37,7 +37,7 @@ class Contestant:
     Attributes:
         name: Its part in the names of rows and files.
         label: What people read; methods that know no tables need another for these: say so.
-        rules: What is done; their keep is filled in.
+        rules: What is done; their keep is filled in, unless their size is their own.
         keeps: One row each; none where the size follows from options.
         mixed: Whether weights may be rounded to 4 bits though no rule says so.
     """
@@ -57,7 +57,7 @@ class Contestant:
     def entries(self) -> Iterator[Entry]:
         """Yield its rows."""
         if not self.keeps:
-            yield Entry(self.name, self, None, self._rules(1.0))
+            yield Entry(self.name, self, None, self.rules)
         for keep in self.keeps:
             yield Entry(f"{self.name}-{keep:g}", self, keep, self._rules(keep))
 
@@ -77,7 +77,7 @@ class Entry:
 
 def whole(method: str, **more: OptionValue) -> tuple[Rule, ...]:
     """Return the rules that treat all matrices alike, with options of the method."""
-    return (Rule(method=method, options=more),)
+    return (Rule(method=method, keep=1.0, options=more),)
 
 
 def beside_table(layers: Rule, table: str = "frequency_svd") -> tuple[Rule, ...]:
@@ -118,6 +118,36 @@ CONTESTANTS = (
         "two_sided_svd-automatic-pivoted-8",
         "Two-sided SVD, bytes shared out by loss, pivoted, factors in 8 bits",
         (Rule(method="two_sided_svd", options=PIVOTED_8, allocation="automatic"),),
+    ),
+    Contestant(
+        "two_sided_svd-automatic-pivoted-8-tiered",
+        "Two-sided SVD as before; table: tiers of tokens",
+        beside_table(
+            Rule(method="two_sided_svd", options=PIVOTED_8, allocation="automatic"), "tiered"
+        ),
+    ),
+    Contestant(
+        "mixed-automatic",
+        "Best of several, bytes shared out by loss",
+        (Rule(method="mixed", allocation="automatic"),),
+        keeps=(0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.125),
+        mixed=True,
+    ),
+    *(
+        Contestant(
+            f"{name}-tiered-{keep:g}",
+            f"{name}, refined with the inputs; table: tiers of tokens at keep {keep:g}",
+            (
+                Rule(method=name, keep=1.0, options={"refine": refine}),
+                Rule(pattern="embedding", method="tiered", keep=keep),
+            ),
+            keeps=(),
+        )
+        for name, refine, keep in (
+            ("int8", "none", 0.4),
+            ("int4", "gptq", 0.25),
+            ("int3", "gptq", 0.2),
+        )
     ),
     Contestant("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
     Contestant("rows-4", "Rows in 4 bits", whole("row_quantization", bits=4), keeps=()),
