@@ -206,7 +206,11 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: what was asked, what was found, where and how long it took."""
+    """One run: what was asked, what was found, where and how long it took.
+
+    `estimated_loss` is what sharing out bytes expected to lose, in nats a token, before anything
+    was compressed; None where nothing was shared out.
+    """
 
     key: str
     plan: dict[str, Any]
@@ -222,6 +226,7 @@ class RunRecord:
     environment: dict[str, str]
     fills: tuple[FillRecord, ...] = ()
     tasks: tuple[TaskRecord, ...] = ()
+    estimated_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from compress_lib.allocation import Assignment, allocate
+from compress_lib.allocation import Assignment
+from compress_lib.automatic import Allocation
 from compress_lib.blocks import (
     calibration_blocks,
-    check_protocols,
     evaluation_blocks,
-    protocol_of,
 )
 from compress_lib.calibration_text import Calibration
 from compress_lib.compression import SHARING, Compressed, compress_model, share_bytes
-from compress_lib.corpora import Text, read_text
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, compare
-from compress_lib.evaluation.memory import compare_memory
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished, finished
+from compress_lib.job import Outcome, make_record, prepare
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
-from compress_lib.prompts import Answers, WritingListener, answer
-from compress_lib.provenance import environment, perplexity_record
+from compress_lib.prompts import WritingListener, answer
 from compress_lib.results import (
-    AgreementRecord,
-    ModelRecord,
     RunRecord,
     TargetRecord,
     TaskRecord,
@@ -99,7 +92,7 @@ def execute(
             f"{model.id} is a masked model: tasks by likelihood need one that predicts the next "
             "token."
         )
-    job = _prepare(plan, model)
+    job = prepare(plan, model)
     found = store.find(job.plan.key) if store else None
     if found is not None and chosen.answered_by(found):
         yield Finished(1.0, "This run was made before", found, True, None)
@@ -113,10 +106,10 @@ def execute(
     ends = _stage_ends(job.assignments, TASKS if chosen.tasks else 0.0)
     targets: list[Compressed] = []
     part = span(progress, LOADED, ends[0])
-    shared = yield from _share(model, job.assignments, text, span(part, 0.0, SHARING))
-    compressed = yield from _compress(
-        model, shared, text, targets, span(part, SHARING, 1.0), ends[0]
-    )
+    begin = SHARING if any(assignment.undecided for assignment in job.assignments) else 0.0
+    shared = yield from _share(model, job.assignments, text, span(part, 0.0, begin))
+    rest = span(part, begin, 1.0)
+    compressed = yield from _compress(model, shared.assignments, text, targets, rest, ends[0])
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends)
     clock.lap("evaluate")
@@ -129,81 +122,13 @@ def execute(
     # Tasks of an earlier run of the same plan stay beside the new ones.
     new = {task.task for task in solved}
     solved += [task for task in (found.tasks if found else ()) if task.task not in new]
-    found_now = _Found(tuple(targets), blocks, comparison, answers, tuple(solved))
-    record = _record(job, model, compressed, found_now, clock.seconds)
+    outcome = Outcome(
+        tuple(targets), blocks, comparison, answers, tuple(solved), shared.loss, clock.seconds
+    )
+    record = make_record(job, model, compressed, outcome)
     if store is not None:
         store.add(record)
     yield Finished(1.0, "Finished", record, False, compressed)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A plan that met its model and its texts."""
-
-    plan: Plan
-    assignments: list[Assignment]
-    evaluation: Text
-    calibration: Text | None
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What the steps of a run found."""
-
-    targets: tuple[Compressed, ...]
-    blocks: list[Example]
-    comparison: Comparison
-    answers: Answers
-    tasks: tuple[TaskRecord, ...]
-
-
-def _record(
-    job: _Job,
-    model: LanguageModel,
-    compressed: LanguageModel,
-    found: _Found,
-    seconds: dict[str, float],
-) -> RunRecord:
-    spec = job.plan.evaluation
-    return RunRecord(
-        key=job.plan.key,
-        plan=job.plan.to_json(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        model=ModelRecord(model.id, model.revision, model.source, model.parameters),
-        perplexity=perplexity_record(
-            model,
-            found.comparison,
-            found.blocks,
-            spec.context,
-            job.evaluation,
-            protocol_of(model, spec),
-        ),
-        agreement=AgreementRecord(kl=found.comparison.kl, top1=found.comparison.top1),
-        memory=compare_memory(model, compressed),
-        targets=tuple(done.record for done in found.targets),
-        direction=next((done.direction for done in found.targets if done.direction), None),
-        text=tuple(found.answers.texts),
-        fills=tuple(found.answers.fills),
-        seconds=seconds,
-        environment=environment(model),
-        tasks=found.tasks,
-    )
-
-
-def _prepare(plan: Plan, model: LanguageModel) -> _Job:
-    """Read the texts, share out the bytes, and note in the plan what exactly was used."""
-    check_protocols(model, plan.evaluation, plan.calibration)
-    evaluation = read_text(plan.evaluation, "evaluation")
-    assignments = allocate(plan, model.targets)
-    # Token counts also weigh an embedding's direction errors, whatever the method needs.
-    calibrated = any(a.needs or a.family == "embedding" for a in assignments)
-    calibration = read_text(plan.calibration, "calibration") if calibrated else None
-    exact = plan.resolved(
-        revision=model.revision,
-        evaluation=evaluation.digest,
-        calibration=calibration.digest if calibration else None,
-    )
-    return _Job(exact, assignments, evaluation, calibration)
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:
@@ -224,12 +149,12 @@ def _share(
     assignments: list[Assignment],
     text: Calibration,
     progress: Progress,
-) -> Generator[Event, None, list[Assignment]]:
+) -> Generator[Event, None, Allocation]:
     """Share bytes out where the plan wants that, and say what it is expected to cost."""
     shared = share_bytes(model, assignments, text, progress)
     if shared.loss is not None:
         yield Allocated(LOADED, shared.line, shared.loss, shared.nbytes)
-    return shared.assignments
+    return shared
 
 
 def _compress(

@@ -29,6 +29,10 @@ def write_summary(record: RunRecord) -> None:
         f"agreement   KL {record.agreement.kl:.4f} nats, same first choice "
         f"{record.agreement.top1:.1%}"
     )
+    if record.estimated_loss is not None:
+        write_line(
+            f"estimate    {record.estimated_loss:.4f} nats were expected to be lost, before the run"
+        )
     write_line(
         f"memory      {format_bytes(memory.baseline_bytes)} → "
         f"{format_bytes(memory.compressed_bytes)} "

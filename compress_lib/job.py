@@ -1,0 +1,89 @@
+"""What a run begins with and ends in: a plan that met its model, and a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from compress_lib.allocation import Assignment, allocate
+from compress_lib.blocks import check_protocols, protocol_of
+from compress_lib.compression import Compressed
+from compress_lib.corpora import Text, read_text
+from compress_lib.evaluation.examples import Example
+from compress_lib.evaluation.likelihood import Comparison
+from compress_lib.evaluation.memory import compare_memory
+from compress_lib.models import LanguageModel
+from compress_lib.plan import Plan
+from compress_lib.prompts import Answers
+from compress_lib.provenance import environment, perplexity_record
+from compress_lib.results import AgreementRecord, ModelRecord, RunRecord, TaskRecord
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan that met its model and its texts."""
+
+    plan: Plan
+    assignments: list[Assignment]
+    evaluation: Text
+    calibration: Text | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the steps of a run found."""
+
+    targets: tuple[Compressed, ...]
+    blocks: list[Example]
+    comparison: Comparison
+    answers: Answers
+    tasks: tuple[TaskRecord, ...]
+    estimated_loss: float | None
+    seconds: dict[str, float]
+
+
+def make_record(
+    job: Job, model: LanguageModel, compressed: LanguageModel, found: Outcome
+) -> RunRecord:
+    """Return the numbers of a run."""
+    spec = job.plan.evaluation
+    return RunRecord(
+        key=job.plan.key,
+        plan=job.plan.to_json(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        model=ModelRecord(model.id, model.revision, model.source, model.parameters),
+        perplexity=perplexity_record(
+            model,
+            found.comparison,
+            found.blocks,
+            spec.context,
+            job.evaluation,
+            protocol_of(model, spec),
+        ),
+        agreement=AgreementRecord(kl=found.comparison.kl, top1=found.comparison.top1),
+        memory=compare_memory(model, compressed),
+        targets=tuple(done.record for done in found.targets),
+        direction=next((done.direction for done in found.targets if done.direction), None),
+        text=tuple(found.answers.texts),
+        fills=tuple(found.answers.fills),
+        seconds=found.seconds,
+        environment=environment(model),
+        tasks=found.tasks,
+        estimated_loss=found.estimated_loss,
+    )
+
+
+def prepare(plan: Plan, model: LanguageModel) -> Job:
+    """Read the texts, share out the bytes, and note in the plan what exactly was used."""
+    check_protocols(model, plan.evaluation, plan.calibration)
+    evaluation = read_text(plan.evaluation, "evaluation")
+    assignments = allocate(plan, model.targets)
+    # Token counts also weigh an embedding's direction errors, whatever the method needs.
+    calibrated = any(a.needs or a.family == "embedding" for a in assignments)
+    calibration = read_text(plan.calibration, "calibration") if calibrated else None
+    exact = plan.resolved(
+        revision=model.revision,
+        evaluation=evaluation.digest,
+        calibration=calibration.digest if calibration else None,
+    )
+    return Job(exact, assignments, evaluation, calibration)
