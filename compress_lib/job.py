@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.blocks import check_protocols, protocol_of
@@ -16,7 +17,13 @@ from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan
 from compress_lib.prompts import Answers
 from compress_lib.provenance import environment, perplexity_record
-from compress_lib.results import AgreementRecord, ModelRecord, RunRecord, TaskRecord
+from compress_lib.results import (
+    AgreementRecord,
+    ModelRecord,
+    RunRecord,
+    SpeedRecord,
+    TaskRecord,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,22 @@ def make_record(
         environment=environment(model),
         tasks=found.tasks,
         estimated_loss=found.estimated_loss,
+        speed=_speed(found.comparison, found.answers),
     )
+
+
+def _speed(comparison: Comparison, answers: Answers) -> SpeedRecord | None:
+    """Return how fast both models read and wrote, where that was timed."""
+    read = [comparison.tokens_per_second(which) for which in ("baseline", "compressed")]
+    if read[0] is None or read[1] is None:
+        return None
+    wrote: list[float | None] = [None, None]
+    if answers.texts:
+        wrote = [
+            median(text.baseline_tokens_per_second for text in answers.texts),
+            median(text.compressed_tokens_per_second for text in answers.texts),
+        ]
+    return SpeedRecord(read[0], read[1], *wrote)
 
 
 def prepare(plan: Plan, model: LanguageModel) -> Job:

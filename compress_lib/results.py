@@ -56,6 +56,20 @@ class AgreementRecord:
 
 
 @dataclass(frozen=True)
+class SpeedRecord:
+    """Tokens a second of both models in this run: reading blocks of text, and writing one by one.
+
+    Medians over blocks and prompts; None where nothing was written. A run times what it does
+    anyway, once: `compress-lab bench speed` repeats and takes turns.
+    """
+
+    baseline_prefill: float
+    compressed_prefill: float
+    baseline_decode: float | None = None
+    compressed_decode: float | None = None
+
+
+@dataclass(frozen=True)
 class ComponentRecord:
     """Bytes of one part of the model."""
 
@@ -227,6 +241,7 @@ class RunRecord:
     fills: tuple[FillRecord, ...] = ()
     tasks: tuple[TaskRecord, ...] = ()
     estimated_loss: float | None = None
+    speed: SpeedRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""

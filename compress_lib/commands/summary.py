@@ -8,7 +8,7 @@ from itertools import groupby
 from compress_lib.commands.output import write_line
 from compress_lib.describe import describe_decoding
 from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
-from compress_lib.results import Prediction, RunRecord
+from compress_lib.results import Prediction, RunRecord, SpeedRecord
 
 
 def write_summary(record: RunRecord) -> None:
@@ -38,6 +38,8 @@ def write_summary(record: RunRecord) -> None:
         f"{format_bytes(memory.compressed_bytes)} "
         f"({memory.compressed_bytes / memory.baseline_bytes:.1%} of the whole model)"
     )
+    if record.speed is not None:
+        write_line(f"speed       {_speeds(record.speed)}")
     if decoding := describe_decoding(record):
         write_line(f"note        {decoding}")
     tables = [target for target in record.targets if target.family in ("embedding", "head")]
@@ -71,6 +73,18 @@ def _filled(predictions: Sequence[Prediction]) -> str:
         ", ".join(f"{found.token!r} {found.probability:.1%}" for found in group)
         for _, group in masks
     )
+
+
+def _speeds(speed: SpeedRecord) -> str:
+    """Return both models' tokens a second, and what reading gained."""
+    ratio = speed.compressed_prefill / speed.baseline_prefill
+    text = (
+        f"reading {speed.baseline_prefill:,.0f} → {speed.compressed_prefill:,.0f} tokens a second "
+        f"(× {ratio:.2f})"
+    )
+    if speed.baseline_decode is not None and speed.compressed_decode is not None:
+        text += f", writing {speed.baseline_decode:,.1f} → {speed.compressed_decode:,.1f}"
+    return text
 
 
 def _error(value: float | None) -> str:

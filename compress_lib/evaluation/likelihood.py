@@ -9,8 +9,10 @@ are kept in float64.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -25,13 +27,16 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class BlockScore:
-    """Sums over the predictions of one block or line."""
+    """Sums over the predictions of one block or line, and the seconds of each model's pass."""
 
     predictions: int
     baseline_nll: float
     compressed_nll: float
     kl: float
     same_first: int
+    tokens: int = 0
+    baseline_seconds: float = 0.0
+    compressed_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,15 @@ class Comparison:
     def top1(self) -> float:
         """Share of tokens for which both models' likeliest token is the same."""
         return sum(block.same_first for block in self.blocks) / self.predictions
+
+    def tokens_per_second(self, which: str) -> float | None:
+        """How fast `baseline` or `compressed` read: the median over blocks, None if not timed.
+
+        The first block warms up, and is left out where there are others.
+        """
+        timed = self.blocks[1:] or self.blocks
+        rates = [b.tokens / s for b in timed if (s := getattr(b, f"{which}_seconds")) > 0]
+        return median(rates) if rates else None
 
     def nll(self, which: str) -> float:
         """Summed negative log-likelihood in nats of `baseline` or `compressed`."""
@@ -142,12 +156,28 @@ def compare(
     scores: list[BlockScore] = []
     for index, block in enumerate(blocks):
         example = as_example(block)
-        base_logits = read_logits(baseline, example)
+        base_logits, base_seconds = _timed(baseline, example)
         tick((index + 0.5) / len(blocks))
-        other_logits = read_logits(compressed, example)
-        scores.append(score(compressed, base_logits, other_logits, example))
+        other_logits, other_seconds = _timed(compressed, example)
+        scores.append(
+            replace(
+                score(compressed, base_logits, other_logits, example),
+                tokens=len(example.ids),
+                baseline_seconds=base_seconds,
+                compressed_seconds=other_seconds,
+            )
+        )
         tick((index + 1) / len(blocks))
         yield Comparison(tuple(scores))
+
+
+def _timed(model: LanguageModel, example: Example) -> tuple[Tensor, float]:
+    """Return a model's logits, and the seconds that they took."""
+    started = time.perf_counter()
+    logits = read_logits(model, example)
+    # An accelerator works on while Python goes on; a number that is read has been computed.
+    logits[-1, -1].item()
+    return logits, time.perf_counter() - started
 
 
 def perplexity(model: LanguageModel, blocks: Sequence[Tensor | Example]) -> float:
