@@ -86,7 +86,7 @@ def _share(
 ) -> list[Point]:
     rule = members[0].rule
     try:
-        if rule.allocation == "automatic":
+        if rule.allocation != "by_family":
             return share_out(curves, budget)
         families: dict[str, list[int]] = {}
         for index, member in enumerate(members):

@@ -9,9 +9,12 @@ from compress_lib.automatic import Allocation, share_assignments
 from compress_lib.calibration import GATHERED
 from compress_lib.calibration_text import Calibration
 from compress_lib.gathering import gather
+from compress_lib.loss_curves import Point
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
+from compress_lib.refining import family_factors, scaled
+from compress_lib.rule import MEASURED
 from compress_lib.sequential import compress_in_turn
 from compress_lib.stacking import input_only, with_matrices
 from compress_lib.workbench import Compressed, Workbench, check_text
@@ -27,6 +30,9 @@ __all__ = [
 
 GATHERING = 0.5
 """The share of compressing that gathering statistics takes, where something is gathered."""
+
+REFINING = 0.8
+"""Where measuring families begins, if that is asked for."""
 
 SHARING = 0.3
 """The share of the whole that sharing bytes out takes, where that is to be done."""
@@ -58,7 +64,20 @@ def share_bytes(
     needs = {t.name: a.needs_for(t) & GATHERED for a in open_ones for t in a.targets}
     known = gather(model, needs, text, span(progress, 0.0, GATHERING))
     bench = Workbench(model, text, known)
-    return share_assignments(assignments, bench.curve, span(progress, GATHERING, 1.0))
+    curves: dict[str, list[Point]] = {}
+    factors: dict[str, float] = {}
+
+    def curve_of(assignment: Assignment, tell: Progress) -> list[Point]:
+        if assignment.name not in curves:
+            curves[assignment.name] = bench.curve(assignment, tell)
+        return scaled(curves[assignment.name], factors.get(assignment.family, 1.0))
+
+    shared = share_assignments(assignments, curve_of, span(progress, GATHERING, REFINING))
+    tried = [a for a in shared.assignments if a.rule.allocation == MEASURED]
+    if tried:
+        factors |= family_factors(bench, tried, span(progress, REFINING, 1.0))
+        shared = share_assignments(assignments, curve_of)
+    return shared
 
 
 def compress_model(

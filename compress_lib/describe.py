@@ -26,7 +26,11 @@ GROUPS = {
 }
 
 
-ALLOCATED = {"by_family": "shared out by family", "automatic": "shared out"}
+ALLOCATED = {
+    "by_family": "shared out by family",
+    "automatic": "shared out",
+    "measured": "shared out, families measured",
+}
 
 
 def describe(record: RunRecord) -> str:

@@ -19,7 +19,8 @@ TIES = ("both", "input")
 """Which ends of a weight that embedding and output share a rule replaces."""
 
 UNIFORM = "uniform"
-ALLOCATIONS = (UNIFORM, "by_family", "automatic")
+MEASURED = "measured"
+ALLOCATIONS = (UNIFORM, "by_family", "automatic", MEASURED)
 ORIGINAL, COMPRESSED = INPUTS = ("original", "compressed")
 """With the inputs of which model a layer is compressed."""
 
@@ -52,7 +53,8 @@ class Rule:
             Bałazy et al. 2021 measured.
         allocation: With `uniform` every selected target keeps `keep` of its bytes. Otherwise they
             do so together, and the share of each is chosen by the estimated loss: with
-            `by_family` one for all targets of a family, with `automatic` each target's own.
+            `by_family` one for all targets of a family, with `automatic` each target's own, and
+            with `measured` that again, after families were tried one by one.
             Either may leave targets dense.
         inputs: With `compressed` layers are compressed block by block, each with the inputs that
             it gets in the model compressed so far, so that its outputs stay near those of the

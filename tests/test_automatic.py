@@ -9,8 +9,12 @@ from compress_lib.allocation import allocate
 from compress_lib.calibration_text import Calibration
 from compress_lib.compression import compress_at_once, compress_model, share_bytes
 from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.gathering import gather
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
+from compress_lib.progress import no_progress
+from compress_lib.refining import LIMITS, family_factors
+from compress_lib.workbench import Workbench
 
 from .tiny import tiny_model
 
@@ -41,6 +45,31 @@ def test_all_targets_together_keep_what_the_rule_says(method: str, allocation: s
     compressed = {target.name for a in shared.assignments for target in a.targets}
     dense = sum(target.nbytes for target in model.targets if target.name not in compressed)
     assert dense + sum(a.budget for a in shared.assignments) == shared.nbytes
+
+
+def test_families_that_cost_more_than_was_estimated_get_more() -> None:
+    model = tiny_model()
+    given = text(model)
+    plans = {
+        kind: allocate(plan(allocation=kind), model.targets) for kind in ("automatic", "measured")
+    }
+    shared = {kind: share_bytes(model, assigned, given) for kind, assigned in plans.items()}
+    assert shared["measured"].nbytes <= 0.6 * shared["measured"].before
+    first = {a.name: a.loss for a in shared["automatic"].assignments}
+    again = {a.name: a.loss for a in shared["measured"].assignments}
+    assert first != again
+
+
+def test_factors_are_measured_over_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    given = text(model)
+    shared = share_bytes(model, allocate(plan(), model.targets), given)
+    needs = {t.name: a.needs_for(t) for a in shared.assignments for t in a.targets}
+    bench = Workbench(model, given, gather(model, needs, given))
+    monkeypatch.setattr("compress_lib.refining._divergence", lambda *_: 0.0)
+    silent = family_factors(bench, shared.assignments, no_progress)
+    assert set(silent) == {a.family for a in shared.assignments if a.loss}
+    assert set(silent.values()) == {LIMITS[0]}
 
 
 def test_the_estimate_is_better_than_with_equal_shares() -> None:

@@ -53,6 +53,7 @@ ALLOCATION_CHOICES = {
     "uniform": "Every matrix keeps the same share",
     "by_family": "A share for each family, by estimated loss",
     "automatic": "A share for each matrix, by estimated loss",
+    "measured": "The same, after trying each family alone (takes longer)",
 }
 INPUTS = "Layers are compressed for"
 INPUTS_INFO = "Block by block and slower; see the README for when it helps."
