@@ -136,7 +136,7 @@ CONTESTANTS = (
     *(
         Contestant(
             f"{name}-tiered-{keep:g}",
-            f"{name}, refined with the inputs; table: tiers of tokens at keep {keep:g}",
+            f"{name}{', GPTQ' if refine == 'gptq' else ''}; table: tiers of tokens at keep {keep:g}",
             (
                 Rule(method=name, keep=1.0, options={"refine": refine}),
                 Rule(pattern="embedding", method="tiered", keep=keep),
