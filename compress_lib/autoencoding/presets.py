@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from compress_lib.methods.base import OptionValue
+    from compress_lib.options import OptionValue
 
 P1: dict[str, OptionValue] = {
     "batch_size": 32,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from compress_lib.methods import Option
-from compress_lib.methods.base import checked, coerced, declared_options
+from compress_lib.options import checked, coerced, declared_options
 from compress_lib.plan import TextSpec
 from compress_lib.progress import Progress
 from compress_lib.studies.record import Row, Value

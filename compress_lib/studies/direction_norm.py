@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import check_number
-from compress_lib.methods.base import option
+from compress_lib.options import option
 from compress_lib.plan import TextSpec
 from compress_lib.progress import Progress
 from compress_lib.studies.base import Cell, Study, register_study

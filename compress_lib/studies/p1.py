@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from compress_lib.autoencoding.presets import LAB, P1
-from compress_lib.methods.base import OptionValue, option
+from compress_lib.options import OptionValue, option
 from compress_lib.plan import Rule, TextSpec
 from compress_lib.studies.base import register_study
 from compress_lib.studies.grid import Contestant, Grid

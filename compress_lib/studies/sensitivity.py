@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.allocation import allocate
 from compress_lib.errors import CompressionError, check_number
-from compress_lib.methods.base import option
+from compress_lib.options import option
 from compress_lib.plan import DENSE, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
 from compress_lib.studies.base import Cell, Study, register_study

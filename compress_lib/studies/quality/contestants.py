@@ -136,17 +136,17 @@ CONTESTANTS = (
     *(
         Contestant(
             f"{name}-tiered-{keep:g}",
-            f"{name}{', GPTQ' if refine == 'gptq' else ''}; table: tiers of tokens at keep {keep:g}",
+            f"{label}; table: tiers of tokens at keep {keep:g}",
             (
                 Rule(method=name, keep=1.0, options={"refine": refine}),
                 Rule(pattern="embedding", method="tiered", keep=keep),
             ),
             keeps=(),
         )
-        for name, refine, keep in (
-            ("int8", "none", 0.4),
-            ("int4", "gptq", 0.25),
-            ("int3", "gptq", 0.2),
+        for name, label, refine, keep in (
+            ("int8", "int8", "none", 0.4),
+            ("int4", "int4, GPTQ", "gptq", 0.25),
+            ("int3", "int3, GPTQ", "gptq", 0.2),
         )
     ),
     Contestant("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
