@@ -211,7 +211,7 @@ def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPa
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("compress_lib.run.allocate", broken)
+    monkeypatch.setattr("compress_lib.job.allocate", broken)
     with pytest.raises(ZeroDivisionError):
         list(handlers.run(engine, form()))
 

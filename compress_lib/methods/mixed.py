@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from compress_lib.calibration import LAYER_CURVATURE, curvature_needs
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods.base import Method, Preview, build_method, option, register
 from compress_lib.progress import Progress, no_progress, span
@@ -77,10 +78,13 @@ class Mixed(Method):
                 options[key] = value
             yield " ".join(words), build_method(words[0], options)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What any candidate needs for a layer, and its curvature."""
+        return LAYER_CURVATURE.union(*(method.needs for method in self._methods))
+
     def needs_for(self, target: Target) -> frozenset[str]:
         """See `Method.needs_for`: what any candidate needs, and the curvature."""
-        from compress_lib.calibration import curvature_needs
-
         return curvature_needs(target).union(*(m.needs_for(target) for m in self._methods))
 
     def check_applies(self, family: str, name: str) -> None:
