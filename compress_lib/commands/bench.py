@@ -23,6 +23,8 @@ from compress_lib.commands.output import ProgressLine, write_json, write_line, w
 from compress_lib.errors import check_integer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from compress_lib.models import LanguageModel
 
 PREFILL_TOKENS = 512
@@ -139,24 +141,29 @@ def _speed(options: argparse.Namespace) -> None:
 
 
 def _prefill(model: LanguageModel) -> Callable[[], object]:
-    """Read a text at once."""
+    """Read a text at once: all of it, or until the first token after it is written."""
     import torch
 
     ids = torch.arange(PREFILL_TOKENS, device=model.device)[None] % 1000
-    uncached = {} if model.kind == "masked" else {"use_cache": False}
-    return lambda: model.module(ids, **uncached).logits[0, -1, 0].item()
+    if model.kind == "masked":
+        return lambda: model.module(ids).logits[0, -1, 0].item()
+    return _written(model, ids, 1)
 
 
 def _decode(model: LanguageModel) -> Callable[[], object]:
     """Write token by token."""
     import torch
 
-    ids = torch.arange(16, device=model.device)[None]
+    return _written(model, torch.arange(16, device=model.device)[None], DECODED_TOKENS)
+
+
+def _written(model: LanguageModel, ids: Tensor, tokens: int) -> Callable[[], object]:
+    """Write so many tokens after `ids` `[1, length]`."""
     return lambda: model.module.generate(  # type: ignore[operator]
         ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=DECODED_TOKENS,
-        min_new_tokens=DECODED_TOKENS,
+        attention_mask=ids.new_ones(ids.shape),
+        max_new_tokens=tokens,
+        min_new_tokens=tokens,
         do_sample=False,
         pad_token_id=0,
     )

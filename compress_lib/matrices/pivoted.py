@@ -104,13 +104,9 @@ class PivotedMatrix(FactoredMatrix):
             sorted_x = x.index_select(-1, self.order.long())
             ahead, rest = sorted_x.tensor_split([self.rank], dim=-1)
             return self.pivots.project(ahead + self.coefficients.project(rest))
-        # Numbers of an output lie side by side, so that gathering outputs moves whole rows: a
-        # gather along the last dimension took longer than the multiplication it followed.
-        flat = x.reshape(-1, self.shape[1])
-        ahead = self.pivots.dense().to(x.dtype) @ flat.T
-        both = torch.cat([ahead, self.coefficients.dense().to(x.dtype) @ ahead])
-        y = both.index_select(0, self.order.long()).T.contiguous()
-        return y.reshape(*x.shape[:-1], self.shape[0])
+        ahead = self.pivots.project(x)
+        both = torch.cat([ahead, self.coefficients.project(ahead)], dim=-1)
+        return both.index_select(-1, self.order.long())
 
     def _product_combine(self, x: Tensor) -> Tensor:
         if self.by_columns:
