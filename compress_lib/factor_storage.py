@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.formatting import format_keep
@@ -123,6 +124,15 @@ class FactorStorage:
             fits = numbers * (self.bits or 8 * itemsize) <= 8 * room
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
+
+
+@lru_cache(maxsize=64)
+def bytes_by_rank(storage: FactorStorage, shape: tuple[int, int], itemsize: int) -> tuple[int, ...]:
+    """Return the bytes of a matrix `[rows, cols]` of rank 1, 2, … up to its own; see `nbytes`.
+
+    A model has few shapes and many matrices, so that what was counted is kept.
+    """
+    return tuple(storage.nbytes(shape, rank, itemsize) for rank in range(1, min(shape) + 1))
 
 
 def by_columns(shape: tuple[int, int]) -> bool:

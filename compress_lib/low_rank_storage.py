@@ -109,8 +109,11 @@ def _pivoted(
     chosen = places[:rank]
     pivots = left @ right[:, chosen] if columns else left[chosen] @ right
     kept = stored_matrix(pivots, dtype, storage)
-    exact, known = (pivots.T, _wide(kept).T) if columns else (pivots, _wide(kept))
-    fitted = refit(coefficients, exact, known)
+    fitted = coefficients
+    # The checkpoint's 16 bits leave nothing to make up for.
+    if storage.bits:
+        exact, known = (pivots.T, _wide(kept).T) if columns else (pivots, _wide(kept))
+        fitted = refit(coefficients, exact, known)
     return PivotedMatrix.from_parts(
         kept,
         stored_matrix(fitted.T if columns else fitted, dtype, storage),

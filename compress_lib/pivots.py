@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-BOUND = 1.05
+BOUND = 1.5
 """Pivots are exchanged while a coefficient is larger: partial pivoting alone leaves some of 3,
 and each rounding error comes back multiplied by the coefficients."""
 

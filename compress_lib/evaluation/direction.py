@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -60,7 +61,6 @@ def row_errors(
         seed: For the control's noise.
         control: Whether the control is wanted; it is empty if not.
     """
-    generator = torch.Generator().manual_seed(seed)
     direction: list[Tensor] = []
     noisy: list[Tensor] = []
     lost = total = absolute = powered = 0.0
@@ -70,17 +70,17 @@ def row_errors(
             ids = torch.arange(first, first + len(rows), device=weight.device)
             decoded = matrix.rows(ids).float()
             entries = (rows - decoded).abs()
-            absolute += float(entries.double().sum())
-            powered += float(entries.pow(POWER).double().sum())
-            error = (rows - decoded).norm(dim=1)
+            error = entries.norm(dim=1)
+            # Sums of rows are wide enough; only those of many rows need more digits.
             lost += float(error.double().square().sum())
-            total += float(rows.double().square().sum())
+            total += float(rows.norm(dim=1).double().square().sum())
+            absolute += float(entries.sum(dim=1).double().sum())
+            powered += float(entries.pow_(POWER).sum(dim=1).double().sum())
             direction.append(direction_error(rows, decoded))
             if not control:
                 continue
-            noise = torch.randn(rows.shape, generator=generator).to(rows.device)
-            noise *= (error / noise.norm(dim=1).clamp_min(1e-30))[:, None]
-            noisy.append(direction_error(rows, rows + noise))
+            noise = _unit_noise(len(rows), rows.shape[1], seed + first).to(rows.device)
+            noisy.append(direction_error(rows, rows + noise * error[:, None]))
     relative = (lost / total) ** 0.5 if total else 0.0
     size = weight.numel()
     return RowErrors(
@@ -92,6 +92,14 @@ def row_errors(
         mae=absolute / size,
         powered_mae=powered / size,
     )
+
+
+@lru_cache(maxsize=4)
+def _unit_noise(rows: int, cols: int, seed: int) -> Tensor:
+    """Return rows `[rows, cols]` of random directions: kept, for a model's layers are alike."""
+    noise = torch.randn(rows, cols, generator=torch.Generator().manual_seed(seed))
+    unit: Tensor = noise / noise.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    return unit
 
 
 def direction_error(original: Tensor, changed: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compress_lib.factor_storage import bytes_by_rank
 from compress_lib.methods.low_rank import LowRankMethod
 from compress_lib.progress import Progress, no_progress
 
@@ -52,9 +53,11 @@ class SpectralMethod(LowRankMethod):
         energy = self._kept(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
         shape = (weight.shape[0], weight.shape[1])
+        itemsize = weight.element_size()
+        fixed = self.fixed_numbers(shape) * itemsize
+        sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
         return [
-            Point(self.rank_bytes(shape, rank, weight.element_size()), loss)
-            for rank, loss in enumerate(left_out.tolist(), start=1)
+            Point(fixed + size, loss) for size, loss in zip(sizes, left_out.tolist(), strict=True)
         ]
 
     def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
