@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from compress_lib.models import LanguageModel
 from tests.tiny import CONFIGURATIONS, tiny_model
+
+if TYPE_CHECKING:
+    from tests.page import TinyEngine
 
 pytest_plugins = ["tests.hub_fixtures"]
 
@@ -49,3 +53,11 @@ def any_model(request: pytest.FixtureRequest) -> LanguageModel:
 def architectures() -> Callable[[str], LanguageModel]:
     """Make a tiny model by the name of its architecture."""
     return tiny_model
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[TinyEngine]:
+    """A page's engine over a tiny model."""
+    from tests.page import tiny_engine
+
+    yield from tiny_engine(tmp_path)

@@ -91,7 +91,10 @@ class Page:
             **QUICK,
         )
         panel.method.change(
-            self.choose_method, panel.method, [panel.method, *panel.groups.values()], **QUICK
+            self.choose_method,
+            panel.method,
+            [panel.method, panel.keep, *panel.groups.values()],
+            **QUICK,
         )
         panel.corpus.change(
             lambda corpus: gr.Textbox(visible=corpus == OWN_TEXT),
@@ -158,7 +161,10 @@ class Page:
         """Show a method's summary and its options."""
         known = METHODS.get(method) if isinstance(method, str) else None
         info = known.summary if known else None
-        return [gr.Dropdown(info=info), *(gr.Column(visible=name == method) for name in METHODS)]
+        free = not controls.is_sized(method)
+        keep = gr.Slider(interactive=free, info=plan_panel.keep_info(method))
+        groups = (gr.Column(visible=name == method) for name in METHODS)
+        return [gr.Dropdown(info=info), keep, *groups]
 
     def link(self, *given: Any) -> str:
         """Return the query string of the plan in the form."""

@@ -45,6 +45,7 @@ FIELDS = (
     "context",
     "protocol",
     "calibration",
+    "calibration_tokens",
     "prompt",
     "new_tokens",
     "temperature",
@@ -94,7 +95,12 @@ def read(form: Form) -> Plan:
             protocol=str(get("protocol")),
             text=str(get("own_text") or "") if get("corpus") == OWN_TEXT else None,
         ),
-        calibration=TextSpec(corpus=_corpus(get("calibration"), own=False), tokens=32_768),
+        calibration=TextSpec(
+            corpus=_corpus(get("calibration"), own=False),
+            tokens=_limited(
+                texts.CALIBRATION_TOKENS, get("calibration_tokens"), "calibration_tokens"
+            ),
+        ),
         prompts=(str(get("prompt") or ""),),
         generation=generation,
         seed=get("seed"),  # type: ignore[arg-type]
@@ -128,6 +134,7 @@ def write(plan: Plan) -> Form:
         "context": plan.evaluation.context,
         "protocol": plan.evaluation.protocol,
         "calibration": plan.calibration.corpus,
+        "calibration_tokens": plan.calibration.tokens,
         "prompt": plan.prompts[0] if plan.prompts else "",
         "new_tokens": plan.generation.max_new_tokens,
         "temperature": plan.generation.temperature,
@@ -156,15 +163,25 @@ def _rules(form: Form) -> tuple[Rule, ...]:
     rules = []
     if families:
         pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
-        rules.append(_rule(form, pattern, method, keep))
+        rules.append(_rule(form, pattern, method, _share_of(method, keep)))
     for where, other, share in table_rows(get("overrides")):
-        own_keep = share.rstrip("%") if share else keep
+        own_keep = share.rstrip("%") if share else _share_of(other or method, keep)
         if share and not _is_share(own_keep):
             raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
         rules.append(_rule(form, where or "*", other or method, own_keep))
     if not rules:
         raise CompressionError(texts.NOTHING_CHOSEN)
     return tuple(rules)
+
+
+def is_sized(method: Any) -> bool:
+    """Tell whether a method's options alone decide how large its results are."""
+    return isinstance(method, str) and method in METHODS and METHODS[method].sized
+
+
+def _share_of(method: str, keep: Any) -> Any:
+    """Return the keep of the slider, unless the method's options alone decide its size."""
+    return 1.0 if is_sized(method) else keep
 
 
 def _rule(form: Form, pattern: str, method: str, keep: Any) -> Rule:

@@ -42,6 +42,11 @@ class PlanPanel:
         return self.fields[controls.FIELDS.index("method")]
 
     @property
+    def keep(self) -> Any:
+        """The slider of what remains."""
+        return self.fields[controls.FIELDS.index("keep")]
+
+    @property
     def corpus(self) -> Any:
         """The menu of texts."""
         return self.fields[controls.FIELDS.index("corpus")]
@@ -91,6 +96,11 @@ def build(preview: str) -> PlanPanel:
     return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link)
 
 
+def keep_info(method: Any) -> str:
+    """Return what stands beside the slider."""
+    return texts.KEEP_SIZED if controls.is_sized(method) else texts.KEEP_INFO
+
+
 def _slider(*args: Any, **more: Any) -> Any:
     """Make a slider that hands on whatever was typed beside it, for `controls.read` to answer.
 
@@ -134,7 +144,8 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
         value=shown.values["keep"],
         step=0.01,
         label=texts.KEEP,
-        info=texts.KEEP_INFO,
+        info=keep_info(shown.values["method"]),
+        interactive=not controls.is_sized(shown.values["method"]),
         elem_id="keep",
     )
     return presets
@@ -174,6 +185,12 @@ def _measure(made: dict[str, Any], shown: controls.Form) -> None:
         value=shown.values["calibration"],
         label=texts.CALIBRATION,
         info=texts.CALIBRATION_INFO,
+    )
+    made["calibration_tokens"] = gr.Number(
+        shown.values["calibration_tokens"],
+        label=texts.CALIBRATION_TOKENS,
+        info=texts.CALIBRATION_TOKENS_INFO,
+        precision=0,
     )
 
 

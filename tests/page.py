@@ -1,0 +1,63 @@
+"""A page's engine over a tiny model, and the form it is given."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from compress_lib.models import LanguageModel
+from compress_lib.plan import Generation, Plan, Rule, TextSpec
+from compress_lib.progress import Progress
+from compress_lib.results import RunRecord
+from compress_lib.store import Store
+from compress_lib.ui import controls, handlers
+from compress_lib.ui.engine import Engine
+from tests.tiny import tiny_model
+
+PLAN = Plan(
+    rules=(Rule(pattern="embedding", method="svd", keep=0.5),),
+    evaluation=TextSpec(tokens=300, context=100),
+    generation=Generation(max_new_tokens=4),
+)
+
+
+class TinyEngine(Engine):
+    """An engine whose models are all one tiny model."""
+
+    model: LanguageModel
+    gate: threading.Event | None = None
+
+    def load(
+        self, model: str, revision: str | None, device: str, progress: Progress
+    ) -> LanguageModel:
+        if self.gate is not None:
+            while not self.gate.wait(0.02):
+                progress(0.0, "held")
+        self._targets[model] = tuple(self.model.targets)
+        return replace(self.model, id=model)
+
+
+def form(plan: Plan = PLAN, **changes: Any) -> list[Any]:
+    """The form's values for a plan, some of them changed."""
+    filled = controls.write(plan)
+    return controls.flat(controls.Form({**filled.values, **changes}, filled.options))
+
+
+def finish(engine: Engine, given: list[Any]) -> tuple[list[handlers.Update], RunRecord]:
+    updates = list(handlers.run(engine, given))
+    record = updates[-1].finished
+    assert record is not None
+    return updates, record
+
+
+def tiny_engine(folder: Path) -> Iterator[TinyEngine]:
+    """Make an engine that keeps its runs in a folder, and close it."""
+    made = TinyEngine(Store(folder / "runs.sqlite"), limits={"queued_jobs": 3})
+    made.model = tiny_model()
+    yield made
+    if made.gate is not None:
+        made.gate.set()
+    made._thread.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,190 @@
+"""Between the form and a plan: both say the same, and what a browser sends is checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS, build_method
+from compress_lib.plan import DENSE, Plan, Rule, TextSpec
+from compress_lib.ui import controls, handlers, preview, texts
+from compress_lib.ui.app import Page
+from compress_lib.ui.option_groups import option_groups
+from tests.page import PLAN, TinyEngine, finish, form
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        PLAN,
+        Plan(),
+        replace(PLAN, rules=(Rule(pattern="*", method="svd", keep=0.3),)),
+        replace(
+            PLAN,
+            rules=(
+                Rule(pattern="query,key", method="row_normalized_svd", keep=0.4),
+                Rule(pattern="query@0-3", method="svd", keep=0.7),
+                Rule(pattern="@0", method=DENSE),
+            ),
+        ),
+        replace(
+            PLAN,
+            rules=(Rule(pattern="embedding", method="autoencoder", options={"epochs": 3}),),
+        ),
+        replace(PLAN, rules=(Rule(pattern="*down_proj", method="svd", keep=0.25),)),
+        replace(
+            PLAN,
+            rules=(
+                Rule(pattern="key", group="concatenated", window=4, orientation="columns"),
+                Rule(pattern="key@0", method=DENSE),
+            ),
+        ),
+        replace(PLAN, rules=(Rule(pattern="query@0-3", group="concatenated"),)),
+        replace(PLAN, rules=(Rule(pattern="embedding", tie="input", keep=1 / 3),)),
+        replace(PLAN, calibration=TextSpec(tokens=4096)),
+        replace(
+            PLAN,
+            rules=(
+                Rule(pattern="key", allocation="automatic", inputs="compressed"),
+                Rule(pattern="key@0", keep=0.7, allocation="automatic", inputs="compressed"),
+            ),
+        ),
+    ],
+)
+def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
+    back = controls.read(controls.Form.of(controls.flat(controls.write(plan))))
+    assert [rule.canonical(0) for rule in back.rules] == [rule.canonical(0) for rule in plan.rules]
+    assert replace(back, rules=plan.rules) == plan
+    assert handlers.first_plan(plan.to_query()) == (back, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"model": "/etc"}, "neither in the list nor a Hub id"),
+        ({"model": "../../etc/passwd"}, "neither in the list nor a Hub id"),
+        ({"model": "weights.gguf"}, "neither in the list nor a Hub id"),
+        ({"model": "owner/weights.gguf"}, "neither in the list nor a Hub id"),
+        ({"model": "compress_lib/ui"}, "neither in the list nor a Hub id"),
+        ({"model": "compress_lib/.."}, "neither in the list nor a Hub id"),
+        ({"model": "owner/" + "x" * 5000}, "neither in the list nor a Hub id"),
+        ({"model": "owner/\0"}, "neither in the list nor a Hub id"),
+        ({"model": None}, "neither in the list nor a Hub id"),
+        ({"method": "svdd"}, "Did you mean 'svd'"),
+        ({"keep": 0}, "keep must be above 0"),
+        ({"keep": float("nan")}, "keep must be a number"),
+        ({"keep": "lots"}, "keep must be a number"),
+        ({"families": []}, "Choose something to compress"),
+        ({"families": "embedding; rm -rf"}, None),
+        ({"overrides": [["query", "svd", "2"]]}, "Keep in the line 'query'"),
+        ({"overrides": [["query", "nope", "0.5"]]}, "Unknown method"),
+        ({"overrides": [["query@x", "svd", "0.5"]]}, None),
+        ({"corpus": "/etc/passwd"}, "not a text of this page"),
+        ({"calibration": "own"}, "not a text of this page"),
+        ({"corpus": "own", "own_text": "  "}, "text of your own is empty"),
+        ({"corpus": "own", "own_text": "x" * 200_001}, "at most 200,000"),
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "x" * 2001}, "2,001 characters"),
+        ({"tokens": 10**9}, "at most 16,384"),
+        ({"tokens": None}, "Tokens must be a number"),
+        ({"calibration_tokens": 10**9}, "at most 65,536"),
+        ({"calibration_tokens": None}, "Tokens to choose by must be a number"),
+        ({"context": 0}, "context must be"),
+        ({"new_tokens": 10_000}, "at most 256"),
+        ({"temperature": -1}, "temperature must be"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"group": "both"}, "Unknown group"),
+        ({"group": None}, "Unknown group"),
+        ({"window": -1}, "window must be"),
+        ({"window": None}, "window must be"),
+        ({"orientation": "<b>"}, "Unknown orientation"),
+        ({"tie": "output"}, "Unknown tie"),
+        ({"allocation": "manual"}, "Unknown allocation"),
+        ({"inputs": None}, "Unknown inputs"),
+        ({"inputs": "compressed", "group": "concatenated"}, "use group=separated"),
+    ],
+)
+def test_what_a_browser_sends_is_checked(
+    engine: TinyEngine,
+    changes: dict[str, Any],
+    complaint: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    given = form(**changes)
+    if complaint is None:
+        preview.describe_plan(engine, controls.read(controls.Form.of(given)))
+        return
+    with pytest.raises(CompressionError, match=complaint):
+        list(handlers.run(engine, given))
+    assert engine.store.runs() == []
+
+
+def test_the_form_shares_bytes_out_and_goes_layer_by_layer(engine: TinyEngine) -> None:
+    rule = Rule(pattern="key,ffn_out", method="svd", allocation="by_family", inputs="compressed")
+    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
+    assert record.plan["rules"][0]["allocation"] == "by_family"
+    assert [target.layer for target in record.targets] in ([0, 1], [0, 0, 1, 1])
+
+
+def test_the_words_of_a_rule_have_a_label_each() -> None:
+    from compress_lib.rule import WORDS
+
+    for word, allowed in WORDS.items():
+        assert set(getattr(texts, f"{word.upper()}_CHOICES")) == set(allowed)
+
+
+def test_a_link_fills_the_form_and_a_broken_one_says_so() -> None:
+    plan, complaint = handlers.first_plan(PLAN.to_query())
+    assert complaint is None
+    assert plan.rules == PLAN.rules
+    plan, complaint = handlers.first_plan("rule=embedding~nope~0.5")
+    assert plan == Plan()
+    assert complaint is not None
+    assert "Unknown method" in complaint
+    plan, complaint = handlers.first_plan("rule=query~svd~0.5~.group=concatenated&rule=key~svd~0.5")
+    assert complaint == texts.MORE_THAN_THE_FORM
+    assert [rule.group for rule in plan.rules] == ["concatenated"] * 2
+    plan, complaint = handlers.first_plan("model=/etc&rule=embedding~svd~0.5")
+    assert plan == Plan()
+    assert complaint is not None
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].presets])
+def test_a_methods_presets_are_buttons_that_set_all_its_options(method: str) -> None:
+    with gr.Blocks():
+        _, fields, settings = option_groups(controls.write(Plan()))
+    assert len(fields) == len(controls.option_fields())
+    options = METHODS[method].options()
+    first = [name for name, _ in controls.option_fields()].index(method)
+    own = [s for s in settings if s.fields == fields[first : first + len(options)]]
+    assert [s.button.value for s in own] == [*METHODS[method].presets, texts.DEFAULTS]
+    for shown, chosen in zip(own, [*METHODS[method].presets.values(), {}], strict=True):
+        values = dict(zip([option.name for option in options], shown.values, strict=True))
+        assert values == {option.name: option.default for option in options} | dict(chosen)
+        assert build_method(method, values)
+
+
+def test_a_method_whose_options_decide_its_size_asks_for_no_keep(engine: TinyEngine) -> None:
+    _, record = finish(engine, form(method="int8", keep=0.5))
+    assert record.plan["rules"][0]["keep"] == 1.0
+    target = record.targets[0]
+    assert target.bytes_after > target.bytes_before / 2
+    read = controls.read(
+        controls.Form.of(form(overrides=[["key", "int4", ""], ["query", "int4", "0.4"]]))
+    )
+    assert [rule.keep for rule in read.rules] == [0.5, 1.0, 0.4]
+
+
+def test_the_slider_rests_while_options_decide_the_size(engine: TinyEngine) -> None:
+    page = Page(engine)
+    for method, moves in (("int8", False), ("svd", True)):
+        _, keep, *groups = page.choose_method(method)
+        assert keep.interactive is moves
+        assert sum(group.visible for group in groups) == 1
+    assert keep.info == texts.KEEP_INFO
