@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from typing import Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, check_integer, check_number
+from compress_lib.recorded import Recorded
 from compress_lib.rule import (
     ALLOCATIONS,
     COMPRESSED,
@@ -85,11 +85,13 @@ class Generation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Recorded):
     """A run: the model, what happens to which weight, and how the cost is measured.
 
     Of several rules that select the same target, the last one counts.
     """
+
+    called: ClassVar[str] = "a plan"
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -141,22 +143,6 @@ class Plan:
         data["prompts"] = list(self.prompts)
         return data
 
-    @classmethod
-    def from_json(cls, data: object) -> Plan:
-        """Read a plan from JSON values; what is missing takes its default.
-
-        Raises:
-            CompressionError: A field is unknown or has a wrong type or value.
-        """
-        from pydantic import ValidationError
-
-        try:
-            return _reader().validate_python(data)  # type: ignore[no-any-return]
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "it"
-            raise CompressionError(f"This is not a plan: {place}: {first['msg']}.") from error
-
     def to_query(self) -> str:
         """Return the plan as a short query string; text of one's own is left out."""
         from compress_lib.links import to_query
@@ -182,10 +168,3 @@ class Plan:
             evaluation=replace(self.evaluation, digest=evaluation),
             calibration=replace(self.calibration, digest=calibration),
         )
-
-
-@cache
-def _reader() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Plan)

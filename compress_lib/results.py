@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-from compress_lib.errors import CompressionError
+from compress_lib.recorded import Recorded
 from compress_lib.targets import TABLES
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -219,12 +215,14 @@ class TaskRecord:
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class RunRecord(Recorded):
     """One run: what was asked, what was found, where and how long it took.
 
     `estimated_loss` is what sharing out bytes expected to lose, in nats a token, before anything
     was compressed; None where nothing was shared out.
     """
+
+    called: ClassVar[str] = "a run record"
 
     key: str
     plan: dict[str, Any]
@@ -242,26 +240,6 @@ class RunRecord:
     tasks: tuple[TaskRecord, ...] = ()
     estimated_loss: float | None = None
     speed: SpeedRecord | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON values."""
-        return _reader().dump_python(self, mode="json")  # type: ignore[no-any-return]
-
-    @classmethod
-    def from_json(cls, data: object) -> RunRecord:
-        """Read a record back.
-
-        Raises:
-            CompressionError: It is not a record of this version.
-        """
-        from pydantic import ValidationError
-
-        try:
-            return _reader().validate_python(data)  # type: ignore[no-any-return]
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise CompressionError(f"This is not a run record: {place}: {first['msg']}.") from error
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -288,10 +266,3 @@ class RunRecord:
             "direction_error": tables[0].direction_error.mean if tables else None,
             "relative_error": self.relative_error,
         }
-
-
-@cache
-def _reader() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RunRecord)

@@ -6,11 +6,10 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from compress_lib.errors import CompressionError
+from compress_lib.recorded import Recorded
 from compress_lib.results import ModelRecord
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "landmarks" / "studies"
@@ -20,7 +19,7 @@ Row = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
-class StudyRecord:
+class StudyRecord(Recorded):
     """The rows of a study.
 
     Attributes:
@@ -38,6 +37,8 @@ class StudyRecord:
         environment: Versions and machine.
     """
 
+    called: ClassVar[str] = "a study"
+
     name: str
     label: str
     question: str
@@ -50,24 +51,6 @@ class StudyRecord:
     created: str
     seconds: float
     environment: dict[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON values."""
-        return _reader().dump_python(self, mode="json")  # type: ignore[no-any-return]
-
-    @classmethod
-    def from_json(cls, data: object) -> StudyRecord:
-        """Read a record back.
-
-        Raises:
-            CompressionError: It is not a record of this version.
-        """
-        from pydantic import ValidationError
-
-        try:
-            return _reader().validate_python(data)  # type: ignore[no-any-return]
-        except ValidationError as error:
-            raise CompressionError(f"This is not a study: {error.errors()[0]['msg']}.") from error
 
     def to_csv(self) -> str:
         """Return the rows as CSV, every digit kept."""
@@ -93,10 +76,3 @@ def rounded(value: Value) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else value
-
-
-@cache
-def _reader() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(StudyRecord)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from compress_lib.errors import CompressionError
+from compress_lib.recorded import Recorded
 from compress_lib.results import AgreementRecord, MemoryRecord, ModelRecord, PerplexityRecord
 from compress_lib.storage import read_json
 
@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class QualityRow:
+class QualityRow(Recorded):
     """One plan for a whole model, and what came out.
 
     Attributes:
@@ -61,6 +61,8 @@ class QualityRow:
         refused: Why there are none.
     """
 
+    called: ClassVar[str] = "a row"
+
     name: str
     label: str
     key: str
@@ -72,24 +74,6 @@ class QualityRow:
     environment: dict[str, str]
     found: Measured | None = None
     refused: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the row as JSON values."""
-        return _reader().dump_python(self, mode="json")  # type: ignore[no-any-return]
-
-    @classmethod
-    def from_json(cls, data: object) -> QualityRow:
-        """Read a row back.
-
-        Raises:
-            CompressionError: It is not a row of this version.
-        """
-        from pydantic import ValidationError
-
-        try:
-            return _reader().validate_python(data)  # type: ignore[no-any-return]
-        except ValidationError as error:
-            raise CompressionError(f"This is not a row: {error.errors()[0]['msg']}.") from error
 
 
 def read_row(file: Path) -> QualityRow | None:
@@ -104,10 +88,3 @@ def load_rows(folder: Path = FOLDER) -> tuple[QualityRow, ...]:
     """Read the rows of a folder, by name."""
     found = (read_row(file) for file in sorted(folder.glob("*.json")))
     return tuple(row for row in found if row is not None)
-
-
-@cache
-def _reader() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(QualityRow)
