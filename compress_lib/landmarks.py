@@ -29,6 +29,25 @@ OTHERS: tuple[tuple[str, Mapping[str, OptionValue], tuple[float, ...]], ...] = (
     ("tucker", {}, (0.5,)),
     ("magnitude_pruning", {}, (0.5, 0.25)),
     ("row_quantization", {}, (0.51, 0.25)),
+    ("two_sided_svd", {}, (0.5,)),
+    ("group_reduce", {}, (0.5,)),
+    ("product_quantization", {}, (0.25, 0.125)),
+    ("tiered", {}, (0.5, 0.25, 0.125)),
+)
+PIVOTED: Mapping[str, OptionValue] = {"storage": "pivoted"}
+SHARED_OUT: tuple[tuple[str, str, str, float, Mapping[str, OptionValue]], ...] = (
+    ("layers-two_sided_svd-pivoted", LAYERS, "two_sided_svd", 0.8, PIVOTED),
+    ("layers-two_sided_svd-pivoted", LAYERS, "two_sided_svd", 0.6, PIVOTED),
+    ("layers-two_sided_svd-pivoted-8", LAYERS, "two_sided_svd", 0.4, {**PIVOTED, "factor_bits": 8}),
+    ("everything-mixed", "*", "mixed", 0.5, {}),
+    ("everything-mixed", "*", "mixed", 0.3, {}),
+)
+"""Name, pattern, method, keep and options of rules whose bytes go where they serve most."""
+
+ROUNDED: tuple[tuple[str, Mapping[str, OptionValue]], ...] = (
+    ("int8", {}),
+    ("int4", {}),
+    ("int4", {"refine": "gptq"}),
 )
 TABLE_METHODS = ("svd", "row_normalized_svd", "frequency_svd", "autoencoder")
 
@@ -50,11 +69,19 @@ def landmark_plans() -> dict[str, Plan]:
     for method, options, sizes in OTHERS:
         for keep in sizes:
             rule = Rule(pattern=EMBEDDING, method=method, keep=keep, options=options)
-            name = "autoencoder-lab" if options else method
+            name = "autoencoder-lab" if method == "autoencoder" else method
             plans[f"{EMBEDDING}-{name}-{keep:g}"] = Plan(rules=(rule,))
     for method, keep in (("output_pca", 0.95), ("output_pca", 0.9), ("row_quantization", 0.51)):
         rule = Rule(pattern=LAYERS, method=method, keep=keep)
         plans[f"layers-{method}-{keep:g}"] = Plan(rules=(rule,))
+    for name, pattern, method, keep, options in SHARED_OUT:
+        rule = Rule(
+            pattern=pattern, method=method, keep=keep, options=options, allocation="automatic"
+        )
+        plans[f"{name}-{keep:g}"] = Plan(rules=(rule,))
+    for name, options in ROUNDED:
+        rule = Rule(pattern=LAYERS, method=name, keep=1.0, options=options)
+        plans["-".join(["layers", name, *map(str, options.values())])] = Plan(rules=(rule,))
     together = Rule(pattern="key", method="output_pca", keep=0.25, group="concatenated")
     plans["key-output_pca-0.25-concatenated"] = Plan(rules=(together,))
     plans["key-output_pca-0.25"] = Plan(rules=(replace(together, group="separated"),))
