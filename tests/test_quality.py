@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from compress_lib import readme
 from compress_lib.allocation import allocate
 from compress_lib.calibration import Statistics
-from compress_lib.catalogue import was_quantized
 from compress_lib.cli import main
 from compress_lib.compression import compress_at_once
 from compress_lib.curvature import curvature, replacement_loss
@@ -22,10 +20,6 @@ from compress_lib.matrices import LowRankMatrix
 from compress_lib.methods import METHODS
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule, TextSpec
-from compress_lib.plots_studies import study_figure, study_page
-from compress_lib.results import ModelRecord
-from compress_lib.studies import StudyRecord, load_studies
-from compress_lib.studies.findings import findings
 from compress_lib.studies.measuring.quality import (
     QualityBench,
     estimated_loss,
@@ -35,47 +29,12 @@ from compress_lib.studies.measuring.quality import (
 from compress_lib.studies.quality import contestants, table
 from compress_lib.studies.quality.contestants import KEEPS, Contestant, quality_entries, whole
 from compress_lib.studies.quality.rows import QualityRow, load_rows, read_row
+from tests.quality_fixtures import CALIBRATION, ENTRIES, SECOND, TEXT
 from tests.tiny import save_tiny, tiny_model
 
-TEXT = TextSpec(tokens=200, context=50)
-SECOND = TextSpec(corpus="python-docs", tokens=150, context=50)
-CALIBRATION = TextSpec(tokens=400, context=50)
 FEW = ["--tokens", "200", "--context", "50", "--calibration-tokens", "400", "--device", "cpu"]
-ENTRIES = quality_entries()
 
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(autouse=True)
-def shared_home(
-    home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    """Statistics are gathered once for all tests of this file."""
-    if "real_home" not in request.fixturenames:
-        monkeypatch.setenv("COMPRESS_LAB_HOME", str(home))
-
-
-@pytest.fixture(scope="module")
-def bench() -> QualityBench:
-    return make_quality_bench(tiny_model("llama"), TEXT, SECOND, CALIBRATION)
-
-
-@pytest.fixture(scope="module")
-def rows(bench: QualityBench, home: Path) -> dict[str, QualityRow]:
-    """A few rows of a tiny model; each measured once."""
-    names = ("dense", "svd-0.5", "two_sided_svd-automatic-0.5", "rows-8", "rows-4")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COMPRESS_LAB_HOME", str(home))
-        return {name: measure_row(bench, ENTRIES[name]) for name in names}
-
-
-def marked(row: QualityRow) -> QualityRow:
-    """The same row of weights that were quantized before."""
-    source = "package weights==1, 4-bit, de-quantized to float16"
-    return replace(row, model=ModelRecord("tiny", "0", source, 1))
+pytestmark = pytest.mark.usefixtures("shared_home")
 
 
 def test_every_row_is_a_plan_of_its_own() -> None:
@@ -101,8 +60,8 @@ def test_a_new_method_has_its_rows_by_itself(monkeypatch: pytest.MonkeyPatch) ->
     assert not any(name.startswith("random_control") for name in found)
 
 
-def test_the_dense_model_costs_nothing(rows: dict[str, QualityRow]) -> None:
-    found = rows["dense"].found
+def test_the_dense_model_costs_nothing(quality_rows: dict[str, QualityRow]) -> None:
+    found = quality_rows["dense"].found
     assert found is not None
     assert found.text.perplexity.ratio == found.second.perplexity.ratio == 1
     assert found.estimate == found.text.agreement.kl == 0
@@ -111,9 +70,9 @@ def test_the_dense_model_costs_nothing(rows: dict[str, QualityRow]) -> None:
 
 @pytest.mark.parametrize("name", ["svd-0.5", "two_sided_svd-automatic-0.5", "rows-8"])
 def test_a_row_has_both_texts_its_bytes_and_its_estimate(
-    name: str, bench: QualityBench, rows: dict[str, QualityRow]
+    name: str, quality_bench: QualityBench, quality_rows: dict[str, QualityRow]
 ) -> None:
-    row = rows[name]
+    row = quality_rows[name]
     found = row.found
     assert found is not None
     assert (found.text.perplexity.corpus, found.second.perplexity.corpus) == (
@@ -131,19 +90,23 @@ def test_a_row_has_both_texts_its_bytes_and_its_estimate(
     assert QualityRow.from_json(json.loads(json.dumps(row.to_json()))) == row
 
 
-def test_less_error_is_less_estimated_loss(rows: dict[str, QualityRow]) -> None:
-    estimates = [rows[n].found.estimate for n in ("rows-8", "rows-4", "svd-0.5")]  # type: ignore[union-attr]
+def test_less_error_is_less_estimated_loss(quality_rows: dict[str, QualityRow]) -> None:
+    estimates = [quality_rows[n].found.estimate for n in ("rows-8", "rows-4", "svd-0.5")]  # type: ignore[union-attr]
     assert estimates == sorted(estimates)
 
 
-def test_the_estimate_is_the_one_that_shares_bytes_out(bench: QualityBench) -> None:
+def test_the_estimate_is_the_one_that_shares_bytes_out(quality_bench: QualityBench) -> None:
     from compress_lib.compression import share_bytes
 
     rule = Rule(pattern="ffn_in", method="two_sided_svd", keep=0.5, allocation="automatic")
-    assigned = allocate(Plan(rules=(rule,)), bench.model.targets)
-    shared = share_bytes(bench.model, assigned, bench.calibration)
-    _, small = compress_at_once(bench.model, shared.assignments, calibration=bench.calibration)
-    found = estimated_loss(bench.model, small, bench.statistics(), bench.calibration)
+    assigned = allocate(Plan(rules=(rule,)), quality_bench.model.targets)
+    shared = share_bytes(quality_bench.model, assigned, quality_bench.calibration)
+    _, small = compress_at_once(
+        quality_bench.model, shared.assignments, calibration=quality_bench.calibration
+    )
+    found = estimated_loss(
+        quality_bench.model, small, quality_bench.statistics(), quality_bench.calibration
+    )
     # Closed forms shrink the curvature a little, and factors are rounded.
     assert found == pytest.approx(shared.loss, rel=0.5)
 
@@ -182,16 +145,16 @@ def test_a_stored_bias_counts_in_the_estimate() -> None:
     assert plain == pytest.approx(curvature(known).loss(matrix.dense() - weight))
 
 
-def test_what_a_method_refuses_is_a_row(bench: QualityBench) -> None:
+def test_what_a_method_refuses_is_a_row(quality_bench: QualityBench) -> None:
     tight = next(Contestant("tight", "Tight", whole("svd"), keeps=(0.001,)).entries())
-    row = measure_row(bench, tight)
+    row = measure_row(quality_bench, tight)
     assert row.found is None
     assert "below rank 1" in str(row.refused)
     assert table.quality_study([row]) is None
 
 
 def test_a_broken_compressed_model_is_a_row_too(
-    bench: QualityBench, monkeypatch: pytest.MonkeyPatch
+    quality_bench: QualityBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from compress_lib.errors import NotFiniteError
     from compress_lib.studies.measuring import quality
@@ -200,7 +163,7 @@ def test_a_broken_compressed_model_is_a_row_too(
         raise NotFiniteError("nothing is finite")
 
     monkeypatch.setattr(quality, "_measure", broken)
-    assert measure_row(bench, ENTRIES["dense"]).refused == "nothing is finite"
+    assert measure_row(quality_bench, ENTRIES["dense"]).refused == "nothing is finite"
 
 
 def test_calibration_text_stands_in_neither_text(tmp_path: Path) -> None:
@@ -212,75 +175,6 @@ def test_calibration_text_stands_in_neither_text(tmp_path: Path) -> None:
     ):
         with pytest.raises(CompressionError, match="flatter"):
             make_quality_bench(tiny_model(), *pair, replace(CALIBRATION, corpus=str(own)))
-
-
-def test_the_table_begins_with_the_largest_and_ends_with_refusals(
-    bench: QualityBench, rows: dict[str, QualityRow]
-) -> None:
-    refused = replace(rows["svd-0.5"], name="x", found=None, refused="too little: 3 bytes")
-    record = table.quality_study([refused, *rows.values()])
-    assert record is not None
-    assert list(record.columns) == list(table.COLUMNS)
-    assert record.rows[0]["method"] == "Uncompressed"
-    sizes = [row["megabytes"] for row in record.rows[:-1]]
-    assert sizes == sorted(sizes, key=lambda size: -float(str(size)))
-    assert record.rows[-1]["note"] == "refused: too little: 3 bytes"
-    assert "150 tokens of python-docs" in record.text
-    assert StudyRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
-    assert any("Spearman" in sentence for sentence in findings(record))
-
-
-def test_only_4_bits_of_weights_that_had_4_are_marked(rows: dict[str, QualityRow]) -> None:
-    for change, expected in ((lambda row: row, []), (marked, ["Rows in 4 bits †"])):
-        record = table.quality_study([change(row) for row in rows.values()])
-        assert record is not None
-        found = [row["method"] for row in record.rows if str(row["method"]).endswith("†")]
-        assert found == expected
-        assert any("quantized once" in said for said in findings(record)) == bool(expected)
-
-
-def test_rules_tell_whether_weights_are_rounded_to_4_bits() -> None:
-    found = {entry.contestant.name for entry in ENTRIES.values() if entry.contestant.four_bit}
-    assert {"rows-4", "int4", "int4-gptq", "nf4"} <= found
-    assert found.isdisjoint({"dense", "svd", "rows-8", "int8", "int3"})
-    assert Contestant("any", "Any", whole("svd"), mixed=True).four_bit
-
-
-def test_sources_say_whether_weights_were_quantized() -> None:
-    from compress_lib.catalogue import CATALOGUE, DEFAULT_MODEL
-
-    package = CATALOGUE[DEFAULT_MODEL].package
-    assert package is not None
-    assert was_quantized(package.note)
-    assert was_quantized(f"compressed from package x, {package.note}")
-    assert not was_quantized("Hugging Face Hub")
-
-
-def test_correlations_are_those_of_the_books() -> None:
-    assert table.ranked([3.0, 1.0, 3.0, 2.0]) == [3.5, 1.0, 3.5, 2.0]
-    cubes = [(float(x), float(x) ** 3) for x in (1, 2, 5, 9)]
-    assert table.rank_correlation(cubes) == pytest.approx(1)
-    assert table.log_correlation(cubes) == pytest.approx(1)
-    assert table.rank_correlation([(x, -y) for x, y in cubes]) == pytest.approx(-1)
-    # 1 − 6 Σ d² ÷ (n (n² − 1)) with d = (0, 1, −1)
-    assert table.rank_correlation([(1, 1), (2, 3), (3, 2)]) == pytest.approx(0.5)
-    assert math.isnan(table.rank_correlation([(1, 1), (1, 2)]))
-
-
-def test_the_chart_has_a_line_a_method_and_holds_what_is_no_number(
-    rows: dict[str, QualityRow],
-) -> None:
-    record = table.quality_study(list(rows.values()))
-    assert record is not None
-    more = {**record.rows[0], "method": "SVD", "perplexity": None}
-    figure = study_figure(replace(record, rows=(*record.rows, more)))
-    lines = {trace.name: trace for trace in figure.data}
-    assert len(lines["SVD"].x) == 2
-    assert figure.layout.yaxis.type == "log"
-    assert max(y for trace in figure.data for y in trace.y) == 1e7
-    page = study_page(record)
-    assert "Spearman" in page
-    assert "Uncompressed" in page
 
 
 @pytest.fixture
@@ -320,15 +214,20 @@ def test_the_command_resumes_and_shows_one_table(
     assert "| Uncompressed | — |" in capsys.readouterr().out
 
 
-def test_a_key_names_all_that_numbers_depend_on(bench: QualityBench) -> None:
+def test_a_key_names_all_that_numbers_depend_on(quality_bench: QualityBench) -> None:
     entry = ENTRIES["svd-0.5"]
     others = (
-        replace(bench, second=replace(SECOND, tokens=100)),
-        replace(bench, plan=replace(bench.plan, evaluation=replace(TEXT, tokens=100))),
-        replace(bench, texts=(*bench.texts[:2], bench.texts[0])),
-        replace(bench, model=replace(bench.model, source="another place")),
+        replace(quality_bench, second=replace(SECOND, tokens=100)),
+        replace(
+            quality_bench, plan=replace(quality_bench.plan, evaluation=replace(TEXT, tokens=100))
+        ),
+        replace(quality_bench, texts=(*quality_bench.texts[:2], quality_bench.texts[0])),
+        replace(quality_bench, model=replace(quality_bench.model, source="another place")),
     )
-    keys = {bench.key(ENTRIES["svd-0.6"]), *(other.key(entry) for other in (bench, *others))}
+    keys = {
+        quality_bench.key(ENTRIES["svd-0.6"]),
+        *(other.key(entry) for other in (quality_bench, *others)),
+    }
     assert len(keys) == 2 + len(others)
 
 
@@ -375,42 +274,6 @@ def test_mistakes_are_told_in_a_sentence(
     command = ["bench", "quality", "--model", folder, "--out", str(tmp_path), *FEW, *arguments]
     assert main(command) == 2
     assert complaint in capsys.readouterr().err
-
-
-def test_rows_that_come_along_are_of_one_kind() -> None:
-    found = load_rows()
-    assert len({row.model for row in found}) <= 1
-    texts = {
-        (text.digest, text.tokens, text.context)
-        for row in found
-        if row.found
-        for text in (row.found.text.perplexity, row.found.second.perplexity)
-    }
-    assert len(texts) in (0, 2)
-    assert all("/" not in row.plan["evaluation"]["corpus"] for row in found)
-
-
-def test_readme_and_page_show_the_rows_that_come_along(
-    rows: dict[str, QualityRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for row in rows.values():
-        place = tmp_path / "quality" / f"{row.name}.json"
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(json.dumps(marked(row).to_json()))
-    studies = load_studies(tmp_path / "studies")
-    assert list(studies) == ["quality"]
-    monkeypatch.setattr(readme, "load_studies", lambda: studies)
-    filled = readme.fill("<!-- quality -->\n<!-- /quality -->\n")
-    assert "| Rows in 4 bits † |" in filled
-    assert "150 tokens of python-docs" in filled
-    assert "† These weights" in filled
-    from compress_lib.ui import studies_panel
-
-    monkeypatch.setattr(studies_panel, "load_studies", lambda: studies)
-    said, _, figure, cells, shown = studies_panel.choose("quality")
-    assert "Spearman" in said
-    assert len(figure.data) == len(cells["data"]) == len(rows)
-    assert shown is studies["quality"]
 
 
 @pytest.mark.slow
