@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from compress_lib.errors import CompressionError
+from compress_lib.process import prepare_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    # Waiting threads must sleep, not spin: with two cores and a second process, spinning made
-    # one decomposition forty times slower. It only counts before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare_process()
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

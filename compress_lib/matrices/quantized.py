@@ -66,7 +66,7 @@ class QuantizedMatrix(GroupedMatrix):
             return super()._project_between(x, start, stop)
         # Whole rows of bytes need not be decoded. Shifted to lie around zero, their products with
         # x are as exact as those of the values.
-        codes = (self.codes[start:stop, : self.shape[1]] ^ MIDDLE).view(torch.int8).to(x.dtype)
+        codes = self.codes[start:stop, : self.shape[1]].to(x.dtype).sub_(MIDDLE)
         steps = self.steps[start:stop, 0].to(x.dtype)
         if self.minima is None:
             middle = steps * (MIDDLE - centre(self.bits))
