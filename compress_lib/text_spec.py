@@ -14,6 +14,10 @@ STRICT: Any = {"extra": "forbid"}
 """For pydantic, which reads plans: a field that no plan has is an error."""
 
 MAX_TEXT = 200_000
+
+QUICK_TOKENS = 4096
+"""Calibration tokens for a first look: gathered in a minute or two, not in ten."""
+
 OWN_TEXT = "own"
 
 AUTOMATIC = "automatic"

@@ -209,6 +209,10 @@ def test_targets_that_share_bytes_are_one_rule() -> None:
     assert [rule.allocation for rule in found.rules] == ["by_family"] * 2
 
 
+def test_a_quick_run_chooses_by_fewer_tokens() -> None:
+    assert plan_of("--quick").calibration.tokens < plan_of().calibration.tokens
+
+
 def test_bytes_are_shared_out_and_layers_compressed_in_turn(
     folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

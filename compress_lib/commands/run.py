@@ -18,6 +18,7 @@ from compress_lib.metrics import METRICS
 from compress_lib.plan import ALLOCATIONS, GROUPINGS, INPUTS, ORIENTATIONS, Plan
 from compress_lib.results import RunRecord
 from compress_lib.spread import spread
+from compress_lib.text_spec import QUICK_TOKENS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pairs(parser, "an option of the method")
     add_texts(parser)
     add("--calibration-tokens", metavar="N", help="tokens to choose by, at most")
+    add(
+        "--quick",
+        dest="calibration_tokens",
+        action="store_const",
+        const=QUICK_TOKENS,
+        help=f"choose by {QUICK_TOKENS:,} tokens",
+    )
     add("--protocol", metavar="NAME", help="automatic, causal, whole_word or pseudo")
     add("--prompt", action="append", metavar="TEXT", help="what both continue, or fill in at ___")
     add("--new-tokens", metavar="N", help="how far they continue it")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from compress_lib.text_spec import QUICK_TOKENS
+
 TITLE = "Compression Lab"
 SUBTITLE = "Find out what compressing a language model really costs."
 STEPS = (
@@ -70,7 +72,7 @@ OWN_CHOICE = "Text of your own"
 CALIBRATION = "Text to choose by"
 CALIBRATION_INFO = "What methods learn about the model comes from here, never from the text above."
 CALIBRATION_TOKENS = "Tokens to choose by"
-CALIBRATION_TOKENS_INFO = "4,096 is quick; 32,768 is better, and takes minutes the first time."
+CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} is quick; more is better, and takes minutes once."
 TOKENS = "Tokens"
 CONTEXT = "Context"
 PROTOCOL = "How perplexity is measured"
