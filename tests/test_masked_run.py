@@ -19,9 +19,11 @@ from compress_lib.progress import Progress
 from compress_lib.results import FillRecord, Prediction, RunRecord
 from compress_lib.run import execute
 from compress_lib.store import Store
-from compress_lib.ui import controls, handlers, render, result_panel, texts
+from compress_lib.ui import controls, handlers, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.fills import both_fills
+from compress_lib.ui.shown import shown_run
+from compress_lib.ui.tabs import TABS
 from tests.compressed import run_record
 from tests.tiny import MASKED, masked_tokenizer, save_tiny, tiny_model
 
@@ -216,7 +218,8 @@ def test_the_page_runs_a_masked_model(tmp_path: Path) -> None:
     assert record is not None
     written = [update.writing for update in updates if update.writing]
     assert written == [both_fills(record.fills)]
-    assert result_panel.show(engine, [record.key], record)["text"] == written[0]
+    shown = shown_run(engine, [record.key], record)
+    assert TABS["text"]().show(shown)["texts"] == written[0]
     assert "of hidden tokens" in render.headline(record, texts.YOURS)
 
 

@@ -13,8 +13,10 @@ import pytest
 from compress_lib.errors import CompressionError
 from compress_lib.metrics import ERRORS
 from compress_lib.plan import Plan, Rule
-from compress_lib.ui import controls, handlers, matrix_panel, preview, render, texts
+from compress_lib.ui import controls, handlers, preview, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.shown import Shown
+from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors
 from tests.page import PLAN, TinyEngine, finish, form
 
 
@@ -164,25 +166,25 @@ def test_a_trained_runs_weights_are_shown_layer_by_layer(engine: TinyEngine) -> 
     )
     _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
     assert all(target.decode_cost > 0 for target in record.targets)
-    shown = matrix_panel.show(record)
+    shown = MatricesTab().show(Shown(record))
     assert "Decoding costs" in shown["decoding"]["value"]
     assert shown["layers"]["visible"] and shown["training"]["visible"]
     names = [name for _, name in shown["measure"]["choices"]]
     assert names == list(ERRORS)
-    assert all(matrix_panel.errors(record, name) for name in names)
+    assert all(errors(record, name) for name in names)
     groups = [label for label, _ in shown["trained"]["choices"]]
     assert groups == ["Key, layers 0 to 1", "Value, layers 0 to 1"]
-    assert matrix_panel.curves(record, shown["trained"]["choices"][1][1]) is not None
+    assert curves(record, shown["trained"]["choices"][1][1]) is not None
     assert len(shown["matrices"][0]) == len(texts.MATRIX_HEADERS)
     for wrong in ("<b>", None, 7, ["rmse"]):
-        assert matrix_panel.errors(record, wrong) is None
-        assert matrix_panel.curves(record, wrong) is None
-    assert matrix_panel.errors(None, "rmse") is None
+        assert errors(record, wrong) is None
+        assert curves(record, wrong) is None
+    assert errors(None, "rmse") is None
 
 
 def test_a_run_that_trained_nothing_hides_its_curves(engine: TinyEngine) -> None:
     _, record = finish(engine, form())
-    shown = matrix_panel.show(record)
+    shown = MatricesTab().show(Shown(record))
     assert [shown[name]["visible"] for name in ("decoding", "layers", "training")] == [False] * 3
     assert shown["curves"] is None and shown["errors"] is None
 

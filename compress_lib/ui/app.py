@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
-from compress_lib import plots
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS
 from compress_lib.plan import OWN_TEXT, Plan
@@ -17,7 +16,6 @@ from compress_lib.results import RunRecord
 from compress_lib.ui import (
     controls,
     handlers,
-    matrix_panel,
     plan_panel,
     preview,
     render,
@@ -27,6 +25,8 @@ from compress_lib.ui import (
 )
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui.shown import first_record, shown_run
+from compress_lib.ui.tabs import Wiring
 
 KEPT_SECONDS = 24 * 3600
 """How long a session remembers its runs."""
@@ -61,7 +61,7 @@ class Page:
         ) as blocks:
             gr.HTML(render.header(), elem_id="header")
             self.keys = gr.State([], time_to_live=KEPT_SECONDS)
-            shown = result_panel.first_record()
+            shown = first_record()
             self.current = gr.State(shown.key if shown else None, time_to_live=KEPT_SECONDS)
             self.query = gr.Textbox(visible=False)
             self.file = gr.Textbox(visible=False)
@@ -116,7 +116,7 @@ class Page:
         running = panel.run.click(
             self.run,
             [self.keys, *panel.fields],
-            [*told, results.log, self.keys, self.current, query, *results.parts()],
+            [*told, self.keys, self.current, query, *results.parts()],
             trigger_mode="once",
             concurrency_id="run",
             concurrency_limit=None,
@@ -136,18 +136,9 @@ class Page:
         blocks.load(self.open, None, panel.fields, **QUICK)
 
     def _connect_results(self) -> None:
-        results, known = self.results, [self.keys, self.current]
-        results.runs.select(self.select, known, [self.current, *results.parts()], **QUICK)
-        results.overlay.change(
-            self.overlay, [results.overlay, self.current], results.direction, **QUICK
-        )
-        matrix_panel.connect(results, self.engine, self.current, self.file)
-        # A download button would save what its previous click had made.
-        for clicked in (
-            results.csv.click(self.csv, known, self.file, **QUICK),
-            results.json.click(self.json, self.current, self.file, **QUICK),
-        ):
-            clicked.success(None, self.file, None, js=SAVE_FILE, **PRIVATE)
+        wiring = Wiring(self.engine, self.keys, self.current, self.file, self._select)
+        for tab in self.results.tabs.values():
+            tab.connect(wiring)
 
     def estimate(self, *given: Any) -> str:
         """Say what the plan in the form would do."""
@@ -191,8 +182,11 @@ class Page:
         updates = handlers.run(self.engine, given)
         try:
             for position, update in enumerate(updates):
-                told = {"log": update.log, "text": update.writing}
-                changes = results.filled({k: v for k, v in told.items() if v is not None})
+                changes: dict[Any, Any] = {}
+                if update.log is not None:
+                    changes |= results.told("log", {"lines": update.log})
+                if update.writing is not None:
+                    changes |= results.told("text", {"texts": update.writing})
                 if update.status is not None:
                     changes[panel.status] = update.status
                 if position == 0:
@@ -219,37 +213,21 @@ class Page:
         known = keys if isinstance(keys, list) else []
         mine = [record.key, *(key for key in known if key != record.key)][: handlers.MAX_RUNS]
         query = Plan.from_json(record.plan).to_query()
-        shown = self.results.filled(result_panel.show(self.engine, mine, record))
+        shown = self.results.show(shown_run(self.engine, mine, record))
         return {self.keys: mine, self.current: record.key, self.query: query, **shown}
 
-    def select(self, keys: Any, current: Any, event: gr.SelectData) -> dict[Any, Any]:
-        """Show the run whose line was clicked."""
-        chosen = result_panel.clicked(self.engine, keys, current, event.row_value)
-        if chosen is None:
-            return {}
-        shown = result_panel.show(self.engine, keys, chosen)
-        del shown["runs"]
-        return {self.current: chosen.key, **self.results.filled(shown)}
+    def _select(self, component: Any, choose: Callable[..., Any]) -> None:
+        """Let a click on a component show the run that `choose` returns for it."""
 
-    def overlay(self, others: Any, current: Any) -> Any:
-        """Lay other runs' direction errors over the shown one's."""
-        wanted = [current, *(others if isinstance(others, list) else [])][:5]
-        found = [handlers.lookup(self.engine, key) for key in wanted]
-        return plots.direction_histogram(
-            [record for record in found if record is not None], texts.NO_DIRECTION
-        )
+        # Gradio reads the annotation of the event from the signature.
+        def chosen(keys: Any, current: Any, event: gr.SelectData) -> dict[Any, Any]:
+            record = choose(keys, current, event)
+            if record is None:
+                return {}
+            shown = self.results.show(shown_run(self.engine, keys, record))
+            # What was clicked stays as it is, sorted or scrolled.
+            shown.pop(component, None)
+            return {self.current: record.key, **shown}
 
-    def csv(self, keys: Any, current: Any) -> str:
-        """Return the runs as a file for download."""
-        own, landmarks = result_panel.neighbours(
-            self.engine, keys, handlers.lookup(self.engine, current)
-        )
-        return handlers.download("runs.csv", "text/csv", handlers.to_csv([*own, *landmarks]))
-
-    def json(self, current: Any) -> str:
-        """Return the shown run as a file for download."""
-        record = handlers.lookup(self.engine, current)
-        if record is None:
-            raise gr.Error(texts.NO_LANDMARKS)
-        name = f"run-{record.key}.json"
-        return handlers.download(name, "application/json", handlers.to_json(record))
+        outputs = [self.current, *self.results.parts()]
+        component.select(chosen, [self.keys, self.current], outputs, **QUICK)

@@ -1,0 +1,79 @@
+"""Which run the results show, and which others may stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compress_lib.landmarks import load_landmarks
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers, render
+from compress_lib.ui.engine import Engine
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run among the session's runs and the landmarks that it may be compared with.
+
+    Attributes:
+        record: The run; None where nothing was ever measured.
+        own: The session's, newest first; the run among them if it is the session's.
+        landmarks: By perplexity, without those that are the session's too.
+    """
+
+    record: RunRecord | None
+    own: tuple[RunRecord, ...] = ()
+    landmarks: tuple[RunRecord, ...] = ()
+
+    @property
+    def all(self) -> tuple[RunRecord, ...]:
+        """The session's runs, then the landmarks."""
+        return (*self.own, *self.landmarks)
+
+    @property
+    def mine(self) -> bool:
+        """Whether the run is the session's own."""
+        return self.record is not None and self.record.key in {r.key for r in self.own}
+
+
+def first_record() -> RunRecord | None:
+    """Return the landmark that is shown before anyone has run anything."""
+    records = load_landmarks()
+    for record in records:
+        if record.methods == ("frequency_svd",) and record.plan["rules"][0]["keep"] == 0.5:
+            return record
+    return records[0] if records else None
+
+
+def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
+    """Put a run among its neighbours.
+
+    Args:
+        engine: Knows the runs.
+        keys: The session's keys, as the browser's session holds them.
+        record: The run; with None all may stand beside each other.
+    """
+    own = handlers.comparable(handlers.own_runs(engine, keys), record)
+    mine = {one.key for one in own}
+    landmarks = handlers.comparable(load_landmarks(), record)
+    ordered = sorted(landmarks, key=lambda one: one.perplexity.compressed)
+    return Shown(record, tuple(own), tuple(one for one in ordered if one.key not in mine))
+
+
+def clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:
+    """Return the run that a line of the table of runs stands for.
+
+    The table may have been sorted in the browser: its cells say which run it is, not the number
+    of the line.
+    """
+    cells = [_plain(cell) for cell in row or []]
+    for record in records:
+        if [_plain(cell) for cell in render.run_rows([record])[0]] == cells:
+            return record
+    return None
+
+
+def _plain(cell: Any) -> str:
+    """A browser says 100 where a table held 100.0, and None or NaN where it was empty."""
+    return f"{cell:g}" if isinstance(cell, int | float) else str(cell or "")

@@ -1,0 +1,86 @@
+"""What a tab of the results is: its parts, what they show of a run, and what happens on a click."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from compress_lib.errors import CompressionError
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.shown import Shown
+
+TABS: dict[str, type[ResultTab]] = {}
+"""Every tab by name; use `result_tabs` for their order."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the events of a tab are connected to.
+
+    Attributes:
+        engine: Knows the runs.
+        keys: The session's runs.
+        current: The key of the shown run.
+        file: Where a file waits for the browser to save it.
+        select: Given a component and a function of the session's keys, the shown run's key and
+            what was clicked, shows the run that the function returns on a click.
+    """
+
+    engine: Engine
+    keys: Any
+    current: Any
+    file: Any
+    select: Callable[..., None]
+
+
+class ResultTab(ABC):
+    """One tab beside the plan. A page makes one of each, which holds its components.
+
+    Attributes:
+        name: Names it in code, and its element in the page.
+        label: What people read.
+        order: Tabs stand in this order.
+        parts: Its components by name, once it was built.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    order: ClassVar[int]
+
+    def __init__(self) -> None:
+        self.parts: dict[str, Any] = {}
+
+    @abstractmethod
+    def show(self, shown: Shown) -> Mapping[str, Any]:
+        """Return what parts show of a run, by name; parts that are left out stay as they are."""
+
+    @abstractmethod
+    def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make the components inside the tab, with the values of `show`; return them by name."""
+
+    def connect(self, wiring: Wiring) -> None:
+        """Connect the events of the parts."""
+        return None
+
+    def filled(self, values: Mapping[str, Any]) -> dict[Any, Any]:
+        """Return values by component, as gradio takes them."""
+        return {self.parts[name]: value for name, value in values.items()}
+
+
+def register(cls: type[ResultTab]) -> type[ResultTab]:
+    """Put a tab on the page; use it as a class decorator.
+
+    Raises:
+        CompressionError: The name is taken.
+    """
+    if cls.name in TABS:
+        raise CompressionError(f"There are two tabs called {cls.name!r}.")
+    TABS[cls.name] = cls
+    return cls
+
+
+def result_tabs() -> list[ResultTab]:
+    """Return one of each tab, in their order."""
+    return [cls() for cls in sorted(TABS.values(), key=lambda cls: (cls.order, cls.name))]

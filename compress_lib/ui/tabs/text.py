@@ -1,0 +1,33 @@
+"""What both models write after the same prompt, or fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from compress_lib.ui import render, texts
+from compress_lib.ui.fills import both_fills
+from compress_lib.ui.shown import Shown
+from compress_lib.ui.tabs.base import ResultTab, register
+
+
+@register
+class TextTab(ResultTab):
+    """Two texts side by side; they stream while a job runs."""
+
+    name: ClassVar[str] = "text"
+    label: ClassVar[str] = texts.TAB_TEXT
+    order: ClassVar[int] = 10
+
+    def show(self, shown: Shown) -> Mapping[str, Any]:
+        """See `ResultTab.show`."""
+        if shown.record is None:
+            return {}
+        return {"texts": render.both_texts(shown.record.text) + both_fills(shown.record.fills)}
+
+    def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `ResultTab.build`."""
+        gr.Markdown(texts.TEXT_HELP)
+        return {"texts": gr.HTML(values.get("texts") or "", elem_id="texts")}

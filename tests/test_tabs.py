@@ -1,0 +1,55 @@
+"""Every tab of the results: found by itself, built from what it shows, silent where nothing is."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from compress_lib.landmarks import load_landmarks
+from compress_lib.ui import result_panel
+from compress_lib.ui.shown import Shown, clicked, first_record, shown_run
+from compress_lib.ui.tabs import TABS, result_tabs
+from tests.page import TinyEngine, finish, form
+
+
+@pytest.mark.parametrize("name", TABS)
+def test_a_tab_shows_every_landmark_in_parts_that_it_has(name: str) -> None:
+    tab = TABS[name]()
+    with gr.Blocks():
+        tab.parts.update(tab.build(tab.show(Shown(first_record()))))
+    for record in load_landmarks():
+        assert set(tab.show(Shown(record, landmarks=load_landmarks()))) <= set(tab.parts)
+
+
+@pytest.mark.parametrize("name", TABS)
+def test_a_tab_is_built_where_nothing_was_ever_measured(name: str) -> None:
+    tab = TABS[name]()
+    with gr.Blocks():
+        assert tab.build(tab.show(Shown(None)))
+
+
+def test_tabs_stand_in_their_order_and_have_labels_of_their_own() -> None:
+    tabs = result_tabs()
+    assert [tab.order for tab in tabs] == sorted(tab.order for tab in tabs)
+    assert len({tab.label for tab in tabs}) == len(TABS)
+
+
+def test_a_line_of_the_table_stands_for_its_run(engine: TinyEngine) -> None:
+    _, mine = finish(engine, form())
+    shown = shown_run(engine, [mine.key], mine)
+    assert shown.mine
+    for record, row in zip(shown.all, TABS["frontier"]().show(shown)["runs"], strict=True):
+        # A browser says 100 where the table held 100.0.
+        sent = [
+            int(cell) if isinstance(cell, float) and cell == int(cell) else cell for cell in row
+        ]
+        assert clicked(shown.all, sent) == record
+    assert clicked(shown.all, ["no such run"]) is None
+
+
+def test_the_panel_fills_only_what_it_has(engine: TinyEngine) -> None:
+    with gr.Blocks():
+        panel = result_panel.build(engine)
+    _, mine = finish(engine, form())
+    assert set(panel.show(shown_run(engine, [mine.key], mine))) <= set(panel.parts())
+    assert panel.told("log", {"lines": "x"}) == {panel.tabs["log"].parts["lines"]: "x"}
