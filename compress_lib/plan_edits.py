@@ -1,0 +1,243 @@
+"""Changing a plan matrix by matrix: patterns for what was chosen, rules without the idle ones.
+
+Knows no torch and no page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from compress_lib.plan import DENSE, Rule
+from compress_lib.targets import FAMILIES, Target, matches
+
+MOST_UNDONE = 100
+"""Steps that can be taken back."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A model's matrices as a table of layers by families.
+
+    Attributes:
+        families: The columns, in the order of `FAMILIES`; those of matrices within layers.
+        layers: The rows.
+        outside: Matrices of no layer, such as token tables.
+        cells: The matrices of a layer and family.
+    """
+
+    families: tuple[str, ...]
+    layers: tuple[int, ...]
+    outside: tuple[Target, ...]
+    cells: dict[tuple[int, str], tuple[Target, ...]]
+
+    @classmethod
+    def of(cls, targets: Sequence[Target]) -> Grid:
+        """Arrange the targets of a model."""
+        cells: dict[tuple[int, str], tuple[Target, ...]] = {}
+        for target in targets:
+            if target.layer is not None:
+                place = (target.layer, target.family)
+                cells[place] = (*cells.get(place, ()), target)
+        present = {family for _, family in cells}
+        return cls(
+            families=tuple(family for family in FAMILIES if family in present),
+            layers=tuple(sorted({layer for layer, _ in cells})),
+            outside=tuple(target for target in targets if target.layer is None),
+            cells=cells,
+        )
+
+    def row(self, layer: int, among: Collection[str] | None = None) -> list[Target]:
+        """Return the matrices of a layer; with `among`, those of such names."""
+        members = [t for family in self.families for t in self.cells.get((layer, family), ())]
+        return [t for t in members if among is None or t.name in among]
+
+
+def pattern_for(chosen: Collection[str], targets: Sequence[Target]) -> str:
+    """Return a short pattern that selects exactly some of the targets.
+
+    Args:
+        chosen: Names of targets; at least one.
+        targets: All targets of the model.
+
+    Returns:
+        `*` for all, else families, layers, families within layers, and names for what is left.
+    """
+    wanted = set(chosen)
+    if all(target.name in wanted for target in targets):
+        return "*"
+    grid = Grid.of(targets)
+    left = {target.name for target in targets if target.name in wanted}
+    parts: list[str] = []
+
+    def take(part: str, members: Sequence[Target]) -> None:
+        names = {target.name for target in members}
+        # What is said by one name only is said at the end, by that name or by its cell.
+        if names & left and names <= wanted:
+            parts.append(part)
+            left.difference_update(names)
+
+    for family in dict.fromkeys(target.family for target in targets):
+        take(family, [target for target in targets if target.family == family])
+    whole = [layer for layer in grid.layers if len(grid.row(layer, left)) > 1]
+    full = [layer for layer in whole if all(t.name in wanted for t in grid.row(layer))]
+    for first, last in _runs(full, grid.layers):
+        members = [t for layer in full if first <= layer <= last for t in grid.row(layer)]
+        take(_within("", first, last), members)
+    for family in grid.families:
+        cells = {layer: grid.cells.get((layer, family), ()) for layer in grid.layers}
+        mine = [
+            layer
+            for layer, members in cells.items()
+            if any(t.name in left for t in members) and all(t.name in wanted for t in members)
+        ]
+        for first, last in _runs(mine, grid.layers):
+            members = [t for layer in mine if first <= layer <= last for t in cells[layer]]
+            take(_within(family, first, last), members)
+    return ",".join([*parts, *(target.name for target in targets if target.name in left)])
+
+
+def edited(
+    rules: Sequence[Rule], pattern: str, method: str, keep: float, targets: Sequence[Target]
+) -> tuple[Rule, ...]:
+    """Return the rules with one more, without those that no target follows any longer.
+
+    The first rule says what the plan as a whole does, and stays. What the new rule does not say,
+    such as how bytes are shared out, it takes from the first.
+
+    Args:
+        rules: At least one.
+        pattern: What the new rule selects.
+        method: What it does; `dense` leaves alone.
+        keep: Bytes after ÷ bytes before.
+        targets: All targets of the model.
+    """
+    first = next((rule for rule in rules if rule.method != DENSE), rules[0])
+    options = next((rule.options for rule in reversed(rules) if rule.method == method), {})
+    if method == DENSE:
+        added = Rule(pattern=pattern, method=DENSE)
+    else:
+        added = replace(first, pattern=pattern, method=method, keep=keep, options=options)
+    return without_idle([*rules, added], targets)
+
+
+def cleared(rules: Sequence[Rule], pattern: str, targets: Sequence[Target]) -> tuple[Rule, ...]:
+    """Return rules by which what a pattern selects follows the first rule again."""
+    first = rules[0]
+    again = [target for target in targets if matches(target, pattern)]
+    kept = [target.name for target in again if matches(target, first.pattern)]
+    others = [target.name for target in again if not matches(target, first.pattern)]
+    found = list(rules)
+    if kept:
+        found.append(replace(first, pattern=pattern_for(kept, targets)))
+    if others:
+        found.append(Rule(pattern=pattern_for(others, targets), method=DENSE))
+    return without_idle(found, targets)
+
+
+def without_idle(rules: Sequence[Rule], targets: Sequence[Target]) -> tuple[Rule, ...]:
+    """Return the rules that some target follows, and always the first one.
+
+    A rule that says of all its targets what they follow anyway is idle as well.
+    """
+    chosen = [{t.name for t in targets if matches(t, rule.pattern)} for rule in rules]
+    said = [_said(rule) for rule in rules]
+
+    def followed(kept: Sequence[int]) -> list[object]:
+        last = ({name: index for index in kept for name in chosen[index]}).get
+        places = (last(target.name) for target in targets)
+        return [None if place is None else said[place] for place in places]
+
+    kept = list(range(len(rules)))
+    before = followed(kept)
+    for index in range(1, len(rules)):
+        fewer = [other for other in kept if other != index]
+        if followed(fewer) == before:
+            kept = fewer
+    return tuple(rules[index] for index in kept)
+
+
+def presets(rule: Rule, grid: Grid) -> dict[str, tuple[Rule, ...]]:
+    """Return usual plans by name, with the method and the keep of a rule.
+
+    Args:
+        rule: What shall happen to whatever is compressed.
+        grid: Of the model.
+    """
+    last = grid.layers[-1] if grid.layers else 0
+    ends = ",".join(dict.fromkeys(f"@{layer}" for layer in (0, last)))
+    found: dict[str, tuple[Rule, ...]] = {"uniform": (replace(rule, pattern="*"),)}
+    if len(grid.layers) > 2:
+        protected = Rule(pattern=ends, method=DENSE)
+        found["protect_ends"] = (replace(rule, pattern="*"), protected)
+    for name, families in PARTS.items():
+        present = [family for family in families if family in grid.families]
+        present += [t.family for t in grid.outside if t.family in families]
+        if present:
+            pattern = ",".join(dict.fromkeys(present))
+            found[name] = (replace(rule, pattern=pattern),)
+    return found
+
+
+PARTS = {
+    "attention": ("query", "key", "value", "attention_output"),
+    "ffn": ("ffn_gate", "ffn_in", "ffn_out"),
+    "embedding": ("embedding",),
+}
+"""Parts of a model that are often compressed alone."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What stood in a form before, and what was taken back.
+
+    Attributes:
+        past: The states, oldest first; the last one is what stands there now.
+        future: What was taken back, the next one last.
+    """
+
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = field(default=())
+
+    def seen(self, state: str) -> History:
+        """Return the history after a change; none if nothing changed."""
+        if self.past and self.past[-1] == state:
+            return self
+        return History((*self.past, state)[-MOST_UNDONE:])
+
+    def undone(self) -> History:
+        """Return the history one step back, as far as there is one."""
+        if len(self.past) < 2:
+            return self
+        return History(self.past[:-1], (*self.future, self.past[-1]))
+
+    def redone(self) -> History:
+        """Return the history one step forward again, as far as there is one."""
+        if not self.future:
+            return self
+        return History((*self.past, self.future[-1]), self.future[:-1])
+
+    @property
+    def now(self) -> str | None:
+        """What stands in the form."""
+        return self.past[-1] if self.past else None
+
+
+def _said(rule: Rule) -> dict[str, object] | None:
+    """Return what a rule says of each of its targets; None where it leaves them alone."""
+    return None if rule.method == DENSE else {**rule.canonical(0), "pattern": ""}
+
+
+def _runs(chosen: Sequence[int], layers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return first and last of the stretches of `layers` of which all are chosen."""
+    runs: list[tuple[int, int]] = []
+    wanted, open_run = set(chosen), False
+    for layer in layers:
+        if layer in wanted:
+            runs.append((runs.pop()[0], layer) if open_run else (layer, layer))
+        open_run = layer in wanted
+    return runs
+
+
+def _within(which: str, first: int, last: int) -> str:
+    return f"{which}@{first}" if first == last else f"{which}@{first}-{last}"
