@@ -24,6 +24,7 @@ from compress_lib.ui import (
     texts,
 )
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.map_panel import MapEvents
 from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
@@ -68,13 +69,14 @@ class Page:
             with gr.Tabs(elem_id="pages"):
                 with gr.Tab(texts.LAB_TAB), gr.Row(elem_id="lab"):
                     with gr.Column(scale=4, min_width=330, elem_id="plan"):
-                        self.panel = plan_panel.build(first)
+                        self.panel = plan_panel.build(self.engine, first)
                     with gr.Column(scale=8, min_width=340):
                         self.results = result_panel.build(self.engine)
                 with gr.Tab(texts.STUDIES_TAB, elem_id="studies"):
                     self.studies = studies_panel.build()
             self._connect_form(blocks)
             self._connect_results()
+            MapEvents(self.panel.map, self.engine, self.panel.fields, self.current).connect()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
             studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
@@ -170,10 +172,7 @@ class Page:
         plan, complaint = handlers.first_plan(urlencode(list(pairs)))
         if complaint:
             gr.Warning(complaint)
-        values = controls.flat(controls.write(plan))
-        table = controls.FIELDS.index("overrides")
-        values[table] = values[table] or [["", "", ""]]
-        return values
+        return controls.shown_values(plan)
 
     def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""

@@ -26,7 +26,7 @@ PRESETS = {
 }
 """Usual answers to what shall be compressed."""
 
-MAX_OVERRIDES = 40
+MAX_OVERRIDES = 100
 LONGEST_HUB_ID = 96
 
 TOGETHER = ("group", "window", "orientation", "tie", "allocation", "inputs")
@@ -147,6 +147,14 @@ def flat(form: Form) -> list[Any]:
     """Return a form's values in the order of the form."""
     keys = [(method, option.name) for method, option in option_fields()]
     return [form.values[name] for name in FIELDS] + [form.options[key] for key in keys]
+
+
+def shown_values(plan: Plan) -> list[Any]:
+    """Return what the form's components show for a plan; an empty table has an empty line."""
+    values = flat(write(plan))
+    place = FIELDS.index("overrides")
+    values[place] = values[place] or [["", "", ""]]
+    return values
 
 
 def table_rows(table: Any) -> list[list[str]]:

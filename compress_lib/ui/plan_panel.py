@@ -12,7 +12,9 @@ from compress_lib.corpora import CORPORA
 from compress_lib.methods import METHODS
 from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
 from compress_lib.targets import FAMILIES
-from compress_lib.ui import controls, render, texts
+from compress_lib.ui import controls, map_panel, render, texts
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.map_panel import MapPanel
 from compress_lib.ui.option_groups import Settings, option_groups
 from compress_lib.ui.together_panel import choices, together
 
@@ -30,6 +32,7 @@ class PlanPanel:
     presets: list[tuple[Any, tuple[str, ...]]]
     settings: list[Settings]
     link: Any
+    map: MapPanel
 
     @property
     def families(self) -> Any:
@@ -57,7 +60,7 @@ class PlanPanel:
         return self.fields[controls.FIELDS.index("own_text")]
 
 
-def build(preview: str) -> PlanPanel:
+def build(engine: Engine, preview: str) -> PlanPanel:
     """Make the form, showing the default plan."""
     shown = controls.write(Plan())
     made: dict[str, Any] = {}
@@ -71,6 +74,8 @@ def build(preview: str) -> PlanPanel:
             slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
             stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
         status = gr.HTML(render.status(texts.READY), elem_id="status")
+    with gr.Accordion(texts.MAP, open=False, elem_id="layers-map"):
+        chart = map_panel.build(engine, _slider)
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options, settings = option_groups(shown)
     with gr.Accordion(texts.TOGETHER, open=False, elem_id="together"):
@@ -93,7 +98,7 @@ def build(preview: str) -> PlanPanel:
         _writing(made, shown)
     link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
     fields = [made[name] for name in controls.FIELDS] + options
-    return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link)
+    return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link, chart)
 
 
 def keep_info(method: Any) -> str:

@@ -37,5 +37,65 @@ SAVE_FILE = """(file) => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
 
+MAP = """
+const chosen = new Set();
+let last = null;
+const cells = () => [...element.querySelectorAll('.cell')];
+const paint = () => cells().forEach((cell) => {
+    const on = chosen.has(cell.dataset.cell);
+    cell.setAttribute('aria-pressed', on);
+});
+const tell = () => { paint(); trigger('select', { cells: [...chosen] }); };
+const between = (from, to) => {
+    const all = cells(), a = all.findIndex((c) => c.dataset.cell === from), b = all.indexOf(to);
+    if (a < 0) return [to];
+    const place = (cell) => [cell.closest('tr').rowIndex, cell.closest('td').cellIndex];
+    const [r, c] = place(all[a]), [s, d] = place(to);
+    return all.filter((cell) => {
+        const [row, column] = place(cell);
+        return row >= Math.min(r, s) && row <= Math.max(r, s)
+            && column >= Math.min(c, d) && column <= Math.max(c, d);
+    });
+};
+element.addEventListener('click', (event) => {
+    const button = event.target.closest('button');
+    if (!button || !element.contains(button)) return;
+    const data = button.dataset;
+    let wanted;
+    if (data.cell) wanted = event.shiftKey && last ? between(last, button) : [button];
+    else wanted = cells().filter((cell) => data.all
+        || (data.row ? cell.dataset.row === data.row : cell.dataset.column === data.column));
+    const every = wanted.every((cell) => chosen.has(cell.dataset.cell));
+    wanted.forEach((cell) => {
+        if (every && !event.shiftKey) chosen.delete(cell.dataset.cell);
+        else chosen.add(cell.dataset.cell);
+    });
+    if (data.cell) last = data.cell;
+    tell();
+});
+element.addEventListener('keydown', (event) => {
+    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const step = steps[event.key];
+    const button = event.target.closest('button');
+    if (!step || !button) return;
+    event.preventDefault();
+    const rows = [...element.querySelectorAll('tr')];
+    const at = button.closest('th, td');
+    const row = rows[at.parentElement.rowIndex + step[0]];
+    const next = row && row.cells[Math.min(at.cellIndex + step[1], row.cells.length - 1)];
+    const target = next && next.querySelector('button');
+    if (!target) return;
+    element.querySelectorAll('[tabindex="0"]').forEach((other) => { other.tabIndex = -1; });
+    target.tabIndex = 0;
+    target.focus();
+});
+watch('value', () => {
+    const known = new Set(cells().map((cell) => cell.dataset.cell));
+    [...chosen].forEach((cell) => { if (!known.has(cell)) chosen.delete(cell); });
+    paint();
+});
+"""
+"""Choosing cells of the map, with a pointer or with keys."""
+
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
 """Redraw charts at the size they have now."""

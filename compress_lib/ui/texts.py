@@ -64,6 +64,46 @@ INPUTS_CHOICES = {
     "original": "The inputs they had",
     "compressed": "The inputs they get in the compressed model",
 }
+MAP = "Layer by layer"
+MAP_HELP = (
+    "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "
+    "shall happen to them. Shift-click takes all between, arrow keys move, Space chooses."
+)
+MAP_COLOURS = {"keep": "Keep", "method": "Method", "error": "Measured error"}
+MAP_COLOUR = "Coloured by"
+MAP_COLOUR_HELP = {
+    "keep": "Percent of the bytes that remain; a dot is left as it is.",
+    "error": "Relative error in percent, as the shown run measured it.",
+}
+MAP_ALL = "All"
+MAP_LAYER = "All of layer {layer}"
+MAP_TABLES = "Token tables"
+MAP_TABLES_SHORT = "T"
+MAP_PLACE = "{family}, layer {layer}"
+MAP_DENSE = "left as it is"
+MAP_SHARED = "its bytes are shared out when it runs"
+MAP_RANK = "rank {rank} of {full}"
+MAP_ERROR = "relative error {error:.3f}"
+MAP_NOTHING = "Nothing is chosen."
+MAP_COUNT = "{count} matrices"
+MAP_CHOSEN = "{what}: {before} → {after}"
+MAP_METHOD = "What happens to them"
+MAP_KEEP = "Keep of them"
+MAP_APPLY = "Apply to these"
+MAP_CLEAR = "As the whole plan"
+MAP_DENSE_BUTTON = "Leave as they are"
+MAP_UNCHOOSE = "Choose none"
+MAP_FULL = "The plan has {count} exceptions, more than the {limit} that it may have."
+UNDO = "Undo"
+REDO = "Redo"
+MAP_PRESET = "Start from"
+MAP_PRESETS = {
+    "uniform": "Everything alike",
+    "protect_ends": "First and last layer left alone",
+    "attention": "Attention only",
+    "ffn": "FFN only",
+    "embedding": "Embedding only",
+}
 MEASURE = "How it is measured"
 CORPUS = "Text to measure on"
 OWN_TEXT = "Text of your own"

@@ -1,0 +1,209 @@
+"""The plan as a map: a cell for every layer and family, coloured by what happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from compress_lib.allocation import Assignment, allocate
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_bytes
+from compress_lib.plan import Plan
+from compress_lib.plan_edits import Grid
+from compress_lib.results import RunRecord
+from compress_lib.targets import FAMILIES, Target
+from compress_lib.ui import texts
+
+SHORT = {
+    "embedding": "Emb",
+    "head": "Head",
+    "query": "Q",
+    "key": "K",
+    "value": "V",
+    "attention_output": "AO",
+    "ffn_gate": "Gate",
+    "ffn_in": "In",
+    "ffn_out": "Out",
+    "other": "…",
+}
+"""What fits above a column."""
+
+COLOURS = tuple(texts.MAP_COLOURS)
+HUES = (265, 155, 40, 200, 340, 100, 20, 300)
+"""Of methods, in degrees, in the order in which they occur."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows.
+
+    Attributes:
+        words: In the cell: a few letters.
+        told: When asked for, and to those who do not see it.
+        strength: From 0 to 1, how strong its colour is.
+        hue: In degrees.
+    """
+
+    words: str
+    told: str
+    strength: float
+    hue: int
+
+
+def cell_targets(grid: Grid, cell: str) -> tuple[Target, ...]:
+    """Return the matrices of a cell by its name, `layer|family` or the target's own name."""
+    layer, bar, family = cell.partition("|")
+    if bar and layer.isdecimal():
+        return grid.cells.get((int(layer), family), ())
+    return tuple(target for target in grid.outside if target.name == cell)
+
+
+def layer_map(
+    plan: Plan, targets: Sequence[Target], colour: str, record: RunRecord | None = None
+) -> str:
+    """Return the map as HTML.
+
+    Args:
+        plan: What is coloured.
+        targets: All matrices of its model.
+        colour: One of `COLOURS`.
+        record: The run whose measured errors may be shown.
+    """
+    if not targets:
+        return f'<p class="quiet">{escape(texts.UNKNOWN_SHAPES)}</p>'
+    try:
+        assigned = allocate(plan, targets)
+    except CompressionError as error:
+        return f'<p class="quiet">{escape(str(error))}</p>'
+    by_name = {target.name: item for item in assigned for target in item.targets}
+    errors = _errors(record, plan)
+    hues = {m: HUES[i % len(HUES)] for i, m in enumerate(dict.fromkeys(_methods(assigned)))}
+    grid = Grid.of(targets)
+
+    def button(cell: str, row: str, column: str, members: Sequence[Target]) -> str:
+        found = _cell(members, by_name, colour, errors, hues)
+        return (
+            f'<td><button type="button" class="cell" data-cell="{escape(cell, quote=True)}" '
+            f'data-row="{escape(row, quote=True)}" data-column="{escape(column, quote=True)}" '
+            f'style="--s:{found.strength:.2f};--h:{found.hue}" aria-pressed="false" tabindex="-1" '
+            f'title="{escape(found.told, quote=True)}" '
+            f'aria-label="{escape(found.told, quote=True)}">{escape(found.words)}</button></td>'
+        )
+
+    head = "".join(
+        f'<th scope="col"><button type="button" data-column="{family}" tabindex="-1" '
+        f'title="{escape(FAMILIES[family])}" aria-label="{escape(FAMILIES[family])}">'
+        f"{SHORT[family]}</button></th>"
+        for family in grid.families
+    )
+    rows = []
+    for layer in grid.layers:
+        cells = "".join(
+            button(f"{layer}|{family}", str(layer), family, grid.cells[(layer, family)])
+            if (layer, family) in grid.cells
+            else "<td></td>"
+            for family in grid.families
+        )
+        rows.append(f"<tr>{_row_head(str(layer), texts.MAP_LAYER.format(layer=layer))}{cells}</tr>")
+    tables = "".join(button(t.name, "tables", t.family, (t,)) for t in grid.outside)
+    if tables:
+        rows.insert(0, f'<tr class="tables">{_row_head("tables", texts.MAP_TABLES)}{tables}</tr>')
+    corner = (
+        f'<th><button type="button" data-all="1" tabindex="0" aria-label="{texts.MAP_ALL}">'
+        f"{texts.MAP_ALL}</button></th>"
+    )
+    return (
+        f'<table class="map" aria-label="{escape(texts.MAP, quote=True)}"><thead><tr>{corner}{head}'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table>{_legend(colour, hues)}"
+    )
+
+
+def chosen_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target]) -> str:
+    """Say, as HTML, what is chosen and what the plan does with it."""
+    if not chosen:
+        return f'<p class="chosen quiet">{escape(texts.MAP_NOTHING)}</p>'
+    names = {target.name for target in chosen}
+    before = sum(target.nbytes for target in chosen)
+    try:
+        assigned = allocate(plan, targets)
+    except CompressionError:
+        assigned = []
+    mine = [item for item in assigned if names & {target.name for target in item.targets}]
+    covered = {target.name for item in mine for target in item.targets} & names
+    dense = sum(target.nbytes for target in chosen if target.name not in covered)
+    after = dense + sum(
+        item.preview.nbytes * len(names & {t.name for t in item.targets}) // len(item.targets)
+        for item in mine
+    )
+    what = chosen[0].name if len(chosen) == 1 else texts.MAP_COUNT.format(count=len(chosen))
+    told = texts.MAP_CHOSEN.format(
+        what=what, before=format_bytes(before), after=format_bytes(after)
+    )
+    return f'<p class="chosen">{escape(told)}</p>'
+
+
+def _cell(
+    members: Sequence[Target],
+    by_name: Mapping[str, Assignment],
+    colour: str,
+    errors: Mapping[str, float],
+    hues: Mapping[str, int],
+) -> Cell:
+    """Say what happens to the matrices of a cell; of several, to the first."""
+    target = members[0]
+    item = by_name.get(target.name)
+    where = FAMILIES[target.family]
+    if target.layer is not None:
+        where = texts.MAP_PLACE.format(family=where, layer=target.layer)
+    if item is None:
+        told = f"{where}: {texts.MAP_DENSE}"
+        return Cell("·" if colour != "error" else "", told, 0.0, HUES[0])
+    share = item.preview.nbytes / item.nbytes
+    told = f"{where}: {item.method.label}, {share:.0%}"
+    if item.undecided:
+        told += f", {texts.MAP_SHARED}"
+    elif item.preview.rank is not None:
+        told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
+    error = errors.get(target.name)
+    if error is not None:
+        told += f", {texts.MAP_ERROR.format(error=error)}"
+    if colour == "error":
+        # A relative error of 1 has nothing left of the matrix.
+        words = "" if error is None else f"{100 * error:.0f}"
+        return Cell(words, told, 0.0 if error is None else min(1.0, error) ** 0.5, 20)
+    if colour == "method":
+        return Cell(item.method.label[:3], told, 0.6, hues[item.method.name])
+    return Cell(f"{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
+
+
+def _methods(assigned: Sequence[Assignment]) -> list[str]:
+    return [item.method.name for item in assigned]
+
+
+def _errors(record: RunRecord | None, plan: Plan) -> dict[str, float]:
+    """Return the measured relative errors of a run of the plan's model, by target."""
+    if record is None or record.plan.get("model") != plan.model:
+        return {}
+    return {target.names[0]: target.relative_error for target in record.targets}
+
+
+def _row_head(row: str, label: str) -> str:
+    short = row if row.isdecimal() else texts.MAP_TABLES_SHORT
+    return (
+        f'<th scope="row"><button type="button" data-row="{row}" tabindex="-1" '
+        f'title="{escape(label)}" aria-label="{escape(label)}">{escape(short)}</button></th>'
+    )
+
+
+def _legend(colour: str, hues: Mapping[str, int]) -> str:
+    """Say what the colours mean."""
+    from compress_lib.methods import METHODS
+
+    if colour != "method":
+        return f'<p class="quiet">{escape(texts.MAP_COLOUR_HELP[colour])}</p>'
+    items = "".join(
+        f'<li><span class="swatch" style="--h:{hue}"></span>{escape(METHODS[name].label)}</li>'
+        for name, hue in hues.items()
+    )
+    return f'<ul class="legend">{items}</ul>'

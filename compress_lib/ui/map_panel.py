@@ -1,0 +1,272 @@
+"""The map of layers beside its tools: choose cells, say what happens to them, take it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.errors import CompressionError, check_number
+from compress_lib.methods import METHODS
+from compress_lib.plan import DENSE, Plan, Rule
+from compress_lib.plan_edits import Grid, History, cleared, edited, pattern_for, presets
+from compress_lib.targets import Target
+from compress_lib.ui import controls, handlers, preview, texts
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.layer_map import COLOURS, cell_targets, chosen_line, layer_map
+from compress_lib.ui.scripts import MAP, PRIVATE, QUICK
+
+MOST_CELLS = 4096
+"""Cells that a browser may name at once."""
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """The components of the map."""
+
+    colour: Any
+    map: Any
+    told: Any
+    method: Any
+    keep: Any
+    apply: Any
+    dense: Any
+    clear: Any
+    undo: Any
+    redo: Any
+    preset: Any
+    chosen: Any
+    history: Any
+
+
+def build(engine: Engine, keep_slider: Callable[..., Any]) -> MapPanel:
+    """Make the map of the default plan.
+
+    Args:
+        engine: Knows the matrices of models.
+        keep_slider: Makes a slider whose wrong values are answered by us.
+    """
+    plan = Plan()
+    targets, _ = preview.known_targets(engine, plan.model)
+    gr.Markdown(texts.MAP_HELP)
+    with gr.Row():
+        preset = gr.Dropdown(
+            [(label, name) for name, label in texts.MAP_PRESETS.items()],
+            value=None,
+            label=texts.MAP_PRESET,
+            min_width=120,
+            elem_id="map-preset",
+        )
+        colour = gr.Dropdown(
+            [(label, name) for name, label in texts.MAP_COLOURS.items()],
+            value=COLOURS[0],
+            label=texts.MAP_COLOUR,
+            min_width=120,
+            elem_id="map-colour",
+        )
+    shown = gr.HTML(layer_map(plan, targets, COLOURS[0]), js_on_load=MAP, elem_id="layer-map")
+    told = gr.HTML(chosen_line(plan, targets, []), elem_id="map-chosen")
+    with gr.Row():
+        method = gr.Dropdown(
+            [(one.label, name) for name, one in METHODS.items()],
+            value=plan.rules[0].method,
+            label=texts.MAP_METHOD,
+            min_width=150,
+            elem_id="map-method",
+        )
+        keep = keep_slider(
+            0.02, 1.0, value=0.5, step=0.01, label=texts.MAP_KEEP, min_width=150, elem_id="map-keep"
+        )
+    with gr.Row(elem_classes="settings"):
+        small: dict[str, Any] = {"size": "sm", "min_width": 60}
+        apply = gr.Button(texts.MAP_APPLY, variant="primary", elem_id="map-apply", **small)
+        dense = gr.Button(texts.MAP_DENSE_BUTTON, elem_id="map-dense", **small)
+        clear = gr.Button(texts.MAP_CLEAR, elem_id="map-clear", **small)
+    with gr.Row(elem_classes="settings"):
+        undo = gr.Button(texts.UNDO, elem_id="undo", interactive=False, **small)
+        redo = gr.Button(texts.REDO, elem_id="redo", interactive=False, **small)
+    chosen = gr.State([])
+    history = gr.State({"past": [], "future": []})
+    return MapPanel(
+        colour, shown, told, method, keep, apply, dense, clear, undo, redo, preset, chosen, history
+    )
+
+
+class MapEvents:
+    """What happens on the map.
+
+    Args:
+        panel: The components.
+        engine: Knows the matrices of models and the runs.
+        fields: The form that holds the plan.
+        current: The key of the shown run.
+    """
+
+    def __init__(self, panel: MapPanel, engine: Engine, fields: list[Any], current: Any) -> None:
+        self.panel = panel
+        self.engine = engine
+        self.fields = fields
+        self.current = current
+
+    def connect(self) -> None:
+        """Connect all of it."""
+        panel, fields = self.panel, self.fields
+        drawn = [panel.map, panel.told]
+        inputs = [panel.colour, panel.chosen, self.current, *fields]
+        gr.on(
+            [component.change for component in (*fields, panel.colour, self.current)],
+            self.draw,
+            inputs,
+            drawn,
+            trigger_mode="always_last",
+            **QUICK,
+        )
+        panel.map.select(self.choose, fields, [panel.chosen, panel.told], **QUICK)
+        edits: list[tuple[Any, Callable[..., Any], list[Any]]] = [
+            (panel.apply.click, self.apply, [panel.chosen, panel.method, panel.keep]),
+            (panel.dense.click, self.leave, [panel.chosen]),
+            (panel.clear.click, self.clear, [panel.chosen]),
+            (panel.preset.input, self.start_from, [panel.preset]),
+        ]
+        for event, change, given in edits:
+            event(change, [*given, *fields], fields, **QUICK)
+        gr.on(
+            [component.change for component in fields],
+            self.remember,
+            [panel.history, *fields],
+            [panel.history, panel.undo, panel.redo],
+            trigger_mode="always_last",
+            **QUICK,
+        )
+        for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
+            button.click(
+                self._stepping(step),
+                panel.history,
+                [panel.history, panel.undo, panel.redo, *fields],
+                **PRIVATE | {"queue": False, "show_progress": "hidden"},
+            )
+
+    def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[str]:
+        """Draw the map of what stands in the form."""
+        try:
+            plan = controls.read(controls.Form.of(given))
+        except CompressionError as error:
+            return [preview.complaint(error), ""]
+        targets, _ = preview.known_targets(self.engine, plan.model)
+        record = handlers.lookup(self.engine, current)
+        mode = colour if colour in COLOURS else COLOURS[0]
+        named = [target for target in targets if target.name in _names(chosen)]
+        return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named)]
+
+    def choose(self, *given: Any, event: gr.EventData) -> list[Any]:
+        """Note which cells are chosen, as the browser names them."""
+        plan, targets = self._plan(given)
+        cells = getattr(event, "_data", None) or {}
+        named = cells.get("cells", []) if isinstance(cells, dict) else []
+        grid = Grid.of(targets)
+        members = [
+            target
+            for cell in named[:MOST_CELLS]
+            if isinstance(cell, str)
+            for target in cell_targets(grid, cell)
+        ]
+        return [[target.name for target in members], chosen_line(plan, targets, members)]
+
+    def apply(self, chosen: Any, method: Any, keep: Any, *given: Any) -> list[Any]:
+        """Let the chosen matrices be compressed in their own way."""
+        plan, targets = self._plan(given)
+        pattern = self._pattern(chosen, targets)
+        share = 1.0 if controls.is_sized(method) else check_number(texts.KEEP, keep)
+        return self._write(plan, lambda: edited(plan.rules, pattern, str(method), share, targets))
+
+    def leave(self, chosen: Any, *given: Any) -> list[Any]:
+        """Leave the chosen matrices as they are."""
+        plan, targets = self._plan(given)
+        pattern = self._pattern(chosen, targets)
+        return self._write(plan, lambda: edited(plan.rules, pattern, DENSE, 1.0, targets))
+
+    def clear(self, chosen: Any, *given: Any) -> list[Any]:
+        """Let the chosen matrices follow the whole plan again."""
+        plan, targets = self._plan(given)
+        pattern = self._pattern(chosen, targets)
+        return self._write(plan, lambda: cleared(plan.rules, pattern, targets))
+
+    def start_from(self, name: Any, *given: Any) -> list[Any]:
+        """Put a usual plan into the form, with the method and the keep that stand there."""
+        plan, targets = self._plan(given)
+        first = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
+        found = presets(first, Grid.of(targets))
+        if name not in found:
+            return [gr.skip()] * len(self.fields)
+        return self._write(plan, lambda: found[name])
+
+    def remember(self, history: Any, *given: Any) -> list[Any]:
+        """Note what stands in the form now, unless it is no plan."""
+        known = _history(history)
+        try:
+            state = json.dumps(controls.read(controls.Form.of(given)).to_json(), sort_keys=True)
+        except CompressionError:
+            return [gr.skip()] * 3
+        return _stepped(known.seen(state))
+
+    def _stepping(self, step: Callable[[History], History]) -> Callable[[Any], list[Any]]:
+        def stepped(history: Any) -> list[Any]:
+            found = step(_history(history))
+            if found.now is None:
+                return [gr.skip()] * (3 + len(self.fields))
+            return [*_stepped(found), *_filled(Plan.from_json(json.loads(found.now)))]
+
+        return stepped
+
+    def _plan(self, given: Sequence[Any]) -> tuple[Plan, tuple[Target, ...]]:
+        """Return the plan in the form, and the matrices of its model."""
+        try:
+            plan = controls.read(controls.Form.of(given))
+        except CompressionError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return plan, preview.known_targets(self.engine, plan.model)[0]
+
+    def _pattern(self, chosen: Any, targets: Sequence[Target]) -> str:
+        names = _names(chosen) & {target.name for target in targets}
+        if not names:
+            raise gr.Error(texts.MAP_NOTHING, print_exception=False)
+        return pattern_for(names, targets)
+
+    def _write(self, plan: Plan, make: Callable[[], tuple[Rule, ...]]) -> list[Any]:
+        """Return the form for a plan with other rules.
+
+        Raises:
+            gr.Error: The rules are refused, or too many for the form.
+        """
+        try:
+            changed = replace(plan, rules=make())
+        except CompressionError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        if len(changed.rules) > controls.MAX_OVERRIDES:
+            told = texts.MAP_FULL.format(count=len(changed.rules), limit=controls.MAX_OVERRIDES)
+            raise gr.Error(told, print_exception=False)
+        return _filled(changed)
+
+
+def _filled(plan: Plan) -> list[Any]:
+    return controls.shown_values(plan)
+
+
+def _names(chosen: Any) -> set[str]:
+    return {name for name in chosen if isinstance(name, str)} if isinstance(chosen, list) else set()
+
+
+def _history(value: Any) -> History:
+    """Return the history that a session holds as JSON."""
+    given = value if isinstance(value, dict) else {}
+    return History(tuple(given.get("past", ())), tuple(given.get("future", ())))
+
+
+def _stepped(history: History) -> list[Any]:
+    """Return the history as the session holds it, and which of its buttons can be pressed."""
+    kept = {"past": list(history.past), "future": list(history.future)}
+    undo, redo = len(history.past) > 1, bool(history.future)
+    return [kept, gr.Button(interactive=undo), gr.Button(interactive=redo)]
