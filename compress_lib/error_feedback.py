@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.factorization import check_finite
+from compress_lib.factorization import check_finite, lower_root
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.quantized import QuantizedMatrix
 from compress_lib.quantization import (
@@ -100,12 +100,7 @@ def _inverse_factor(moment: Tensor, damping: float) -> Tensor:
     mean = float(wide.diagonal().mean())
     one = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
     added = damping * mean if mean > 0 else 1.0
-    # Sums of float32 products may leave C a little less than positive.
-    while True:
-        factor, failed = torch.linalg.cholesky_ex(wide + added * one)
-        if not failed:
-            break
-        added *= 10
+    factor = lower_root(wide + added * one)
     upper: Tensor = torch.linalg.solve_triangular(factor.flip(0, 1), one, upper=True)
     return upper.float()
 

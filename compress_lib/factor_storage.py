@@ -109,11 +109,13 @@ class FactorStorage:
                 f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at "
                 f"least {least:,} bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
             )
+        rounded = self.kept_rank(rank)
+        return rounded if self.nbytes(shape, rounded, itemsize) <= room else rank
+
+    def kept_rank(self, rank: int) -> int:
+        """Return a rank, or the multiple of eight just below to which it gives way."""
         over = rank % BLOCK
-        round_one = not self.plain and over <= WORTH * rank
-        if round_one and self.nbytes(shape, rank - over, itemsize) <= room:
-            return rank - over
-        return rank
+        return rank - over if not self.plain and 0 < over <= WORTH * rank else rank
 
     def _upper_bound(self, shape: tuple[int, int], room: int, itemsize: int) -> int:
         """Return the largest rank whose numbers alone fit, codes being as many bits as they are."""

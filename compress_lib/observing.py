@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress_lib.architecture import Site, clone, split_like
+from compress_lib.architecture import Site, clone, split_like, table_scale
 from compress_lib.calibration import LOGIT_VARIANCE, LOOKUP_GRADIENT, MOMENTS, OUTPUT_GRADIENT
 from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
@@ -145,12 +145,18 @@ class _Eyes:
         self._inputs[path] = new
 
     def _see_output(self, sites: list[Site], layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        output.register_hook(partial(self._see_gradient, sites, OUTPUT_GRADIENT))
+        # What no gradient reaches, such as tables of positions that are projected, is no use.
+        if output.requires_grad:
+            output.register_hook(partial(self._see_gradient, sites, OUTPUT_GRADIENT))
 
     def _see_lookup(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         # No weight learns, so that this is where gradients have to begin.
         start = output.detach().requires_grad_()
-        start.register_hook(partial(self._see_gradient, self.lookups, LOOKUP_GRADIENT))
+        # The gradient at a row itself, before the table's scale.
+        scale = table_scale(layer) or 1.0
+        start.register_hook(
+            lambda gradient: self._see_gradient(self.lookups, LOOKUP_GRADIENT, scale * gradient)
+        )
         return start
 
     def _see_gradient(self, sites: list[Site], kind: str, gradient: Tensor) -> None:
@@ -172,7 +178,8 @@ class _Eyes:
 def _clipped(gradients: Tensor) -> Tensor:
     """Bring the norms of gradients `[tokens, width]` into the range of `CLIP`."""
     norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
-    usual = norms.mean()
+    # The last token of a text, and what is not predicted in masked models, gets no gradient.
+    usual = norms.sum() / (norms > 0).sum().clamp_min(1)
     wanted = norms.clamp(CLIP[0] * usual, CLIP[1] * usual)
     return gradients * torch.where(norms > 0, wanted / norms.clamp_min(1e-30), 0.0)
 

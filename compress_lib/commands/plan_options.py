@@ -57,7 +57,7 @@ def read_plan(options: argparse.Namespace) -> Plan:
 
 def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if options.method is None and options.keep is None:
-        for name in ("include", "option", "preset", "keep_of", *RULE_OPTIONS):
+        for name in ("include", "exclude", "option", "preset", "keep_of", *RULE_OPTIONS):
             if getattr(options, name):
                 flag = name.replace("_", "-")
                 raise CompressionError(f"--{flag} needs --method and --keep beside it.")

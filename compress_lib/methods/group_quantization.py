@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from compress_lib.errors import BudgetError
 from compress_lib.formatting import format_keep
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from compress_lib.calibration import Statistics
     from compress_lib.matrices import CompressedMatrix
     from compress_lib.quantization import Levels
+    from compress_lib.targets import Target
 
 FEEDBACK = "gptq"
 REFINE_HELP = (
@@ -48,6 +49,11 @@ class GroupQuantization(Method):
 
     group: int = group_option(64)
     refine: str = refine_option("mse")
+
+    def fitted(self, target: Target) -> Self:
+        """See `Method.fitted`: a table that is only looked up has no inputs to listen to."""
+        deaf = self.refine == FEEDBACK and target.only_looked_up
+        return replace(self, refine="mse") if deaf else self
 
     @abstractmethod
     def levels(self) -> Levels:
