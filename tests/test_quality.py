@@ -145,7 +145,7 @@ def test_a_stored_bias_counts_in_the_estimate() -> None:
     expected = 0.5 * float((shrunk(known.require("output_gradient"), 0.3) * moment).sum())
     assert replacement_loss(matrix, weight, known) == pytest.approx(expected, rel=1e-5)
     plain = replacement_loss(matrix, weight, replace(known, mean=None))
-    assert plain == pytest.approx(curvature(known).loss(matrix.dense() - weight))
+    assert plain == pytest.approx(curvature(known).shrunk().loss(matrix.dense() - weight))
 
 
 def test_what_a_method_refuses_is_a_row(quality_bench: QualityBench) -> None:
