@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.formatting import format_keep
+from compress_lib.packed_sizes import grouped_bytes
 
 STORAGES = ("factors", "pivoted")
 MOST_BITS = 8
@@ -71,8 +72,7 @@ class FactorStorage:
         """Return the bytes of one stored matrix `[rows, cols]`: a factor, or a decoder's layer."""
         if not self.bits:
             return rows * cols * itemsize
-        groups = -(-cols // self.group_of(cols))
-        return rows * (-(-cols // 8) * self.bits + 2 * groups * itemsize)
+        return grouped_bytes((rows, cols), self.bits, self.group_of(cols), 2 * itemsize)
 
     def nbytes(self, shape: tuple[int, int], rank: int, itemsize: int) -> int:
         """Return the bytes of a matrix `[rows, cols]` of a rank, at most min(rows, cols)."""

@@ -11,7 +11,7 @@ from typing import Any
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.arguments import given, read_evaluation, read_pairs
 from compress_lib.errors import CompressionError
-from compress_lib.methods import METHODS, OptionValue, preset_options
+from compress_lib.methods import OptionValue, is_sized, preset_options
 from compress_lib.plan import DENSE, UNIFORM, Plan, Rule
 
 RULE_OPTIONS = ("group", "window", "orientation", "tie", "allocation", "inputs")
@@ -62,8 +62,7 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
                 flag = name.replace("_", "-")
                 raise CompressionError(f"--{flag} needs --method and --keep beside it.")
         return ()
-    sized = options.method in METHODS and METHODS[options.method].sized
-    whole: Any = 1.0 if sized and options.keep is None else options.keep
+    whole: Any = 1.0 if is_sized(options.method) and options.keep is None else options.keep
     if options.method is None or whole is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from compress_lib.errors import BudgetError
 from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option
+from compress_lib.packed_sizes import grouped_bytes
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class GroupQuantization(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: packed codes, and what groups share."""
-        nbytes = code_bytes(shape, self.bits, self.group, self.per_group * itemsize)
+        nbytes = grouped_bytes(shape, self.bits, self.group, self.per_group * itemsize)
         check_fits(nbytes, budget, self.bits, shape, itemsize)
         return Preview(rank=None, nbytes=nbytes, note=f"{self.bits} bits")
 
@@ -117,13 +118,6 @@ class UniformQuantization(GroupQuantization):
 
         refine = "mse" if self.refine == FEEDBACK else self.refine
         return UniformLevels(self.bits, self.zero == "minimum", refine)
-
-
-def code_bytes(shape: tuple[int, int], bits: int, group: int, per_group: int) -> int:
-    """Return the bytes of packed codes, and of `per_group` bytes for every group of a row."""
-    rows, cols = shape
-    groups = -(-cols // group) if group else 1
-    return rows * (-(-cols // 8) * bits + groups * per_group)
 
 
 def check_fits(nbytes: int, budget: int, bits: int, shape: tuple[int, int], itemsize: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
 from compress_lib.errors import CompressionError, check_number
-from compress_lib.methods import METHODS, Option
+from compress_lib.methods import METHODS, Option, is_sized
 from compress_lib.plan import DENSE, OWN_TEXT, Generation, Plan, Rule, TextSpec
 from compress_lib.sources import HUB_ID
 from compress_lib.space import settings
@@ -172,11 +172,6 @@ def _rules(form: Form) -> tuple[Rule, ...]:
     if not rules:
         raise CompressionError(texts.NOTHING_CHOSEN)
     return tuple(rules)
-
-
-def is_sized(method: Any) -> bool:
-    """Tell whether a method's options alone decide how large its results are."""
-    return isinstance(method, str) and method in METHODS and METHODS[method].sized
 
 
 def _share_of(method: str, keep: Any) -> Any:
