@@ -176,17 +176,15 @@ def row_side(side: Tensor, matrix: Tensor) -> Tensor:
     return stacked.flatten(0, 1)
 
 
-def shrunk(side: Tensor, shrinkage: float) -> Tensor:
+def shrunk(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -> Tensor:
     """Draw a matrix towards a multiple of the identity; where it is zero, return the identity.
 
     Args:
         side: `[n, n]`, or `[blocks, n, n]` along a diagonal.
         shrinkage: From 0 to 1; the trace stays.
-
-    Returns:
-        The same shape in float64.
+        dtype: Of the result, which has the same shape.
     """
-    wide = side.double()
+    wide = side.to(dtype)
     mean = wide.diagonal(dim1=-2, dim2=-1).mean()
     identity = torch.eye(wide.shape[-1], dtype=wide.dtype, device=wide.device).expand_as(wide)
     if not float(mean) > 0:
