@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compress_lib.calibration import GATHERED, curvature_needs
+from compress_lib.calibration import GATHERED, LOOKED_UP, curvature_needs
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods import Method, Preview
 from compress_lib.plan import COMPRESSED, DENSE, UNIFORM, Plan, Rule
@@ -66,7 +66,12 @@ class Assignment:
         needs = self.method.needs_for(target)
         if self.sequential:
             needs = needs | {"second_moment"}
-        return needs if self.rule.allocation == UNIFORM else needs | curvature_needs(target)
+        if self.rule.allocation == UNIFORM:
+            return needs
+        minds = curvature_needs(target)
+        # Where the output keeps the original, only the lookup of an error costs anything.
+        kept = self.rule.tie == "input" and target.tied
+        return needs | (minds & LOOKED_UP if kept else minds)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -187,11 +192,17 @@ def _orientations(targets: Sequence[Target], rule: Rule, method: Method) -> list
     # A statistic belongs to rows or to inputs, and a token is a row.
     needs = method.needs_for(targets[0])
     rows_only = bool(needs - {"perplexity"}) or targets[0].family in TABLES
+    # Estimated losses as well are known of rows only.
+    rows_only = rows_only or rule.allocation != UNIFORM
     if rule.orientation == "columns" and rows_only:
-        why = "works on tokens" if targets[0].family in TABLES else "weighs rows or inputs"
+        why = f"{method.name} weighs rows or inputs"
+        if rule.allocation != UNIFORM:
+            why = f"allocation {rule.allocation} knows what rows cost"
+        if targets[0].family in TABLES:
+            why = f"{method.name} works on tokens"
         raise CompressionError(
-            f"{group_name(targets)}: {method.name} {why}, so columns cannot be its data; use "
-            "orientation rows or automatic."
+            f"{group_name(targets)}: {why}, so columns cannot be the data; use orientation rows "
+            "or automatic."
         )
     wanted = {"rows": [False], "columns": [True]}.get(
         rule.orientation, [False] if rows_only else [False, True]

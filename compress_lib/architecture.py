@@ -175,12 +175,13 @@ def _is_supported(module: nn.Module, ends: Mapping[int, str]) -> bool:
     if isinstance(module, nn.Embedding):
         # Position and type tables are small and stay; a subclass may do more than look rows up,
         # which is understood only where it is a scale.
-        plain = type(module) is nn.Embedding or _scale(module) is not None
+        plain = type(module) is nn.Embedding or table_scale(module) is not None
         return id(module) in ends and plain
     return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
 
 
-def _scale(module: nn.Module) -> float | None:
+def table_scale(module: nn.Module) -> float | None:
+    """Return the factor that a token table puts on every row that is looked up, if it does."""
     # Some keep the scale twice; the buffer is already rounded to the type of the weights.
     found = getattr(module, "scalar_embed_scale", getattr(module, "embed_scale", None))
     return None if found is None else float(found)
@@ -253,6 +254,6 @@ def _compressed_module(
     old: nn.Module, parts: list[CompressedMatrix], interleave: int | None
 ) -> nn.Module:
     if isinstance(old, nn.Embedding):
-        return CompressedEmbedding(parts[0], _scale(old))
+        return CompressedEmbedding(parts[0], table_scale(old))
     bias = old.bias
     return CompressedLinear(parts, bias if isinstance(bias, nn.Parameter) else None, interleave)

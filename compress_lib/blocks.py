@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from compress_lib.calibration_text import Calibration
 from compress_lib.corpora import Text
 from compress_lib.errors import CompressionError
@@ -153,7 +151,7 @@ def _lines(
 
 def _own_tokens(model: LanguageModel, examples: Sequence[Example]) -> list[int]:
     """Return the tokens of examples one after the other, without those put around a line."""
-    ids: list[int] = torch.cat([example.ids for example in examples]).tolist()
+    ids: list[int] = [token for example in examples for token in example.ids.tolist()]
     if model.kind == "causal":
         return ids
     around = set(model.tokenizer.all_special_ids)

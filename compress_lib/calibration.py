@@ -37,7 +37,8 @@ class Statistics:
         row_counts: `[rows]`, how often each row of a token table was used.
         second_moment: `[cols, cols]`, mean of x xᵀ over the layer's inputs x.
         mean: `[cols]`, mean of x.
-        output_gradient: `[rows, rows]`, mean of g gᵀ over tokens, g being the gradient of the
+        output_gradient: `[rows, rows]`, or `[members, n, n]` for members of a stack with n rows
+            each, mean of g gᵀ over tokens, g being the gradient of the
             text's negative log-likelihood at the layer's output, its length clipped.
         lookup_gradient: `[cols, cols]`, the same at what a token table gives the model.
         logit_variance: `[rows]`, mean of p (1 − p) over predictions, p being the probability that
@@ -124,15 +125,23 @@ LAYER_CURVATURE = frozenset({"second_moment", OUTPUT_GRADIENT})
 """What tells the curvature of a weight that multiplies, and is no table of tokens."""
 
 
+INPUT_SHRINKAGE = 0.1
+OUTPUT_SHRINKAGE = 0.3
+TABLE_SHRINKAGE = 0.01
+"""How far C and G of a layer, and C of a table, are drawn towards the means of their diagonals."""
+
+LOOKED_UP = frozenset({"row_counts", LOOKUP_GRADIENT})
+"""What tells the curvature of a table of tokens where it is looked up."""
+
+
 def curvature_needs(target: Target) -> frozenset[str]:
     """Return the fields of `Statistics` that tell how much the loss minds an error in a weight."""
     if target.family not in TABLES:
         return LAYER_CURVATURE
     at_head = {"second_moment", LOGIT_VARIANCE}
-    at_lookup = {"row_counts", LOOKUP_GRADIENT}
     if target.tied:
-        return frozenset(at_head | at_lookup)
-    return frozenset(at_lookup if target.family == "embedding" else at_head)
+        return LOOKED_UP | at_head
+    return frozenset(LOOKED_UP if target.family == "embedding" else at_head)
 
 
 GRADIENTS = {
@@ -176,8 +185,10 @@ def _joined(name: str, values: Sequence[Tensor]) -> Tensor:
     if name in (*MOMENTS, LOOKUP_GRADIENT):
         joined = torch.stack(list(values)).mean(0)
     elif name == OUTPUT_GRADIENT:
-        # How gradients of different layers go together is not known, nor would it be used.
-        joined = torch.block_diag(*values)
+        # How gradients of different layers go together is not known, nor would it be used: each
+        # has a block of its own. As one matrix, those of thirty layers would take gigabytes.
+        alike = len({value.shape for value in values}) == 1
+        joined = torch.stack(list(values)) if alike else torch.block_diag(*values)
     else:
         joined = torch.cat(list(values))
     return joined

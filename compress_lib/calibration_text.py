@@ -38,6 +38,11 @@ class Calibration:
         return torch.cat(list(used)) if used else torch.empty(0, dtype=torch.long)
 
     @property
+    def predicted(self) -> list[Example]:
+        """What a model has to predict in each block."""
+        return list(self.examples) or [as_example(block) for block in self.blocks]
+
+    @property
     def selection(self) -> list[Example]:
         """The first part, with about `SELECTION_TOKENS` predictions at most."""
         if not self.examples:

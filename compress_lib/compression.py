@@ -70,7 +70,9 @@ def share_bytes(
     def curve_of(assignment: Assignment, tell: Progress) -> list[Point]:
         if assignment.name not in curves:
             curves[assignment.name] = bench.curve(assignment, tell)
-        return scaled(curves[assignment.name], factors.get(assignment.family, 1.0))
+        tried = assignment.rule.allocation == MEASURED
+        factor = factors.get(assignment.family, 1.0) if tried else 1.0
+        return scaled(curves[assignment.name], factor)
 
     shared = share_assignments(assignments, curve_of, span(progress, GATHERING, REFINING))
     tried = [a for a in shared.assignments if a.rule.allocation == MEASURED]

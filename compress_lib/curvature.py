@@ -10,6 +10,13 @@ E[p (1 − p)] for a token of probability p, and C is the second moment of the l
 Where tokens are looked up, a row is used as often as its token occurs, and C is the second moment
 of the gradient at what is looked up.
 
+Both sides are drawn a little towards multiples of the identity, because calibration text is short
+and errors in several layers meet: what a method hides where the text hardly looked is not free.
+Measured on the default model's layers, in nats: GPTQ in 4 bits cost 0.105, plain rounding 0.210
+and a two-sided factorization at keep 0.8 with equal shares 1.027. Without shrinkage they were
+estimated at 0.048, 0.424 and 0.449, with it at 0.160, 0.424 and 1.493: all too high by a like
+factor, so that they can be compared.
+
 Source: Martens & Grosse 2015 (K-FAC), arXiv 1503.05671.
 """
 
@@ -21,7 +28,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from compress_lib.calibration import Statistics
+from compress_lib.calibration import (
+    INPUT_SHRINKAGE,
+    OUTPUT_SHRINKAGE,
+    TABLE_SHRINKAGE,
+    Statistics,
+)
+from compress_lib.factorization import row_side, shrunk
 from compress_lib.methods.row_weights import SMOOTHING, smoothed_counts
 
 if TYPE_CHECKING:
@@ -33,7 +46,12 @@ LEAST_VARIANCE = 1e-9
 
 @dataclass(frozen=True)
 class Term:
-    """One Kronecker product: rows `[rows]` (a diagonal) or `[rows, rows]`, cols `[cols, cols]`."""
+    """One Kronecker product.
+
+    Attributes:
+        rows: `[rows]` a diagonal, `[rows, rows]`, or `[blocks, n, n]` along a diagonal.
+        cols: `[cols, cols]`.
+    """
 
     rows: Tensor
     cols: Tensor
@@ -45,14 +63,29 @@ class Curvature:
 
     terms: tuple[Term, ...]
 
+    def shrunk(self) -> Curvature:
+        """Return it drawn towards the identity as far as is usual."""
+        return Curvature(
+            tuple(
+                Term(term.rows, shrunk(term.cols, TABLE_SHRINKAGE, torch.float32))
+                if term.rows.ndim == 1
+                else Term(
+                    shrunk(term.rows, OUTPUT_SHRINKAGE, torch.float32),
+                    shrunk(term.cols, INPUT_SHRINKAGE, torch.float32),
+                )
+                for term in self.terms
+            )
+        )
+
     def loss(self, error: Tensor) -> float:
         """Return the estimated growth of the loss, in nats a token, by an error `[rows, cols]`."""
-        wide = error.double()
+        # Single precision is enough for products, and twice as fast; sums of them take more.
+        single = error.float()
         total = 0.0
         for term in self.terms:
-            rows, cols = (side.to(wide.device).double() for side in (term.rows, term.cols))
-            seen = rows[:, None] * wide if rows.ndim == 1 else rows @ wide
-            total += 0.5 * float(((seen @ cols) * wide).sum())
+            rows, cols = (side.to(single.device).float() for side in (term.rows, term.cols))
+            seen = (row_side(rows, single) @ cols) * single
+            total += 0.5 * float(seen.sum(dim=1).double().sum())
         return total
 
     def single(self) -> Term:
@@ -80,17 +113,21 @@ def replacement_loss(matrix: CompressedMatrix, weight: Tensor, statistics: Stati
         weight: `[rows, cols]`.
         statistics: What `calibration.curvature_needs` names.
     """
-    minds = curvature(statistics)
+    minds = curvature(statistics).shrunk()
     error = matrix.dense().to(weight.device) - weight.float()
     loss = minds.loss(error)
     if matrix.bias is None or not statistics.has("mean"):
         return loss
-    # Of Δ x + b, in the place of Δ x, the second moment is Δ C Δᵀ + Δ μ bᵀ + b μᵀ Δᵀ + b bᵀ.
-    bias = matrix.bias.detach().to(weight.device).double()
+    # Of Δ x + b, in the place of Δ x, the second moment is that of Δ (x − μ), and of its mean.
+    first = minds.terms[0]
+    drawn = TABLE_SHRINKAGE if first.rows.ndim == 1 else INPUT_SHRINKAGE
     shift = error.double() @ statistics.require("mean").to(weight.device).double()
-    rows = minds.single().rows.to(weight.device).double()
-    seen = rows * bias if rows.ndim == 1 else rows @ bias
-    return loss + float(seen @ shift) + 0.5 * float(seen @ bias)
+    shifted = shift + matrix.bias.detach().to(weight.device).double()
+    rows = first.rows.to(weight.device).double()
+    before, after = (
+        0.5 * float((row_side(rows, mean[:, None])[:, 0] * mean).sum()) for mean in (shift, shifted)
+    )
+    return loss + after - (1 - drawn) * before
 
 
 def curvature(statistics: Statistics) -> Curvature:
@@ -116,4 +153,4 @@ def curvature(statistics: Statistics) -> Curvature:
 
 
 def _trace(side: Tensor) -> float:
-    return float((side if side.ndim == 1 else side.diagonal()).double().sum())
+    return float((side if side.ndim == 1 else side.diagonal(dim1=-2, dim2=-1)).double().sum())

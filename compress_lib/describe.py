@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.formatting import format_count
-from compress_lib.methods import METHODS, preset_of
+from compress_lib.methods import METHODS, is_sized, preset_of
 from compress_lib.plan import COMPRESSED, DENSE
 from compress_lib.results import RunRecord
 from compress_lib.targets import FAMILIES, TABLES, matches
@@ -77,7 +77,7 @@ def _manner(rule: Mapping[str, Any]) -> str:
     """Say what is unusual about how a rule compresses."""
     preset = preset_of(rule["method"], rule.get("options", {}))
     found = [preset] if preset else []
-    if rule["method"] in METHODS and METHODS[rule["method"]].sized:
+    if is_sized(rule["method"]):
         # Its keep says nothing: its options tell such runs apart.
         options = rule.get("options", {}).items()
         found += [f"{name} {value}" for name, value in options if not preset]

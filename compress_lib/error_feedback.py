@@ -5,13 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.factorization import check_finite
+from compress_lib.factorization import check_finite, lower_root
 from compress_lib.matrices import CompressedMatrix
-from compress_lib.matrices.quantized import QuantizedMatrix
 from compress_lib.quantization import (
     Levels,
     Scales,
-    UniformLevels,
     from_chunks,
     in_chunks,
     round_to_nearest,
@@ -21,36 +19,6 @@ BLOCK = 64
 """Columns whose errors are collected before they reach the columns after them."""
 
 DAMPING = 0.01
-
-
-def quantize_with_feedback(
-    weight: Tensor,
-    moment: Tensor,
-    bits: int,
-    group: int | None = None,
-    *,
-    minimum: bool = True,
-    refine: str = "mse",
-    damping: float = DAMPING,
-) -> QuantizedMatrix:
-    """Round to 2^bits evenly spaced values a group, with little error of the layer's outputs.
-
-    Args:
-        weight: `[rows, cols]`, any floating type, which is that of steps and minima as well.
-        moment: C = E[x xᵀ] `[cols, cols]` of the layer's inputs.
-        bits: 1 to 8.
-        group: Neighbouring columns that share a step and a minimum; None for whole rows.
-        minimum: Whether groups store one; without, values lie around zero.
-        refine: How a group's range is chosen, see `UniformLevels`.
-        damping: See `feedback`.
-
-    Raises:
-        CompressionError: The weight or C is not finite, or a step is too large for its type.
-    """
-    levels = UniformLevels(bits, minimum, refine)
-    found = feedback(levels, weight, moment, group, damping=damping)
-    assert isinstance(found, QuantizedMatrix)
-    return found
 
 
 def feedback(
@@ -100,12 +68,7 @@ def _inverse_factor(moment: Tensor, damping: float) -> Tensor:
     mean = float(wide.diagonal().mean())
     one = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
     added = damping * mean if mean > 0 else 1.0
-    # Sums of float32 products may leave C a little less than positive.
-    while True:
-        factor, failed = torch.linalg.cholesky_ex(wide + added * one)
-        if not failed:
-            break
-        added *= 10
+    factor = lower_root(wide + added * one)
     upper: Tensor = torch.linalg.solve_triangular(factor.flip(0, 1), one, upper=True)
     return upper.float()
 

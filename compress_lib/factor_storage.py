@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.formatting import format_keep
+from compress_lib.packed_sizes import grouped_bytes
 
 STORAGES = ("factors", "pivoted")
 MOST_BITS = 8
@@ -71,8 +72,7 @@ class FactorStorage:
         """Return the bytes of one stored matrix `[rows, cols]`: a factor, or a decoder's layer."""
         if not self.bits:
             return rows * cols * itemsize
-        groups = -(-cols // self.group_of(cols))
-        return rows * (-(-cols // 8) * self.bits + 2 * groups * itemsize)
+        return grouped_bytes((rows, cols), self.bits, self.group_of(cols), 2 * itemsize)
 
     def nbytes(self, shape: tuple[int, int], rank: int, itemsize: int) -> int:
         """Return the bytes of a matrix `[rows, cols]` of a rank, at most min(rows, cols)."""
@@ -109,11 +109,13 @@ class FactorStorage:
                 f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at "
                 f"least {least:,} bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
             )
+        rounded = self.kept_rank(rank)
+        return rounded if self.nbytes(shape, rounded, itemsize) <= room else rank
+
+    def kept_rank(self, rank: int) -> int:
+        """Return a rank, or the multiple of eight just below to which it gives way."""
         over = rank % BLOCK
-        round_one = not self.plain and over <= WORTH * rank
-        if round_one and self.nbytes(shape, rank - over, itemsize) <= room:
-            return rank - over
-        return rank
+        return rank - over if not self.plain and 0 < over <= WORTH * rank else rank
 
     def _upper_bound(self, shape: tuple[int, int], room: int, itemsize: int) -> int:
         """Return the largest rank whose numbers alone fit, codes being as many bits as they are."""

@@ -131,7 +131,8 @@ def two_sided_bases(
 
     Args:
         weight: `[rows, cols]`.
-        rows: `[rows]` a diagonal, or `[rows, rows]`, positive semi-definite.
+        rows: `[rows]` a diagonal, `[rows, rows]`, or `[blocks, n, n]` along a diagonal, positive
+            semi-definite.
         cols: `[cols, cols]`, positive semi-definite.
         row_shrinkage: How far `rows` is drawn towards the mean of its diagonal.
         col_shrinkage: The same of `cols`.
@@ -141,9 +142,9 @@ def two_sided_bases(
         squared singular values, falling; all in float32, k = min(rows, cols).
     """
     wide = weight.double()
-    lower = torch.linalg.cholesky(_shrunk(cols, col_shrinkage))
+    lower = lower_root(shrunk(cols, col_shrinkage))
     upper = _upper_root(rows, row_shrinkage)
-    seen = _times(upper, wide @ lower)
+    seen = row_side(upper, wide @ lower)
     # The vectors of the smaller side only; on the other side stands what they make of W itself,
     # so that the larger root is never inverted.
     if weight.shape[0] >= weight.shape[1]:
@@ -154,32 +155,73 @@ def two_sided_bases(
     else:
         energy, vectors = torch.linalg.eigh(seen @ seen.T)
         vectors = vectors.flip(1)
-        right = vectors.T @ _times(upper, wide)
-        undone = torch.diag(upper) if upper.ndim == 1 else upper
-        left = torch.linalg.solve_triangular(undone, vectors, upper=True)
+        right = vectors.T @ row_side(upper, wide)
+        left = _undone(upper, vectors)
     found = {"left": left, "right": right, "energy": energy.flip(0).clamp_min(0)}
     return {name: tensor.float().contiguous() for name, tensor in found.items()}
 
 
-def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
-    """Return R with Rᵀ R = side, as a diagonal `[rows]` or upper triangular `[rows, rows]`."""
+def row_side(side: Tensor, matrix: Tensor) -> Tensor:
+    """Return what a row's side of a Kronecker product makes of a matrix `[rows, cols]`.
+
+    Args:
+        side: `[rows]` a diagonal, `[rows, rows]`, or `[blocks, n, n]` along a diagonal.
+        matrix: `[rows, cols]`.
+    """
+    if side.ndim == 1:
+        return side[:, None] * matrix
     if side.ndim == 2:
-        upper: Tensor = torch.linalg.cholesky(_shrunk(side, shrinkage)).T
-        return upper
+        return side @ matrix
+    stacked: Tensor = side @ matrix.unflatten(0, (len(side), -1))
+    return stacked.flatten(0, 1)
+
+
+def shrunk(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Draw a matrix towards a multiple of the identity; where it is zero, return the identity.
+
+    Args:
+        side: `[n, n]`, or `[blocks, n, n]` along a diagonal.
+        shrinkage: From 0 to 1; the trace stays.
+        dtype: Of the result, which has the same shape.
+    """
+    wide = side.to(dtype)
+    mean = wide.diagonal(dim1=-2, dim2=-1).mean()
+    identity = torch.eye(wide.shape[-1], dtype=wide.dtype, device=wide.device).expand_as(wide)
+    if not float(mean) > 0:
+        return identity.clone()
+    return (1 - shrinkage) * wide + shrinkage * mean * identity
+
+
+def lower_root(side: Tensor) -> Tensor:
+    """Return L with L Lᵀ = side, lower triangular, `[n, n]` or `[blocks, n, n]` in float64.
+
+    Sums of float32 products may leave a matrix a little less than positive: then as much is
+    added to its diagonal as it takes.
+    """
+    mean = float(side.diagonal(dim1=-2, dim2=-1).mean())
+    identity = torch.eye(side.shape[-1], dtype=side.dtype, device=side.device)
+    added = 0.0
+    while True:
+        factor: Tensor
+        factor, failed = torch.linalg.cholesky_ex(side + added * identity)
+        if not bool(failed.any()):
+            return factor
+        added = 10 * added if added else 1e-10 * (mean if mean > 0 else 1.0)
+
+
+def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
+    """Return R with Rᵀ R = side: a diagonal `[rows]`, or upper triangles as `side` has blocks."""
+    if side.ndim > 1:
+        return lower_root(shrunk(side, shrinkage)).mT
     wide = side.double()
     mean = wide.mean()
     return (wide.clamp_min(1e-9 * mean) if float(mean) > 0 else torch.ones_like(wide)).sqrt()
 
 
-def _times(root: Tensor, matrix: Tensor) -> Tensor:
-    return root[:, None] * matrix if root.ndim == 1 else root @ matrix
-
-
-def _shrunk(side: Tensor, shrinkage: float) -> Tensor:
-    """Draw a matrix towards a multiple of the identity; where it is zero, return the identity."""
-    wide = side.double()
-    mean = wide.diagonal().mean()
-    identity = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
-    if not float(mean) > 0:
-        return identity
-    return (1 - shrinkage) * wide + shrinkage * mean * identity
+def _undone(root: Tensor, matrix: Tensor) -> Tensor:
+    """Return R⁻¹ times a matrix `[rows, cols]`."""
+    if root.ndim == 1:
+        return matrix / root[:, None]
+    parts: Tensor = matrix if root.ndim == 2 else matrix.unflatten(0, (len(root), -1))
+    found: Tensor = torch.linalg.solve_triangular(root, parts, upper=True)
+    return found if root.ndim == 2 else found.flatten(0, 1)

@@ -1,7 +1,7 @@
 """Statistics of a model's weights from calibration text: streamed, and kept on disk.
 
-Inputs are summed up while they pass a layer, and a weight's gradient is reduced to its rows the
-moment it is complete, so that never more than one gradient exists.
+What passes layers is summed up by `observing`; here a weight's own gradient is reduced to its rows
+the moment it is complete, so that never more than one gradient exists.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import predict
 from compress_lib.models import LanguageModel
-from compress_lib.observing import Sums, observe
+from compress_lib.observing import Sums, observe, sites_of
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.statistics_cache import StatisticsCache
 
@@ -39,7 +39,7 @@ def gather(
     text: Calibration,
     progress: Progress = no_progress,
 ) -> Gathered:
-    """Gather what methods need, in one pass for inputs and one for each kind of gradient.
+    """Gather what methods need, in one pass for layers and one for each kind of weights' gradient.
 
     Args:
         model: The baseline; it is not changed.
@@ -115,13 +115,9 @@ def _passes(
     for kind, names in GRADIENTS.items():
         at_weights = set().union(*(missing.get(name, set()) for name in names))
         if at_weights:
-            plans.append(partial(_gradients, model, _sites(model, at_weights), text.pieces, kind))
+            plans.append(partial(_gradients, model, sites_of(model, at_weights), text.pieces, kind))
     for index, plan in enumerate(plans):
         yield plan(span(progress, index / len(plans), (index + 1) / len(plans)))
-
-
-def _sites(model: LanguageModel, names: set[str]) -> list[Site]:
-    return [site for site in model.sites if site.target.name in names]
 
 
 def _gradients(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.calibration import Statistics
+from compress_lib.calibration import CURVATURES, Statistics
 from compress_lib.curvature import replacement_loss
 from compress_lib.errors import BudgetError
 from compress_lib.loss_curves import Point
@@ -24,7 +24,9 @@ def measured_curve(
     A budget in which nothing fits has no point; that leaves none where nothing fits at all.
     """
     options = sorted(method.option_values().items())
-    name = "-".join(["curve", method.name, *(f"{key}={value}" for key, value in options)])
+    minds = [kind for kind in CURVATURES if statistics.has(kind)]
+    parts = ["curve", method.name, *(f"{key}={value}" for key, value in options), *minds]
+    name = "-".join(parts)
 
     def compute() -> dict[str, Tensor]:
         found = _measure(method, weight, statistics, progress)

@@ -15,11 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress_lib.architecture import Site, clone, split_like
+from compress_lib.architecture import Site, clone, split_like, table_scale
 from compress_lib.calibration import LOGIT_VARIANCE, LOOKUP_GRADIENT, MOMENTS, OUTPUT_GRADIENT
 from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.examples import as_example
 from compress_lib.evaluation.likelihood import predict
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress
@@ -53,13 +52,12 @@ def observe(
     told = "inputs of the layers" + (" and gradients at their outputs" if backward else "")
     with ExitStack() as hooks, torch.enable_grad() if backward else torch.inference_mode():
         eyes.open(hooks, backward=backward)
-        for index, block in enumerate(text.blocks):
+        for index, (block, example) in enumerate(zip(text.blocks, text.predicted, strict=True)):
             progress(index / count, f"Reading calibration text: {told}")
             eyes.latest.clear()
             if not (backward or eyes.tables):
                 module(block.to(model.device)[None])
                 continue
-            example = text.examples[index] if text.examples else as_example(block)
             logits = predict(replace(model, module=module), example).float()
             eyes.see_logits(logits.detach())
             if backward:
@@ -76,7 +74,7 @@ class _Eyes:
     ) -> None:
         self.module = module
         self.latest: list[tuple[Tensor, str]] = []
-        chosen = {kind: _sites(model, names) for kind, names in wanted.items()}
+        chosen = {kind: sites_of(model, names) for kind, names in wanted.items()}
         at_inputs = _unique([site for kind in MOMENTS for site in chosen.get(kind, ())])
         self.readers = {site.target.name: reader(module, site) for site in at_inputs}
         self.outputs = chosen.get(OUTPUT_GRADIENT, [])
@@ -145,12 +143,18 @@ class _Eyes:
         self._inputs[path] = new
 
     def _see_output(self, sites: list[Site], layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        output.register_hook(partial(self._see_gradient, sites, OUTPUT_GRADIENT))
+        # What no gradient reaches, such as tables of positions that are projected, is no use.
+        if output.requires_grad:
+            output.register_hook(partial(self._see_gradient, sites, OUTPUT_GRADIENT))
 
     def _see_lookup(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         # No weight learns, so that this is where gradients have to begin.
         start = output.detach().requires_grad_()
-        start.register_hook(partial(self._see_gradient, self.lookups, LOOKUP_GRADIENT))
+        # The gradient at a row itself, before the table's scale.
+        scale = table_scale(layer) or 1.0
+        start.register_hook(
+            lambda gradient: self._see_gradient(self.lookups, LOOKUP_GRADIENT, scale * gradient)
+        )
         return start
 
     def _see_gradient(self, sites: list[Site], kind: str, gradient: Tensor) -> None:
@@ -172,12 +176,14 @@ class _Eyes:
 def _clipped(gradients: Tensor) -> Tensor:
     """Bring the norms of gradients `[tokens, width]` into the range of `CLIP`."""
     norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
-    usual = norms.mean()
+    # The last token of a text, and what is not predicted in masked models, gets no gradient.
+    usual = norms.sum() / (norms > 0).sum().clamp_min(1)
     wanted = norms.clamp(CLIP[0] * usual, CLIP[1] * usual)
     return gradients * torch.where(norms > 0, wanted / norms.clamp_min(1e-30), 0.0)
 
 
-def _sites(model: LanguageModel, names: set[str]) -> list[Site]:
+def sites_of(model: LanguageModel, names: set[str]) -> list[Site]:
+    """Return where the weights of some names are."""
     return [site for site in model.sites if site.target.name in names]
 
 

@@ -8,6 +8,20 @@ def packed_width(count: int, bits: int) -> int:
     return -(-count // 8) * bits
 
 
+def grouped_bytes(shape: tuple[int, int], bits: int, group: int, per_group: int) -> int:
+    """Return the bytes of codes `[rows, cols]`, and of what groups of columns share.
+
+    Args:
+        shape: `[rows, cols]`.
+        bits: Of a code.
+        group: Columns in a group; 0 takes whole rows.
+        per_group: Bytes that each group of a row stores besides.
+    """
+    rows, cols = shape
+    groups = -(-cols // group) if group else 1
+    return rows * (packed_width(cols, bits) + groups * per_group)
+
+
 def code_bytes(count: int, bits: int) -> int:
     """Return the same without filling where codes are whole bytes."""
     return count if bits == 8 else packed_width(count, bits)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from compress_lib.allocation import Assignment
-from compress_lib.evaluation.examples import as_example
 from compress_lib.evaluation.likelihood import compare
 from compress_lib.loss_curves import Curve, Point
 from compress_lib.matrices import CompressedMatrix
@@ -69,9 +68,9 @@ def _divergence(
 ) -> float:
     """Return the mean KL divergence of the baseline from the model with these matrices."""
     trial = with_matrices(bench.model, dict(matrices), input_only(members))
-    examples = bench.text.examples or [as_example(block) for block in bench.text.blocks]
+    examples = bench.text.predicted
     total = sum(len(example.ids) for example in examples)
-    some = list(examples[:: max(1, total // MEASURED_TOKENS)])
+    some = examples[:: max(1, total // MEASURED_TOKENS)]
     *_, last = compare(
         bench.model, trial, some, lambda share: progress(share, "Measuring a family")
     )

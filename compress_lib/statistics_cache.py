@@ -9,18 +9,23 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from compress_lib.architecture import table_scale
 from compress_lib.calibration import Memo
 from compress_lib.calibration_text import Calibration
 from compress_lib.models import LanguageModel
 from compress_lib.storage import disk_errors, home, write_whole
 
-SCHEMA = 1
-"""Raised when the same model and text would give other statistics."""
+SCHEMA = {"causal": 1, "masked": 2}
+"""By kind of model; raised when the same model and text would give other statistics."""
+
+MEMO_SCHEMA = 2
+"""Raised when methods would compute something else of the same statistics."""
 
 RECENT_SECONDS = 600
 """What was used so lately is not deleted: another process may be at work with it."""
@@ -70,7 +75,7 @@ class StatisticsCache:
         """Return what keeps tensors that methods compute from a target and its statistics."""
 
         def keep(name: str, compute: Callable[[], Stored]) -> Stored:
-            digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+            digest = hashlib.sha256(f"{MEMO_SCHEMA}|{name}".encode()).hexdigest()[:16]
             folder = self.root / f"{self.folder.name}-{digest}"
             file = folder / f"{target}.safetensors"
             found = _open(file)
@@ -83,6 +88,8 @@ class StatisticsCache:
                     self.trim()
                 return computed
             self._used.add(folder)
+            with suppress(OSError):
+                folder.touch()
             return found
 
         return keep
@@ -96,12 +103,13 @@ class StatisticsCache:
             for folder in self._used:
                 if folder.exists():
                     folder.touch()
-            folders = sorted(self.root.iterdir(), key=lambda folder: folder.stat().st_mtime)
+            ages = {folder: _age(folder) for folder in self.root.iterdir()}
+            folders = sorted(ages, key=ages.__getitem__)
             sizes = {folder: _size(folder) for folder in folders}
             for folder in folders:
                 if sum(sizes.values()) <= MOST_BYTES:
                     break
-                recent = time.time() - folder.stat().st_mtime < RECENT_SECONDS
+                recent = time.time() - _age(folder) < RECENT_SECONDS
                 if not recent and folder not in self._used:
                     shutil.rmtree(folder, ignore_errors=True)
                     del sizes[folder]
@@ -151,7 +159,10 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def _key(model: LanguageModel, text: Calibration) -> str:
     """Name what statistics depend on: the weights, the tokens read and those predicted."""
     digest = hashlib.sha256()
-    about = (SCHEMA, model.id, model.source, model.revision, model.module.dtype)
+    about: tuple[object, ...] = (SCHEMA[model.kind], model.id, model.source, model.revision)
+    about += (model.module.dtype,)
+    scale = table_scale(model.module.get_input_embeddings())
+    about += () if scale is None else (scale,)
     digest.update("|".join(map(str, about)).encode())
     with torch.inference_mode():
         norms = [parameter.float().norm() for parameter in model.module.parameters()]
@@ -164,5 +175,17 @@ def _key(model: LanguageModel, text: Calibration) -> str:
     return digest.hexdigest()[:16]
 
 
+def _age(folder: Path) -> float:
+    """Return when a folder was used last; another process may just have deleted it."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    total = 0
+    for file in folder.rglob("*.safetensors"):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total

@@ -62,6 +62,11 @@ class Target:
         return len(self.names) > 1
 
     @property
+    def only_looked_up(self) -> bool:
+        """Whether it is a table that multiplies nothing, so that it has no inputs."""
+        return self.family == "embedding" and not self.tied
+
+    @property
     def itemsize(self) -> int:
         """Bytes of one number in the checkpoint."""
         return self.nbytes // (self.shape[0] * self.shape[1])

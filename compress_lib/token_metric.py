@@ -93,7 +93,7 @@ class Coordinates:
         factors = balance(left.float(), (vectors.T @ self.frame).float())
         return LowRankMatrix.from_factors(*factors, dtype)
 
-    def refitted(self, stored: Tensor, weight: Tensor) -> Tensor:
+    def refitted(self, stored: Tensor, weight: Tensor, before: Tensor) -> Tensor:
         """Return the basis `[width, cols]` with the least cost for values as they are stored.
 
         Whatever M is, it is the weighted least squares solution, so that rounding that shrinks
@@ -102,6 +102,7 @@ class Coordinates:
         Args:
             stored: `[rows, width]`.
             weight: `[rows, cols]`.
+            before: `[width, cols]`, the basis that columns keep if they carry nothing.
         """
         width = stored.shape[1]
         gram = torch.zeros(width, width, dtype=torch.float64, device=stored.device)
@@ -111,8 +112,6 @@ class Coordinates:
             scaled = self.importance[ids, None] * some
             gram.addmm_(scaled.T, some)
             mixed.addmm_(scaled.T, weight[ids].double())
-        # Columns that carry nothing keep their direction: the system pulls them to the old basis.
-        before = self.energy[:width, None].sqrt() * self.frame[:width]
         pull = 1e-6 * gram.diagonal().mean().clamp_min(1e-30)
         gram.diagonal().add_(pull)
         basis: Tensor = torch.linalg.solve(gram, mixed + pull * before)

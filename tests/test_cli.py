@@ -10,6 +10,7 @@ import pytest
 
 from compress_lib.checkpoint import load_compressed
 from compress_lib.cli import main
+from compress_lib.commands import bench_speed
 from compress_lib.commands.plan_options import read_plan
 from compress_lib.commands.run import add_arguments
 from compress_lib.describe import describe
@@ -265,3 +266,21 @@ def test_mistakes_of_the_new_commands_are_sentences(
 ) -> None:
     assert main(arguments) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "method", [["int8"], ["two_sided_svd", "--option", "storage=pivoted"], ["svd", "--keep", "0.7"]]
+)
+def test_any_method_is_timed_beside_the_dense_model(
+    method: list[str],
+    folder: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bench_speed, "PREFILL_TOKENS", 8)
+    monkeypatch.setattr(bench_speed, "DECODED_TOKENS", 2)
+    plan = ["--model", folder, "--method", *method, "--include", "*layers*", "--repeat", "3"]
+    assert main(["bench", "speed", *plan, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["what"] for row in found["speed"]] == ["prefill", "decode"]
+    assert all(row["speedup"] > 0 for row in found["speed"])

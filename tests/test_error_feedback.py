@@ -8,8 +8,9 @@ from torch import Tensor
 
 from compress_lib import error_feedback
 from compress_lib.calibration import Statistics
-from compress_lib.error_feedback import DAMPING, feedback, quantize_with_feedback
+from compress_lib.error_feedback import DAMPING, feedback
 from compress_lib.errors import CompressionError
+from compress_lib.matrices import CompressedMatrix
 from compress_lib.methods import METHODS, build_method
 from compress_lib.quantization import NormalLevels, UniformLevels, quantize, quantize_to
 
@@ -18,6 +19,13 @@ NAMES = sorted(name for name, method in METHODS.items() if method.sized)
 
 def random(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def with_feedback(
+    weight: Tensor, moment: Tensor, bits: int, group: int | None = None, refine: str = "mse"
+) -> CompressedMatrix:
+    levels = UniformLevels(bits, True, refine)
+    return feedback(levels, weight, moment, group or weight.shape[1])
 
 
 def correlated(cols: int) -> Tensor:
@@ -35,7 +43,7 @@ def output_error(found: Tensor, weight: Tensor, moment: Tensor) -> float:
 def test_inputs_without_anything_in_common_leave_rounding_to_nearest() -> None:
     weight = random(20, 70).half()
     for moment in (torch.eye(70), torch.rand(70).diag(), torch.zeros(70, 70)):
-        found = quantize_with_feedback(weight, moment, 3, 16, refine="none")
+        found = with_feedback(weight, moment, 3, 16, refine="none")
         assert torch.equal(found.dense(), quantize(weight, 3, 16).dense())
         assert found.nbytes == quantize(weight, 3, 16).nbytes
 
@@ -61,7 +69,7 @@ def by_the_book(weight: Tensor, moment: Tensor, bits: int) -> Tensor:
 def test_each_step_is_the_least_squares_answer() -> None:
     weight, moment = random(8, 90).half(), correlated(90)
     expected = by_the_book(weight, moment, 4)
-    found = quantize_with_feedback(weight, moment, 4, refine="none").dense()
+    found = with_feedback(weight, moment, 4, refine="none").dense()
     # A value between two codes may fall either way in other arithmetic.
     assert float((found - expected).abs().gt(1e-3).float().mean()) < 0.01
 
@@ -70,7 +78,7 @@ def test_each_step_is_the_least_squares_answer() -> None:
 @pytest.mark.parametrize("group", [None, 7, 32, 64, 100])
 def test_the_outputs_error_falls(bits: int, group: int | None) -> None:
     weight, moment = random(48, 200).half(), correlated(200)
-    found = quantize_with_feedback(weight, moment, bits, group)
+    found = with_feedback(weight, moment, bits, group)
     nearest = quantize(weight, bits, group, refine="mse")
     assert found.nbytes == nearest.nbytes
     before = output_error(nearest.dense(), weight, moment)
@@ -96,7 +104,7 @@ def test_how_columns_are_blocked_does_not_matter(
     results = []
     for block in (1, 64, 1000):
         monkeypatch.setattr(error_feedback, "BLOCK", block)
-        results.append(quantize_with_feedback(weight, moment, 4, group).dense())
+        results.append(with_feedback(weight, moment, 4, group).dense())
     for found in results[1:]:
         # A code that falls the other way moves those after it, but not the outcome.
         errors = [output_error(one, weight, moment) for one in (results[0], found)]
@@ -107,14 +115,14 @@ def test_an_input_that_was_never_seen_is_rounded_to_nearest_and_disturbs_nothing
     weight, moment = random(20, 40).half(), correlated(40)
     moment[5] = 0
     moment[:, 5] = 0
-    found = quantize_with_feedback(weight, moment, 4, refine="none").dense()
+    found = with_feedback(weight, moment, 4, refine="none").dense()
     assert torch.equal(found[:, 5], quantize(weight, 4).dense()[:, 5])
 
 
 def test_fewer_texts_than_inputs_are_enough() -> None:
     inputs = random(3, 60)
     weight, moment = random(20, 60).half(), inputs.T @ inputs
-    found = quantize_with_feedback(weight, moment, 3, 20).dense()
+    found = with_feedback(weight, moment, 3, 20).dense()
     assert torch.isfinite(found).all()
     assert output_error(found, weight, moment) < 0.2 * output_error(
         quantize(weight, 3, 20).dense(), weight, moment
@@ -123,7 +131,7 @@ def test_fewer_texts_than_inputs_are_enough() -> None:
 
 def test_a_moment_that_rounding_made_negative_is_damped_until_it_is_not() -> None:
     moment = torch.ones(30, 30) - 0.5 * torch.eye(30)
-    found = quantize_with_feedback(random(4, 30).half(), moment, 3, 10)
+    found = with_feedback(random(4, 30).half(), moment, 3, 10)
     assert torch.isfinite(found.dense()).all()
 
 
@@ -131,7 +139,7 @@ def test_a_moment_that_is_not_finite_is_refused() -> None:
     moment = correlated(20)
     moment[3, 4] = float("nan")
     with pytest.raises(CompressionError, match="1 entries that are not finite"):
-        quantize_with_feedback(random(4, 20).half(), moment, 4)
+        with_feedback(random(4, 20).half(), moment, 4)
 
 
 @pytest.mark.parametrize("name", NAMES)

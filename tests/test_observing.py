@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress_lib.architecture import table_scale
 from compress_lib.calibration import CURVATURES, Statistics, curvature_needs, stacked
 from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
@@ -89,6 +90,18 @@ def test_a_table_tells_of_both_its_ends() -> None:
     assert torch.allclose(found.require("logit_variance"), variance, rtol=1e-3)
 
 
+def test_the_scale_of_a_table_is_part_of_what_a_row_costs() -> None:
+    model = tiny_model("gemma3")
+    target = next(target for target in model.targets if target.family == "embedding")
+    given = text(model)
+    found = gather(model, {target.name: {"lookup_gradient"}}, given)[target.name]
+    at_output = expected_moment(model, target.names[0], given)
+    scale = table_scale(model.module.get_input_embeddings())
+    assert scale is not None and scale > 1
+    seen = found.require("lookup_gradient").double()
+    assert torch.allclose(seen, scale**2 * at_output, rtol=1e-3, atol=1e-9)
+
+
 @pytest.mark.parametrize("architecture", sorted(CONFIGURATIONS))
 def test_every_target_of_every_architecture_tells_its_curvature(architecture: str) -> None:
     model = tiny_model(architecture)
@@ -126,7 +139,8 @@ def test_a_surprising_token_counts_at_most_ten_times_the_usual() -> None:
     gradients[0] *= 1e6
     gradients[1] = 0
     norms = _clipped(gradients).norm(dim=1)
-    usual = gradients.norm(dim=1).mean()
+    # A token without a gradient, such as the last of a text, says nothing of what is usual.
+    usual = gradients.norm(dim=1).sum() / 999
     assert float(norms[0]) == pytest.approx(CLIP[1] * float(usual), rel=1e-4)
     assert float(norms[1]) == 0
     assert float(norms[2]) == pytest.approx(CLIP[0] * float(usual), rel=1e-4)
@@ -134,6 +148,9 @@ def test_a_surprising_token_counts_at_most_ten_times_the_usual() -> None:
 
 def test_gradients_of_layers_in_a_stack_are_not_mixed() -> None:
     parts = [Statistics(output_gradient=torch.full((2, 2), float(i))) for i in (1, 2)]
+    found = stacked(parts).require("output_gradient")
+    assert torch.equal(found, torch.stack([torch.ones(2, 2), torch.full((2, 2), 2.0)]))
+    parts[1] = Statistics(output_gradient=torch.full((3, 3), 2.0))
     found = stacked(parts).require("output_gradient")
     assert torch.equal(found[:2, :2], torch.ones(2, 2))
     assert not found[:2, 2:].any()

@@ -196,6 +196,19 @@ def test_gradients_reach_the_inputs(shape: tuple[int, int], bits: int) -> None:
     assert torch.allclose(x.grad, matrix.dense().sum(dim=0).expand_as(x), atol=1e-3)
 
 
+def test_a_part_may_have_nothing_but_pivots() -> None:
+    large, small = random(8, 64), 1e-3 * random(8, 64)
+    left, right = torch.cat([large, small]), torch.eye(64)
+    u, s, v = torch.linalg.svd(left @ right, full_matrices=False)
+    for bits in (0, 8):
+        matrix = stored(u[:, :8] * s[:8], v[:8], torch.float16, FactorStorage("pivoted", bits))
+        parts = matrix.split_rows([8, 8])
+        x = random(3, 64)
+        found = torch.cat([part.project(x) for part in parts], dim=-1)
+        assert torch.allclose(found, matrix.project(x), atol=1e-3)
+        assert torch.allclose(torch.cat([part.dense() for part in parts]), matrix.dense())
+
+
 def test_two_factors_stay_what_they_were() -> None:
     left, right = random(9, 2), random(2, 7)
     matrix = stored(left, right, torch.float16, FactorStorage())

@@ -16,6 +16,7 @@ from compress_lib.cli import main
 from compress_lib.compression import compress_at_once
 from compress_lib.curvature import curvature, replacement_loss
 from compress_lib.errors import CompressionError
+from compress_lib.factorization import shrunk
 from compress_lib.matrices import LowRankMatrix
 from compress_lib.methods import METHODS
 from compress_lib.models import LanguageModel
@@ -137,12 +138,14 @@ def test_a_stored_bias_counts_in_the_estimate() -> None:
     bias = torch.randn(4, generator=made).half().float()
     left, right = torch.randn(4, 2, generator=made), torch.randn(2, 6, generator=made)
     matrix = LowRankMatrix.from_factors(left, right, torch.float32, bias=bias)
-    error = inputs @ (matrix.dense() - weight).T + bias
-    moment = (error.T @ error / 50).double()
-    expected = 0.5 * float((known.require("output_gradient").double() * moment).sum())
+    error, mean = (matrix.dense() - weight).double(), inputs.mean(0).double()
+    around = shrunk(known.require("second_moment"), 0.1) - 0.9 * mean[:, None] * mean
+    at_mean = error @ mean + bias.double()
+    moment = error @ around @ error.T + at_mean[:, None] * at_mean
+    expected = 0.5 * float((shrunk(known.require("output_gradient"), 0.3) * moment).sum())
     assert replacement_loss(matrix, weight, known) == pytest.approx(expected, rel=1e-5)
     plain = replacement_loss(matrix, weight, replace(known, mean=None))
-    assert plain == pytest.approx(curvature(known).loss(matrix.dense() - weight))
+    assert plain == pytest.approx(curvature(known).shrunk().loss(matrix.dense() - weight))
 
 
 def test_what_a_method_refuses_is_a_row(quality_bench: QualityBench) -> None:

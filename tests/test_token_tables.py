@@ -139,7 +139,7 @@ def test_a_basis_fitted_to_what_is_stored_is_never_worse() -> None:
         [graded(found.values[:, :16], [3, 1], torch.float16)], torch.zeros(ROWS, dtype=torch.long)
     )
     before = found.energy[:16, None].sqrt() * found.frame[:16]
-    after = found.refitted(inner.dense(), weight)
+    after = found.refitted(inner.dense(), weight, before)
     fitted, plain = (RotatedMatrix.of(inner, basis) for basis in (after, before))
     assert cost(fitted, weight) < cost(plain, weight)
 

@@ -11,7 +11,7 @@ from typing import Any
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.commands.arguments import given, read_evaluation, read_pairs
 from compress_lib.errors import CompressionError
-from compress_lib.methods import METHODS, OptionValue, preset_options
+from compress_lib.methods import OptionValue, is_sized, preset_options
 from compress_lib.plan import DENSE, UNIFORM, Plan, Rule
 
 RULE_OPTIONS = ("group", "window", "orientation", "tie", "allocation", "inputs")
@@ -57,13 +57,12 @@ def read_plan(options: argparse.Namespace) -> Plan:
 
 def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
     if options.method is None and options.keep is None:
-        for name in ("include", "option", "preset", "keep_of", *RULE_OPTIONS):
+        for name in ("include", "exclude", "option", "preset", "keep_of", *RULE_OPTIONS):
             if getattr(options, name):
                 flag = name.replace("_", "-")
                 raise CompressionError(f"--{flag} needs --method and --keep beside it.")
         return ()
-    sized = options.method in METHODS and METHODS[options.method].sized
-    whole: Any = 1.0 if sized and options.keep is None else options.keep
+    whole: Any = 1.0 if is_sized(options.method) and options.keep is None else options.keep
     if options.method is None or whole is None:
         missing = "--method NAME" if options.method is None else "--keep F"
         raise CompressionError(f"{missing} is missing: method and keep belong together.")

@@ -110,7 +110,9 @@ class BlocksMatrix(CompressedMatrix):
             if self.members is not None:
                 bits = number_bits(len(self.blocks))
                 numbers = unpack(self.members[None], bits, self.shape[0])[0]
-            self._places = numbers.argsort(stable=True).argsort()
+            # What is kept must serve where gradients are known as well.
+            with torch.inference_mode(False):
+                self._places = numbers.clone().argsort(stable=True).argsort()
         return self._places
 
     def spec(self) -> dict[str, Any]:

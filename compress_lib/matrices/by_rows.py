@@ -62,8 +62,8 @@ class DecodedByRows(CompressedMatrix):
         return max(1, ELEMENTS // self.shape[1])
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
-        """Yield the first row of every chunk, and that after its last."""
-        for start in range(0, self.shape[0], self._chunk):
+        """Yield the first row of every chunk, and that after its last; one chunk at least."""
+        for start in range(0, max(1, self.shape[0]), self._chunk):
             yield start, min(start + self._chunk, self.shape[0])
 
 

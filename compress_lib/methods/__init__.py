@@ -12,6 +12,7 @@ from compress_lib.methods.base import (
     OptionValue,
     Preview,
     build_method,
+    is_sized,
     preset_of,
     preset_options,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "OptionValue",
     "Preview",
     "build_method",
+    "is_sized",
     "preset_of",
     "preset_options",
 ]

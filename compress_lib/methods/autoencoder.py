@@ -135,8 +135,8 @@ class AutoencoderMethod(Method):
     factor_bits: int = bits_option("latents and decoder")
 
     def __post_init__(self) -> None:
-        # It refuses what cannot be stored.
-        self.factor_storage.group_of(1)
+        # Making it refuses what cannot be stored.
+        assert self.factor_storage
         parse_widths(self.encoder, "encoder")
         parse_widths(self.decoder, "decoder")
         if not self.cosine + self.power_l1 + self.rmse + self.output:

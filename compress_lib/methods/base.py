@@ -176,6 +176,11 @@ def register(method: M) -> M:
     return method
 
 
+def is_sized(name: object) -> bool:
+    """Tell whether a method's options alone decide how large its results are."""
+    return isinstance(name, str) and name in METHODS and METHODS[name].sized
+
+
 def build_method(name: str, options: Mapping[str, object]) -> Method:
     """Make a method from its name and options, as they come from a form or a command line.
 

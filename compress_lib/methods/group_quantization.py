@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from compress_lib.errors import BudgetError
 from compress_lib.formatting import format_keep
 from compress_lib.methods.base import Method, Preview, option
+from compress_lib.packed_sizes import grouped_bytes
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from compress_lib.calibration import Statistics
     from compress_lib.matrices import CompressedMatrix
     from compress_lib.quantization import Levels
+    from compress_lib.targets import Target
 
 FEEDBACK = "gptq"
 REFINE_HELP = (
@@ -49,6 +51,11 @@ class GroupQuantization(Method):
     group: int = group_option(64)
     refine: str = refine_option("mse")
 
+    def fitted(self, target: Target) -> Self:
+        """See `Method.fitted`: a table that is only looked up has no inputs to listen to."""
+        deaf = self.refine == FEEDBACK and target.only_looked_up
+        return replace(self, refine="mse") if deaf else self
+
     @abstractmethod
     def levels(self) -> Levels:
         """Return which values codes may stand for."""
@@ -65,7 +72,7 @@ class GroupQuantization(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: packed codes, and what groups share."""
-        nbytes = code_bytes(shape, self.bits, self.group, self.per_group * itemsize)
+        nbytes = grouped_bytes(shape, self.bits, self.group, self.per_group * itemsize)
         check_fits(nbytes, budget, self.bits, shape, itemsize)
         return Preview(rank=None, nbytes=nbytes, note=f"{self.bits} bits")
 
@@ -111,13 +118,6 @@ class UniformQuantization(GroupQuantization):
 
         refine = "mse" if self.refine == FEEDBACK else self.refine
         return UniformLevels(self.bits, self.zero == "minimum", refine)
-
-
-def code_bytes(shape: tuple[int, int], bits: int, group: int, per_group: int) -> int:
-    """Return the bytes of packed codes, and of `per_group` bytes for every group of a row."""
-    rows, cols = shape
-    groups = -(-cols // group) if group else 1
-    return rows * (-(-cols // 8) * bits + groups * per_group)
 
 
 def check_fits(nbytes: int, budget: int, bits: int, shape: tuple[int, int], itemsize: int) -> None:

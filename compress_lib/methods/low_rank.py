@@ -66,8 +66,8 @@ class LowRankMethod(Method):
     )
 
     def __post_init__(self) -> None:
-        # It refuses what cannot be stored.
-        self.factor_storage.group_of(1)
+        # Making it refuses what cannot be stored.
+        assert self.factor_storage
 
     @property
     def factor_storage(self) -> FactorStorage:

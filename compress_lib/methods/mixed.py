@@ -51,6 +51,7 @@ class Mixed(Method):
         "Candidates",
         "Methods, with commas between them, each perhaps followed by its options as key=value.",
     )
+    seed: int = option(0, "Seed", "Of candidates that draw.", minimum=0, maximum=2**31 - 1)
 
     def __post_init__(self) -> None:
         # What is unknown is refused now.
@@ -76,7 +77,10 @@ class Mixed(Method):
                 if not equals:
                     raise CompressionError(f"An option of a candidate is key=value, not {word!r}.")
                 options[key] = value
-            yield " ".join(words), build_method(words[0], options)
+            method = build_method(words[0], options)
+            if "seed" in method.option_values() and "seed" not in options:
+                method = build_method(words[0], {**options, "seed": self.seed})
+            yield " ".join(words), method
 
     @property
     def needs(self) -> frozenset[str]:
@@ -96,12 +100,14 @@ class Mixed(Method):
             )
 
     def fitted(self, target: Target) -> Method:
-        """See `Method.fitted`: only the candidates that apply."""
-        fitting = [
-            text
-            for text, method in self._parsed()
-            if _refusal(method, target.family, target.name) is None
-        ]
+        """See `Method.fitted`: only the candidates that apply, each fitted itself."""
+        fitting = []
+        for text, method in self._parsed():
+            fitted = method.fitted(target)
+            if _refusal(fitted, target.family, target.name) is None:
+                own, changed = method.option_values(), fitted.option_values()
+                more = (f" {key}={value}" for key, value in changed.items() if own[key] != value)
+                fitting.append(text + "".join(more))
         return replace(self, candidates=f"{SEPARATOR} ".join(fitting)) if fitting else self
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:

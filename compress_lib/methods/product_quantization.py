@@ -61,9 +61,13 @@ class ProductQuantization(TokenTableMethod):
     stages: int = option(1, "Stages", "Each codes what those before it left.", minimum=1, maximum=8)
     iterations: int = option(12, "Iterations", "Of k-means.", minimum=1, maximum=1000)
     sample: int = option(
-        16384, "Sample", "Rows that codebooks are learned from, drawn by importance.", minimum=256
+        16384,
+        "Sample",
+        "Rows that codebooks are learned from, drawn by importance.",
+        minimum=256,
+        maximum=2**24,
     )
-    seed: int = option(0, "Seed", "Of what is drawn.", minimum=0)
+    seed: int = option(0, "Seed", "Of what is drawn.", minimum=0, maximum=2**31 - 1)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: codes, codebooks, scales, and perhaps a basis."""
@@ -101,7 +105,8 @@ class ProductQuantization(TokenTableMethod):
         if not layout.turned:
             return matrix
         progress(0.95, "Product quantization: fitting the basis")
-        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight))
+        before = coordinates.frame[order]
+        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
 
     def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> CodeLayout:
         """Return the codes that fill a budget.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import Method, Preview, option, register
-from compress_lib.methods.group_quantization import check_fits, code_bytes
+from compress_lib.methods.group_quantization import check_fits
+from compress_lib.packed_sizes import grouped_bytes
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -41,14 +42,14 @@ class RowQuantization(Method):
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: packed codes, and a step and a minimum for every row."""
         bits = self._bits(shape, budget, itemsize)
-        nbytes = code_bytes(shape, bits, 0, 2 * itemsize)
+        nbytes = grouped_bytes(shape, bits, 0, 2 * itemsize)
         check_fits(nbytes, budget, bits, shape, itemsize)
         return Preview(rank=None, nbytes=nbytes, note=f"{bits} bits")
 
     def _bits(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
         """Return the bits that were asked for, or else the most that fit; 1 if none do."""
         most = range(MOST_BITS, 1, -1)
-        fits = (b for b in most if code_bytes(shape, b, 0, 2 * itemsize) <= budget)
+        fits = (b for b in most if grouped_bytes(shape, b, 0, 2 * itemsize) <= budget)
         return self.bits or next(fits, 1)
 
     def compress(

@@ -56,9 +56,10 @@ class SpectralMethod(LowRankMethod):
         itemsize = weight.element_size()
         fixed = self.fixed_numbers(shape) * itemsize
         sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
-        return [
-            Point(fixed + size, loss) for size, loss in zip(sizes, left_out.tolist(), strict=True)
-        ]
+        points = enumerate(zip(sizes, left_out.tolist(), strict=True), start=1)
+        # A rank that gives way to another is none that can be bought.
+        kept = self.factor_storage.kept_rank
+        return [Point(fixed + size, loss) for rank, (size, loss) in points if kept(rank) == rank]
 
     def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
         options = {k: v for k, v in self.option_values().items() if k not in STORING}

@@ -114,7 +114,8 @@ class Tiered(TokenTableMethod):
         if not width:
             return matrix
         progress(0.9, "Tiers: fitting the basis")
-        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight))
+        before = coordinates.energy[:width, None].sqrt() * coordinates.frame[:width]
+        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
 
     def _sizes(self, shape: tuple[int, int], budget: int, itemsize: int) -> list[int]:
         """Return the rows of each tier: fewer tiers where their steps would take too much.

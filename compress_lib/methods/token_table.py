@@ -70,8 +70,7 @@ class TokenTableMethod(Method):
 
     def fitted(self, target: Target) -> Method:
         """See `Method.fitted`: a table that is only looked up sees no hidden states."""
-        looked_up = target.family == "embedding" and not target.tied
-        return replace(self, metric="plain") if looked_up else self
+        return replace(self, metric="plain") if target.only_looked_up else self
 
     def importance(self, statistics: Statistics) -> Tensor:
         """Return f `[rows]` in float64, mean 1."""

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.calibration import LAYER_CURVATURE, curvature_needs
+from compress_lib.calibration import (
+    INPUT_SHRINKAGE,
+    LAYER_CURVATURE,
+    OUTPUT_SHRINKAGE,
+    TABLE_SHRINKAGE,
+    curvature_needs,
+)
 from compress_lib.methods.base import option, register
 from compress_lib.methods.spectral import SpectralMethod
 
@@ -37,13 +43,25 @@ class TwoSidedSVD(SpectralMethod):
     effort: ClassVar[float] = 0.7
 
     input_shrinkage: float = option(
-        0.1, "Input shrinkage", "Towards the mean of C's diagonal.", minimum=1e-6, maximum=1.0
+        INPUT_SHRINKAGE,
+        "Input shrinkage",
+        "Towards the mean of C's diagonal.",
+        minimum=1e-6,
+        maximum=1.0,
     )
     output_shrinkage: float = option(
-        0.3, "Output shrinkage", "Towards the mean of G's diagonal.", minimum=1e-6, maximum=1.0
+        OUTPUT_SHRINKAGE,
+        "Output shrinkage",
+        "Towards the mean of G's diagonal.",
+        minimum=1e-6,
+        maximum=1.0,
     )
     table_shrinkage: float = option(
-        0.01, "Table shrinkage", "Of C, for a table of tokens.", minimum=1e-6, maximum=1.0
+        TABLE_SHRINKAGE,
+        "Table shrinkage",
+        "Of C, for a table of tokens.",
+        minimum=1e-6,
+        maximum=1.0,
     )
 
     @property

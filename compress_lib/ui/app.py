@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from compress_lib.errors import CompressionError
-from compress_lib.methods import METHODS
+from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import OWN_TEXT, Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import (
@@ -154,7 +154,7 @@ class Page:
         """Show a method's summary and its options."""
         known = METHODS.get(method) if isinstance(method, str) else None
         info = known.summary if known else None
-        free = not controls.is_sized(method)
+        free = not is_sized(method)
         keep = gr.Slider(interactive=free, info=plan_panel.keep_info(method))
         groups = (gr.Column(visible=name == method) for name in METHODS)
         return [gr.Dropdown(info=info), keep, *groups]

@@ -10,7 +10,7 @@ from typing import Any
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
 from compress_lib.errors import CompressionError, check_number
-from compress_lib.methods import METHODS, Option
+from compress_lib.methods import METHODS, Option, is_sized
 from compress_lib.plan import DENSE, OWN_TEXT, Generation, Plan, Rule, TextSpec
 from compress_lib.sources import HUB_ID
 from compress_lib.space import settings
@@ -173,18 +173,13 @@ def _rules(form: Form) -> tuple[Rule, ...]:
         pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
         rules.append(_rule(form, pattern, method, _share_of(method, keep)))
     for where, other, share in table_rows(get("overrides")):
-        own_keep = share.rstrip("%") if share else _share_of(other or method, keep)
-        if share and not _is_share(own_keep):
+        own_keep = _as_share(share) if share else _share_of(other or method, keep)
+        if own_keep is None:
             raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
         rules.append(_rule(form, where or "*", other or method, own_keep))
     if not rules:
         raise CompressionError(texts.NOTHING_CHOSEN)
     return tuple(rules)
-
-
-def is_sized(method: Any) -> bool:
-    """Tell whether a method's options alone decide how large its results are."""
-    return isinstance(method, str) and method in METHODS and METHODS[method].sized
 
 
 def _share_of(method: str, keep: Any) -> Any:
@@ -243,8 +238,10 @@ def _limited(name: str, given: Any, limit: str) -> int:
     return number
 
 
-def _is_share(text: Any) -> bool:
+def _as_share(text: str) -> float | None:
+    """Read 0.5 or 50% as a share; None if it is none."""
     try:
-        return 0 < float(text) <= 1
+        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        return False
+        return None
+    return share if 0 < share <= 1 else None

@@ -9,7 +9,7 @@ import gradio as gr
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
-from compress_lib.methods import METHODS
+from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import controls, map_panel, render, texts
@@ -103,7 +103,7 @@ def build(engine: Engine, preview: str) -> PlanPanel:
 
 def keep_info(method: Any) -> str:
     """Return what stands beside the slider."""
-    return texts.KEEP_SIZED if controls.is_sized(method) else texts.KEEP_INFO
+    return texts.KEEP_SIZED if is_sized(method) else texts.KEEP_INFO
 
 
 def _slider(*args: Any, **more: Any) -> Any:
@@ -150,7 +150,7 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
         step=0.01,
         label=texts.KEEP,
         info=keep_info(shown.values["method"]),
-        interactive=not controls.is_sized(shown.values["method"]),
+        interactive=not is_sized(shown.values["method"]),
         elem_id="keep",
     )
     return presets
