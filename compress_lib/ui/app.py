@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,6 +32,9 @@ from compress_lib.ui.tabs import Wiring
 
 KEPT_SECONDS = 24 * 3600
 """How long a session remembers its runs."""
+
+PLAIN = "svd"
+"""The method that knows every matrix."""
 
 SWEPT = ("model", "method", "keep")
 """Fields of the form that a sweep over all matrices takes from the plan."""
@@ -105,9 +109,12 @@ class Page:
             **QUICK,
         )
         for button, families in panel.presets:
-            # Without Python, a list is what each output gets: here there is one output.
-            chosen = json.dumps([families])
-            button.click(None, None, panel.families, js=f"() => {chosen}", **PRIVATE)
+            button.click(
+                partial(self.choose_families, list(families)),
+                panel.method,
+                [panel.families, panel.method],
+                **QUICK,
+            )
         for preset in panel.settings:
             values = json.dumps(preset.values)
             preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
@@ -149,6 +156,13 @@ class Page:
         except CompressionError as error:
             return preview.complaint(error)
         return preview.describe_plan(self.engine, plan)
+
+    def choose_families(self, families: list[str], method: Any) -> list[Any]:
+        """Choose families; a method that does not know them gives way to one that does."""
+        known = METHODS.get(method) if isinstance(method, str) else None
+        only = known.families if known else None
+        fits = only is None or set(families) <= set(only)
+        return [families, method if fits else PLAIN]
 
     def choose_method(self, method: Any) -> list[Any]:
         """Show a method's summary and its options."""

@@ -72,19 +72,21 @@ def layer_map(
     """
     if not targets:
         return f'<p class="quiet">{escape(texts.UNKNOWN_SHAPES)}</p>'
+    complaint, assigned = "", []
     try:
         assigned = allocate(plan, targets)
     except CompressionError as error:
-        return f'<p class="quiet">{escape(str(error))}</p>'
+        # Cells can be chosen all the same, so that another choice can mend it.
+        complaint = f'<p class="quiet">{escape(str(error))}</p>'
     by_name = {target.name: item for item in assigned for target in item.targets}
     errors = _errors(record, plan)
     hues = {m: HUES[i % len(HUES)] for i, m in enumerate(dict.fromkeys(_methods(assigned)))}
     grid = Grid.of(targets)
 
-    def button(cell: str, row: str, column: str, members: Sequence[Target]) -> str:
+    def button(cell: str, row: str, column: str, members: Sequence[Target], span: str = "") -> str:
         found = _cell(members, by_name, colour, errors, hues)
         return (
-            f'<td><button type="button" class="cell" data-cell="{escape(cell, quote=True)}" '
+            f'<td{span}><button type="button" class="cell" data-cell="{escape(cell, quote=True)}" '
             f'data-row="{escape(row, quote=True)}" data-column="{escape(column, quote=True)}" '
             f'style="--s:{found.strength:.2f};--h:{found.hue}" aria-pressed="false" tabindex="-1" '
             f'title="{escape(found.told, quote=True)}" '
@@ -106,7 +108,10 @@ def layer_map(
             for family in grid.families
         )
         rows.append(f"<tr>{_row_head(str(layer), texts.MAP_LAYER.format(layer=layer))}{cells}</tr>")
-    tables = "".join(button(t.name, "tables", t.family, (t,)) for t in grid.outside)
+    wide = max(1, len(grid.families) // max(1, len(grid.outside)))
+    tables = "".join(
+        button(t.name, "tables", t.family, (t,), f' colspan="{wide}"') for t in grid.outside
+    )
     if tables:
         rows.insert(0, f'<tr class="tables">{_row_head("tables", texts.MAP_TABLES)}{tables}</tr>')
     corner = (
@@ -114,8 +119,9 @@ def layer_map(
         f"{texts.MAP_ALL}</button></th>"
     )
     return (
-        f'<table class="map" aria-label="{escape(texts.MAP, quote=True)}"><thead><tr>{corner}{head}'
-        f"</tr></thead><tbody>{''.join(rows)}</tbody></table>{_legend(colour, hues)}"
+        f'{complaint}<table class="map" aria-label="{escape(texts.MAP, quote=True)}">'
+        f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"{_legend(colour, hues)}"
     )
 
 

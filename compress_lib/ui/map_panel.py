@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from compress_lib.errors import CompressionError, check_number
-from compress_lib.methods import METHODS
+from compress_lib.allocation import allocate
+from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.plan_edits import Grid, History, cleared, edited, pattern_for, presets
 from compress_lib.targets import Target
 from compress_lib.ui import controls, handlers, preview, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.layer_map import COLOURS, cell_targets, chosen_line, layer_map
-from compress_lib.ui.scripts import MAP, PRIVATE, QUICK
+from compress_lib.ui.scripts import MAP, QUICK
+
+USUAL = "svd"
+"""The method that any matrix can be given."""
 
 MOST_CELLS = 4096
 """Cells that a browser may name at once."""
@@ -69,24 +74,20 @@ def build(engine: Engine, keep_slider: Callable[..., Any]) -> MapPanel:
         )
     shown = gr.HTML(layer_map(plan, targets, COLOURS[0]), js_on_load=MAP, elem_id="layer-map")
     told = gr.HTML(chosen_line(plan, targets, []), elem_id="map-chosen")
-    with gr.Row():
-        method = gr.Dropdown(
-            [(one.label, name) for name, one in METHODS.items()],
-            value=plan.rules[0].method,
-            label=texts.MAP_METHOD,
-            min_width=150,
-            elem_id="map-method",
-        )
-        keep = keep_slider(
-            0.02, 1.0, value=0.5, step=0.01, label=texts.MAP_KEEP, min_width=150, elem_id="map-keep"
-        )
+    method = gr.Dropdown(
+        [(one.label, name) for name, one in METHODS.items()],
+        value=USUAL,
+        label=texts.MAP_METHOD,
+        elem_id="map-method",
+    )
+    keep = keep_slider(0.02, 1.0, value=0.5, step=0.01, label=texts.MAP_KEEP, elem_id="map-keep")
     with gr.Row(elem_classes="settings"):
         small: dict[str, Any] = {"size": "sm", "min_width": 60}
         apply = gr.Button(texts.MAP_APPLY, variant="primary", elem_id="map-apply", **small)
         dense = gr.Button(texts.MAP_DENSE_BUTTON, elem_id="map-dense", **small)
         clear = gr.Button(texts.MAP_CLEAR, elem_id="map-clear", **small)
     with gr.Row(elem_classes="settings"):
-        undo = gr.Button(texts.UNDO, elem_id="undo", interactive=False, **small)
+        undo = gr.Button(texts.UNDO, elem_id="undo", **small)
         redo = gr.Button(texts.REDO, elem_id="redo", interactive=False, **small)
     chosen = gr.State([])
     history = gr.State({"past": [], "future": []})
@@ -131,23 +132,11 @@ class MapEvents:
             (panel.clear.click, self.clear, [panel.chosen]),
             (panel.preset.input, self.start_from, [panel.preset]),
         ]
-        for event, change, given in edits:
-            event(change, [*given, *fields], fields, **QUICK)
-        gr.on(
-            [component.change for component in fields],
-            self.remember,
-            [panel.history, *fields],
-            [panel.history, panel.undo, panel.redo],
-            trigger_mode="always_last",
-            **QUICK,
-        )
+        changed = [panel.history, panel.redo, *fields]
+        for event, change, own in edits:
+            event(change, [panel.history, *own, *fields], changed, **QUICK)
         for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
-            button.click(
-                self._stepping(step),
-                panel.history,
-                [panel.history, panel.undo, panel.redo, *fields],
-                **PRIVATE | {"queue": False, "show_progress": "hidden"},
-            )
+            button.click(partial(self.step, step), [panel.history, *fields], changed, **QUICK)
 
     def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[str]:
         """Draw the map of what stands in the form."""
@@ -161,7 +150,7 @@ class MapEvents:
         named = [target for target in targets if target.name in _names(chosen)]
         return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named)]
 
-    def choose(self, *given: Any, event: gr.EventData) -> list[Any]:
+    def choose(self, event: gr.EventData, *given: Any) -> list[Any]:
         """Note which cells are chosen, as the browser names them."""
         plan, targets = self._plan(given)
         cells = getattr(event, "_data", None) or {}
@@ -175,51 +164,42 @@ class MapEvents:
         ]
         return [[target.name for target in members], chosen_line(plan, targets, members)]
 
-    def apply(self, chosen: Any, method: Any, keep: Any, *given: Any) -> list[Any]:
+    def apply(self, history: Any, chosen: Any, method: Any, keep: Any, *given: Any) -> list[Any]:
         """Let the chosen matrices be compressed in their own way."""
         plan, targets = self._plan(given)
         pattern = self._pattern(chosen, targets)
-        share = 1.0 if controls.is_sized(method) else check_number(texts.KEEP, keep)
-        return self._write(plan, lambda: edited(plan.rules, pattern, str(method), share, targets))
+        share = 1.0 if is_sized(method) else keep
+        return self._write(
+            history, plan, lambda: edited(plan.rules, pattern, str(method), share, targets)
+        )
 
-    def leave(self, chosen: Any, *given: Any) -> list[Any]:
+    def leave(self, history: Any, chosen: Any, *given: Any) -> list[Any]:
         """Leave the chosen matrices as they are."""
         plan, targets = self._plan(given)
         pattern = self._pattern(chosen, targets)
-        return self._write(plan, lambda: edited(plan.rules, pattern, DENSE, 1.0, targets))
+        return self._write(history, plan, lambda: edited(plan.rules, pattern, DENSE, 1.0, targets))
 
-    def clear(self, chosen: Any, *given: Any) -> list[Any]:
+    def clear(self, history: Any, chosen: Any, *given: Any) -> list[Any]:
         """Let the chosen matrices follow the whole plan again."""
         plan, targets = self._plan(given)
         pattern = self._pattern(chosen, targets)
-        return self._write(plan, lambda: cleared(plan.rules, pattern, targets))
+        return self._write(history, plan, lambda: cleared(plan.rules, pattern, targets))
 
-    def start_from(self, name: Any, *given: Any) -> list[Any]:
+    def start_from(self, history: Any, name: Any, *given: Any) -> list[Any]:
         """Put a usual plan into the form, with the method and the keep that stand there."""
         plan, targets = self._plan(given)
         first = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
         found = presets(first, Grid.of(targets))
         if name not in found:
-            return [gr.skip()] * len(self.fields)
-        return self._write(plan, lambda: found[name])
+            return [gr.skip()] * (2 + len(self.fields))
+        return self._write(history, plan, lambda: found[name])
 
-    def remember(self, history: Any, *given: Any) -> list[Any]:
-        """Note what stands in the form now, unless it is no plan."""
-        known = _history(history)
-        try:
-            state = json.dumps(controls.read(controls.Form.of(given)).to_json(), sort_keys=True)
-        except CompressionError:
-            return [gr.skip()] * 3
-        return _stepped(known.seen(state))
-
-    def _stepping(self, step: Callable[[History], History]) -> Callable[[Any], list[Any]]:
-        def stepped(history: Any) -> list[Any]:
-            found = step(_history(history))
-            if found.now is None:
-                return [gr.skip()] * (3 + len(self.fields))
-            return [*_stepped(found), *_filled(Plan.from_json(json.loads(found.now)))]
-
-        return stepped
+    def step(self, step: Callable[[History], History], history: Any, *given: Any) -> list[Any]:
+        """Take the last change back, or make it again; what was typed since is a change too."""
+        plan, _ = self._plan(given)
+        found = step(_history(history).seen(_state(plan)))
+        assert found.now is not None
+        return _stepped(found, Plan.from_json(json.loads(found.now)))
 
     def _plan(self, given: Sequence[Any]) -> tuple[Plan, tuple[Target, ...]]:
         """Return the plan in the form, and the matrices of its model."""
@@ -235,28 +215,31 @@ class MapEvents:
             raise gr.Error(texts.MAP_NOTHING, print_exception=False)
         return pattern_for(names, targets)
 
-    def _write(self, plan: Plan, make: Callable[[], tuple[Rule, ...]]) -> list[Any]:
-        """Return the form for a plan with other rules.
+    def _write(self, history: Any, plan: Plan, make: Callable[[], tuple[Rule, ...]]) -> list[Any]:
+        """Return the history and the form for a plan with other rules.
 
         Raises:
             gr.Error: The rules are refused, or too many for the form.
         """
         try:
             changed = replace(plan, rules=make())
+            allocate(changed, preview.known_targets(self.engine, plan.model)[0])
         except CompressionError as error:
             raise gr.Error(str(error), print_exception=False) from error
         if len(changed.rules) > controls.MAX_OVERRIDES:
             told = texts.MAP_FULL.format(count=len(changed.rules), limit=controls.MAX_OVERRIDES)
             raise gr.Error(told, print_exception=False)
-        return _filled(changed)
-
-
-def _filled(plan: Plan) -> list[Any]:
-    return controls.shown_values(plan)
+        return _stepped(_history(history).seen(_state(plan)).seen(_state(changed)), changed)
 
 
 def _names(chosen: Any) -> set[str]:
     return {name for name in chosen if isinstance(name, str)} if isinstance(chosen, list) else set()
+
+
+def _state(plan: Plan) -> str:
+    """Return a plan as a history keeps it, the same for all plans that the form shows alike."""
+    shown = controls.read(controls.write(plan))
+    return json.dumps(shown.to_json(), sort_keys=True)
 
 
 def _history(value: Any) -> History:
@@ -265,8 +248,8 @@ def _history(value: Any) -> History:
     return History(tuple(given.get("past", ())), tuple(given.get("future", ())))
 
 
-def _stepped(history: History) -> list[Any]:
-    """Return the history as the session holds it, and which of its buttons can be pressed."""
+def _stepped(history: History, plan: Plan) -> list[Any]:
+    """Return the history as the session holds it, whether it goes on, and the form's values."""
     kept = {"past": list(history.past), "future": list(history.future)}
-    undo, redo = len(history.past) > 1, bool(history.future)
-    return [kept, gr.Button(interactive=undo), gr.Button(interactive=redo)]
+    again = gr.Button(interactive=bool(history.future))
+    return [kept, again, *controls.shown_values(plan)]
