@@ -155,6 +155,7 @@ TAB_TEXT = "Text"
 TAB_DIRECTION = "Directions"
 TAB_MEMORY = "Memory"
 TAB_MATRICES = "Matrices"
+TAB_AWAY = "Take away"
 TAB_LOG = "Log"
 FRONTIER_HELP = (
     "Lower and further left is better. The star is the model as it came; small marks were measured "
@@ -229,6 +230,13 @@ UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"
 DOWNLOAD_MATRICES = "Matrices as CSV"
 DOWNLOAD_JSON = "This run as JSON"
+AWAY_HELP = (
+    "All of this run: a page of its own that opens without a network, a notebook and code that "
+    "make it again, and every number."
+)
+AWAY_REPORT = "Report (HTML)"
+AWAY_NOTEBOOK = "Notebook"
+AWAY_CODE = "Python code of this run"
 LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
 
 PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"

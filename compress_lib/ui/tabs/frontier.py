@@ -10,7 +10,6 @@ import gradio as gr
 from compress_lib import plots
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
-from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown, clicked, shown_run
 from compress_lib.ui.tables import table
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
@@ -50,34 +49,14 @@ class FrontierTab(ResultTab):
             widths=WIDTHS,
             numbers=len(texts.RUN_HEADERS) - 1,
         )
-        with gr.Row():
-            csv = gr.Button(texts.DOWNLOAD_CSV, size="sm")
-            json = gr.Button(texts.DOWNLOAD_JSON, size="sm")
-        return {"chart": chart, "provenance": provenance, "runs": runs, "csv": csv, "json": json}
+        return {"chart": chart, "provenance": provenance, "runs": runs}
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: a line shows its run, buttons save."""
-        engine, known = wiring.engine, [wiring.keys, wiring.current]
+        """See `ResultTab.connect`: a line shows its run."""
+        engine = wiring.engine
 
         def chosen(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
             shown = shown_run(engine, keys, handlers.lookup(engine, current))
             return clicked(shown.all, event.row_value)
 
-        def csv(keys: Any, current: Any) -> str:
-            shown = shown_run(engine, keys, handlers.lookup(engine, current))
-            return handlers.download("runs.csv", "text/csv", handlers.to_csv(shown.all))
-
-        def json(current: Any) -> str:
-            record = handlers.lookup(engine, current)
-            if record is None:
-                raise gr.Error(texts.NO_LANDMARKS)
-            name = f"run-{record.key}.json"
-            return handlers.download(name, "application/json", handlers.to_json(record))
-
         wiring.select(self.parts["runs"], chosen)
-        # A download button would save what its previous click had made.
-        for event in (
-            self.parts["csv"].click(csv, known, wiring.file, **QUICK),
-            self.parts["json"].click(json, wiring.current, wiring.file, **QUICK),
-        ):
-            event.success(None, wiring.file, None, js=SAVE_FILE, **PRIVATE)

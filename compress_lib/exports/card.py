@@ -1,0 +1,41 @@
+"""A model card: what was done to a model, and what it cost. Knows no torch."""
+
+from __future__ import annotations
+
+import json
+
+from compress_lib.catalogue import CATALOGUE
+from compress_lib.describe import describe
+from compress_lib.exports.code import python_code
+from compress_lib.formatting import format_bytes, format_perplexity
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+
+
+def model_card(record: RunRecord) -> str:
+    """Return the README of a compressed checkpoint, with the front matter that the Hub reads."""
+    ppl, memory = record.perplexity, record.memory
+    entry = CATALOGUE.get(record.model.id)
+    base = entry.hub_id if entry else record.model.id
+    front = ["library_name: transformers", f"base_model: {json.dumps(base)}"]
+    front += ["base_model_relation: quantized", "tags:", "- compression-lab"]
+    front += [f"- {json.dumps(method)}" for method in record.methods]
+    rows = [
+        ("Perplexity", format_perplexity(ppl.baseline), format_perplexity(ppl.compressed)),
+        ("Size", format_bytes(memory.baseline_bytes), format_bytes(memory.compressed_bytes)),
+        ("KL divergence (nats a token)", "0", f"{record.agreement.kl:.4f}"),
+        ("Same first choice", "100 %", f"{100 * record.agreement.top1:.1f} %"),
+    ]
+    table = "".join(f"| {name} | {before} | {after} |\n" for name, before, after in rows)
+    return (
+        "---\n" + "\n".join(front) + "\n---\n\n"
+        f"# {base}, compressed: {describe(record)}\n\n"
+        "Compressed offline, without any training afterwards, by Compression Lab.\n\n"
+        "| | before | after |\n| --- | --- | --- |\n" + table + "\n"
+        f"Measured on {ppl.tokens:,} tokens of {ppl.corpus}, context {ppl.context}. Weights: "
+        f"{record.model.source}.\n\n"
+        "## Use\n\n```python\nimport compress_lib  # registers the format\n"
+        "from transformers import AutoModelForCausalLM\n\n"
+        'model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")\n```\n\n'
+        f"## Make it again\n\n```python\n{python_code(Plan.from_json(record.plan))}```\n"
+    )

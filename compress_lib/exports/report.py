@@ -1,0 +1,110 @@
+"""A run as a page of its own: one file that needs no network. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from compress_lib import plots, plots_matrices
+from compress_lib.describe import describe, describe_decoding
+from compress_lib.exports.code import python_code
+from compress_lib.formatting import format_bytes, format_perplexity
+from compress_lib.metrics import METRICS
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+
+STYLE = (
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;"
+    "max-width:1000px;padding:0 1rem}h2{margin-top:2.2rem}td,th{padding:.25rem .7rem;"
+    "text-align:left;border-bottom:1px solid #8884}table{border-collapse:collapse}"
+    "td.number{text-align:right;font-variant-numeric:tabular-nums}pre{padding:1rem;overflow:auto;"
+    "background:#8882;border-radius:8px}.texts{display:grid;grid-template-columns:1fr 1fr;gap:1rem}"
+    ".texts p{white-space:pre-wrap;border:1px solid #8884;border-radius:8px;padding:1rem;margin:0}"
+    "@media(max-width:700px){.texts{grid-template-columns:1fr}}"
+)
+
+
+def report(record: RunRecord, others: Sequence[RunRecord] = ()) -> str:
+    """Return a run as one HTML file: numbers, charts, texts, and the code that repeats it.
+
+    Args:
+        record: The run.
+        others: Runs on the same text, to stand beside it in the chart of cost against size.
+    """
+    title = escape(describe(record))
+    charts = [("Cost against size", plots.frontier(others, [record], record.key))]
+    if record.direction:
+        charts.append(("How far tokens turned", plots.direction_histogram([record])))
+    charts.append(("Memory", plots_matrices.memory_bars(record)))
+    drawn = "".join(
+        f"<h2>{escape(name)}</h2>"
+        # The library comes with the first chart, and serves all.
+        + figure.to_html(full_html=False, include_plotlyjs=index == 0)
+        for index, (name, figure) in enumerate(charts)
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width">'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(_about(record))}</p>"
+        f"{_numbers(record)}{drawn}{_texts(record)}{_matrices(record)}<h2>Again</h2>"
+        f"<pre>{escape(python_code(Plan.from_json(record.plan)))}</pre></body></html>\n"
+    )
+
+
+def _about(record: RunRecord) -> str:
+    ppl = record.perplexity
+    decoding = describe_decoding(record)
+    return (
+        f"{record.model.id} ({record.model.source}), measured on {ppl.tokens:,} tokens of "
+        f"{ppl.corpus}, context {ppl.context}, with compress_lib "
+        f"{record.environment.get('compress_lib', '')} on {record.created[:10]}. {decoding}"
+    ).strip()
+
+
+def _numbers(record: RunRecord) -> str:
+    found = record.metrics()
+    rows = "".join(
+        f'<tr><td>{escape(metric.label)}</td><td class="number">{_number(found[name])}</td>'
+        f"<td>{'lower' if metric.lower_is_better else 'higher'} is better</td>"
+        f"<td>{escape(metric.meaning)}</td></tr>"
+        for name, metric in METRICS.items()
+        if found[name] is not None
+    )
+    ppl = record.perplexity
+    before = (
+        f"Before: perplexity {format_perplexity(ppl.baseline)}, "
+        f"{format_bytes(record.memory.baseline_bytes)}."
+    )
+    return f"<h2>Numbers</h2><p>{escape(before)}</p><table>{rows}</table>"
+
+
+def _texts(record: RunRecord) -> str:
+    if not record.text:
+        return ""
+    pairs = "".join(
+        f"<p><b>Original</b>\n{escape(text.prompt)}{escape(text.baseline)}</p>"
+        f"<p><b>Compressed</b>\n{escape(text.prompt)}{escape(text.compressed)}</p>"
+        for text in record.text
+    )
+    return f'<h2>Text</h2><div class="texts">{pairs}</div>'
+
+
+def _matrices(record: RunRecord) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(' = '.join(target.names))}</td><td>{escape(target.method)}</td>"
+        f'<td class="number">{"" if target.rank is None else target.rank}</td>'
+        f'<td class="number">{target.rows} × {target.cols}</td>'
+        f'<td class="number">{100 * target.bytes_after / target.bytes_before:.1f}</td>'
+        f'<td class="number">{target.relative_error:.4f}</td>'
+        f'<td class="number">{target.direction_error.mean:.4f}</td></tr>'
+        for target in record.targets
+    )
+    names = ("Matrix", "Method", "Rank", "Shape", "% bytes", "Relative error", "Direction error")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f"<h2>Matrices</h2><table><tr>{head}</tr>{rows}</table>"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,94 @@
+"""Everything of a run to take away: a report, a notebook, code, and the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from compress_lib.describe import describe
+from compress_lib.exports.code import python_code
+from compress_lib.exports.notebook import notebook
+from compress_lib.exports.report import report
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers, texts
+from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui.shown import Shown, shown_run
+from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+
+
+@register
+class TakeAwayTab(ResultTab):
+    """Files are made when they are asked for, of whatever run is shown then."""
+
+    name: ClassVar[str] = "take-away"
+    label: ClassVar[str] = texts.TAB_AWAY
+    order: ClassVar[int] = 50
+
+    def show(self, shown: Shown) -> Mapping[str, Any]:
+        """See `ResultTab.show`."""
+        if shown.record is None:
+            return {}
+        return {"code": python_code(Plan.from_json(shown.record.plan))}
+
+    def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `ResultTab.build`."""
+        gr.Markdown(texts.AWAY_HELP)
+        with gr.Row():
+            made = {
+                "report": gr.Button(texts.AWAY_REPORT, size="sm", elem_id="save-report"),
+                "notebook": gr.Button(texts.AWAY_NOTEBOOK, size="sm", elem_id="save-notebook"),
+                "json": gr.Button(texts.DOWNLOAD_JSON, size="sm", elem_id="save-json"),
+                "csv": gr.Button(texts.DOWNLOAD_CSV, size="sm", elem_id="save-csv"),
+            }
+        code = gr.Code(values.get("code"), language="python", label=texts.AWAY_CODE, elem_id="code")
+        return {**made, "code": code}
+
+    def connect(self, wiring: Wiring) -> None:
+        """See `ResultTab.connect`: each button saves a file."""
+
+        def saver(make: Callable[[RunRecord, Shown], str]) -> Callable[[Any, Any], str]:
+            def saved(keys: Any, current: Any) -> str:
+                record = handlers.lookup(wiring.engine, current)
+                if record is None:
+                    raise gr.Error(texts.NO_LANDMARKS, print_exception=False)
+                return make(record, shown_run(wiring.engine, keys, record))
+
+            return saved
+
+        known = [wiring.keys, wiring.current]
+        for name, make in FILES.items():
+            # A download button would save what its previous click had made.
+            self.parts[name].click(saver(make), known, wiring.file, **QUICK).success(
+                None, wiring.file, None, js=SAVE_FILE, **PRIVATE
+            )
+
+
+def _report(record: RunRecord, shown: Shown) -> str:
+    others = [other for other in shown.all if other.key != record.key]
+    return handlers.download(f"run-{record.key}.html", "text/html", report(record, others))
+
+
+def _notebook(record: RunRecord, shown: Shown) -> str:
+    made = notebook(Plan.from_json(record.plan), describe(record))
+    return handlers.download(f"run-{record.key}.ipynb", "application/x-ipynb+json", made)
+
+
+def _json(record: RunRecord, shown: Shown) -> str:
+    name = f"run-{record.key}.json"
+    return handlers.download(name, "application/json", handlers.to_json(record))
+
+
+def _csv(record: RunRecord, shown: Shown) -> str:
+    return handlers.download("runs.csv", "text/csv", handlers.to_csv(shown.all))
+
+
+FILES: dict[str, Callable[[RunRecord, Shown], str]] = {
+    "report": _report,
+    "notebook": _notebook,
+    "json": _json,
+    "csv": _csv,
+}
+"""What each button saves of a run among those beside it."""
