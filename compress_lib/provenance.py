@@ -10,7 +10,7 @@ from compress_lib.corpora import Text
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison
 from compress_lib.models import LanguageModel
-from compress_lib.results import PerplexityRecord
+from compress_lib.results import BlockRecord, PerplexityRecord
 
 NATS_PER_BIT = 0.6931471805599453
 
@@ -58,6 +58,10 @@ def perplexity_record(
         corpus=text.name,
         digest=text.digest,
         protocol=protocol,
+        blocks=tuple(
+            BlockRecord(block.predictions, round(block.compressed_nll, 4), round(block.kl, 6))
+            for block in comparison.blocks
+        ),
         baseline_bits_per_byte=comparison.nll("baseline") / NATS_PER_BIT / nbytes,
         compressed_bits_per_byte=comparison.nll("compressed") / NATS_PER_BIT / nbytes,
     )

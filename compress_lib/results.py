@@ -20,11 +20,21 @@ class ModelRecord:
 
 
 @dataclass(frozen=True)
+class BlockRecord:
+    """Sums over the predictions of one block: what two runs are compared by, pair by pair."""
+
+    predictions: int
+    nll: float
+    kl: float
+
+
+@dataclass(frozen=True)
 class PerplexityRecord:
     """Both models on the same tokens; standard errors over blocks, None with a single block.
 
     `ratio` is compressed ÷ baseline, and `ratio_stderr` comes from differences block by block.
-    `protocol` is one of `plan.PROTOCOLS`; masked models have lines in the place of blocks.
+    `blocks` are those of the compressed model; older records have none. `protocol` is one of
+    `plan.PROTOCOLS`; masked models have lines in the place of blocks.
     """
 
     baseline: float
@@ -41,6 +51,7 @@ class PerplexityRecord:
     baseline_bits_per_byte: float
     compressed_bits_per_byte: float
     protocol: str = "causal"
+    blocks: tuple[BlockRecord, ...] = ()
 
 
 @dataclass(frozen=True)
