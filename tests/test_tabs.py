@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gradio as gr
 import pytest
 
+from compress_lib.describe import describe
 from compress_lib.landmarks import load_landmarks
-from compress_lib.ui import result_panel
+from compress_lib.ui import result_panel, texts
 from compress_lib.ui.shown import Shown, clicked, first_record, shown_run
 from compress_lib.ui.tabs import TABS, result_tabs
+from compress_lib.ui.tabs.compare import comparison
 from tests.page import TinyEngine, finish, form
 
 
@@ -53,3 +57,23 @@ def test_the_panel_fills_only_what_it_has(engine: TinyEngine) -> None:
     _, mine = finish(engine, form())
     assert set(panel.show(shown_run(engine, [mine.key], mine))) <= set(panel.parts())
     assert panel.told("log", {"lines": "x"}) == {panel.tabs["log"].parts["lines"]: "x"}
+
+
+def test_the_tray_marks_the_best_and_holds_all_against_the_first(engine: TinyEngine) -> None:
+    _, mild = finish(engine, form(keep=0.9))
+    _, harsh = finish(engine, form(keep=0.2))
+    table = comparison([mild, harsh])
+    assert describe(mild) in table and describe(harsh) in table
+    assert table.count("<strong>") >= 3
+    assert " × " in table.replace("×", " × ")
+    assert comparison([mild]).count("<td>") < table.count("<td>")
+    other, _ = load_landmarks()[:2]
+    assert "—" in comparison([mild, other])
+    assert texts.TRAY_EMPTY in comparison([])
+
+
+def test_names_in_the_tray_are_escaped(engine: TinyEngine) -> None:
+    _, mine = finish(engine, form(overrides=[["query", "svd", "0.5"]]))
+    rules = [{**mine.plan["rules"][0], "pattern": "<b>"}, *mine.plan["rules"][1:]]
+    evil = replace(mine, plan={**mine.plan, "rules": rules})
+    assert "<b>" not in comparison([evil, evil])

@@ -1,0 +1,162 @@
+"""Up to four runs beside each other, each held against the first, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from compress_lib.describe import describe
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_bytes
+from compress_lib.metrics import METRICS
+from compress_lib.paired import Paired, paired
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers, texts
+from compress_lib.ui.scripts import QUICK
+from compress_lib.ui.shown import Shown
+from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+
+MOST = 4
+"""Runs in the tray."""
+
+
+@register
+class CompareTab(ResultTab):
+    """The tray: it keeps what was put into it, whatever run is shown."""
+
+    name: ClassVar[str] = "compare"
+    label: ClassVar[str] = texts.TAB_COMPARE
+    order: ClassVar[int] = 5
+
+    def show(self, shown: Shown) -> Mapping[str, Any]:
+        """See `ResultTab.show`: what may be chosen changes, what was chosen stays."""
+        return {"tray": gr.update(choices=[(describe(run), run.key) for run in shown.all])}
+
+    def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `ResultTab.build`."""
+        gr.Markdown(texts.COMPARE_HELP)
+        with gr.Row():
+            tray = gr.Dropdown(
+                values.get("tray", {}).get("choices", []),
+                value=[],
+                multiselect=True,
+                max_choices=MOST,
+                label=texts.TRAY,
+                elem_id="tray",
+                scale=4,
+            )
+            add = gr.Button(texts.TRAY_ADD, size="sm", elem_id="tray-add", scale=1, min_width=110)
+        table = gr.HTML(comparison([]), elem_id="comparison")
+        return {"tray": tray, "add": add, "table": table}
+
+    def connect(self, wiring: Wiring) -> None:
+        """See `ResultTab.connect`: a choice draws the table, the button puts the run into it."""
+        tray = self.parts["tray"]
+
+        def drawn(keys: Any) -> str:
+            wanted = keys[:MOST] if isinstance(keys, list) else []
+            found = (handlers.lookup(wiring.engine, key) for key in wanted)
+            return comparison([run for run in found if run is not None])
+
+        def added(keys: Any, current: Any) -> Any:
+            chosen = list(keys) if isinstance(keys, list) else []
+            if isinstance(current, str) and current not in chosen:
+                chosen = [*chosen, current][-MOST:]
+            return gr.update(value=chosen)
+
+        tray.change(drawn, tray, self.parts["table"], **QUICK)
+        self.parts["add"].click(added, [tray, wiring.current], tray, **QUICK)
+
+
+def comparison(runs: Sequence[RunRecord]) -> str:
+    """Return runs as an HTML table, a column each; below, how each differs from the first."""
+    if not runs:
+        return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
+    head = "".join(f'<th scope="col">{escape(describe(run))}</th>' for run in runs)
+    rows = [
+        _row(f"{metric.label} {'↓' if metric.lower_is_better else '↑'}", _metric(runs, name))
+        for name, metric in METRICS.items()
+        if any(run.metrics()[name] is not None for run in runs)
+    ]
+    rows += [_row(label, cells) for label, cells in _differences(runs)]
+    return (
+        f'<div class="scroll"><table class="compare"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
+    """Return a number of each run, the best one marked."""
+    values = [run.metrics()[name] for run in runs]
+    known = [value for value in values if value is not None]
+    best = min(known) if METRICS[name].lower_is_better else max(known)
+    # Where all are alike there is no best one.
+    marked = best if len(set(known)) > 1 else None
+    cells = []
+    for value in values:
+        told = "—" if value is None else _told(value)
+        cells.append(f"<strong>{told}</strong>" if value is not None and value == marked else told)
+    return cells
+
+
+def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
+    """Return label and cells of the rows that hold each run against the first."""
+    if len(runs) < 2:
+        return []
+    found: list[Paired | None] = [None]
+    for other in runs[1:]:
+        try:
+            found.append(paired(runs[0], other))
+        except CompressionError:
+            found.append(None)
+    dash = "—"
+    return [
+        (
+            texts.COMPARE_RATIO,
+            [dash if p is None else _interval(p.ratio, p.ratio_interval, "×") for p in found],
+        ),
+        (
+            texts.COMPARE_KL,
+            [dash if p is None else _interval(p.kl, p.kl_interval, "") for p in found],
+        ),
+        (
+            texts.COMPARE_BYTES,
+            [dash if p is None else _signed_bytes(p.bytes) for p in found],
+        ),
+        (
+            texts.COMPARE_SAYS,
+            [dash if p is None else escape(_verdict(p)) for p in found],
+        ),
+    ]
+
+
+def _verdict(difference: Paired) -> str:
+    if difference.ratio_interval is None:
+        return texts.COMPARE_UNKNOWN
+    if not difference.certain:
+        return texts.COMPARE_UNSURE
+    return texts.COMPARE_WORSE if difference.ratio > 1 else texts.COMPARE_BETTER
+
+
+def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
+    told = f"{_told(value)} {sign}".strip()
+    if ends is None:
+        return told
+    return f'{told} <span class="quiet">({_told(ends[0])} to {_told(ends[1])})</span>'
+
+
+def _signed_bytes(difference: int) -> str:
+    sign = "−" if difference < 0 else "+"
+    return f"{sign}{format_bytes(abs(difference))}" if difference else "0"
+
+
+def _told(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _row(label: str, cells: Sequence[str]) -> str:
+    body = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(label)}</th>{body}</tr>'
