@@ -62,6 +62,14 @@ METRICS: dict[str, Metric] = {
             "How often both models find the same token likeliest.",
         ),
         Metric(
+            "speed",
+            "Speed × baseline",
+            "×",
+            False,
+            "Tokens a second that the compressed model reads ÷ those that the baseline reads, in "
+            "this run, on this machine.",
+        ),
+        Metric(
             "direction_error",
             "Direction error",
             "",

@@ -75,6 +75,11 @@ class SpeedRecord:
     baseline_decode: float | None = None
     compressed_decode: float | None = None
 
+    @property
+    def prefill_ratio(self) -> float:
+        """How many times as fast as the baseline the compressed model read."""
+        return self.compressed_prefill / self.baseline_prefill
+
 
 @dataclass(frozen=True)
 class ComponentRecord:
@@ -274,6 +279,7 @@ class RunRecord(Recorded):
             "size_share": 100 * self.memory.compressed_bytes / self.memory.baseline_bytes,
             "kl": self.agreement.kl,
             "top1": 100 * self.agreement.top1,
+            "speed": self.speed.prefill_ratio if self.speed else None,
             "direction_error": tables[0].direction_error.mean if tables else None,
             "relative_error": self.relative_error,
         }

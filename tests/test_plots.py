@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from compress_lib import plots, plots_matrices
+from compress_lib import plots, plots_frontier, plots_matrices
 from compress_lib.landmarks import landmark_plans, load_landmarks
 from compress_lib.methods import METHODS
+from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
+from compress_lib.results import RunRecord, SpeedRecord
 from tests.compressed import run_record, target_record
 
 LANDMARKS = load_landmarks()
@@ -33,8 +35,8 @@ def test_landmarks_know_the_whole_default_model() -> None:
 
 def test_the_frontier_has_every_run_and_rings_the_shown_one() -> None:
     own = [replace(LANDMARKS[1], key="mine")]
-    figure = plots.frontier(LANDMARKS, own, "mine")
-    drawn = sum(len(trace.x) for trace in figure.data)
+    figure = plots_frontier.frontier(LANDMARKS, own, "mine")
+    drawn = sum(len(trace.x) for trace in figure.data if trace.name != "not beaten")
     compressed = [record for record in LANDMARKS if record.targets]
     assert drawn == len(compressed) + 1 + 1 + 1
     assert figure.layout.yaxis.type == "log"
@@ -44,7 +46,7 @@ def test_the_frontier_has_every_run_and_rings_the_shown_one() -> None:
 
 
 def test_an_empty_frontier_is_drawn_too() -> None:
-    assert len(plots.frontier([], []).data) == 0
+    assert len(plots_frontier.frontier([], []).data) == 0
 
 
 def test_histograms_show_all_tokens_as_shares() -> None:
@@ -108,7 +110,39 @@ def test_training_curves_have_a_chart_for_every_measure_and_mark_the_lowest() ->
 
 
 def test_backgrounds_are_transparent_and_methods_keep_their_colours() -> None:
-    figure = plots.frontier(LANDMARKS, [])
+    figure = plots_frontier.frontier(LANDMARKS, [])
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
     styles = [plots.method_style(name) for name in METHODS]
     assert len(set(styles)) == len(styles)
+
+
+def test_what_no_other_run_beats_is_joined() -> None:
+    for measure in ("perplexity", "top1"):
+        best = plots_frontier.pareto(LANDMARKS, measure)
+        for run in LANDMARKS:
+            beaten = [
+                other
+                for other in LANDMARKS
+                if other.memory.compressed_bytes <= run.memory.compressed_bytes
+                and _cost(other, measure) < _cost(run, measure)
+            ]
+            assert not (beaten and run in best)
+        sizes = [run.memory.compressed_bytes for run in best]
+        assert sizes == sorted(sizes)
+
+
+def _cost(record: RunRecord, measure: str) -> float:
+    value = record.metrics()[measure]
+    assert value is not None
+    return value if METRICS[measure].lower_is_better else -value
+
+
+@pytest.mark.parametrize("measure", plots_frontier.MEASURES)
+def test_any_measure_may_stand_over_size(measure: str) -> None:
+    own = [run_record(key="mine", speed=SpeedRecord(100.0, 120.0))]
+    figure = plots_frontier.frontier(LANDMARKS, own, "mine", measure)
+    keys = {point[1] for trace in figure.data if trace.customdata for point in trace.customdata}
+    assert "mine" in keys
+    log = figure.layout.yaxis.type == "log"
+    assert log == (measure in plots_frontier.LOGARITHMIC)
+    assert all(value > 0 for trace in figure.data for value in trace.y) or not log

@@ -17,7 +17,7 @@ from compress_lib.formatting import format_count
 from compress_lib.methods import OptionValue
 from compress_lib.metrics import ERRORS, METRICS, label
 from compress_lib.plan import Plan, Rule
-from compress_lib.results import DirectionError, RunRecord, TargetRecord
+from compress_lib.results import DirectionError, RunRecord, SpeedRecord, TargetRecord
 from tests.compressed import run_record, target_record
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -97,6 +97,7 @@ def test_metrics_agree_with_the_fields() -> None:
         "size_share": 75.0,
         "kl": 0.25,
         "top1": 75.0,
+        "speed": None,
         "direction_error": 0.1,
         "relative_error": 0.5,
     }
@@ -130,8 +131,13 @@ def test_every_error_of_a_weight_has_a_definition() -> None:
     assert [label(name) for name in ("mae", "kl", "loss")] == ["MAE", "KL divergence", "Loss"]
 
 
-def test_better_is_lower_but_for_agreement() -> None:
-    assert [name for name, metric in METRICS.items() if not metric.lower_is_better] == ["top1"]
+def test_a_run_that_was_timed_tells_its_speed() -> None:
+    assert run_record(speed=SpeedRecord(100.0, 150.0)).metrics()["speed"] == 1.5
+
+
+def test_better_is_lower_but_for_agreement_and_speed() -> None:
+    higher = [name for name, metric in METRICS.items() if not metric.lower_is_better]
+    assert higher == ["top1", "speed"]
 
 
 # Tables and names.

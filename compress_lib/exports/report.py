@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from compress_lib import plots, plots_matrices
+from compress_lib import plots, plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
 from compress_lib.formatting import format_bytes, format_perplexity
@@ -32,7 +32,7 @@ def report(record: RunRecord, others: Sequence[RunRecord] = ()) -> str:
         others: Runs on the same text, to stand beside it in the chart of cost against size.
     """
     title = escape(describe(record))
-    charts = [("Cost against size", plots.frontier(others, [record], record.key))]
+    charts = [("Cost against size", plots_frontier.frontier(others, [record], record.key))]
     if record.direction:
         charts.append(("How far tokens turned", plots.direction_histogram([record])))
     charts.append(("Memory", plots_matrices.memory_bars(record)))

@@ -145,7 +145,9 @@ class Page:
         blocks.load(self.open, None, panel.fields, **QUICK)
 
     def _connect_results(self) -> None:
-        wiring = Wiring(self.engine, self.keys, self.current, self.file, self._select)
+        restore = partial(self._select, restore=True)
+        known = (self.engine, self.keys, self.current, self.file)
+        wiring = Wiring(*known, self._select, restore)
         for tab in self.results.tabs.values():
             tab.connect(wiring)
 
@@ -229,18 +231,44 @@ class Page:
         shown = self.results.show(shown_run(self.engine, mine, record))
         return {self.keys: mine, self.current: record.key, self.query: query, **shown}
 
-    def _select(self, component: Any, choose: Callable[..., Any]) -> None:
-        """Let a click on a component show the run that `choose` returns for it."""
+    def _select(
+        self,
+        listener: Callable[..., Any],
+        choose: Callable[..., Any],
+        kept: Any = None,
+        *,
+        restore: bool = False,
+    ) -> None:
+        """Let an event show the run that `choose` returns for it; see `Wiring`."""
 
         # Gradio reads the annotation of the event from the signature.
         def chosen(keys: Any, current: Any, event: gr.SelectData) -> dict[Any, Any]:
-            record = choose(keys, current, event)
-            if record is None:
-                return {}
-            shown = self.results.show(shown_run(self.engine, keys, record))
-            # What was clicked stays as it is, sorted or scrolled.
-            shown.pop(component, None)
-            return {self.current: record.key, **shown}
+            return self._chosen(keys, choose(keys, current, event), kept, restore=restore)
 
-        outputs = [self.current, *self.results.parts()]
-        component.select(chosen, [self.keys, self.current], outputs, **QUICK)
+        def clicked(keys: Any, current: Any) -> dict[Any, Any]:
+            return self._chosen(keys, choose(keys, current, None), kept, restore=restore)
+
+        fields = self.panel.fields if restore else []
+        selects = getattr(listener, "event_name", "") == "select"
+        listener(
+            chosen if selects else clicked,
+            [self.keys, self.current],
+            [self.current, *fields, *self.results.parts()],
+            **QUICK,
+        )
+
+    def _chosen(
+        self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool
+    ) -> dict[Any, Any]:
+        if record is None:
+            return {}
+        shown = self.results.show(shown_run(self.engine, keys, record))
+        # What was clicked stays as it is, sorted or scrolled.
+        shown.pop(kept, None)
+        filled: dict[Any, Any] = {}
+        if restore:
+            plan, complaint = handlers.first_plan(Plan.from_json(record.plan).to_query())
+            if complaint:
+                gr.Warning(complaint)
+            filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+        return {self.current: record.key, **filled, **shown}

@@ -97,5 +97,20 @@ watch('value', () => {
 """
 """Choosing cells of the map, with a pointer or with keys."""
 
+POINTS = """
+const listen = () => {
+    const plot = document.querySelector('#frontier .js-plotly-plot');
+    if (!plot || !plot._ev || plot._ev.heard) return;
+    plot._ev.heard = true;
+    plot.on('plotly_click', (event) => {
+        const point = event.points.find((one) => Array.isArray(one.customdata));
+        if (point) trigger('select', { index: 0, value: point.customdata[1] });
+    });
+};
+// The chart is drawn anew with every run.
+setInterval(listen, 500);
+"""
+"""Telling which point of the chart was clicked: the chart itself has no such event."""
+
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
 """Redraw charts at the size they have now."""

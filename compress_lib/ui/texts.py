@@ -159,9 +159,12 @@ TAB_MATRICES = "Matrices"
 TAB_AWAY = "Take away"
 TAB_LOG = "Log"
 FRONTIER_HELP = (
-    "Lower and further left is better. The star is the model as it came; small marks were measured "
-    "beforehand, large ones are yours. Click a line of the table below to see that run."
+    "Lower and further left is better, and the grey band joins the runs that no other beats. The "
+    "star is the model as it came; small marks were measured beforehand, large ones are yours. "
+    "Click a mark to see its run and take its plan over, or a line below to see its run."
 )
+FRONTIER_MEASURE = "Over size stands"
+USE_PLAN = "Put the plan of the shown run into the form"
 RUN_HEADERS = (
     "Run",
     "Perplexity",

@@ -24,8 +24,10 @@ class Wiring:
         keys: The session's runs.
         current: The key of the shown run.
         file: Where a file waits for the browser to save it.
-        select: Given a component and a function of the session's keys, the shown run's key and
-            what was clicked, shows the run that the function returns on a click.
+        select: Given a component's event and a function of the session's keys, the shown run's
+            key and what was clicked, shows the run that the function returns; a component that
+            is named besides stays as it is.
+        restore: Does the same, and puts the run's plan into the form.
     """
 
     engine: Engine
@@ -33,6 +35,7 @@ class Wiring:
     current: Any
     file: Any
     select: Callable[..., None]
+    restore: Callable[..., None]
 
 
 class ResultTab(ABC):

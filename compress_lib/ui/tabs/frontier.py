@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib import plots
+from compress_lib import plots_frontier
+from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
+from compress_lib.ui.scripts import POINTS, QUICK
 from compress_lib.ui.shown import Shown, clicked, shown_run
 from compress_lib.ui.tables import table
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
@@ -29,9 +31,11 @@ class FrontierTab(ResultTab):
         """See `ResultTab.show`."""
         if shown.record is None:
             return {"provenance": texts.NO_LANDMARKS}
-        legend = plots.frontier_legend([*shown.landmarks, *shown.own])
+        legend = plots_frontier.frontier_legend([*shown.landmarks, *shown.own])
         return {
-            "chart": plots.frontier(shown.landmarks, shown.own, shown.record.key),
+            "chart": plots_frontier.frontier(shown.landmarks, shown.own, shown.record.key),
+            # A new run is drawn by what everybody asks first.
+            "measure": plots_frontier.MEASURES[0],
             "provenance": render.legend(legend) + render.provenance(shown.landmarks),
             "runs": render.run_rows(shown.all),
         }
@@ -39,6 +43,12 @@ class FrontierTab(ResultTab):
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.FRONTIER_HELP)
+        measure = gr.Radio(
+            [(METRICS[name].label, name) for name in plots_frontier.MEASURES],
+            value=plots_frontier.MEASURES[0],
+            label=texts.FRONTIER_MEASURE,
+            elem_id="frontier-measure",
+        )
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="frontier")
         provenance = gr.HTML(values.get("provenance") or "", elem_id="provenance")
         runs = table(
@@ -49,14 +59,39 @@ class FrontierTab(ResultTab):
             widths=WIDTHS,
             numbers=len(texts.RUN_HEADERS) - 1,
         )
-        return {"chart": chart, "provenance": provenance, "runs": runs}
+        points = gr.HTML(js_on_load=POINTS, elem_id="frontier-points", visible="hidden")
+        use = gr.Button(texts.USE_PLAN, size="sm", elem_id="use-plan")
+        return {
+            "use": use,
+            "chart": chart,
+            "provenance": provenance,
+            "runs": runs,
+            "measure": measure,
+            "points": points,
+        }
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: a line shows its run."""
-        engine = wiring.engine
+        """See `ResultTab.connect`: a line shows its run, a point its plan as well."""
+        engine, parts = wiring.engine, self.parts
 
         def chosen(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
             shown = shown_run(engine, keys, handlers.lookup(engine, current))
             return clicked(shown.all, event.row_value)
 
-        wiring.select(self.parts["runs"], chosen)
+        def pointed(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
+            return handlers.lookup(engine, event.value)
+
+        def shown_one(keys: Any, current: Any, event: Any) -> RunRecord | None:
+            return handlers.lookup(engine, current)
+
+        def drawn(measure: Any, keys: Any, current: Any) -> Any:
+            shown = shown_run(engine, keys, handlers.lookup(engine, current))
+            if measure not in plots_frontier.MEASURES or shown.record is None:
+                return gr.skip()
+            return plots_frontier.frontier(shown.landmarks, shown.own, shown.record.key, measure)
+
+        wiring.select(parts["runs"].select, chosen, parts["runs"])
+        wiring.restore(parts["points"].select, pointed)
+        wiring.restore(parts["use"].click, shown_one)
+        known = [parts["measure"], wiring.keys, wiring.current]
+        parts["measure"].input(drawn, known, parts["chart"], **QUICK)
