@@ -21,8 +21,6 @@ MEASURES = ("perplexity", "kl", "top1", "speed")
 """What may stand over size: names of `METRICS`."""
 
 LOGARITHMIC = ("perplexity", "kl")
-LEAST = 1e-6
-"""Where a logarithmic axis ends, for what is zero."""
 
 
 def frontier(
@@ -50,8 +48,7 @@ def frontier(
     title = f"{metric.label} ({'log scale' if log else metric.unit})"
     figure = figure_of("Size of the whole model (MB)", title)
     landmarks, own = (
-        [record for record in records if record.metrics()[measure] is not None]
-        for records in (landmarks, own)
+        [record for record in records if _drawable(record, measure)] for records in (landmarks, own)
     )
     _add_pareto(figure, [*landmarks, *own], measure)
     _add_baseline(figure, [*landmarks, *own], measure)
@@ -230,11 +227,16 @@ def _points(
     )
 
 
+def _drawable(record: RunRecord, measure: str) -> bool:
+    """Tell whether a run has a place: on a logarithmic axis, zero has none."""
+    value = record.metrics()[measure]
+    return value is not None and (value > 0 or measure not in LOGARITHMIC)
+
+
 def _value(record: RunRecord, measure: str) -> float:
-    """Return what is drawn; on a logarithmic axis zero stands at its end."""
     value = record.metrics()[measure]
     assert value is not None
-    return max(value, LEAST) if measure in LOGARITHMIC else value
+    return value
 
 
 def _place(value: float, measure: str) -> float:

@@ -24,6 +24,7 @@ from compress_lib.ui import (
     studies_panel,
     texts,
 )
+from compress_lib.ui.api import Endpoints
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_panel import MapEvents
 from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, PRIVATE, QUICK, SAVE_FILE
@@ -80,6 +81,7 @@ class Page:
                     self.studies = studies_panel.build()
             self._connect_form(blocks)
             self._connect_results()
+            Endpoints(self.engine).register()
             MapEvents(self.panel.map, self.engine, self.panel.fields, self.current).connect()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
             studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
@@ -90,7 +92,7 @@ class Page:
         panel, results, query = self.panel, self.results, self.query
         gr.on(
             [component.change for component in panel.fields],
-            self.estimate,
+            self.previewed,
             panel.fields,
             panel.preview,
             trigger_mode="always_last",
@@ -151,7 +153,7 @@ class Page:
         for tab in self.results.tabs.values():
             tab.connect(wiring)
 
-    def estimate(self, *given: Any) -> str:
+    def previewed(self, *given: Any) -> str:
         """Say what the plan in the form would do."""
         try:
             plan = controls.read(controls.Form.of(given))

@@ -285,6 +285,11 @@ MORE_THAN_THE_FORM = (
     "The link says more than this form can: its lines differ in their options or in what they "
     "compress together. The form shows the nearest plan; compress-lab run takes the whole one."
 )
+MORE_THAN_THE_PAGE = (
+    "The page runs plans that its form can show: one setting of each method's options and of what "
+    "is compressed together. compress-lab run --plan FILE takes any plan."
+)
+NO_RUN = "There is no run with the key {key!r}: take one that landmarks or compress returned."
 NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
 TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
 

@@ -1,0 +1,167 @@
+"""What programs may ask of the page; the same functions serve agents where MCP is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from compress_lib.allocation import allocate
+from compress_lib.catalogue import CATALOGUE
+from compress_lib.describe import describe
+from compress_lib.errors import CompressionError
+from compress_lib.landmarks import load_landmarks
+from compress_lib.paired import paired
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+from compress_lib.ui import controls, handlers, preview, texts
+from compress_lib.ui.engine import Engine
+
+
+class Endpoints:
+    """The page's named endpoints.
+
+    Args:
+        engine: Runs plans, and knows the runs that were made.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def register(self) -> None:
+        """Offer every endpoint by its name; call it inside the page's blocks."""
+        for function in (self.models, self.landmarks, self.estimate, self.compare):
+            api(function, api_name=function.__name__, queue=False)
+        api(
+            self.compress,
+            api_name="compress",
+            concurrency_id="run",
+            concurrency_limit=None,
+        )
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models on offer: name, Hub id, number of weights, license."""
+        return [
+            {
+                "name": entry.name,
+                "hub_id": entry.hub_id,
+                "parameters": entry.parameters,
+                "license": entry.license,
+            }
+            for entry in CATALOGUE.values()
+        ]
+
+    def landmarks(self) -> list[dict[str, Any]]:
+        """The runs measured beforehand: key, description, plan and metrics of each."""
+        return [_summary(record) for record in load_landmarks()]
+
+    def estimate(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """What a plan would do, without doing it: bytes before and after, rank of each matrix.
+
+        Args:
+            plan: A plan as JSON, as in a record; what is missing takes its default.
+        """
+        with _said():
+            wanted = _checked(plan)
+            targets, whole = preview.known_targets(self.engine, wanted.model)
+            if not targets:
+                raise CompressionError(texts.UNKNOWN_SHAPES)
+            assigned = allocate(wanted, targets)
+        before = sum(item.nbytes for item in assigned)
+        after = sum(item.preview.nbytes for item in assigned)
+        kept = sum(item.nbytes for item in assigned if item.keeps_original)
+        return {
+            "bytes_before": whole,
+            "bytes_after": whole - before + after + kept,
+            "matrices": [
+                {
+                    "name": item.name,
+                    "method": item.method.name,
+                    "rank": item.preview.rank,
+                    "bytes_before": item.nbytes,
+                    "bytes_after": item.preview.nbytes,
+                    "break_even_rank": item.break_even_rank,
+                }
+                for item in assigned
+            ],
+        }
+
+    def compress(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """Run a plan, or find its stored result, and return the record of it.
+
+        Args:
+            plan: A plan as JSON, as in a record; what is missing takes its default.
+        """
+        with _said():
+            form = controls.flat(controls.write(_checked(plan)))
+            finished = None
+            updates = handlers.run(self.engine, form)
+            try:
+                for update in updates:
+                    finished = update.finished or finished
+            finally:
+                updates.close()
+        assert finished is not None
+        return finished.to_json()
+
+    def compare(self, first: str, second: str) -> dict[str, Any]:
+        """How a second run differs from a first, block by block of the same text.
+
+        Args:
+            first: The key of a run.
+            second: The key of another one.
+        """
+        with _said():
+            one, other = (self._found(key) for key in (first, second))
+            difference = paired(one, other)
+        return {
+            "first": _summary(one),
+            "second": _summary(other),
+            "perplexity_ratio": difference.ratio,
+            "perplexity_ratio_interval": difference.ratio_interval,
+            "kl_difference": difference.kl,
+            "kl_difference_interval": difference.kl_interval,
+            "bytes_difference": difference.bytes,
+        }
+
+    def _found(self, key: str) -> RunRecord:
+        record = handlers.lookup(self.engine, key)
+        if record is None:
+            raise CompressionError(texts.NO_RUN.format(key=str(key)[:40]))
+        return record
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Let a client read what is wrong: only a `gr.Error` reaches it."""
+    try:
+        yield
+    except CompressionError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _checked(plan: object) -> Plan:
+    """Return the plan of a client, within the limits that hold for the page's own form.
+
+    Raises:
+        CompressionError: It is no plan, says more than the form can, or is beyond a limit.
+    """
+    given = Plan.from_json(plan)
+    shown = controls.read(controls.write(given))
+    if [rule.canonical(0) for rule in shown.rules] != [rule.canonical(0) for rule in given.rules]:
+        raise CompressionError(texts.MORE_THAN_THE_PAGE)
+    return shown
+
+
+def _summary(record: RunRecord) -> dict[str, Any]:
+    metrics = {name: value for name, value in record.metrics().items() if value is not None}
+    return {
+        "key": record.key,
+        "run": describe(record),
+        "plan": json.loads(json.dumps(record.plan)),
+        "metrics": metrics,
+    }

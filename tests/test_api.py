@@ -1,0 +1,103 @@
+"""The endpoints for programs: what they answer, what they refuse, and through a real client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from compress_lib.catalogue import CATALOGUE
+from compress_lib.landmarks import load_landmarks
+from compress_lib.plan import Rule
+from compress_lib.results import RunRecord
+from compress_lib.ui.api import Endpoints
+from compress_lib.ui.app import Page
+from tests.page import PLAN, TinyEngine
+
+ENDPOINTS = {"/models", "/landmarks", "/estimate", "/compress", "/compare"}
+
+
+@pytest.fixture
+def endpoints(engine: TinyEngine) -> Endpoints:
+    return Endpoints(engine)
+
+
+@pytest.fixture
+def client(engine: TinyEngine) -> Iterator[Client]:
+    blocks = Page(engine).build()
+    blocks.queue(api_open=False)
+    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, server_port=None)
+    yield Client(address, verbose=False)
+    blocks.close()
+
+
+def test_what_is_on_offer(endpoints: Endpoints) -> None:
+    assert [model["name"] for model in endpoints.models()] == list(CATALOGUE)
+    assert [run["key"] for run in endpoints.landmarks()] == [r.key for r in load_landmarks()]
+    assert json.dumps(endpoints.landmarks())
+
+
+def test_an_estimate_adds_up(endpoints: Endpoints) -> None:
+    found = endpoints.estimate({"rules": [{"pattern": "query,key", "method": "svd", "keep": 0.5}]})
+    saved = sum(m["bytes_before"] - m["bytes_after"] for m in found["matrices"])
+    assert found["bytes_before"] - found["bytes_after"] == saved > 0
+    assert len(found["matrices"]) == 60
+
+
+@pytest.mark.parametrize(
+    ("plan", "complaint"),
+    [
+        ({"rules": [{"method": "svdd"}]}, "Did you mean 'svd'"),
+        ({"nonsense": 1}, "nonsense"),
+        ([1, 2], "not a plan"),
+        ({"model": "/etc/passwd"}, "neither in the list nor a Hub id"),
+        ({"evaluation": {"corpus": "/etc/passwd"}}, "not a text of this page"),
+        ({"evaluation": {"tokens": 10**9}}, "at most 16,384"),
+        ({"calibration": {"tokens": 10**9}}, "at most 65,536"),
+        (
+            {
+                "rules": [
+                    {"pattern": "query", "method": "int4", "keep": 1.0, "options": {"group": 32}},
+                    {"pattern": "key", "method": "int4", "keep": 1.0, "options": {"group": 64}},
+                ]
+            },
+            "compress-lab run --plan",
+        ),
+    ],
+)
+def test_a_plan_is_held_to_the_limits_of_the_page(
+    endpoints: Endpoints, plan: Any, complaint: str
+) -> None:
+    for function in (endpoints.estimate, endpoints.compress):
+        with pytest.raises(gr.Error, match=complaint):
+            function(plan)
+
+
+def test_a_run_and_its_comparison(endpoints: Endpoints) -> None:
+    first = endpoints.compress(PLAN.to_json())
+    milder = replace(PLAN, rules=(Rule(pattern="embedding", method="svd", keep=0.9),))
+    second = endpoints.compress(milder.to_json())
+    assert RunRecord.from_json(first).perplexity.compressed > 0
+    found = endpoints.compare(first["key"], second["key"])
+    assert found["bytes_difference"] > 0
+    low, high = found["perplexity_ratio_interval"]
+    assert low <= found["perplexity_ratio"] <= high
+    with pytest.raises(gr.Error, match="no run with the key"):
+        endpoints.compare("<b>", first["key"])
+
+
+def test_a_client_sees_the_endpoints_and_no_other(client: Client) -> None:
+    known = client.view_api(return_format="dict")
+    assert set(known["named_endpoints"]) == ENDPOINTS
+    assert not known["unnamed_endpoints"]
+    found = client.predict(PLAN.to_json(), api_name="/compress")
+    assert RunRecord.from_json(found).targets
+    assert client.predict(api_name="/models")[0]["name"] == next(iter(CATALOGUE))
+    with pytest.raises(AppError, match="Unknown method"):
+        client.predict({"rules": [{"method": "nope"}]}, api_name="/estimate")
