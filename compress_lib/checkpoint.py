@@ -10,8 +10,10 @@ import torch
 
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.evaluation.memory import stored_tensors, total_bytes
+from compress_lib.exports.card import CARD_FILE, RECORD_FILE, model_card
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel, choose_device, load_folder
+from compress_lib.results import RunRecord
 from compress_lib.skeleton import QUANT_METHOD, describe_modules
 from compress_lib.sources import Weights
 from compress_lib.storage import check_room, disk_errors, read_json, whole_folder
@@ -19,13 +21,17 @@ from compress_lib.storage import check_room, disk_errors, read_json, whole_folde
 WEIGHTS_FILE = "model.safetensors"
 
 
-def save_compressed(model: LanguageModel, folder: str | Path) -> Path:
+def save_compressed(
+    model: LanguageModel, folder: str | Path, record: RunRecord | None = None
+) -> Path:
     """Write a checkpoint: the base architecture's configuration, one safetensors file, tokenizer.
 
     Args:
         model: A compressed model, from `compress_model` or a `Finished` event.
         folder: Where: a new or empty folder, or an older checkpoint of ours, which is replaced
             only once the new one is whole.
+        record: What the compression cost; a model card and the record itself stand beside the
+            weights then.
 
     Returns:
         The folder. Its tensors take exactly the bytes that records report.
@@ -63,6 +69,10 @@ def save_compressed(model: LanguageModel, folder: str | Path) -> Path:
         if model.module.can_generate():
             model.module.generation_config.save_pretrained(unfinished)
         model.tokenizer.save_pretrained(unfinished)
+        if record is not None:
+            (unfinished / CARD_FILE).write_text(model_card(record), encoding="utf-8")
+            told = json.dumps(record.to_json(), indent=1, ensure_ascii=False)
+            (unfinished / RECORD_FILE).write_text(told + "\n", encoding="utf-8")
         # Last, since it is what fills a disk: a tokenizer tells of that in no error of its own.
         save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
     return path
@@ -75,21 +85,21 @@ def load_compressed(folder: str | Path, *, device: str = "auto") -> LanguageMode
         ModelUnavailableError: The folder does not hold one.
     """
     path = Path(folder)
-    described = _described(path)
-    if described is None:
+    told = described(path)
+    if told is None:
         raise ModelUnavailableError(
             f"{path} is not a checkpoint of Compression Lab: it has no config.json that says so. "
             "Use load_model for ordinary checkpoints."
         )
-    origin = described.get("provenance")
+    origin = told.get("provenance")
     if not isinstance(origin, dict):
         origin = {}
     weights = Weights(str(path), f"compressed from {origin.get('source', 'an unknown source')}", "")
     return load_folder(weights, origin.get("model", path.name), choose_device(device))
 
 
-def _described(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint of ours says about itself, or None if it is not one."""
+def described(path: Path) -> dict[str, Any] | None:
+    """Return what a checkpoint of ours says about itself, or None if it is not one."""
     config = read_json(path / "config.json")
     found = config.get("quantization_config") if isinstance(config, dict) else None
     ours = isinstance(found, dict) and found.get("quant_method") == QUANT_METHOD
@@ -100,7 +110,7 @@ def _check_replaceable(path: Path) -> None:
     """Refuse to put a checkpoint in the place of anything but a checkpoint of ours."""
     with disk_errors(path):
         taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    if taken and _described(path) is None:
+    if taken and described(path) is None:
         raise CompressionError(
             f"{path} holds something else, which saving there would delete. Name a new or empty "
             "folder, or an older checkpoint of Compression Lab."

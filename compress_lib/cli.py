@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         ("models", "list the models on offer", "models"),
         ("inspect", "list the weights of a model that can be compressed", "inspect"),
         ("run", "compress a model and measure what it cost", "run"),
+        ("push", "put a saved checkpoint on the Hub, with a model card", "push"),
         ("app", "open the page", "app"),
         ("bench", "measure speed on this machine", "bench"),
         ("study", "many measurements, one table: sensitivity, direction_norm, p1, p2", "reproduce"),

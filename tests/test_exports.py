@@ -8,16 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+import huggingface_hub
 import pytest
 
 import compress_lib
-from compress_lib.exports.card import model_card
+from compress_lib.cli import main
+from compress_lib.exports.card import CARD_FILE, RECORD_FILE, model_card
 from compress_lib.exports.code import constructor, python_code
 from compress_lib.exports.notebook import notebook
 from compress_lib.exports.report import report
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Generation, Plan, Rule, TextSpec
 from compress_lib.results import RunRecord
+from tests.tiny import save_tiny
 
 PLANS = [
     Plan(),
@@ -100,3 +104,72 @@ def test_a_card_states_plan_and_cost(tmp_path: Path) -> None:
     assert record.perplexity.corpus in card
     block = re.findall(r"```python\n(.*?)```", card, flags=re.S)[-1]
     assert "Plan(" in block
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with its card, as the command line saves it."""
+    model = save_tiny(tmp_path_factory.mktemp("model"))
+    folder = tmp_path_factory.mktemp("saved") / "small"
+    plan = ["--method", "svd", "--keep", "0.5", "--include", "embedding", "--device", "cpu"]
+    texts = ["--tokens", "200", "--context", "50", "--new-tokens", "2"]
+    assert main(["run", str(model), *plan, *texts, "--save", str(folder)]) == 0
+    return folder
+
+
+def test_a_saved_checkpoint_says_what_it_cost(saved: Path) -> None:
+    record = RunRecord.from_json(json.loads((saved / RECORD_FILE).read_text(encoding="utf-8")))
+    card = (saved / CARD_FILE).read_text(encoding="utf-8")
+    assert card == model_card(record)
+    assert f"{100 * record.agreement.top1:.1f} %" in card
+
+
+def test_push_sends_the_folder(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    class Hub:
+        def create_repo(self, repo: str, **more: Any) -> None:
+            sent.append((repo, more))
+
+        def upload_folder(self, **more: Any) -> str:
+            sent.append(("upload", more))
+            return "https://hub.example/me/small/commit/1"
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    assert main(["push", str(saved), "me/small", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sent == []
+    assert {CARD_FILE, RECORD_FILE, "model.safetensors", "config.json"} <= set(told["files"])
+    assert main(["push", str(saved), "me/small", "--private"]) == 0
+    assert sent[0] == ("me/small", {"private": True, "exist_ok": True})
+    assert sent[1][1]["folder_path"] == saved
+    assert "commit/1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("folder", "repo", "complaint"),
+    [
+        (".", "me/small", "not a checkpoint of Compression Lab"),
+        ("no such folder", "me/small", "not a checkpoint of Compression Lab"),
+        (None, "small", "A repository is owner/name"),
+    ],
+)
+def test_what_cannot_be_pushed_is_said_before(
+    saved: Path, folder: str | None, repo: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["push", folder or str(saved), repo]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_what_the_hub_says_reaches_the_person(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Hub:
+        def create_repo(self, repo: str, **more: Any) -> None:
+            raise httpx.ConnectError("no route to the Hub")
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    assert main(["push", str(saved), "me/small"]) == 2
+    assert "did not take me/small: no route to the Hub" in capsys.readouterr().err

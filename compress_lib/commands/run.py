@@ -136,7 +136,7 @@ def _run_one(
         progress.line(last.fraction, last.message)
     assert isinstance(last, Finished)
     if options.save and last.compressed is not None:
-        folder = save_compressed(last.compressed, options.save)
+        folder = save_compressed(last.compressed, options.save, last.record)
         progress.line(1.0, f"Saved the compressed model in {folder}")
     return last.record
 

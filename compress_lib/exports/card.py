@@ -11,6 +11,10 @@ from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 
+CARD_FILE = "README.md"
+RECORD_FILE = "compression_record.json"
+"""What a checkpoint says of itself, beside its weights."""
+
 
 def model_card(record: RunRecord) -> str:
     """Return the README of a compressed checkpoint, with the front matter that the Hub reads."""
