@@ -18,7 +18,7 @@ from tests.tiny import CONFIGURATIONS, tiny_model
 if TYPE_CHECKING:
     from tests.page import TinyEngine
 
-pytest_plugins = ["tests.hub_fixtures", "tests.quality_fixtures"]
+pytest_plugins = ["tests.browser_fixtures", "tests.hub_fixtures", "tests.quality_fixtures"]
 
 
 @pytest.fixture(autouse=True)

@@ -2,117 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compress_lib.storage import home
+from tests.browser_fixtures import RUN_SECONDS, choose, contrast, run_to_the_end
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(900),
-]
-
-ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-QUICK = "tokens=512&context=256&new_tokens=8&rule=embedding~svd~0.5&prompt=The+sea"
-RUN_SECONDS = 240_000
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the page as a person would, on a free port; models are kept, runs are not."""
-    own = tmp_path_factory.mktemp("home")
-    models = home() / "models"
-    models.mkdir(parents=True, exist_ok=True)
-    (own / "models").symlink_to(models)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port)]
-    server = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "COMPRESS_LAB_HOME": str(own)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        _wait_for(port, server)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
-        if server.poll() is not None:
-            raise AssertionError((server.stdout.read() if server.stdout else b"").decode())
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.25)
-    raise AssertionError("the page was not served within a minute")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page that has shown its first chart; at the end, nothing went wrong in it."""
-    width = getattr(request, "param", 1400)
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    opened = context.new_page()
-    problems: list[str] = []
-    hosts: set[str] = set()
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("request", lambda sent: hosts.add(sent.url.split("/")[2]))
-    opened.goto(f"{address}?{QUICK}")
-    opened.wait_for_selector("#frontier .js-plotly-plot .point")
-    yield opened
-    assert problems == []
-    assert {host.split(":")[0] for host in hosts if host} == {"127.0.0.1"}
-    context.close()
-
-
-def run_to_the_end(page: Any, expected: str) -> str:
-    """Press Run, wait for the end and the results of what is expected; return the headline."""
-    page.click("#run")
-    # What an earlier run left must not be taken for the end of this one.
-    page.wait_for_selector("#status .bar", timeout=RUN_SECONDS)
-    page.wait_for_function(
-        "() => /Finished|stored result/.test(document.querySelector('#status').innerText)",
-        timeout=RUN_SECONDS,
-    )
-    page.wait_for_selector(f"#headline p:has-text('{expected}'):has-text('your run')")
-    return str(page.inner_text("#headline"))
-
-
-def choose(page: Any, element: str, label: str) -> None:
-    """Choose from a menu by what a person reads."""
-    page.click(f"{element} input")
-    page.get_by_role("option", name=label, exact=True).click()
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 def test_the_first_view_shows_measured_runs(page: Any) -> None:
@@ -135,8 +33,14 @@ def test_one_click_chooses_all_layers(page: Any) -> None:
     page.wait_for_selector("#plan .preview:has-text('210 matrices')")
 
 
-def test_one_click_saves_a_file(page: Any) -> None:
-    for button, name in (("Runs as CSV", r"runs\.csv"), ("This run as JSON", r"run-\w+\.json")):
+def test_one_click_saves_what_is_taken_away(page: Any) -> None:
+    page.get_by_role("tab", name="Take away", exact=True).click()
+    for button, name in (
+        ("Runs as CSV", r"runs\.csv"),
+        ("This run as JSON", r"run-\w+\.json"),
+        ("Report (HTML)", r"run-\w+\.html"),
+        ("Notebook", r"run-\w+\.ipynb"),
+    ):
         with page.expect_download(timeout=10_000) as saving:
             page.get_by_role("button", name=button).click()
         assert re.fullmatch(name, saving.value.suggested_filename)
@@ -289,15 +193,3 @@ def test_text_can_be_read_in_light_and_dark(browser: Any, address: str, theme: s
         )
         assert contrast(ink, paper) >= 4.5, (element, ink, paper)
     context.close()
-
-
-def contrast(first: str, second: str) -> float:
-    """The contrast of two CSS colours, as WCAG 2 defines it."""
-
-    def luminance(colour: str) -> float:
-        channels = [int(float(n)) / 255 for n in re.findall(r"[\d.]+", colour)[:3]]
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    high, low = sorted((luminance(first), luminance(second)), reverse=True)
-    return (high + 0.05) / (low + 0.05)

@@ -125,7 +125,14 @@ class MapEvents:
             trigger_mode="always_last",
             **QUICK,
         )
-        panel.map.select(self.choose, fields, [panel.chosen, panel.told], **QUICK)
+        # Cells are clicked faster than answers come: the last choice counts.
+        panel.map.select(
+            self.choose,
+            fields,
+            [panel.chosen, panel.told],
+            trigger_mode="always_last",
+            **QUICK,
+        )
         edits: list[tuple[Any, Callable[..., Any], list[Any]]] = [
             (panel.apply.click, self.apply, [panel.chosen, panel.method, panel.keep]),
             (panel.dense.click, self.leave, [panel.chosen]),

@@ -1,0 +1,88 @@
+"""The map of layers, the chart that can be clicked, and the tray, in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def opened(page: Any) -> Any:
+    """Open the map over a plan for everything."""
+    page.locator("#presets").get_by_text("Everything", exact=True).click()
+    page.get_by_role("button", name="Layer by layer").click()
+    page.wait_for_selector("#plan .preview:has-text('211 matrices')")
+    found = page.locator("#layer-map")
+    found.locator("[data-cell='0|query']").wait_for()
+    return found
+
+
+def test_chosen_cells_get_a_method_of_their_own_and_undo_takes_it_back(page: Any) -> None:
+    chart = opened(page)
+    chart.locator("th [data-row='3']").click()
+    chart.locator("[data-cell='5|query']").click()
+    chart.locator("[data-cell='8|value']").click(modifiers=["Shift"])
+    page.wait_for_selector("#map-chosen:has-text('19 matrices')")
+    page.fill("#map-keep input[type=number]", "0.25")
+    page.keyboard.press("Tab")
+    page.click("#map-apply")
+    chart.locator("[data-cell='6|key']:has-text('25')").wait_for()
+    assert chart.locator("[data-cell='6|ffn_in']").inner_text() == "50"
+    page.click("#map-dense")
+    chart.locator("[data-cell='6|key']:has-text('·')").wait_for()
+    page.click("#undo")
+    chart.locator("[data-cell='6|key']:has-text('25')").wait_for()
+    page.click("#redo")
+    chart.locator("[data-cell='6|key']:has-text('·')").wait_for()
+    page.click("#map-clear")
+    chart.locator("[data-cell='6|key']:has-text('50')").wait_for()
+
+
+def test_the_map_works_by_keys_alone(page: Any) -> None:
+    chart = opened(page)
+    chart.locator("[data-all]").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#map-chosen:has-text('model.layers.0.self_attn.q_proj')")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#map-chosen:has-text('2 matrices')")
+
+
+def test_a_preset_fills_the_form(page: Any) -> None:
+    opened(page)
+    page.click("#map-preset input")
+    page.get_by_role("option", name="First and last layer left alone").click()
+    page.wait_for_selector("#plan .preview:has-text('197 matrices')")
+
+
+def test_a_mark_of_the_chart_gives_its_run_and_plan(page: Any) -> None:
+    place = page.evaluate(
+        """() => {
+            const marks = [...document.querySelectorAll('#frontier .scatterlayer .point')];
+            const box = marks[12].getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }"""
+    )
+    before = page.inner_text("#headline")
+    page.wait_for_timeout(700)
+    page.mouse.move(*place)
+    page.wait_for_timeout(300)
+    page.mouse.click(*place)
+    page.wait_for_function(
+        "before => document.querySelector('#headline').innerText !== before", arg=before
+    )
+    assert "measured beforehand" in page.inner_text("#headline")
+
+
+def test_two_runs_in_the_tray_stand_beside_each_other(page: Any) -> None:
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    page.click("#tray-add")
+    page.wait_for_selector("#comparison table")
+    page.click("#tray input")
+    page.get_by_role("option").nth(4).click()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#comparison :text('Bytes against the first')")
+    assert page.locator("#comparison thead th").count() == 3
