@@ -16,9 +16,11 @@ from compress_lib.catalogue import CATALOGUE
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Rule
 from compress_lib.results import RunRecord
+from compress_lib.ui import api
 from compress_lib.ui.api import Endpoints
 from compress_lib.ui.app import Page
-from tests.page import PLAN, TinyEngine
+from tests.page import PLAN, TinyEngine, finish, form
+from tests.test_readme import code
 
 ENDPOINTS = {"/models", "/landmarks", "/estimate", "/compress", "/compare"}
 
@@ -101,3 +103,20 @@ def test_a_client_sees_the_endpoints_and_no_other(client: Client) -> None:
     assert client.predict(api_name="/models")[0]["name"] == next(iter(CATALOGUE))
     with pytest.raises(AppError, match="Unknown method"):
         client.predict({"rules": [{"method": "nope"}]}, api_name="/estimate")
+
+
+def test_the_example_of_the_readme_runs(
+    client: Client,
+    engine: TinyEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Landmarks of the tiny model in the place of those of the default one.
+    _, measured = finish(engine, form(keep=0.9))
+    monkeypatch.setattr(api, "load_landmarks", lambda: (measured,))
+    source = code("python", "gradio_client").replace("http://127.0.0.1:7860", client.src)
+    # It reads 128 tokens at most.
+    evaluation = json.dumps(PLAN.to_json()["evaluation"]).replace("null", "None")
+    exec(source.replace("plan = {", f"plan = {{'evaluation': {evaluation}, "), {})
+    said = capsys.readouterr().out
+    assert "× the baseline's perplexity" in said
