@@ -88,10 +88,15 @@ def landmark_plans() -> dict[str, Plan]:
     return plans
 
 
-@cache
 def load_landmarks(folder: Path = FOLDER) -> tuple[RunRecord, ...]:
-    """Read the landmark records, by name; none where there are no files."""
-    return tuple(
-        RunRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
+    """Return the landmark records, in the order of their names; none where there are no files."""
+    return tuple(landmarks_by_name(folder).values())
+
+
+@cache
+def landmarks_by_name(folder: Path = FOLDER) -> dict[str, RunRecord]:
+    """Read the landmark records, each once."""
+    return {
+        file.stem: RunRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
         for file in sorted(folder.glob("*.json"))
-    )
+    }

@@ -17,6 +17,7 @@ from compress_lib.results import RunRecord
 from compress_lib.ui import (
     controls,
     handlers,
+    learn_panel,
     plan_panel,
     preview,
     render,
@@ -79,11 +80,15 @@ class Page:
                         self.results = result_panel.build(self.engine)
                 with gr.Tab(texts.STUDIES_TAB, elem_id="studies"):
                     self.studies = studies_panel.build()
+                with gr.Tab(texts.LEARN_TAB, elem_id="learn"):
+                    lessons = learn_panel.build()
             self._connect_form(blocks)
             self._connect_results()
             Endpoints(self.engine).register()
             MapEvents(self.panel.map, self.engine, self.panel.fields, self.current).connect()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
+            if lessons is not None:
+                learn_panel.connect(lessons, self.panel.fields)
             studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
         return built

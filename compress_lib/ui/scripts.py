@@ -112,5 +112,11 @@ setInterval(listen, 500);
 """
 """Telling which point of the chart was clicked: the chart itself has no such event."""
 
+OPEN_LAB = """() => {
+    const lab = document.querySelector('#pages button[role="tab"]');
+    if (lab) lab.click();
+    scrollTo(0, 0);
+}"""
+
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
 """Redraw charts at the size they have now."""

@@ -64,6 +64,37 @@ INPUTS_CHOICES = {
     "original": "The inputs they had",
     "compressed": "The inputs they get in the compressed model",
 }
+LEARN_TAB = "Learn"
+TOUR = "A tour of six guesses"
+TOUR_HELP = "Guess first; then see what was measured, and load the plan to see it happen."
+TOUR_STEPS = "Steps"
+TOUR_REVEAL = "Reveal"
+TOUR_LOAD = "Load this plan into the lab"
+TOUR_GUESS = "Guess first: choose one of the answers."
+TOUR_RIGHT = "Right."
+TOUR_WRONG = "Not so: {answer}."
+GLOSSARY = "What the words mean"
+GLOSSARY_HELP = "Every number of the page, with its formula."
+LOWER = "Lower is better."
+HIGHER = "Higher is better."
+TERMS = {
+    "Keep": "Bytes after ÷ bytes before, of what is compressed, in the checkpoint's type. Norms, "
+    "scales, indices and codebooks count; what is shared counts once.",
+    "Rank": "How many directions a factorization keeps: a matrix of rank r is the sum of r outer "
+    "products, r · (rows + columns) numbers.",
+    "Break-even rank": "rows · columns ÷ (rows + columns): above it, two factors are bigger than "
+    "the matrix.",
+    "Calibration text": "Text that methods may learn from: how often tokens occur, what passes "
+    "through layers, which errors the loss minds. Never the text that is measured on.",
+    "Tied table": "The token table that a model reads from and writes with is one matrix; an error "
+    "in it counts at both ends.",
+    "Decoder": "The part of an autoencoder that makes rows from their latents. Matrices that share "
+    "one store it once.",
+    "Interval": "± is one standard error over blocks of text; intervals hold the truth 95 times in "
+    "100. Two runs on the same text are compared block by block.",
+    "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
+    "being the second moment of a layer's inputs, G that of the gradients at its outputs.",
+}
 MAP = "Layer by layer"
 MAP_HELP = (
     "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "

@@ -1,0 +1,105 @@
+"""A tour that asks for a guess before it reveals; its numbers are those of landmark runs.
+
+Knows no torch and no page.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_perplexity
+from compress_lib.landmarks import landmarks_by_name
+from compress_lib.metrics import METRICS
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+
+TOUR = Path(__file__).resolve().parents[1] / "assets" / "lessons" / "tour.yml"
+
+NUMBER = re.compile(r"\[\[([^\]:]+): (\w+)\]\]")
+"""`[[landmark: metric]]` in a lesson's text."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: something to know, a question, and what is really so.
+
+    Attributes:
+        name: Names it in code.
+        title: What people read above.
+        text: Markdown, its numbers filled in.
+        question: What is to be guessed.
+        choices: The possible answers.
+        answer: Which of them is right, found out from the landmarks.
+        reveal: Markdown, shown after the guess.
+        plan: What the step loads into the lab.
+    """
+
+    name: str
+    title: str
+    text: str
+    question: str
+    choices: tuple[str, ...]
+    answer: int
+    reveal: str
+    plan: Plan
+
+
+@cache
+def tour() -> tuple[Step, ...]:
+    """Return the steps that can be told with the landmarks there are."""
+    known = landmarks_by_name()
+    steps = yaml.safe_load(TOUR.read_text(encoding="utf-8")) if TOUR.is_file() else []
+    return tuple(_step(raw, known) for raw in steps) if known else ()
+
+
+def _step(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> Step:
+    return Step(
+        name=raw["name"],
+        title=raw["title"],
+        text=_filled(raw["text"], known),
+        question=raw["question"],
+        choices=tuple(choice["label"] for choice in raw["choices"]),
+        answer=_answer(raw, known),
+        reveal=_filled(raw["reveal"], known),
+        plan=Plan.from_query(raw["plan"]),
+    )
+
+
+def _answer(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> int:
+    """Return the right choice: the run with the best metric, or the number nearest to the truth."""
+    choices = raw["choices"]
+    if "best" in raw:
+        values = [_value(choice["run"], raw["best"], known) for choice in choices]
+        wanted = min if METRICS[raw["best"]].lower_is_better else max
+        return values.index(wanted(values))
+    aim = raw["nearest"]
+    truth = aim["number"] if "number" in aim else _value(aim["run"], aim["metric"], known)
+    # Costs are compared by their ratio: 500 is nearer to 200 than to 5000.
+    distances = [abs(math.log(choice["value"] / truth)) for choice in choices]
+    return distances.index(min(distances))
+
+
+def _filled(text: str, known: Mapping[str, RunRecord]) -> str:
+    def number(found: re.Match[str]) -> str:
+        value = _value(found[1], found[2], known)
+        return format_perplexity(value) if found[2] == "perplexity" else f"{value:.4g}"
+
+    return NUMBER.sub(number, text).strip()
+
+
+def _value(run: str, metric: str, known: Mapping[str, RunRecord]) -> float:
+    if run not in known:
+        raise CompressionError(f"The tour speaks of the landmark {run!r}, which was not measured.")
+    value = known[run].metrics().get(metric)
+    if value is None:
+        raise CompressionError(f"The landmark {run!r} has no {metric}.")
+    return value

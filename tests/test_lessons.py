@@ -1,0 +1,74 @@
+"""The tour asks before it tells, and tells what was measured; every number has a definition."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from compress_lib.landmarks import landmarks_by_name
+from compress_lib.lessons import Step, tour
+from compress_lib.metrics import ERRORS, METRICS
+from compress_lib.ui import controls, learn_panel, texts
+
+STEPS = {step.name: step for step in tour()}
+
+
+def test_the_tour_has_six_steps_in_the_order_of_the_ideas() -> None:
+    assert list(STEPS) == [
+        *("perplexity", "direction", "break-even", "frequency", "sharing", "int8")
+    ]
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
+def test_a_step_tells_numbers_that_were_measured(step: Step) -> None:
+    assert "[[" not in step.text + step.reveal
+    assert 0 <= step.answer < len(step.choices) >= 2
+    assert len(set(step.choices)) == len(step.choices)
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
+def test_a_steps_plan_is_one_that_the_form_shows(step: Step) -> None:
+    shown = controls.read(controls.Form.of(learn_panel.loaded(step.name)))
+    assert [r.canonical(0) for r in shown.rules] == [r.canonical(0) for r in step.plan.rules]
+
+
+def test_what_is_right_follows_from_the_landmarks() -> None:
+    assert STEPS["perplexity"].choices[STEPS["perplexity"].answer] == "It stays almost as it was"
+    assert "50,000" in STEPS["direction"].choices[STEPS["direction"].answer]
+    assert STEPS["break-even"].choices[STEPS["break-even"].answer] == "45 %"
+    known = landmarks_by_name()
+    each, shared = (
+        known[f"key-output_pca-0.25{end}"].perplexity.compressed for end in ("", "-concatenated")
+    )
+    assert STEPS["sharing"].answer == (0 if each < shared else 1)
+
+
+def test_nothing_is_told_before_a_guess() -> None:
+    for step in STEPS.values():
+        text, _, button, told, load = learn_panel.choose(step.name)
+        assert step.reveal not in text
+        assert (told.visible, load.visible, button.visible) == (False, False, True)
+        for nothing in (None, "x", 99, -1):
+            _, told, _ = learn_panel.reveal(step.name, nothing)
+            assert told.value == texts.TOUR_GUESS
+
+
+def test_a_guess_is_told_right_from_wrong() -> None:
+    step = STEPS["int8"]
+    for guess in range(len(step.choices)):
+        _, told, load = learn_panel.reveal(step.name, guess)
+        assert step.reveal in told.value
+        assert told.value.startswith(f"**{texts.TOUR_RIGHT}") == (guess == step.answer)
+        assert load.visible
+
+
+def test_an_unknown_step_shows_the_first() -> None:
+    assert learn_panel.choose("<script>")[0] == learn_panel.choose("perplexity")[0]
+
+
+def test_every_number_of_the_page_is_in_the_glossary() -> None:
+    page = learn_panel.glossary()
+    for metric in {**METRICS, **ERRORS}.values():
+        assert f">{metric.label}</dt>" in page
+    assert len(set(re.findall(r'id="([^"]+)"', page))) == page.count("<dt")
