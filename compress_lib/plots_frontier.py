@@ -12,6 +12,7 @@ from compress_lib.describe import describe, manner, scope
 from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
+from compress_lib.plan import DENSE
 from compress_lib.plots import BASELINE, DASHES, SIGNS, method_label, method_style
 from compress_lib.plots_base import INK, figure_of
 from compress_lib.results import RunRecord
@@ -158,9 +159,11 @@ def _series(records: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecor
     """Group runs by method and by what they compressed, in the order of the methods."""
     found: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
-        for method in record.methods[:1]:
+        # What was asked for: the best of several is not what it took for the first matrix.
+        asked = [rule["method"] for rule in record.plan["rules"] if rule["method"] != DENSE]
+        if asked and record.targets:
             where = scope(record) + manner(record)
-            found.setdefault((method, where), []).append(record)
+            found.setdefault((asked[0], where), []).append(record)
     methods, scopes = [*METHODS], [*DASHES]
 
     def place(series: tuple[str, str]) -> tuple[int, int]:

@@ -146,3 +146,10 @@ def test_any_measure_may_stand_over_size(measure: str) -> None:
     log = figure.layout.yaxis.type == "log"
     assert log == (measure in plots_frontier.LOGARITHMIC)
     assert all(value > 0 for trace in figure.data for value in trace.y) or not log
+
+
+def test_a_run_stands_under_the_method_that_was_asked_for() -> None:
+    mixed = [record for record in LANDMARKS if "mixed" in record.plan["rules"][0]["method"]]
+    assert mixed
+    names = {trace.name for trace in plots_frontier.frontier(mixed, []).data}
+    assert any(name.startswith("Best of several") for name in names)
