@@ -1,8 +1,8 @@
-"""`compress-lab bench speed | landmarks | autoencoder | quality`: figures for anyone to repeat.
+"""`compress-lab bench WHAT`: figures for anyone to repeat.
 
 `speed` times a compressed model beside the dense one, `landmarks` makes the runs that the page
-shows first, `autoencoder` times the training of the second paper, `quality` compares all methods
-on whole models.
+shows first, `spectra` what it knows before any run, `autoencoder` times the training of the second
+paper, `quality` compares all methods on whole models.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("what", choices=("speed", "landmarks", "autoencoder", "quality"))
+    parser.add_argument("what", choices=("speed", "landmarks", "spectra", "autoencoder", "quality"))
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--method", default="svd")
     parser.add_argument("--keep", metavar="F", help="bytes after ÷ bytes before")
@@ -41,12 +41,31 @@ def run(options: argparse.Namespace) -> None:
     """Run the benchmark that is named."""
     if options.what == "landmarks":
         _landmarks(options)
+    elif options.what == "spectra":
+        _spectra(options)
     elif options.what == "autoencoder":
         bench_autoencoder.run(options)
     elif options.what == "quality":
         bench_quality.run(options)
     else:
         bench_speed.run(options)
+
+
+def _spectra(options: argparse.Namespace) -> None:
+    """Write the singular values of a model's matrices, by which the page knows errors at once."""
+    from safetensors.numpy import save
+
+    from compress_lib.models import load_model
+    from compress_lib.spectra import ENDING, FOLDER, measure_spectra
+    from compress_lib.storage import write_whole
+
+    progress = ProgressLine()
+    model = load_model(options.model, device=options.device, progress=progress)
+    folder = Path(options.out) if options.out else FOLDER
+    file = folder / f"{model.id}{ENDING}"
+    found = measure_spectra(model, progress)
+    write_whole(file, save(found))
+    write_line(f"{len(found)} spectra: {file.stat().st_size:,} bytes")
 
 
 def _landmarks(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
+from compress_lib.spectra import left_out
 from compress_lib.targets import FAMILIES, Target
 from compress_lib.ui import texts
 from compress_lib.ui.engine import Engine
@@ -57,6 +58,10 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     lines = [f"<strong>{escape(head)}</strong>"]
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
+    lost = left_out(assigned, plan.model)
+    if lost is not None:
+        words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
+        lines.append(escape(words.format(error=lost[0])))
     shared = any(item.undecided for item in assigned)
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank

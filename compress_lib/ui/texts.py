@@ -95,6 +95,8 @@ TERMS = {
     "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
     "being the second moment of a layer's inputs, G that of the gradients at its outputs.",
 }
+PREVIEW_ERROR = "Relative error {error:.3f}, known before any run."
+PREVIEW_ERROR_BOUND = "Relative error {error:.3f} or more: no result of these ranks has less."
 MAP = "Layer by layer"
 MAP_HELP = (
     "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "

@@ -1,0 +1,86 @@
+"""Singular values of a model's matrices, kept so that errors are known before anything is run.
+
+Knows torch only where they are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.allocation import Assignment
+from compress_lib.methods.low_rank import LowRankMethod
+from compress_lib.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from compress_lib.models import LanguageModel
+
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "spectra"
+ENDING = ".safetensors"
+
+EXACT = "svd"
+"""The method whose error is what its rank leaves out; any other of that rank has a larger one."""
+
+
+@cache
+def load_spectra(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
+    """Return the singular values `[k]` of a catalogue model's matrices, falling; {} if unknown."""
+    from safetensors.numpy import load_file
+
+    file = folder / f"{model}{ENDING}"
+    return load_file(file) if "/" not in model and file.is_file() else {}
+
+
+def left_out(assigned: list[Assignment], model: str) -> tuple[float, bool] | None:
+    """Return the least relative error of a plan's matrices at their ranks, all together.
+
+    Args:
+        assigned: What will happen; each matrix by itself, and by rows.
+        model: A name of the catalogue.
+
+    Returns:
+        ‖W − Ŵ‖ ÷ ‖W‖ over all of them, and whether it is exact and not only a bound from below;
+        None where a rank or a spectrum is not known.
+
+    Source: Eckart & Young 1936, doi:10.1007/BF02288367.
+    """
+    known = load_spectra(model)
+    lost = total = 0.0
+    for item in assigned:
+        values = known.get(item.targets[0].name)
+        alone = len(item.targets) == 1 and not item.undecided
+        # The latent of an autoencoder is called a rank as well, but it may do better.
+        ranked = isinstance(item.method, LowRankMethod) and item.preview.rank is not None
+        if values is None or not (alone and ranked):
+            return None
+        squares = values.astype("float64") ** 2
+        lost += float(squares[item.preview.rank :].sum())
+        total += float(squares.sum())
+    if not total:
+        return None
+    exact = all(
+        item.method.name == EXACT and not item.method.option_values()["factor_bits"]
+        for item in assigned
+    )
+    return (lost / total) ** 0.5, exact
+
+
+def measure_spectra(model: LanguageModel, progress: Progress = no_progress) -> dict[str, Any]:
+    """Return the singular values of every matrix, falling, as float16 arrays `[k]`.
+
+    Half precision keeps three digits of each, and the file small.
+    """
+    import torch
+
+    from compress_lib.architecture import read_weight
+
+    found: dict[str, Any] = {}
+    for index, site in enumerate(model.sites):
+        progress(index / len(model.sites), f"{site.target.name}: singular values")
+        weight = read_weight(model.module, site, model.dtype).double()
+        small = weight.T @ weight if weight.shape[0] >= weight.shape[1] else weight @ weight.T
+        values = torch.linalg.eigvalsh(small).flip(0).clamp_min(0).sqrt()
+        found[site.target.name] = values.to(torch.float16).cpu().numpy()
+    return found
