@@ -92,11 +92,16 @@ class ComponentRecord:
 
 @dataclass(frozen=True)
 class MemoryRecord:
-    """Bytes of the whole model as a checkpoint stores it, shared tensors once."""
+    """Bytes of the whole model as a checkpoint stores it, shared tensors once.
+
+    `cache_bytes` are those of keys and values for every token of a context, the same for both
+    models; 0 where there is no cache, or in older records.
+    """
 
     baseline_bytes: int
     compressed_bytes: int
     components: tuple[ComponentRecord, ...]
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True)

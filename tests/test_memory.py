@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 from compress_lib.compression import with_matrices
-from compress_lib.evaluation.memory import FUSED, REST, compare_memory, stored_tensors, total_bytes
+from compress_lib.evaluation.memory import (
+    FUSED,
+    REST,
+    cache_bytes,
+    compare_memory,
+    stored_tensors,
+    total_bytes,
+)
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.results import MemoryRecord
@@ -103,3 +110,14 @@ def test_every_tensor_has_one_name(any_model: LanguageModel) -> None:
     stored = list(stored_tensors(randomised(any_model)))
     assert len({name for name, _, _ in stored}) == len({id(t) for _, t, _ in stored}) == len(stored)
     assert all(isinstance(tensor, nn.Parameter | torch.Tensor) for _, tensor, _ in stored)
+
+
+def test_the_cache_has_the_bytes_of_its_formula(any_model: LanguageModel) -> None:
+    found = cache_bytes(any_model)
+    if any_model.kind == "masked":
+        assert found == 0
+        return
+    config = any_model.module.config
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    assert found == 2 * config.num_hidden_layers * heads * width * any_model.dtype.itemsize

@@ -8,11 +8,13 @@ import gradio as gr
 import pytest
 
 from compress_lib.describe import describe
+from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
 from compress_lib.ui import result_panel, texts
 from compress_lib.ui.shown import Shown, clicked, first_record, shown_run
 from compress_lib.ui.tabs import TABS, result_tabs
 from compress_lib.ui.tabs.compare import comparison
+from compress_lib.ui.tabs.memory import cache_line
 from tests.page import TinyEngine, finish, form
 
 
@@ -77,3 +79,14 @@ def test_names_in_the_tray_are_escaped(engine: TinyEngine) -> None:
     rules = [{**mine.plan["rules"][0], "pattern": "<b>"}, *mine.plan["rules"][1:]]
     evil = replace(mine, plan={**mine.plan, "rules": rules})
     assert "<b>" not in comparison([evil, evil])
+
+
+def test_the_cache_grows_with_the_context_and_is_the_same_for_both(engine: TinyEngine) -> None:
+    _, mine = finish(engine, form())
+    each = mine.memory.cache_bytes
+    assert each > 0
+    line = cache_line(mine, 1000)
+    assert format_bytes(1000 * each) in line
+    assert format_bytes(1000 * each + mine.memory.baseline_bytes) in line
+    older = replace(mine, memory=replace(mine.memory, cache_bytes=0))
+    assert cache_line(older, 1000) == texts.NO_CACHE

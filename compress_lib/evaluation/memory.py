@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from compress_lib.matrices import CompressedMatrix
@@ -43,6 +44,10 @@ def total_bytes(model: LanguageModel) -> int:
     return sum(nbytes for _, _, nbytes in stored_tensors(model))
 
 
+CACHED_TOKENS = 4
+"""Of the text whose cache is counted."""
+
+
 def compare_memory(baseline: LanguageModel, compressed: LanguageModel) -> MemoryRecord:
     """Return the bytes of both models, whole and by component."""
     before, after = _by_component(baseline, baseline), _by_component(compressed, baseline)
@@ -51,7 +56,23 @@ def compare_memory(baseline: LanguageModel, compressed: LanguageModel) -> Memory
         for name in (*FAMILIES, FUSED, REST)
         if name in before
     )
-    return MemoryRecord(sum(before.values()), sum(after.values()), components)
+    cache = cache_bytes(baseline)
+    return MemoryRecord(sum(before.values()), sum(after.values()), components, cache)
+
+
+def cache_bytes(model: LanguageModel) -> int:
+    """Return the bytes that keys and values take for every token of a context, in 16 bits or so.
+
+    Counted from the cache of a short text, whatever heads and layers an architecture shares. A
+    masked model keeps none.
+    """
+    if model.kind == "masked":
+        return 0
+    with torch.inference_mode():
+        ids = torch.zeros(1, CACHED_TOKENS, dtype=torch.long, device=model.device)
+        cache = model.module(ids, use_cache=True).past_key_values
+    numbers = sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers)
+    return int(numbers // CACHED_TOKENS * model.dtype.itemsize)
 
 
 def _by_component(model: LanguageModel, baseline: LanguageModel) -> dict[str, int]:

@@ -97,6 +97,13 @@ TERMS = {
 }
 PREVIEW_ERROR = "Relative error {error:.3f}, known before any run."
 PREVIEW_ERROR_BOUND = "Relative error {error:.3f} or more: no result of these ranks has less."
+CONTEXT_LENGTH = "Tokens in the context"
+CACHE = (
+    "While it writes, a model also keeps keys and values of every token before: {each} a token, "
+    "**{cache}** at {tokens} tokens, compressed or not. With it the model takes {before} → "
+    "**{after}** ({share:.0%})."
+)
+NO_CACHE = "How much memory keys and values take was not counted in this run."
 MAP = "Layer by layer"
 MAP_HELP = (
     "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "

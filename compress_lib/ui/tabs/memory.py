@@ -8,9 +8,15 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from compress_lib import plots_matrices
-from compress_lib.ui import texts
+from compress_lib.formatting import format_bytes
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers, texts
+from compress_lib.ui.scripts import QUICK
 from compress_lib.ui.shown import Shown
-from compress_lib.ui.tabs.base import ResultTab, register
+from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+
+USUAL_CONTEXT = 2048
+LONGEST_CONTEXT = 131_072
 
 
 @register
@@ -23,9 +29,54 @@ class MemoryTab(ResultTab):
 
     def show(self, shown: Shown) -> Mapping[str, Any]:
         """See `ResultTab.show`."""
-        return {"chart": plots_matrices.memory_bars(shown.record)} if shown.record else {}
+        if shown.record is None:
+            return {}
+        return {
+            "chart": plots_matrices.memory_bars(shown.record),
+            "cache": cache_line(shown.record, USUAL_CONTEXT),
+            "context": USUAL_CONTEXT,
+        }
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.MEMORY_HELP)
-        return {"chart": gr.Plot(values.get("chart"), show_label=False, elem_id="memory")}
+        chart = gr.Plot(values.get("chart"), show_label=False, elem_id="memory")
+        context = gr.Slider(
+            256,
+            LONGEST_CONTEXT,
+            value=USUAL_CONTEXT,
+            step=256,
+            label=texts.CONTEXT_LENGTH,
+            elem_id="cache-context",
+        )
+        cache = gr.Markdown(values.get("cache") or "", elem_id="cache")
+        return {"chart": chart, "context": context, "cache": cache}
+
+    def connect(self, wiring: Wiring) -> None:
+        """See `ResultTab.connect`: the cache at another length."""
+
+        def told(tokens: Any, current: Any) -> str:
+            record = handlers.lookup(wiring.engine, current)
+            usable = isinstance(tokens, int | float) and 0 < tokens <= LONGEST_CONTEXT
+            return cache_line(record, int(tokens)) if record is not None and usable else ""
+
+        self.parts["context"].change(
+            told, [self.parts["context"], wiring.current], self.parts["cache"], **QUICK
+        )
+
+
+def cache_line(record: RunRecord, tokens: int) -> str:
+    """Say what a context of so many tokens takes beside the weights."""
+    memory = record.memory
+    if not memory.cache_bytes:
+        return texts.NO_CACHE
+    cache = tokens * memory.cache_bytes
+    before, after = memory.baseline_bytes + cache, memory.compressed_bytes + cache
+    return texts.CACHE.format(
+        each=format_bytes(memory.cache_bytes),
+        cache=format_bytes(cache),
+        tokens=f"{tokens:,}",
+        before=format_bytes(before),
+        after=format_bytes(after),
+        share=after / before,
+    )
