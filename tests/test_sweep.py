@@ -7,7 +7,7 @@ import json
 import pytest
 
 from compress_lib.errors import CompressionError
-from compress_lib.ui import texts
+from compress_lib.ui import handlers, texts
 from tests.page import PLAN, TinyEngine
 
 
@@ -48,3 +48,46 @@ def test_without_studies_the_tab_says_so() -> None:
 
     assert texts.NO_STUDY in studies_panel._said(None)
     assert studies_panel._table(None)["data"] == []
+
+
+def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
+    plans = handlers.sweep_plans(PLAN, ["svd", "int8", "row_normalized_svd"], "0.25, 50%")
+    assert [(p.rules[0].method, p.rules[0].keep) for p in plans] == [
+        *(("svd", 0.25), ("svd", 0.5), ("int8", 1.0)),
+        *(("row_normalized_svd", 0.25), ("row_normalized_svd", 0.5)),
+    ]
+    updates = list(handlers.follow(engine, plans))
+    keys = list(dict.fromkeys(u.finished.key for u in updates if u.finished))
+    assert len(keys) == len(plans)
+    first = next(i for i, u in enumerate(updates) if u.finished)
+    assert first < len(updates) - 1, "a point appears before the last run ends"
+    assert len(engine.store.runs()) == len(plans)
+    again = list(handlers.follow(engine, plans))
+    assert texts.STORED in str(again[-1].status)
+
+
+@pytest.mark.parametrize(
+    ("methods", "keeps"),
+    [([], "0.5"), (None, "0.5"), (["svd"], ""), (["svd"], "0.5, lots"), (["svd"], "0, 2")],
+)
+def test_a_sweep_of_nothing_is_refused(methods: object, keeps: object) -> None:
+    with pytest.raises(CompressionError, match="keeps between 0 and 1"):
+        handlers.sweep_plans(PLAN, methods, keeps)
+
+
+def test_a_sweep_has_an_end() -> None:
+    keeps = ",".join(f"0.{n}" for n in range(11, 40))
+    with pytest.raises(CompressionError, match="at most 24"):
+        handlers.sweep_plans(PLAN, ["svd"], keeps)
+    with pytest.raises(CompressionError, match="Did you mean 'svd'"):
+        handlers.sweep_plans(PLAN, ["svdd"], "0.5")
+
+
+def test_what_a_stopped_sweep_measured_stays(engine: TinyEngine) -> None:
+    plans = handlers.sweep_plans(PLAN, ["svd"], "0.3, 0.4, 0.5, 0.6")
+    updates = handlers.follow(engine, plans)
+    for update in updates:
+        if update.finished:
+            break
+    updates.close()
+    assert 1 <= len(engine.store.runs()) < len(plans)

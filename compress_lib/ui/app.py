@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -94,7 +94,7 @@ class Page:
         return built
 
     def _connect_form(self, blocks: gr.Blocks) -> None:
-        panel, results, query = self.panel, self.results, self.query
+        panel, query = self.panel, self.query
         gr.on(
             [component.change for component in panel.fields],
             self.previewed,
@@ -129,27 +129,40 @@ class Page:
             None, query, None, js=COPY_LINK, **PRIVATE
         )
         told = [panel.status, panel.run, panel.stop]
-        running = panel.run.click(
-            self.run,
-            [self.keys, *panel.fields],
-            [*told, self.keys, self.current, query, *results.parts()],
-            trigger_mode="once",
-            concurrency_id="run",
-            concurrency_limit=None,
-            show_progress="hidden",
-            **PRIVATE,
-        )
-        running.success(None, query, None, js=AFTER_RUN, **PRIVATE)
-        # A bug ends the run without its last word.
-        running.then(self._buttons, None, told[1:], **QUICK)
+        self._connect_run(told)
+        blocks.load(self.open, None, panel.fields, **QUICK)
+
+    def _connect_run(self, told: list[Any]) -> None:
+        """Connect Run, the sweep and Stop."""
+        panel, results, query = self.panel, self.results, self.query
+        methods, keeps, start = panel.sweep
+        outputs = [*told, self.keys, self.current, query, *results.parts()]
+        running = []
+        for button, function, more in (
+            (panel.run, self.run, []),
+            (start, self.run_sweep, [methods, keeps]),
+        ):
+            clicked = button.click(
+                function,
+                [self.keys, *more, *panel.fields],
+                outputs,
+                trigger_mode="once",
+                concurrency_id="run",
+                concurrency_limit=None,
+                show_progress="hidden",
+                **PRIVATE,
+            )
+            clicked.success(None, query, None, js=AFTER_RUN, **PRIVATE)
+            # A bug ends the run without its last word.
+            clicked.then(self._buttons, None, told[1:], **QUICK)
+            running.append(clicked)
         panel.stop.click(
             lambda: [render.status(texts.STOPPED), *self._buttons()],
             None,
             told,
-            cancels=[running],
+            cancels=running,
             **QUICK,
         )
-        blocks.load(self.open, None, panel.fields, **QUICK)
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
@@ -199,9 +212,26 @@ class Page:
 
     def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
+        yield from self._followed(keys, handlers.run(self.engine, given))
+
+    def run_sweep(
+        self, keys: Any, methods: Any, keeps: Any, *given: Any
+    ) -> Iterator[dict[Any, Any]]:
+        """Run the plan in the form by several methods at several sizes."""
+
+        def updates() -> Generator[handlers.Update, None, None]:
+            plan = controls.read(controls.Form.of(given))
+            yield from handlers.follow(self.engine, handlers.sweep_plans(plan, methods, keeps))
+
+        yield from self._followed(keys, updates())
+
+    def _followed(
+        self, keys: Any, updates: Generator[handlers.Update, None, None]
+    ) -> Iterator[dict[Any, Any]]:
+        """Show what a job tells; runs that are finished are the session's at once."""
         panel, results = self.panel, self.results
         buttons = [panel.run, panel.stop]
-        updates = handlers.run(self.engine, given)
+        known = list(keys) if isinstance(keys, list) else []
         try:
             for position, update in enumerate(updates):
                 changes: dict[Any, Any] = {}
@@ -214,9 +244,10 @@ class Page:
                 if position == 0:
                     changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
                 if update.finished is not None:
-                    changes |= self._finished(keys, update.finished)
-                    changes |= dict(zip(buttons, self._buttons(), strict=True))
+                    changes |= self._finished(known, update.finished)
+                    known = changes[self.keys]
                 yield changes
+            yield dict(zip(buttons, self._buttons(), strict=True))
         except CompressionError as error:
             # An error would be written over every result; a refusal changes nothing.
             gr.Warning(str(error), duration=12)

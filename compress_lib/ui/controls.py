@@ -173,7 +173,7 @@ def _rules(form: Form) -> tuple[Rule, ...]:
         pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
         rules.append(_rule(form, pattern, method, _share_of(method, keep)))
     for where, other, share in table_rows(get("overrides")):
-        own_keep = _as_share(share) if share else _share_of(other or method, keep)
+        own_keep = as_share(share) if share else _share_of(other or method, keep)
         if own_keep is None:
             raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
         rules.append(_rule(form, where or "*", other or method, own_keep))
@@ -238,7 +238,7 @@ def _limited(name: str, given: Any, limit: str) -> int:
     return number
 
 
-def _as_share(text: str) -> float | None:
+def as_share(text: str) -> float | None:
     """Read 0.5 or 50% as a share; None if it is none."""
     try:
         share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)

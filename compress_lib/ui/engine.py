@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
@@ -88,31 +88,44 @@ class Engine:
         self._models: dict[tuple[str, str | None], LanguageModel] = {}
         self._targets: dict[str, tuple[Target, ...]] = {}
 
-    def submit(self, plan: Plan) -> Job:
-        """Put a plan at the end of the line; its notes are events and texts.
+    def submit(self, *plans: Plan) -> Job:
+        """Put plans at the end of the line, as one job; its notes are events and texts.
 
         Raises:
             CompressionError: The line is full.
         """
 
         def task(progress: Progress, tell: Callable[[Any], None]) -> None:
-            from compress_lib.run import execute
-
-            def writing(prompt: str, which: str, text: str) -> None:
-                tell(WritingNote(prompt, which, text))
-
-            for event in execute(
-                plan,
-                device=self.device,
-                store=self.store,
-                load=self.load,
-                progress=progress,
-                writing=writing,
-            ):
-                progress(event.fraction, event.message)
-                tell(event)
+            for index, plan in enumerate(plans):
+                begin, end = index / len(plans), (index + 1) / len(plans)
+                self._execute(plan, span(progress, begin, end), tell, (begin, end))
 
         return self._enter(Job(task))
+
+    def _execute(
+        self,
+        plan: Plan,
+        progress: Progress,
+        tell: Callable[[Any], None],
+        part: tuple[float, float],
+    ) -> None:
+        """Run a plan that is a part of a job, from one share of its work to another."""
+        from compress_lib.run import execute
+
+        def writing(prompt: str, which: str, text: str) -> None:
+            tell(WritingNote(prompt, which, text))
+
+        for event in execute(
+            plan,
+            device=self.device,
+            store=self.store,
+            load=self.load,
+            progress=progress,
+            writing=writing,
+        ):
+            progress(event.fraction, event.message)
+            done = part[0] + event.fraction * (part[1] - part[0])
+            tell(replace(event, fraction=done))
 
     def submit_study(self, study: Study, model: str) -> Job:
         """Put a study at the end of the line; its notes are the records so far.

@@ -7,13 +7,14 @@ import io
 import json
 import queue
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
+from compress_lib.methods import is_sized
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
@@ -31,6 +32,9 @@ MAX_RUNS = 30
 """Runs that a session remembers."""
 
 MAX_LOG = 400
+
+MAX_SWEEP = 24
+"""Plans in one job: nobody waits for a whole hour of somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,10 @@ class _Watch:
     lines: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
     fraction: float = 0.0
-    stored: bool = False
+    stored: bool = True
+    seconds: float = 0.0
     record: RunRecord | None = None
+    fresh: bool = False
 
 
 def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
@@ -63,7 +69,18 @@ def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
     Raises:
         CompressionError: The form or the run is refused; the message says why.
     """
-    job = engine.submit(controls.read(controls.Form.of(given)))
+    yield from follow(engine, [controls.read(controls.Form.of(given))])
+
+
+def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, None]:
+    """Run plans as one job, telling all the while how it goes; each record comes as it is made.
+
+    Closing the generator stops the job and frees the engine.
+
+    Raises:
+        CompressionError: A run is refused; the message says why.
+    """
+    job = engine.submit(*plans)
     watch = _Watch()
     try:
         yield Update(status=render.status(texts.STARTING, 0.0), log="")
@@ -77,7 +94,7 @@ def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
     finally:
         engine.stop(job)
     if watch.record is not None:
-        took = format_seconds(sum(watch.record.seconds.values()))
+        took = format_seconds(watch.seconds)
         message = texts.STORED if watch.stored else texts.FINISHED.format(seconds=took)
         yield Update(status=render.status(message), finished=watch.record)
 
@@ -117,12 +134,17 @@ def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
         left = watch.left.seconds(watch.fraction)
         status = render.status(latest.message, watch.fraction, left)
         update = Update(status, update.log, update.writing)
+    if watch.fresh and watch.fraction < 1:
+        watch.fresh = False
+        update = replace(update, finished=watch.record)
     return update
 
 
 def _tell(watch: _Watch, event: Event) -> None:
     if isinstance(event, Finished):
-        watch.record, watch.stored = event.record, event.stored
+        watch.record, watch.fresh = event.record, True
+        watch.stored = watch.stored and event.stored
+        watch.seconds += 0.0 if event.stored else sum(event.record.seconds.values())
     left = watch.left.seconds(event.fraction)
     ahead = f"  ({format_seconds(left)} left)" if left is not None and event.fraction < 1 else ""
     if isinstance(event, Measured):
@@ -133,6 +155,36 @@ def _tell(watch: _Watch, event: Event) -> None:
         )
     elif isinstance(event, TargetFinished | Event):
         watch.lines.append(event.message + ahead)
+
+
+def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
+    """Return a plan by several methods, at several sizes each.
+
+    Args:
+        plan: Its first rule says what is compressed; others stay.
+        methods: Names; one whose options decide its size is run once.
+        keeps: Numbers with commas between them.
+
+    Raises:
+        CompressionError: There is no method, a keep is none, or there are too many plans.
+    """
+    names = [name for name in methods if isinstance(name, str)] if isinstance(methods, list) else []
+    shares = [
+        controls.as_share(part.strip()) for part in str(keeps or "").split(",") if part.strip()
+    ]
+    if not names or not shares or None in shares:
+        raise CompressionError(texts.SWEEP_WANTS)
+    first = plan.rules[0]
+    found: list[Plan] = []
+    for name in dict.fromkeys(names):
+        options = first.options if name == first.method else {}
+        sizes = [1.0] if is_sized(name) else [share for share in shares if share is not None]
+        for keep in dict.fromkeys(sizes):
+            rule = replace(first, method=name, keep=keep, options=options)
+            found.append(replace(plan, rules=(rule, *plan.rules[1:])))
+    if len(found) > MAX_SWEEP:
+        raise CompressionError(texts.SWEEP_MANY.format(count=len(found), limit=MAX_SWEEP))
+    return found
 
 
 def lookup(engine: Engine, key: object) -> RunRecord | None:

@@ -33,6 +33,7 @@ class PlanPanel:
     settings: list[Settings]
     link: Any
     map: MapPanel
+    sweep: list[Any]
 
     @property
     def families(self) -> Any:
@@ -76,6 +77,8 @@ def build(engine: Engine, preview: str) -> PlanPanel:
         status = gr.HTML(render.status(texts.READY), elem_id="status")
     with gr.Accordion(texts.MAP, open=False, elem_id="layers-map"):
         chart = map_panel.build(engine, _slider)
+    with gr.Accordion(texts.SWEEP_PLANS, open=False, elem_id="sweep-plans"):
+        sweep = _sweep()
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options, settings = option_groups(shown)
     with gr.Accordion(texts.TOGETHER, open=False, elem_id="together"):
@@ -98,7 +101,7 @@ def build(engine: Engine, preview: str) -> PlanPanel:
         _writing(made, shown)
     link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
     fields = [made[name] for name in controls.FIELDS] + options
-    return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link, chart)
+    return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link, chart, sweep)
 
 
 def keep_info(method: Any) -> str:
@@ -154,6 +157,21 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
         elem_id="keep",
     )
     return presets
+
+
+def _sweep() -> list[Any]:
+    """Make the menu of methods, the line of keeps, and the button that runs them all."""
+    gr.Markdown(texts.SWEEP_PLANS_HELP)
+    methods = gr.Dropdown(
+        [(method.label, name) for name, method in METHODS.items()],
+        value=[],
+        multiselect=True,
+        label=texts.SWEEP_METHODS,
+        elem_id="sweep-methods",
+    )
+    keeps = gr.Textbox("0.25, 0.5, 0.75", label=texts.SWEEP_KEEPS, elem_id="sweep-keeps")
+    start = gr.Button(texts.SWEEP_RUN, size="sm", elem_id="sweep-start")
+    return [methods, keeps, start]
 
 
 def _measure(made: dict[str, Any], shown: controls.Form) -> None:

@@ -104,6 +104,16 @@ CACHE = (
     "**{after}** ({share:.0%})."
 )
 NO_CACHE = "How much memory keys and values take was not counted in this run."
+SWEEP_PLANS = "Several methods and sizes at once"
+SWEEP_PLANS_HELP = (
+    "Runs the plan by each method at each size, one after the other; points appear as they finish. "
+    "Stop ends it, and what was measured stays."
+)
+SWEEP_METHODS = "Methods"
+SWEEP_KEEPS = "Keeps"
+SWEEP_RUN = "Run them all"
+SWEEP_WANTS = "Choose one method or more, and write keeps between 0 and 1, such as 0.25, 0.5, 0.75."
+SWEEP_MANY = "These are {count} runs; at most {limit} are one job. Take fewer methods or keeps."
 MAP = "Layer by layer"
 MAP_HELP = (
     "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "
