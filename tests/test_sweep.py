@@ -8,6 +8,7 @@ import pytest
 
 from compress_lib.errors import CompressionError
 from compress_lib.ui import handlers, texts
+from compress_lib.ui.sweeping import sweep_plans
 from tests.page import PLAN, TinyEngine
 
 
@@ -51,7 +52,7 @@ def test_without_studies_the_tab_says_so() -> None:
 
 
 def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
-    plans = handlers.sweep_plans(PLAN, ["svd", "int8", "row_normalized_svd"], "0.25, 50%")
+    plans = sweep_plans(PLAN, ["svd", "int8", "row_normalized_svd"], "0.25, 50%")
     assert [(p.rules[0].method, p.rules[0].keep) for p in plans] == [
         *(("svd", 0.25), ("svd", 0.5), ("int8", 1.0)),
         *(("row_normalized_svd", 0.25), ("row_normalized_svd", 0.5)),
@@ -72,19 +73,19 @@ def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
 )
 def test_a_sweep_of_nothing_is_refused(methods: object, keeps: object) -> None:
     with pytest.raises(CompressionError, match="keeps between 0 and 1"):
-        handlers.sweep_plans(PLAN, methods, keeps)
+        sweep_plans(PLAN, methods, keeps)
 
 
 def test_a_sweep_has_an_end() -> None:
     keeps = ",".join(f"0.{n}" for n in range(11, 40))
     with pytest.raises(CompressionError, match="at most 24"):
-        handlers.sweep_plans(PLAN, ["svd"], keeps)
+        sweep_plans(PLAN, ["svd"], keeps)
     with pytest.raises(CompressionError, match="Did you mean 'svd'"):
-        handlers.sweep_plans(PLAN, ["svdd"], "0.5")
+        sweep_plans(PLAN, ["svdd"], "0.5")
 
 
 def test_what_a_stopped_sweep_measured_stays(engine: TinyEngine) -> None:
-    plans = handlers.sweep_plans(PLAN, ["svd"], "0.3, 0.4, 0.5, 0.6")
+    plans = sweep_plans(PLAN, ["svd"], "0.3, 0.4, 0.5, 0.6")
     updates = handlers.follow(engine, plans)
     for update in updates:
         if update.finished:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +28,8 @@ from compress_lib.ui import (
 from compress_lib.ui.api import Endpoints
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_panel import MapEvents
-from compress_lib.ui.scripts import AFTER_RUN, COPY_LINK, PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui.running import Runs, Session
+from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
 
@@ -128,41 +129,9 @@ class Page:
         panel.link.click(self.link, panel.fields, query, **QUICK).success(
             None, query, None, js=COPY_LINK, **PRIVATE
         )
-        told = [panel.status, panel.run, panel.stop]
-        self._connect_run(told)
+        session = Session(self.engine, self.keys, self.current, query)
+        Runs(panel, self.results, session).connect()
         blocks.load(self.open, None, panel.fields, **QUICK)
-
-    def _connect_run(self, told: list[Any]) -> None:
-        """Connect Run, the sweep and Stop."""
-        panel, results, query = self.panel, self.results, self.query
-        methods, keeps, start = panel.sweep
-        outputs = [*told, self.keys, self.current, query, *results.parts()]
-        running = []
-        for button, function, more in (
-            (panel.run, self.run, []),
-            (start, self.run_sweep, [methods, keeps]),
-        ):
-            clicked = button.click(
-                function,
-                [self.keys, *more, *panel.fields],
-                outputs,
-                trigger_mode="once",
-                concurrency_id="run",
-                concurrency_limit=None,
-                show_progress="hidden",
-                **PRIVATE,
-            )
-            clicked.success(None, query, None, js=AFTER_RUN, **PRIVATE)
-            # A bug ends the run without its last word.
-            clicked.then(self._buttons, None, told[1:], **QUICK)
-            running.append(clicked)
-        panel.stop.click(
-            lambda: [render.status(texts.STOPPED), *self._buttons()],
-            None,
-            told,
-            cancels=running,
-            **QUICK,
-        )
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
@@ -209,65 +178,6 @@ class Page:
         if complaint:
             gr.Warning(complaint)
         return controls.shown_values(plan)
-
-    def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
-        """Run the plan in the form; the page changes while it runs."""
-        yield from self._followed(keys, handlers.run(self.engine, given))
-
-    def run_sweep(
-        self, keys: Any, methods: Any, keeps: Any, *given: Any
-    ) -> Iterator[dict[Any, Any]]:
-        """Run the plan in the form by several methods at several sizes."""
-
-        def updates() -> Generator[handlers.Update, None, None]:
-            plan = controls.read(controls.Form.of(given))
-            yield from handlers.follow(self.engine, handlers.sweep_plans(plan, methods, keeps))
-
-        yield from self._followed(keys, updates())
-
-    def _followed(
-        self, keys: Any, updates: Generator[handlers.Update, None, None]
-    ) -> Iterator[dict[Any, Any]]:
-        """Show what a job tells; runs that are finished are the session's at once."""
-        panel, results = self.panel, self.results
-        buttons = [panel.run, panel.stop]
-        known = list(keys) if isinstance(keys, list) else []
-        try:
-            for position, update in enumerate(updates):
-                changes: dict[Any, Any] = {}
-                if update.log is not None:
-                    changes |= results.told("log", {"lines": update.log})
-                if update.writing is not None:
-                    changes |= results.told("text", {"texts": update.writing})
-                if update.status is not None:
-                    changes[panel.status] = update.status
-                if position == 0:
-                    changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
-                if update.finished is not None:
-                    changes |= self._finished(known, update.finished)
-                    known = changes[self.keys]
-                yield changes
-            yield dict(zip(buttons, self._buttons(), strict=True))
-        except CompressionError as error:
-            # An error would be written over every result; a refusal changes nothing.
-            gr.Warning(str(error), duration=12)
-            idle = dict(zip(buttons, self._buttons(), strict=True))
-            yield {panel.status: render.failure(str(error)), **idle}
-        finally:
-            updates.close()
-
-    @staticmethod
-    def _buttons(*, busy: bool = False) -> list[Any]:
-        """Return Run and Stop, one of which can be pressed."""
-        label = texts.RUNNING if busy else texts.RUN
-        return [gr.Button(label, interactive=not busy), gr.Button(interactive=busy)]
-
-    def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
-        known = keys if isinstance(keys, list) else []
-        mine = [record.key, *(key for key in known if key != record.key)][: handlers.MAX_RUNS]
-        query = Plan.from_json(record.plan).to_query()
-        shown = self.results.show(shown_run(self.engine, mine, record))
-        return {self.keys: mine, self.current: record.key, self.query: query, **shown}
 
     def _select(
         self,

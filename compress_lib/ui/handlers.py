@@ -14,7 +14,6 @@ from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
-from compress_lib.methods import is_sized
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
@@ -32,9 +31,6 @@ MAX_RUNS = 30
 """Runs that a session remembers."""
 
 MAX_LOG = 400
-
-MAX_SWEEP = 24
-"""Plans in one job: nobody waits for a whole hour of somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -155,36 +151,6 @@ def _tell(watch: _Watch, event: Event) -> None:
         )
     elif isinstance(event, TargetFinished | Event):
         watch.lines.append(event.message + ahead)
-
-
-def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
-    """Return a plan by several methods, at several sizes each.
-
-    Args:
-        plan: Its first rule says what is compressed; others stay.
-        methods: Names; one whose options decide its size is run once.
-        keeps: Numbers with commas between them.
-
-    Raises:
-        CompressionError: There is no method, a keep is none, or there are too many plans.
-    """
-    names = [name for name in methods if isinstance(name, str)] if isinstance(methods, list) else []
-    shares = [
-        controls.as_share(part.strip()) for part in str(keeps or "").split(",") if part.strip()
-    ]
-    if not names or not shares or None in shares:
-        raise CompressionError(texts.SWEEP_WANTS)
-    first = plan.rules[0]
-    found: list[Plan] = []
-    for name in dict.fromkeys(names):
-        options = first.options if name == first.method else {}
-        sizes = [1.0] if is_sized(name) else [share for share in shares if share is not None]
-        for keep in dict.fromkeys(sizes):
-            rule = replace(first, method=name, keep=keep, options=options)
-            found.append(replace(plan, rules=(rule, *plan.rules[1:])))
-    if len(found) > MAX_SWEEP:
-        raise CompressionError(texts.SWEEP_MANY.format(count=len(found), limit=MAX_SWEEP))
-    return found
 
 
 def lookup(engine: Engine, key: object) -> RunRecord | None:

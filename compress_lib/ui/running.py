@@ -1,0 +1,143 @@
+"""Run, the sweep and Stop: what a job tells is shown while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.errors import CompressionError
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+from compress_lib.ui import controls, handlers, render, texts
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.plan_panel import PlanPanel
+from compress_lib.ui.result_panel import ResultPanel
+from compress_lib.ui.scripts import AFTER_RUN, PRIVATE, QUICK
+from compress_lib.ui.shown import shown_run
+from compress_lib.ui.sweeping import sweep_plans
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a person's visit consists of.
+
+    Attributes:
+        engine: Runs the plans of all visitors.
+        keys: The component that holds the keys of one's runs.
+        current: That with the key of the shown run.
+        query: That with the shown run's plan, for the address.
+    """
+
+    engine: Engine
+    keys: Any
+    current: Any
+    query: Any
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Connects the form's buttons with the engine and the results."""
+
+    panel: PlanPanel
+    results: ResultPanel
+    session: Session
+
+    def connect(self) -> None:
+        """Connect Run, the sweep and Stop."""
+        panel, results, query = self.panel, self.results, self.session.query
+        told = [panel.status, panel.run, panel.stop]
+        methods, keeps, start = panel.sweep
+        outputs = [*told, self.session.keys, self.session.current, query, *results.parts()]
+        running = []
+        for button, function, more in (
+            (panel.run, self.run, []),
+            (start, self.run_sweep, [methods, keeps]),
+        ):
+            clicked = button.click(
+                function,
+                [self.session.keys, *more, *panel.fields],
+                outputs,
+                trigger_mode="once",
+                concurrency_id="run",
+                concurrency_limit=None,
+                show_progress="hidden",
+                **PRIVATE,
+            )
+            clicked.success(None, query, None, js=AFTER_RUN, **PRIVATE)
+            # A bug ends the run without its last word.
+            clicked.then(self._buttons, None, told[1:], **QUICK)
+            running.append(clicked)
+        panel.stop.click(
+            lambda: [render.status(texts.STOPPED), *self._buttons()],
+            None,
+            told,
+            cancels=running,
+            **QUICK,
+        )
+
+    def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
+        """Run the plan in the form; the page changes while it runs."""
+        yield from self._followed(keys, handlers.run(self.session.engine, given))
+
+    def run_sweep(
+        self, keys: Any, methods: Any, keeps: Any, *given: Any
+    ) -> Iterator[dict[Any, Any]]:
+        """Run the plan in the form by several methods at several sizes."""
+
+        def updates() -> Generator[handlers.Update, None, None]:
+            plan = controls.read(controls.Form.of(given))
+            yield from handlers.follow(self.session.engine, sweep_plans(plan, methods, keeps))
+
+        yield from self._followed(keys, updates())
+
+    def _followed(
+        self, keys: Any, updates: Generator[handlers.Update, None, None]
+    ) -> Iterator[dict[Any, Any]]:
+        """Show what a job tells; runs that are finished are the session's at once."""
+        panel, results = self.panel, self.results
+        buttons = [panel.run, panel.stop]
+        known = list(keys) if isinstance(keys, list) else []
+        try:
+            for position, update in enumerate(updates):
+                changes: dict[Any, Any] = {}
+                if update.log is not None:
+                    changes |= results.told("log", {"lines": update.log})
+                if update.writing is not None:
+                    changes |= results.told("text", {"texts": update.writing})
+                if update.status is not None:
+                    changes[panel.status] = update.status
+                if position == 0:
+                    changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
+                if update.finished is not None:
+                    changes |= self._finished(known, update.finished)
+                    known = changes[self.session.keys]
+                yield changes
+            yield dict(zip(buttons, self._buttons(), strict=True))
+        except CompressionError as error:
+            # An error would be written over every result; a refusal changes nothing.
+            gr.Warning(str(error), duration=12)
+            idle = dict(zip(buttons, self._buttons(), strict=True))
+            yield {panel.status: render.failure(str(error)), **idle}
+        finally:
+            updates.close()
+
+    @staticmethod
+    def _buttons(*, busy: bool = False) -> list[Any]:
+        """Return Run and Stop, one of which can be pressed."""
+        label = texts.RUNNING if busy else texts.RUN
+        return [gr.Button(label, interactive=not busy), gr.Button(interactive=busy)]
+
+    def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
+        known = keys if isinstance(keys, list) else []
+        mine = [record.key, *(key for key in known if key != record.key)][: handlers.MAX_RUNS]
+        query = Plan.from_json(record.plan).to_query()
+        shown = self.results.show(shown_run(self.session.engine, mine, record))
+        return {
+            self.session.keys: mine,
+            self.session.current: record.key,
+            self.session.query: query,
+            **shown,
+        }
