@@ -128,7 +128,8 @@ LAYER_CURVATURE = frozenset({"second_moment", OUTPUT_GRADIENT})
 INPUT_SHRINKAGE = 0.1
 OUTPUT_SHRINKAGE = 0.3
 TABLE_SHRINKAGE = 0.01
-"""How far C and G of a layer, and C of a table, are drawn towards the means of their diagonals."""
+TOKEN_SHRINKAGE = 0.5
+"""How far C and G of a layer, and C and the tokens of a table, are drawn towards their means."""
 
 LOOKED_UP = frozenset({"row_counts", LOOKUP_GRADIENT})
 """What tells the curvature of a table of tokens where it is looked up."""

@@ -15,7 +15,9 @@ and errors in several layers meet: what a method hides where the text hardly loo
 Measured on the default model's layers, in nats: GPTQ in 4 bits cost 0.105, plain rounding 0.210
 and a two-sided factorization at keep 0.8 with equal shares 1.027. Without shrinkage they were
 estimated at 0.048, 0.424 and 0.449, with it at 0.160, 0.424 and 1.493: all too high by a like
-factor, so that they can be compared.
+factor, so that they can be compared. Tokens of a table are drawn half-way to each other: tiers at
+keep 0.25, 0.18 and 0.125 cost 0.023, 0.065 and 0.196, and were estimated at 0.005, 0.014 and 0.032
+without, at 0.021, 0.073 and 0.192 with it. Other texts have other words.
 
 Source: Martens & Grosse 2015 (K-FAC), arXiv 1503.05671.
 """
@@ -32,6 +34,7 @@ from compress_lib.calibration import (
     INPUT_SHRINKAGE,
     OUTPUT_SHRINKAGE,
     TABLE_SHRINKAGE,
+    TOKEN_SHRINKAGE,
     Statistics,
 )
 from compress_lib.factorization import row_side, shrunk
@@ -67,7 +70,10 @@ class Curvature:
         """Return it drawn towards the identity as far as is usual."""
         return Curvature(
             tuple(
-                Term(term.rows, shrunk(term.cols, TABLE_SHRINKAGE, torch.float32))
+                Term(
+                    (1 - TOKEN_SHRINKAGE) * term.rows + TOKEN_SHRINKAGE * term.rows.mean(),
+                    shrunk(term.cols, TABLE_SHRINKAGE, torch.float32),
+                )
                 if term.rows.ndim == 1
                 else Term(
                     shrunk(term.rows, OUTPUT_SHRINKAGE, torch.float32),

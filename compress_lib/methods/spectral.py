@@ -49,7 +49,11 @@ class SpectralMethod(LowRankMethod):
     ) -> list[Point]:
         """See `Method.curve`: half the sum of the energies that a rank leaves out."""
         from compress_lib.loss_curves import Point
+        from compress_lib.measured_curve import measured_curve
 
+        # The closed form knows the usual metric of a layer; a table's has tokens drawn together.
+        if not statistics.has("output_gradient"):
+            return measured_curve(self, weight, statistics, progress)
         energy = self._kept(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
         shape = (weight.shape[0], weight.shape[1])
