@@ -65,6 +65,8 @@ def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
     assert len(engine.store.runs()) == len(plans)
     again = list(handlers.follow(engine, plans))
     assert texts.STORED in str(again[-1].status)
+    # What is stored comes faster than anybody looks, and still each by itself.
+    assert [u.finished.key for u in again if u.finished] == keys
 
 
 @pytest.mark.parametrize(

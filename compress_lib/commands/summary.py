@@ -77,10 +77,9 @@ def _filled(predictions: Sequence[Prediction]) -> str:
 
 def _speeds(speed: SpeedRecord) -> str:
     """Return both models' tokens a second, and what reading gained."""
-    ratio = speed.compressed_prefill / speed.baseline_prefill
     text = (
         f"reading {speed.baseline_prefill:,.0f} → {speed.compressed_prefill:,.0f} tokens a second "
-        f"(× {ratio:.2f})"
+        f"(× {speed.prefill_ratio:.2f})"
     )
     if speed.baseline_decode is not None and speed.compressed_decode is not None:
         text += f", writing {speed.baseline_decode:,.1f} → {speed.compressed_decode:,.1f}"

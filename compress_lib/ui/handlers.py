@@ -35,18 +35,24 @@ MAX_LOG = 400
 
 @dataclass(frozen=True)
 class Update:
-    """What a running job changes on the page; None leaves a part as it is."""
+    """What a running job changes on the page; None leaves a part as it is.
+
+    Attributes:
+        last: Whether the job is over.
+    """
 
     status: str | None = None
     log: str | None = None
     writing: str | None = None
     finished: RunRecord | None = None
+    last: bool = False
 
 
 @dataclass
 class _Watch:
-    """What a handler knows of its job so far."""
+    """What a handler knows of its job so far; `plans` are those that are not finished."""
 
+    plans: int
     left: TimeLeft = field(default_factory=TimeLeft)
     lines: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
@@ -54,7 +60,6 @@ class _Watch:
     stored: bool = True
     seconds: float = 0.0
     record: RunRecord | None = None
-    fresh: bool = False
 
 
 def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
@@ -77,7 +82,7 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         CompressionError: A run is refused; the message says why.
     """
     job = engine.submit(*plans)
-    watch = _Watch()
+    watch = _Watch(len(plans))
     try:
         yield Update(status=render.status(texts.STARTING, 0.0), log="")
         while job.future is not None and not (job.future.done() and job.notes.empty()):
@@ -92,7 +97,7 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
     if watch.record is not None:
         took = format_seconds(watch.seconds)
         message = texts.STORED if watch.stored else texts.FINISHED.format(seconds=took)
-        yield Update(status=render.status(message), finished=watch.record)
+        yield Update(status=render.status(message), finished=watch.record, last=True)
 
 
 def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
@@ -116,11 +121,15 @@ def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
             writing = render.writing(
                 note.prompt, watch.written.get("baseline", ""), watch.written.get("compressed", "")
             )
-            update = Update(update.status, update.log, writing)
+            update = replace(update, writing=writing)
         elif isinstance(note, Event):
             _tell(watch, note)
             filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
-            update = Update(update.status, "\n".join(watch.lines[-MAX_LOG:]), filled)
+            update = replace(update, log="\n".join(watch.lines[-MAX_LOG:]), writing=filled)
+        if isinstance(note, Finished) and watch.plans:
+            # Each run comes by itself; the last one with the last word.
+            update = replace(update, finished=note.record)
+            break
         try:
             note = job.notes.get_nowait()
         except queue.Empty:
@@ -129,16 +138,14 @@ def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
         watch.fraction = max(watch.fraction, latest.fraction)
         left = watch.left.seconds(watch.fraction)
         status = render.status(latest.message, watch.fraction, left)
-        update = Update(status, update.log, update.writing)
-    if watch.fresh and watch.fraction < 1:
-        watch.fresh = False
-        update = replace(update, finished=watch.record)
+        update = replace(update, status=status)
     return update
 
 
 def _tell(watch: _Watch, event: Event) -> None:
     if isinstance(event, Finished):
-        watch.record, watch.fresh = event.record, True
+        watch.record = event.record
+        watch.plans -= 1
         watch.stored = watch.stored and event.stored
         watch.seconds += 0.0 if event.stored else sum(event.record.seconds.values())
     left = watch.left.seconds(event.fraction)

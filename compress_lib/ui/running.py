@@ -114,8 +114,11 @@ class Runs:
                 if update.finished is not None:
                     changes |= self._finished(known, update.finished)
                     known = changes[self.session.keys]
+                if update.last:
+                    # In the same breath: what follows a chart in a box that was hidden until then
+                    # would take it away again.
+                    changes |= dict(zip(buttons, self._buttons(), strict=True))
                 yield changes
-            yield dict(zip(buttons, self._buttons(), strict=True))
         except CompressionError as error:
             # An error would be written over every result; a refusal changes nothing.
             gr.Warning(str(error), duration=12)
