@@ -147,7 +147,7 @@ def test_stop_stops(page: Any) -> None:
         timeout=RUN_SECONDS,
     )
     page.click("#stop")
-    page.wait_for_selector("#status:has-text('Stopped')", timeout=5_000)
+    page.wait_for_selector("#status:has-text('Stopped')", timeout=RUN_SECONDS)
     # The engine is free again: another plan runs to its end.
     choose(page, "#method", "SVD")
     page.fill("#keep input[type=number]", "0.45")

@@ -70,13 +70,9 @@ class Runs:
             # A bug ends the run without its last word.
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
-        panel.stop.click(
-            lambda: [render.status(texts.STOPPED), *self._buttons()],
-            None,
-            told,
-            cancels=running,
-            **QUICK,
-        )
+        stopped = panel.stop.click(self._stopped, None, told, cancels=running, **QUICK)
+        # What the run sent just before may have come just after.
+        stopped.then(self._stopped, None, told, **QUICK)
 
     def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
@@ -126,6 +122,9 @@ class Runs:
             yield {panel.status: render.failure(str(error)), **idle}
         finally:
             updates.close()
+
+    def _stopped(self) -> list[Any]:
+        return [render.status(texts.STOPPED), *self._buttons()]
 
     @staticmethod
     def _buttons(*, busy: bool = False) -> list[Any]:
