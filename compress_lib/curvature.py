@@ -32,6 +32,7 @@ from torch import Tensor
 
 from compress_lib.calibration import (
     INPUT_SHRINKAGE,
+    OUTPUT_GRADIENT,
     OUTPUT_SHRINKAGE,
     TABLE_SHRINKAGE,
     TOKEN_SHRINKAGE,
@@ -142,8 +143,8 @@ def curvature(statistics: Statistics) -> Curvature:
     Raises:
         CompressionError: A statistic is missing.
     """
-    if statistics.has("output_gradient"):
-        rows = statistics.require("output_gradient")
+    if statistics.has(OUTPUT_GRADIENT):
+        rows = statistics.require(OUTPUT_GRADIENT)
         return Curvature((Term(rows, statistics.require("second_moment")),))
     terms = []
     if statistics.has("logit_variance"):
@@ -154,7 +155,7 @@ def curvature(statistics: Statistics) -> Curvature:
         counts = smoothed_counts(statistics.require("row_counts").to(gradient.device), SMOOTHING)
         terms.append(Term(counts / counts.sum(), gradient))
     if not terms:
-        statistics.require("output_gradient")
+        statistics.require(OUTPUT_GRADIENT)
     return Curvature(tuple(terms))
 
 

@@ -41,7 +41,7 @@ def describe(record: RunRecord) -> str:
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
-        if method is None or not method.sized:
+        if not is_sized(rule["method"]):
             label += f" {rule['keep']:g}"
         parts.append(f"{label} · {_where(record, rule['pattern'])}{_manner(rule)}")
     return ", ".join(parts) or "baseline"

@@ -41,6 +41,11 @@ def format_perplexity(value: float) -> str:
     return f"{value:,.0f}" if value < 1e9 else f"{value:.3g}"
 
 
+def format_number(value: float) -> str:
+    """Return a number of no special kind with four digits, or whole from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def format_keep(share: float) -> str:
     """Return a keep that is needed at least, rounded up: what is read must be enough."""
     return f"{ceil(share * 10_000) / 10_000:.4f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.calibration import CURVATURES, TOKEN_SHRINKAGE, Statistics
+from compress_lib.calibration import CURVATURES, OUTPUT_GRADIENT, TOKEN_SHRINKAGE, Statistics
 from compress_lib.curvature import replacement_loss
 from compress_lib.errors import BudgetError
 from compress_lib.loss_curves import Point
@@ -26,7 +26,7 @@ def measured_curve(
     options = sorted(method.option_values().items())
     minds = [kind for kind in CURVATURES if statistics.has(kind)]
     parts = ["curve", method.name, *(f"{key}={value}" for key, value in options), *minds]
-    if "output_gradient" not in minds:
+    if OUTPUT_GRADIENT not in minds:
         parts.append(f"tokens={TOKEN_SHRINKAGE}")
     name = "-".join(parts)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from compress_lib.errors import CompressionError
 from compress_lib.results import RunRecord
+from compress_lib.spread import ratio_error
 
 INTERVAL = 1.96
 """Standard errors on either side of a 95 % interval of a normal variable."""
@@ -55,11 +56,11 @@ def paired(first: RunRecord, second: RunRecord) -> Paired:
         raise CompressionError("The two runs were measured on different tokens.")
     nll = kl = None
     blocks = list(zip(one.blocks, other.blocks, strict=False))
-    same = len(one.blocks) == len(other.blocks) > 1
+    same = len(one.blocks) == len(other.blocks)
     if same and all(a.predictions == b.predictions for a, b in blocks):
         counts = [a.predictions for a, _ in blocks]
-        nll = _error([b.nll - a.nll for a, b in blocks], counts)
-        kl = _error([b.kl - a.kl for a, b in blocks], counts)
+        nll = ratio_error([b.nll - a.nll for a, b in blocks], counts)
+        kl = ratio_error([b.kl - a.kl for a, b in blocks], counts)
     difference = math.log(other.compressed) - math.log(one.compressed)
     divergence = second.agreement.kl - first.agreement.kl
     return Paired(
@@ -69,17 +70,6 @@ def paired(first: RunRecord, second: RunRecord) -> Paired:
         kl_interval=None if kl is None else _around(divergence, kl, float),
         bytes=second.memory.compressed_bytes - first.memory.compressed_bytes,
     )
-
-
-def _error(sums: list[float], counts: list[int]) -> float:
-    """Return the standard error of Σ sums ÷ Σ counts, blocks being the independent draws.
-
-    Source: a ratio of two sums, Cochran 1977, Sampling Techniques, 6.3.
-    """
-    total = sum(counts)
-    mean = sum(sums) / total
-    squares = sum((s - mean * n) ** 2 for s, n in zip(sums, counts, strict=True))
-    return math.sqrt(squares * len(sums) / (len(sums) - 1)) / total
 
 
 def _around(value: float, error: float, shown: Callable[[float], float]) -> tuple[float, float]:

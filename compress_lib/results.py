@@ -151,6 +151,7 @@ class TargetRecord:
     orientation: str = "rows"
     decode_cost: int = 0
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    head_dim: int | None = None
 
     @property
     def errors(self) -> dict[str, float | None]:
@@ -162,8 +163,6 @@ class TargetRecord:
             "mae": self.mae,
             "powered_mae": self.powered_mae,
         }
-
-    head_dim: int | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from torch import Tensor
 from compress_lib.errors import CompressionError, NotFiniteError
 from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.models import LanguageModel
+from compress_lib.spread import ratio_error
 
 CHUNK = 256
 """Positions whose log-probabilities are held at once."""
@@ -99,14 +100,11 @@ class Comparison:
     def _exponential(self, sums: Sequence[float]) -> Estimate:
         mean = sum(sums) / self.predictions
         value = math.exp(mean) if mean < 700 else math.inf
-        if len(sums) < 2:
-            return Estimate(value, None)
         # Delta method: the error of exp(m) is exp(m) times the error of m, and blocks are the
         # independent draws, because tokens of one block depend on each other. Lines have
-        # different numbers of predictions, so m is a ratio of two sums (Cochran 1977, 6.3).
-        residuals = (s - mean * b.predictions for s, b in zip(sums, self.blocks, strict=True))
-        spread = math.sqrt(sum(r * r for r in residuals) * len(sums) / (len(sums) - 1))
-        return Estimate(value, value * spread / self.predictions)
+        # different numbers of predictions, so m is a ratio of two sums.
+        error = ratio_error(sums, [block.predictions for block in self.blocks])
+        return Estimate(value, None if error is None else value * error)
 
 
 def token_blocks(

@@ -8,7 +8,7 @@ from html import escape
 from compress_lib import plots, plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
-from compress_lib.formatting import format_bytes, format_perplexity
+from compress_lib.formatting import format_bytes, format_number, format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
@@ -64,11 +64,11 @@ def _about(record: RunRecord) -> str:
 def _numbers(record: RunRecord) -> str:
     found = record.metrics()
     rows = "".join(
-        f'<tr><td>{escape(metric.label)}</td><td class="number">{_number(found[name])}</td>'
+        f'<tr><td>{escape(metric.label)}</td><td class="number">{format_number(value)}</td>'
         f"<td>{'lower' if metric.lower_is_better else 'higher'} is better</td>"
         f"<td>{escape(metric.meaning)}</td></tr>"
         for name, metric in METRICS.items()
-        if found[name] is not None
+        if (value := found[name]) is not None
     )
     ppl = record.perplexity
     before = (
@@ -102,9 +102,3 @@ def _matrices(record: RunRecord) -> str:
     names = ("Matrix", "Method", "Rank", "Shape", "% bytes", "Relative error", "Direction error")
     head = "".join(f"<th>{name}</th>" for name in names)
     return f"<h2>Matrices</h2><table><tr>{head}</tr>{rows}</table>"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compress_lib.calibration import OUTPUT_GRADIENT
 from compress_lib.factor_storage import bytes_by_rank
 from compress_lib.methods.low_rank import LowRankMethod
 from compress_lib.progress import Progress, no_progress
@@ -52,7 +53,7 @@ class SpectralMethod(LowRankMethod):
         from compress_lib.measured_curve import measured_curve
 
         # The closed form knows the usual metric of a layer; a table's has tokens drawn together.
-        if not statistics.has("output_gradient"):
+        if not statistics.has(OUTPUT_GRADIENT):
             return measured_curve(self, weight, statistics, progress)
         energy = self._kept(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)

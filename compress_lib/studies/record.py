@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from compress_lib.formatting import format_number
 from compress_lib.recorded import Recorded
 from compress_lib.results import ModelRecord
 
@@ -74,5 +75,5 @@ def rounded(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return format_number(value)
     return f"{value:,}" if isinstance(value, int) else value

@@ -150,9 +150,8 @@ def _checked(plan: object) -> Plan:
     Raises:
         CompressionError: It is no plan, says more than the form can, or is beyond a limit.
     """
-    given = Plan.from_json(plan)
-    shown = controls.read(controls.write(given))
-    if [rule.canonical(0) for rule in shown.rules] != [rule.canonical(0) for rule in given.rules]:
+    shown, same = controls.shown_plan(Plan.from_json(plan))
+    if not same:
         raise CompressionError(texts.MORE_THAN_THE_PAGE)
     return shown
 

@@ -213,10 +213,16 @@ class Page:
         shown = self.results.show(shown_run(self.engine, keys, record))
         # What was clicked stays as it is, sorted or scrolled.
         shown.pop(kept, None)
-        filled: dict[Any, Any] = {}
-        if restore:
-            plan, complaint = handlers.first_plan(Plan.from_json(record.plan).to_query())
-            if complaint:
-                gr.Warning(complaint)
-            filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+        filled = self._filled(record) if restore else {}
         return {self.current: record.key, **filled, **shown}
+
+    def _filled(self, record: RunRecord) -> dict[Any, Any]:
+        """Return the form for a run's plan; one that it refuses leaves it as it is."""
+        try:
+            plan, complaint = handlers.restored(Plan.from_json(record.plan))
+        except CompressionError as error:
+            gr.Warning(str(error))
+            return {}
+        if complaint:
+            gr.Warning(complaint)
+        return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))

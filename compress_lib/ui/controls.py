@@ -54,6 +54,11 @@ FIELDS = (
 """The form's fields in order; the options of every method follow."""
 
 
+def method_choices() -> list[tuple[str, str]]:
+    """Return label and name of every method, for a list to choose from."""
+    return [(method.label, name) for name, method in METHODS.items()]
+
+
 def option_fields() -> list[tuple[str, Option]]:
     """Return every option of every method, in the order of the form."""
     return [(name, option) for name, method in METHODS.items() for option in method.options()]
@@ -143,6 +148,23 @@ def write(plan: Plan) -> Form:
     return Form(values, options)
 
 
+def shown_plan(plan: Plan) -> tuple[Plan, bool]:
+    """Return what the form makes of a plan, and whether that compresses the same way.
+
+    Raises:
+        CompressionError: The plan holds what the form refuses.
+    """
+    shown = read(write(plan))
+    return shown, [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+
+
+def _told(rule: Rule) -> dict[str, Any]:
+    """Return what a form has to say of a rule; what is dense is compressed no way at all."""
+    if rule.method == DENSE:
+        return {"pattern": rule.pattern, "method": DENSE}
+    return rule.canonical(0)
+
+
 def flat(form: Form) -> list[Any]:
     """Return a form's values in the order of the form."""
     keys = [(method, option.name) for method, option in option_fields()]
@@ -171,9 +193,9 @@ def _rules(form: Form) -> tuple[Rule, ...]:
     rules = []
     if families:
         pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
-        rules.append(_rule(form, pattern, method, _share_of(method, keep)))
+        rules.append(_rule(form, pattern, method, share_of(method, keep)))
     for where, other, share in table_rows(get("overrides")):
-        own_keep = as_share(share) if share else _share_of(other or method, keep)
+        own_keep = as_share(share) if share else share_of(other or method, keep)
         if own_keep is None:
             raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
         rules.append(_rule(form, where or "*", other or method, own_keep))
@@ -182,7 +204,7 @@ def _rules(form: Form) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _share_of(method: str, keep: Any) -> Any:
+def share_of(method: str, keep: Any) -> Any:
     """Return the keep of the slider, unless the method's options alone decide its size."""
     return 1.0 if is_sized(method) else keep
 

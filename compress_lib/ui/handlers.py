@@ -14,7 +14,7 @@ from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
-from compress_lib.plan import DENSE, Plan, Rule
+from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, render, texts
@@ -190,19 +190,19 @@ def _measured_on(record: RunRecord) -> tuple[object, ...]:
 def first_plan(query: str) -> tuple[Plan, str | None]:
     """Return the plan of a link, and what is wrong with the link, if anything."""
     try:
-        plan = Plan.from_query(query)
-        shown = controls.read(controls.write(plan))
+        return restored(Plan.from_query(query))
     except CompressionError as error:
         return Plan(), str(error)
-    same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+
+
+def restored(plan: Plan) -> tuple[Plan, str | None]:
+    """Return what the form shows of a plan, and what it cannot show, if anything.
+
+    Raises:
+        CompressionError: The plan holds what the form refuses.
+    """
+    shown, same = controls.shown_plan(plan)
     return shown, None if same else texts.MORE_THAN_THE_FORM
-
-
-def _told(rule: Rule) -> dict[str, Any]:
-    """Return what a form has to say of a rule; what is dense is compressed no way at all."""
-    if rule.method == DENSE:
-        return {"pattern": rule.pattern, "method": DENSE}
-    return rule.canonical(0)
 
 
 def to_csv(records: Sequence[RunRecord]) -> str:

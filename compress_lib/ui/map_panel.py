@@ -12,7 +12,6 @@ import gradio as gr
 
 from compress_lib.allocation import allocate
 from compress_lib.errors import CompressionError
-from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.plan_edits import Grid, History, cleared, edited, pattern_for, presets
 from compress_lib.targets import Target
@@ -75,7 +74,7 @@ def build(engine: Engine, keep_slider: Callable[..., Any]) -> MapPanel:
     shown = gr.HTML(layer_map(plan, targets, COLOURS[0]), js_on_load=MAP, elem_id="layer-map")
     told = gr.HTML(chosen_line(plan, targets, []), elem_id="map-chosen")
     method = gr.Dropdown(
-        [(one.label, name) for name, one in METHODS.items()],
+        controls.method_choices(),
         value=USUAL,
         label=texts.MAP_METHOD,
         elem_id="map-method",
@@ -175,7 +174,7 @@ class MapEvents:
         """Let the chosen matrices be compressed in their own way."""
         plan, targets = self._plan(given)
         pattern = self._pattern(chosen, targets)
-        share = 1.0 if is_sized(method) else keep
+        share = controls.share_of(str(method), keep)
         return self._write(
             history, plan, lambda: edited(plan.rules, pattern, str(method), share, targets)
         )

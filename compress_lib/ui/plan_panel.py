@@ -140,7 +140,7 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
             for label, families in controls.PRESETS.items()
         ]
     made["method"] = gr.Dropdown(
-        [(method.label, name) for name, method in METHODS.items()],
+        controls.method_choices(),
         value=shown.values["method"],
         label=texts.METHOD,
         info=METHODS[shown.values["method"]].summary,
@@ -163,7 +163,7 @@ def _sweep() -> list[Any]:
     """Make the menu of methods, the line of keeps, and the button that runs them all."""
     gr.Markdown(texts.SWEEP_PLANS_HELP)
     methods = gr.Dropdown(
-        [(method.label, name) for name, method in METHODS.items()],
+        controls.method_choices(),
         value=[],
         multiselect=True,
         label=texts.SWEEP_METHODS,

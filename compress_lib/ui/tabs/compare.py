@@ -10,7 +10,7 @@ import gradio as gr
 
 from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
-from compress_lib.formatting import format_bytes
+from compress_lib.formatting import format_bytes, format_number
 from compress_lib.metrics import METRICS
 from compress_lib.paired import Paired, paired
 from compress_lib.results import RunRecord
@@ -97,7 +97,7 @@ def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
     marked = best if len(set(known)) > 1 else None
     cells = []
     for value in values:
-        told = "—" if value is None else _told(value)
+        told = "—" if value is None else format_number(value)
         cells.append(f"<strong>{told}</strong>" if value is not None and value == marked else told)
     return cells
 
@@ -142,19 +142,17 @@ def _verdict(difference: Paired) -> str:
 
 
 def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
-    told = f"{_told(value)} {sign}".strip()
+    told = f"{format_number(value)} {sign}".strip()
     if ends is None:
         return told
-    return f'{told} <span class="quiet">({_told(ends[0])} to {_told(ends[1])})</span>'
+    return (
+        f'{told} <span class="quiet">({format_number(ends[0])} to {format_number(ends[1])})</span>'
+    )
 
 
 def _signed_bytes(difference: int) -> str:
     sign = "−" if difference < 0 else "+"
     return f"{sign}{format_bytes(abs(difference))}" if difference else "0"
-
-
-def _told(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _row(label: str, cells: Sequence[str]) -> str:
