@@ -78,50 +78,13 @@ def layer_map(
     except CompressionError as error:
         # Cells can be chosen all the same, so that another choice can mend it.
         complaint = f'<p class="quiet">{escape(str(error))}</p>'
-    by_name = {target.name: item for item in assigned for target in item.targets}
-    errors = _errors(record, plan)
-    hues = {m: HUES[i % len(HUES)] for i, m in enumerate(dict.fromkeys(_methods(assigned)))}
     grid = Grid.of(targets)
-
-    def button(cell: str, row: str, column: str, members: Sequence[Target], span: str = "") -> str:
-        found = _cell(members, by_name, colour, errors, hues)
-        return (
-            f'<td{span}><button type="button" class="cell" data-cell="{escape(cell, quote=True)}" '
-            f'data-row="{escape(row, quote=True)}" data-column="{escape(column, quote=True)}" '
-            f'style="--s:{found.strength:.2f};--h:{found.hue}" aria-pressed="false" tabindex="-1" '
-            f'title="{escape(found.told, quote=True)}" '
-            f'aria-label="{escape(found.told, quote=True)}">{escape(found.words)}</button></td>'
-        )
-
-    head = "".join(
-        f'<th scope="col"><button type="button" data-column="{family}" tabindex="-1" '
-        f'title="{escape(FAMILIES[family])}" aria-label="{escape(FAMILIES[family])}">'
-        f"{SHORT[family]}</button></th>"
-        for family in grid.families
-    )
-    rows = []
-    for layer in grid.layers:
-        cells = "".join(
-            button(f"{layer}|{family}", str(layer), family, grid.cells[(layer, family)])
-            if (layer, family) in grid.cells
-            else "<td></td>"
-            for family in grid.families
-        )
-        rows.append(f"<tr>{_row_head(str(layer), texts.MAP_LAYER.format(layer=layer))}{cells}</tr>")
-    wide = max(1, len(grid.families) // max(1, len(grid.outside)))
-    tables = "".join(
-        button(t.name, "tables", t.family, (t,), f' colspan="{wide}"') for t in grid.outside
-    )
-    if tables:
-        rows.insert(0, f'<tr class="tables">{_row_head("tables", texts.MAP_TABLES)}{tables}</tr>')
-    corner = (
-        f'<th><button type="button" data-all="1" tabindex="0" aria-label="{texts.MAP_ALL}">'
-        f"{texts.MAP_ALL}</button></th>"
-    )
+    painter = _Painter(assigned, colour, _errors(record, plan))
+    label = escape(texts.MAP, quote=True)
     return (
-        f'{complaint}<table class="map" aria-label="{escape(texts.MAP, quote=True)}">'
-        f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        f"{_legend(colour, hues)}"
+        f'{complaint}<table class="map" aria-label="{label}">{_head(grid)}'
+        f"<tbody>{_tables(grid, painter)}{_layers(grid, painter)}</tbody></table>"
+        f"{_legend(colour, painter.hues)}"
     )
 
 
@@ -149,42 +112,97 @@ def chosen_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target])
     return f'<p class="chosen">{escape(told)}</p>'
 
 
-def _cell(
-    members: Sequence[Target],
-    by_name: Mapping[str, Assignment],
-    colour: str,
-    errors: Mapping[str, float],
-    hues: Mapping[str, int],
-) -> Cell:
-    """Say what happens to the matrices of a cell; of several, to the first."""
-    target = members[0]
-    item = by_name.get(target.name)
-    where = FAMILIES[target.family]
-    if target.layer is not None:
-        where = texts.MAP_PLACE.format(family=where, layer=target.layer)
-    if item is None:
-        told = f"{where}: {texts.MAP_DENSE}"
-        return Cell("·" if colour != "error" else "", told, 0.0, HUES[0])
-    share = item.preview.nbytes / item.nbytes
-    told = f"{where}: {item.method.label}, {share:.0%}"
-    if item.undecided:
-        told += f", {texts.MAP_SHARED}"
-    elif item.preview.rank is not None:
-        told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
-    error = errors.get(target.name)
-    if error is not None:
-        told += f", {texts.MAP_ERROR.format(error=error)}"
-    if colour == "error":
-        # A relative error of 1 has nothing left of the matrix.
-        words = "" if error is None else f"{100 * error:.0f}"
-        return Cell(words, told, 0.0 if error is None else min(1.0, error) ** 0.5, 20)
-    if colour == "method":
-        return Cell(item.method.label[:3], told, 0.6, hues[item.method.name])
-    return Cell(f"{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
+class _Painter:
+    """Draws cells of one plan.
+
+    Args:
+        assigned: What happens to the matrices of the plan.
+        colour: One of `COLOURS`.
+        errors: Measured relative errors by target.
+    """
+
+    def __init__(
+        self, assigned: Sequence[Assignment], colour: str, errors: Mapping[str, float]
+    ) -> None:
+        self.colour = colour
+        self.errors = errors
+        self.by_name = {target.name: item for item in assigned for target in item.targets}
+        methods = dict.fromkeys(item.method.name for item in assigned)
+        self.hues = {name: HUES[index % len(HUES)] for index, name in enumerate(methods)}
+
+    def button(self, name: str, row: str, members: Sequence[Target], span: int = 1) -> str:
+        """Return the cell of some matrices as HTML."""
+        found = self.cell(members[0])
+        told = escape(found.told, quote=True)
+        wide = f' colspan="{span}"' if span > 1 else ""
+        return (
+            f'<td{wide}><button type="button" class="cell" data-cell="{escape(name, quote=True)}" '
+            f'data-row="{escape(row, quote=True)}" data-column="{members[0].family}" '
+            f'style="--s:{found.strength:.2f};--h:{found.hue}" aria-pressed="false" tabindex="-1" '
+            f'title="{told}" aria-label="{told}">{escape(found.words)}</button></td>'
+        )
+
+    def cell(self, target: Target) -> Cell:
+        """Say what happens to a matrix; it stands for all of its cell."""
+        item = self.by_name.get(target.name)
+        where = FAMILIES[target.family]
+        if target.layer is not None:
+            where = texts.MAP_PLACE.format(family=where, layer=target.layer)
+        if item is None:
+            told = f"{where}: {texts.MAP_DENSE}"
+            return Cell("·" if self.colour != "error" else "", told, 0.0, HUES[0])
+        share = item.preview.nbytes / item.nbytes
+        told = f"{where}: {item.method.label}, {share:.0%}"
+        if item.undecided:
+            told += f", {texts.MAP_SHARED}"
+        elif item.preview.rank is not None:
+            told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
+        error = self.errors.get(target.name)
+        if error is not None:
+            told += f", {texts.MAP_ERROR.format(error=error)}"
+        if self.colour == "error":
+            # A relative error of 1 has nothing left of the matrix.
+            words = "" if error is None else f"{100 * error:.0f}"
+            return Cell(words, told, 0.0 if error is None else min(1.0, error) ** 0.5, 20)
+        if self.colour == "method":
+            return Cell(item.method.label[:3], told, 0.6, self.hues[item.method.name])
+        return Cell(f"{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
 
 
-def _methods(assigned: Sequence[Assignment]) -> list[str]:
-    return [item.method.name for item in assigned]
+def _head(grid: Grid) -> str:
+    """Return the buttons that choose columns, and all cells."""
+    columns = "".join(
+        f'<th scope="col"><button type="button" data-column="{family}" tabindex="-1" '
+        f'title="{escape(FAMILIES[family])}" aria-label="{escape(FAMILIES[family])}">'
+        f"{SHORT[family]}</button></th>"
+        for family in grid.families
+    )
+    return (
+        f'<thead><tr><th><button type="button" data-all="1" tabindex="0" '
+        f'aria-label="{texts.MAP_ALL}">{texts.MAP_ALL}</button></th>{columns}</tr></thead>'
+    )
+
+
+def _tables(grid: Grid, painter: _Painter) -> str:
+    """Return the row of matrices that belong to no layer, if there are any."""
+    if not grid.outside:
+        return ""
+    span = max(1, len(grid.families) // len(grid.outside))
+    cells = "".join(painter.button(t.name, "tables", (t,), span) for t in grid.outside)
+    return f'<tr class="tables">{_row_head("tables", texts.MAP_TABLES)}{cells}</tr>'
+
+
+def _layers(grid: Grid, painter: _Painter) -> str:
+    rows = []
+    for layer in grid.layers:
+        cells = "".join(
+            painter.button(f"{layer}|{family}", str(layer), grid.cells[(layer, family)])
+            if (layer, family) in grid.cells
+            else "<td></td>"
+            for family in grid.families
+        )
+        rows.append(f"<tr>{_row_head(str(layer), texts.MAP_LAYER.format(layer=layer))}{cells}</tr>")
+    return "".join(rows)
 
 
 def _errors(record: RunRecord | None, plan: Plan) -> dict[str, float]:
