@@ -13,7 +13,7 @@ from transformers import GenerationConfig
 from compress_lib.errors import CompressionError
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Generation
-from compress_lib.results import TextRecord
+from compress_lib.results import TextRecord, WrittenToken
 
 Listener = Callable[[str], None]
 """Called with all the text written so far; may raise `StoppedError`."""
@@ -141,6 +141,13 @@ def write_both(
         speeds[which] = len(ids[which]) / (time.perf_counter() - started)
     apart = first_divergence(ids["baseline"], ids["compressed"])
     decode = baseline.tokenizer.decode
+    known = [
+        written_tokens(writer, other, prompt, ids[which])
+        for which, writer, other in (
+            ("baseline", baseline, compressed),
+            ("compressed", compressed, baseline),
+        )
+    ]
     return TextRecord(
         prompt=prompt,
         baseline=str(decode(ids["baseline"], skip_special_tokens=True)),
@@ -149,7 +156,48 @@ def write_both(
         common=str(decode(ids["baseline"][:apart], skip_special_tokens=True)),
         baseline_tokens_per_second=speeds["baseline"],
         compressed_tokens_per_second=speeds["compressed"],
+        baseline_tokens=known[0],
+        compressed_tokens=known[1],
     )
+
+
+def written_tokens(
+    writer: LanguageModel, other: LanguageModel, prompt: str, new: list[int]
+) -> tuple[WrittenToken, ...]:
+    """Return every token of a text with the probabilities that both models give it.
+
+    Args:
+        writer: The model that wrote it.
+        other: The model that reads it.
+        prompt: Its beginning.
+        new: The tokens that were written.
+    """
+    ids = [*_prompt_ids(writer, prompt, len(new))[0].tolist(), *new]
+    own, theirs = (_probabilities(model, ids, len(new)) for model in (writer, other))
+    pieces = _pieces(writer, new)
+    return tuple(WrittenToken(*token) for token in zip(pieces, own, theirs, strict=True))
+
+
+def _probabilities(model: LanguageModel, ids: list[int], count: int) -> list[float]:
+    """Return the probabilities that a model gives the last `count` tokens of a text."""
+    if not count:
+        return []
+    read = torch.tensor([ids], device=model.device)
+    with torch.inference_mode():
+        logits = model.module(read, use_cache=False).logits[0, -count - 1 : -1].float()
+        found = logits.softmax(-1).gather(1, read[0, -count:, None])
+    return [round(value, 6) for value in found.flatten().tolist()]
+
+
+def _pieces(model: LanguageModel, new: list[int]) -> list[str]:
+    """Return what each token adds to a text; what is no whole character yet comes later."""
+    told, pieces = "", []
+    for count in range(1, len(new) + 1):
+        text = str(model.tokenizer.decode(new[:count], skip_special_tokens=True))
+        whole = text if count == len(new) or not text.endswith("\ufffd") else told
+        pieces.append(whole[len(told) :])
+        told = whole
+    return pieces
 
 
 def first_divergence(a: list[int], b: list[int]) -> int | None:

@@ -191,8 +191,26 @@ class DirectionRecord:
 
 
 @dataclass(frozen=True)
+class WrittenToken:
+    """A token that a model wrote, as a piece of its text, and how likely both models found it.
+
+    Attributes:
+        text: Pieces joined are the whole text; a part of a character waits for its rest.
+        own: Probability that the writer gave it, at temperature 1.
+        other: Probability that the other model gave it in the same place.
+    """
+
+    text: str
+    own: float
+    other: float
+
+
+@dataclass(frozen=True)
 class TextRecord:
-    """What both models wrote; `first_divergence` counts the new tokens that agree."""
+    """What both models wrote; `first_divergence` counts the new tokens that agree.
+
+    Records that are older than tokens have none.
+    """
 
     prompt: str
     baseline: str
@@ -201,6 +219,8 @@ class TextRecord:
     common: str
     baseline_tokens_per_second: float
     compressed_tokens_per_second: float
+    baseline_tokens: tuple[WrittenToken, ...] = ()
+    compressed_tokens: tuple[WrittenToken, ...] = ()
 
 
 @dataclass(frozen=True)

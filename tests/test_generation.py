@@ -158,6 +158,23 @@ def test_a_model_agrees_with_itself(endless: LanguageModel, how: Generation) -> 
     assert record.baseline_tokens_per_second > 0
 
 
+@pytest.mark.parametrize("how", [GREEDY, WARM])
+def test_every_token_comes_with_what_both_models_thought_of_it(
+    endless: LanguageModel, how: Generation
+) -> None:
+    other = randomised(endless)
+    record = write_both(endless, other, PROMPT, how, seed=1)
+    assert "".join(token.text for token in record.baseline_tokens) == record.baseline
+    assert "".join(token.text for token in record.compressed_tokens) == record.compressed
+    new = write(endless, PROMPT, how, seed=1)
+    start = endless.tokenizer(PROMPT)["input_ids"]
+    for position, (token, seen) in enumerate(zip(new, record.baseline_tokens, strict=True)):
+        before = torch.tensor([start + new[:position]])
+        for model, probability in ((endless, seen.own), (other, seen.other)):
+            logits = model.module(before).logits[0, -1].double()
+            assert probability == pytest.approx(float(logits.softmax(-1)[token]), abs=2e-6)
+
+
 def test_both_write_and_part_where_they_differ(endless: LanguageModel) -> None:
     other = randomised(endless)
     heard: dict[str, str] = {}

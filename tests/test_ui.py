@@ -13,7 +13,8 @@ import pytest
 from compress_lib.errors import CompressionError
 from compress_lib.metrics import ERRORS
 from compress_lib.plan import Plan, Rule
-from compress_lib.ui import controls, handlers, preview, render, texts
+from compress_lib.results import WrittenToken
+from compress_lib.ui import controls, handlers, preview, render, texts, written
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.shown import Shown
 from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors
@@ -129,11 +130,32 @@ def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:
     assert "211 matrices" in found
 
 
+def test_tokens_are_shaded_by_what_the_other_model_thought(engine: TinyEngine) -> None:
+    _, record = finish(engine, form())
+    sure = WrittenToken(" tide", 0.25, 1.0)
+    doubtful = WrittenToken(" rose", 0.25, 1e-9)
+    text = replace(
+        record.text[0],
+        baseline_tokens=(sure, doubtful),
+        compressed_tokens=(sure, sure),
+        first_divergence=1,
+    )
+    shown = written.both_texts([text])
+    assert '--q:0.00" title="the other model: 100 %, the writer: 25 %"> tide</span>' in shown
+    assert '--q:1.00" title="the other model: 1e-07 %, the writer: 25 %"> rose</span>' in shown
+    assert shown.index(" tide</span>") < shown.index('class="part"') < shown.index(" rose</span>")
+    # √(1 ÷ 10⁻⁶): what is rounded to nothing counts as a millionth.
+    assert "by its writer 4.00, by the other model 1,000" in shown
+    assert "by its writer 4.00, by the other model 1.00" in shown
+
+
 def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:
     evil = "<script>alert(1)</script>"
     _, record = finish(engine, form(prompt=evil))
-    assert "<script>" not in render.both_texts(record.text)
-    assert "<script>" not in render.writing(evil, evil, evil)
+    token = WrittenToken(evil, 0.5, 0.5)
+    text = replace(record.text[0], baseline_tokens=(token,), compressed_tokens=())
+    assert "<script>" not in written.both_texts([*record.text, text])
+    assert "<script>" not in written.writing(evil, evil, evil)
     assert "<script>" not in render.status(evil, 0.5)
     named = replace(record, model=replace(record.model, id=evil))
     assert "<script>" not in render.headline(named, evil)

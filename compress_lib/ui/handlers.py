@@ -17,7 +17,7 @@ from compress_lib.formatting import format_seconds
 from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
-from compress_lib.ui import controls, render, texts
+from compress_lib.ui import controls, render, texts, written
 from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
 from compress_lib.ui.fills import both_fills
 
@@ -118,7 +118,7 @@ def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
             latest = note
         elif isinstance(note, WritingNote):
             watch.written[note.which] = note.text
-            writing = render.writing(
+            writing = written.writing(
                 note.prompt, watch.written.get("baseline", ""), watch.written.get("compressed", "")
             )
             update = replace(update, writing=writing)

@@ -8,7 +8,7 @@ from html import escape
 from compress_lib.describe import describe
 from compress_lib.formatting import format_perplexity, format_seconds
 from compress_lib.metrics import METRICS
-from compress_lib.results import RunRecord, TextRecord, TokenError
+from compress_lib.results import RunRecord, TokenError
 from compress_lib.ui import texts
 
 CARDS = ("perplexity", "megabytes", "top1", "kl", "direction_error")
@@ -116,28 +116,6 @@ def token_rows(tokens: Sequence[TokenError]) -> list[list[str]]:
     ]
 
 
-def both_texts(records: Sequence[TextRecord]) -> str:
-    """Return what both models wrote, side by side, the common part shaded."""
-    return "".join(
-        _pair(
-            text.prompt,
-            _shaded(text.baseline, text.common, text.first_divergence),
-            _shaded(text.compressed, text.common, text.first_divergence),
-            _parting(text.first_divergence),
-            (
-                texts.SPEED.format(speed=text.baseline_tokens_per_second),
-                texts.SPEED.format(speed=text.compressed_tokens_per_second),
-            ),
-        )
-        for text in records
-    )
-
-
-def writing(prompt: str, baseline: str, compressed: str) -> str:
-    """Return the two texts while they are being written."""
-    return _pair(prompt, escape(baseline), escape(compressed), "")
-
-
 def legend(entries: Sequence[tuple[str, str, str]]) -> str:
     """Return the signs of a chart and what they stand for."""
     items = "".join(
@@ -210,31 +188,3 @@ def _times(ratio: float) -> str:
 
 def _short(error: float) -> str:
     return f"{error:,.0f}" if error >= 100 else f"{error:.3g}"
-
-
-def _parting(apart: int | None) -> str:
-    if apart is None:
-        return texts.NEVER_PART
-    return texts.PART_AFTER.format(count=apart) if apart else texts.PART_AT_ONCE
-
-
-def _shaded(text: str, common: str, apart: int | None) -> str:
-    if apart is None or not text.startswith(common):
-        return f'<span class="common">{escape(text)}</span>' if apart is None else escape(text)
-    mark = '<span class="part" role="img" aria-label="Here they part."></span>'
-    shared = f'<span class="common">{escape(common)}</span>' if common else ""
-    return f"{shared}{mark}{escape(text[len(common) :])}"
-
-
-def _pair(
-    prompt: str, baseline: str, compressed: str, note: str, speeds: tuple[str, str] = ("", "")
-) -> str:
-    start = f'<span class="prompt">{escape(prompt)}</span>'
-    written = zip((texts.BASELINE, texts.COMPRESSED), (baseline, compressed), speeds, strict=True)
-    columns = "".join(
-        f'<div class="writer"><h4>{escape(name)} <span>{escape(speed)}</span></h4>'
-        f"<p>{start}{text}</p></div>"
-        for name, text, speed in written
-    )
-    end = f'<p class="quiet">{escape(note)}</p>' if note else ""
-    return f'<div class="texts">{columns}</div>{end}'

@@ -267,7 +267,8 @@ TRAINING_HELP = (
 )
 TRAINED = "Trained weight or group"
 TEXT_HELP = (
-    "Same beginning, same seed. The shaded part is common to both; the mark is where they part. A "
+    "Same beginning, same seed. A bar marks where the texts part. The stronger a token is shaded, "
+    "the less likely the *other* model found it there: point at it to read what both thought. A "
     "masked model writes nothing: shown is what each finds likeliest in the place of a mask."
 )
 MASK_NUMBER = "Mask {number}"
@@ -279,6 +280,10 @@ COMPRESSED = "Compressed"
 NEVER_PART = "Both models wrote the same."
 PART_AFTER = "They part after {count} new tokens."
 PART_AT_ONCE = "They part at the first new token."
+PART_HERE = "Here they part."
+TOKEN_TIP = "the other model: {other}, the writer: {own}"
+TOKEN_SCALE = "Probability that the other model gave the token:"
+TEXT_PERPLEXITY = "Perplexity of this text by its writer {own}, by the other model {other}."
 SPEED = "{speed:.0f} tokens a second"
 UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib.ui import render, texts
+from compress_lib.ui import texts
 from compress_lib.ui.fills import both_fills
 from compress_lib.ui.shown import Shown
 from compress_lib.ui.tabs.base import ResultTab, register
+from compress_lib.ui.written import both_texts
 
 
 @register
@@ -25,7 +26,7 @@ class TextTab(ResultTab):
         """See `ResultTab.show`."""
         if shown.record is None:
             return {}
-        return {"texts": render.both_texts(shown.record.text) + both_fills(shown.record.fills)}
+        return {"texts": both_texts(shown.record.text) + both_fills(shown.record.fills)}
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""

@@ -1,0 +1,112 @@
+"""What both models wrote, as HTML: every token shaded by what the other model thought of it.
+
+Every text is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from compress_lib.formatting import format_perplexity
+from compress_lib.results import TextRecord, WrittenToken
+from compress_lib.ui import texts
+
+FAINTEST = 1e-4
+"""A probability from which on tokens are shaded as strongly as can be."""
+
+
+def both_texts(records: Sequence[TextRecord]) -> str:
+    """Return the texts of both models side by side."""
+    shown = []
+    for text in records:
+        speeds = (text.baseline_tokens_per_second, text.compressed_tokens_per_second)
+        written = (
+            (text.baseline, text.baseline_tokens),
+            (text.compressed, text.compressed_tokens),
+        )
+        columns = [
+            (_shaded(whole, tokens, text), texts.SPEED.format(speed=speed), _said(tokens))
+            for (whole, tokens), speed in zip(written, speeds, strict=True)
+        ]
+        shown.append(_pair(text.prompt, columns, _parting(text.first_divergence)))
+    scale = any(text.baseline_tokens or text.compressed_tokens for text in records)
+    return "".join(shown) + (_scale() if scale else "")
+
+
+def writing(prompt: str, baseline: str, compressed: str) -> str:
+    """Return the two texts while they are being written."""
+    return _pair(prompt, [(escape(text), "", "") for text in (baseline, compressed)], "")
+
+
+def _shaded(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
+    """Return a text with the place where it leaves the other one, tokens shaded if known."""
+    mark = f'<span class="part" role="img" aria-label="{texts.PART_HERE}"></span>'
+    if tokens:
+        spans = [_token(token) for token in tokens]
+        if text.first_divergence is not None:
+            spans.insert(text.first_divergence, mark)
+        return "".join(spans)
+    if text.first_divergence is None or not whole.startswith(text.common):
+        return escape(whole)
+    return f"{escape(text.common)}{mark}{escape(whole[len(text.common) :])}"
+
+
+def _token(token: WrittenToken) -> str:
+    told = texts.TOKEN_TIP.format(own=_percent(token.own), other=_percent(token.other))
+    return (
+        f'<span class="token" style="--q:{_strength(token.other):.2f}" '
+        f'title="{escape(told, quote=True)}">{escape(token.text)}</span>'
+    )
+
+
+def _strength(probability: float) -> float:
+    """Return 0 for what is certain and 1 for what is as good as impossible."""
+    return max(0.0, math.log(max(probability, FAINTEST)) / math.log(FAINTEST))
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.2g} %" if probability < 0.995 else "100 %"
+
+
+def _said(tokens: Sequence[WrittenToken]) -> str:
+    """Say how much both models hesitate over a text: its perplexity by either."""
+    if not tokens:
+        return ""
+    own, other = (
+        math.exp(-sum(math.log(max(p, 1e-6)) for p in found) / len(tokens))
+        for found in ([t.own for t in tokens], [t.other for t in tokens])
+    )
+    return texts.TEXT_PERPLEXITY.format(own=format_perplexity(own), other=format_perplexity(other))
+
+
+def _scale() -> str:
+    steps = (1.0, 0.1, 0.01, 0.001, FAINTEST)
+    items = "".join(
+        f'<li><span class="token" style="--q:{_strength(step):.2f}">{_percent(step)}</span></li>'
+        for step in steps
+    )
+    return f'<ul class="legend scale"><li>{escape(texts.TOKEN_SCALE)}</li>{items}</ul>'
+
+
+def _parting(apart: int | None) -> str:
+    if apart is None:
+        return texts.NEVER_PART
+    return texts.PART_AFTER.format(count=apart) if apart else texts.PART_AT_ONCE
+
+
+def _pair(prompt: str, written: Sequence[tuple[str, str, str]], note: str) -> str:
+    """Return two columns; each has a text as HTML, its speed and a remark."""
+    start = f'<span class="prompt">{escape(prompt)}</span>'
+    columns = "".join(
+        f'<div class="writer"><h4>{escape(name)} <span>{escape(speed)}</span></h4>'
+        f"<p>{start}{text}</p>"
+        + (f'<p class="remark">{escape(remark)}</p>' if remark else "")
+        + "</div>"
+        for name, (text, speed, remark) in zip(
+            (texts.BASELINE, texts.COMPRESSED), written, strict=True
+        )
+    )
+    end = f'<p class="quiet">{escape(note)}</p>' if note else ""
+    return f'<div class="texts">{columns}</div>{end}'
