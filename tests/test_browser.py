@@ -180,7 +180,7 @@ def test_text_can_be_read_in_light_and_dark(browser: Any, address: str, theme: s
     page = context.new_page()
     page.goto(f"{address}?__theme={theme}")
     page.wait_for_selector("#headline .card .value")
-    for element in (".card .label", ".card .value", ".status", ".preview", "header p"):
+    for element in (".card .term", ".card .value", ".status", ".preview", "header p"):
         ink, paper = page.evaluate(
             """(selector) => {
                 const found = document.querySelector(selector);

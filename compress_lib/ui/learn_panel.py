@@ -12,6 +12,7 @@ import gradio as gr
 from compress_lib.lessons import Step, tour
 from compress_lib.metrics import ERRORS, METRICS
 from compress_lib.ui import controls, texts
+from compress_lib.ui.render import term_id
 from compress_lib.ui.scripts import OPEN_LAB, PRIVATE, QUICK
 
 
@@ -108,15 +109,11 @@ def glossary() -> str:
     ]
     rows += [(term, meaning) for term, meaning in texts.TERMS.items()]
     items = "".join(
-        f'<dt id="term-{escape(_slug(term), quote=True)}">{escape(term)}</dt>'
+        f'<dt id="{escape(term_id(term), quote=True)}" tabindex="-1">{escape(term)}</dt>'
         f"<dd>{escape(meaning)}</dd>"
         for term, meaning in sorted(rows, key=lambda row: row[0].lower())
     )
     return f'<dl class="glossary">{items}</dl>'
-
-
-def _slug(term: str) -> str:
-    return "-".join("".join(c if c.isalnum() else " " for c in term.lower()).split())
 
 
 def _asked(step: Step) -> str:

@@ -11,7 +11,7 @@ from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord, TokenError
 from compress_lib.ui import texts
 
-CARDS = ("perplexity", "megabytes", "top1", "kl", "direction_error")
+CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
 
 COLUMNS = (
     ("perplexity", 2),
@@ -152,20 +152,25 @@ def _card(record: RunRecord, name: str) -> str:
     tip = escape(f"{metric.meaning} {hint}", quote=True)
     extra = f" <small>{escape(around)}</small>" if around else ""
     return (
-        f'<div class="card" tabindex="0" data-tip="{tip}" '
-        f'aria-label="{escape(f"{metric.label}: {big} {around}, {small}. ", quote=True)}{tip}" '
-        f'role="note"><span class="label">{escape(metric.label)} '
-        f'<span class="arrow">{arrow}</span></span>'
+        f'<div class="card" data-tip="{tip}" role="group" '
+        f'aria-label="{escape(f"{metric.label}: {big} {around}, {small}. ", quote=True)}{tip}">'
+        f'<a class="term" href="#{term_id(metric.label)}">{escape(metric.label)}&nbsp;'
+        f'<span class="arrow">{arrow}</span></a>'
         f'<span class="value">{escape(big)}{extra}</span>'
         f'<span class="quiet">{escape(small)}</span></div>'
     )
+
+
+def term_id(term: str) -> str:
+    """Return the id of a term's definition on the page."""
+    return "term-" + "-".join("".join(c if c.isalnum() else " " for c in term.lower()).split())
 
 
 def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str, str]:
     """Return a number, its uncertainty, and what it is to be held against."""
     ppl, memory = record.perplexity, record.memory
     if value is None:
-        return "—", "", texts.UNTOUCHED
+        return "—", "", texts.NOT_TIMED if name == "speed" else texts.UNTOUCHED
     if name == "perplexity":
         error = ppl.compressed_stderr
         around = f"± {_short(error)}" if error is not None else ""
@@ -174,6 +179,9 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes
         return f"{value:.0f} MB", "", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
+    if name == "speed":
+        assert record.speed is not None
+        return f"{value:.2f} ×", "", texts.READS.format(speed=record.speed.compressed_prefill)
     if name == "top1":
         return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
     if name == "kl":

@@ -10,7 +10,7 @@ import gradio as gr
 
 from compress_lib.ui import render, texts
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.scripts import FIT
+from compress_lib.ui.scripts import DEFINE, FIT
 from compress_lib.ui.shown import Shown, first_record, shown_run
 from compress_lib.ui.tabs import ResultTab, result_tabs
 
@@ -45,7 +45,9 @@ def build(engine: Engine) -> ResultPanel:
     shown = shown_run(engine, [], first_record())
     made: dict[str, ResultTab] = {}
     with gr.Column(elem_id="results"):
-        headline = gr.HTML(_headline(shown) if shown.record else "", elem_id="headline")
+        headline = gr.HTML(
+            _headline(shown) if shown.record else "", elem_id="headline", js_on_load=DEFINE
+        )
         with gr.Tabs() as tabs:
             for tab in result_tabs():
                 with gr.Tab(tab.label, elem_id=f"tab-{tab.name}"):

@@ -112,6 +112,24 @@ setInterval(listen, 500);
 """
 """Telling which point of the chart was clicked: the chart itself has no such event."""
 
+DEFINE = f"""
+element.addEventListener('click', (event) => {{
+    const link = event.target.closest('a[href^="#term-"]');
+    if (!link) return;
+    event.preventDefault();
+    const tabs = [...document.querySelectorAll('#pages button[role="tab"]')];
+    const learn = tabs.find((tab) => tab.textContent.trim() === {json.dumps(texts.LEARN_TAB)});
+    if (learn) learn.click();
+    setTimeout(() => {{
+        const term = document.getElementById(link.hash.slice(1));
+        if (!term) return;
+        term.scrollIntoView({{ block: 'center' }});
+        term.focus({{ preventScroll: true }});
+    }}, 200);
+}});
+"""
+"""Going from a number to its definition, which is on another tab."""
+
 OPEN_LAB = """() => {
     const lab = document.querySelector('#pages button[role="tab"]');
     if (lab) lab.click();
