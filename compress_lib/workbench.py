@@ -14,8 +14,9 @@ from compress_lib.anchoring import InputPair, anchored
 from compress_lib.calibration import Statistics, count_rows, stacked
 from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.direction import direction_record, row_errors
+from compress_lib.evaluation.direction import row_errors
 from compress_lib.evaluation.likelihood import perplexity
+from compress_lib.evaluation.tokens import direction_record
 from compress_lib.loss_curves import Point
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
@@ -124,7 +125,9 @@ class Workbench:
                 nbytes=size + (target.nbytes if target.name in beside else 0),
                 seconds=seconds / len(parts),
             )
-            direction = direction_record(self.model.tokenizer, target, errors, counts)
+            direction = direction_record(
+                self.model.tokenizer, target, weight, matrix, errors, counts
+            )
             done.append(Compressed(record, matrix, direction))
         return done
 

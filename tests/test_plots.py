@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from compress_lib import plots, plots_frontier, plots_matrices
+from compress_lib import plots, plots_direction, plots_frontier, plots_matrices
 from compress_lib.landmarks import landmark_plans, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
-from compress_lib.results import RunRecord, SpeedRecord
+from compress_lib.results import DirectionError, RunRecord, SpeedRecord
 from tests.compressed import run_record, target_record
 
 LANDMARKS = load_landmarks()
@@ -51,15 +51,48 @@ def test_an_empty_frontier_is_drawn_too() -> None:
 
 def test_histograms_show_all_tokens_as_shares() -> None:
     records = [record for record in LANDMARKS if record.direction is not None][:3]
-    figure = plots.direction_histogram(records)
+    figure = plots_direction.direction_histogram(records)
     assert len(figure.data) == 6
     for trace in figure.data:
         assert sum(trace.y) == pytest.approx(100)
 
 
+def test_directions_may_be_cumulative_and_weighted() -> None:
+    record = run_record()
+    assert record.direction is not None
+    counted = replace(record, direction=replace(record.direction, weighted_counts=(2, 6)))
+    draw = plots_direction.direction_histogram
+    solid, control = draw([counted], cumulative=True).data
+    assert list(solid.x) == [1.0, 2.0]
+    assert list(solid.y) == pytest.approx([100 * 319 / 320, 100])
+    assert list(control.y) == [100, 100]
+    (weighted,) = draw([counted], weighted=True).data
+    assert list(weighted.y) == [25, 75]
+    assert draw([record], "no text", weighted=True).layout.annotations[0].text == "no text"
+
+
+def test_every_family_has_a_small_chart_of_its_layers() -> None:
+    targets = [
+        target_record(
+            family,
+            names=(f"{family}{layer}",),
+            layer=layer,
+            direction_error=DirectionError(layer / 10, 0.0, 0.5, 1.0),
+        )
+        for family in ("query", "ffn_out")
+        for layer in (2, 1)
+    ]
+    figure = plots_direction.direction_by_layer(run_record(targets=tuple(targets)))
+    assert figure is not None
+    assert [note.text for note in figure.layout.annotations] == ["Query", "FFN out"]
+    assert [list(trace.x) for trace in figure.data] == [[1, 2]] * 4
+    assert list(figure.data[1].y) == [0.1, 0.2]
+    assert plots_direction.direction_by_layer(run_record()) is None
+
+
 def test_a_run_without_directions_says_so_in_their_place() -> None:
     untouched = [record for record in LANDMARKS if record.direction is None][:1]
-    figure = plots.direction_histogram(untouched, "nothing turned")
+    figure = plots_direction.direction_histogram(untouched, "nothing turned")
     assert figure.layout.annotations[0].text == "nothing turned"
 
 

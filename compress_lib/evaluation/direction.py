@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from compress_lib.matrices import CompressedMatrix
-from compress_lib.results import DirectionError, DirectionRecord, TokenError
-from compress_lib.targets import TABLES, Target
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from compress_lib.results import DirectionError
 
 CHUNK = 8192
 """Rows decoded at once."""
 
 POWER = 0.6
 """The exponent of the powered mean absolute error."""
-TOKENS_LISTED = 25
 
 EDGES = (*(round(0.01 * step, 2) for step in range(101)), 2.0)
 """Histogram edges that all runs share, so that histograms can be laid over each other."""
@@ -133,48 +127,14 @@ def summarize(errors: Tensor, counts: Tensor | None = None) -> DirectionError:
     )
 
 
-def histogram(errors: Tensor) -> tuple[int, ...]:
-    """Count errors `[rows]` between the shared `EDGES`."""
+def histogram(errors: Tensor, counts: Tensor | None = None) -> tuple[int, ...]:
+    """Count errors `[rows]` between the shared `EDGES`, each once or as often as `counts` say."""
     edges = torch.tensor(EDGES[1:-1])
     bins = torch.bucketize(errors.float(), edges, right=True)
-    return tuple(bins.bincount(minlength=len(EDGES) - 1).tolist())
+    weights = None if counts is None else counts.double().cpu()
+    found = bins.bincount(weights=weights, minlength=len(EDGES) - 1)
+    return tuple(int(value) for value in found.tolist())
 
 
 def _quantile(ordered: Tensor, share: float) -> float:
     return float(ordered[min(int(share * len(ordered)), len(ordered) - 1)])
-
-
-def direction_record(
-    tokenizer: PreTrainedTokenizerBase, target: Target, errors: RowErrors, counts: Tensor | None
-) -> DirectionRecord | None:
-    """Return a token table's histogram and the tokens at its ends; None for other weights.
-
-    Args:
-        tokenizer: Tells which token a row is.
-        target: The weight.
-        errors: Of its rows.
-        counts: `[rows]`, how often each token was used, if known.
-    """
-    if target.family not in TABLES:
-        return None
-    order = errors.direction.argsort(stable=True).tolist()
-
-    def listed(ids: list[int]) -> tuple[TokenError, ...]:
-        return tuple(
-            TokenError(
-                id=row,
-                token=str(tokenizer.decode([row])) if row < len(tokenizer) else "",
-                error=float(errors.direction[row]),
-                count=int(counts[row]) if counts is not None else None,
-            )
-            for row in ids
-        )
-
-    return DirectionRecord(
-        target=target.name,
-        edges=EDGES,
-        counts=histogram(errors.direction),
-        control_counts=histogram(errors.control),
-        worst=listed(order[::-1][:TOKENS_LISTED]),
-        best=listed(order[:TOKENS_LISTED]),
-    )

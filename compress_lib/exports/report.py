@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from compress_lib import plots, plots_frontier, plots_matrices
+from compress_lib import plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
 from compress_lib.formatting import format_bytes, format_number, format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
+from compress_lib.plots_direction import direction_histogram
 from compress_lib.results import RunRecord
 
 STYLE = (
@@ -34,7 +35,7 @@ def report(record: RunRecord, others: Sequence[RunRecord] = ()) -> str:
     title = escape(describe(record))
     charts = [("Cost against size", plots_frontier.frontier(others, [record], record.key))]
     if record.direction:
-        charts.append(("How far tokens turned", plots.direction_histogram([record])))
+        charts.append(("How far tokens turned", direction_histogram([record])))
     charts.append(("Memory", plots_matrices.memory_bars(record)))
     drawn = "".join(
         f"<h2>{escape(name)}</h2>"

@@ -8,7 +8,7 @@ from html import escape
 from compress_lib.describe import describe
 from compress_lib.formatting import format_perplexity, format_seconds
 from compress_lib.metrics import METRICS
-from compress_lib.results import RunRecord, TokenError
+from compress_lib.results import DirectionRecord, Neighbour, RunRecord
 from compress_lib.ui import texts
 
 CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
@@ -108,12 +108,27 @@ def matrix_rows(record: RunRecord) -> list[list[str]]:
     ]
 
 
-def token_rows(tokens: Sequence[TokenError]) -> list[list[str]]:
-    """Return the rows of a table of tokens; spaces and line ends are made visible."""
-    return [
-        [repr(item.token), f"{item.error:.4f}", "" if item.count is None else str(item.count)]
-        for item in tokens
-    ]
+def token_rows(direction: DirectionRecord) -> list[list[str | float]]:
+    """Return the rows of the table of tokens; spaces and line ends are made visible."""
+    lists = (
+        (texts.WORST, direction.worst),
+        (texts.FREQUENT, direction.frequent),
+        (texts.BEST, direction.best),
+    )
+    near = {found.id: found for found in direction.neighbours}
+    rows: list[list[str | float]] = []
+    for label, tokens in lists:
+        for item in tokens:
+            found = near.get(item.id)
+            before, after = (found.before, found.after) if found else ((), ())
+            count = "" if item.count is None else item.count
+            named = [_named(before), _named(after)]
+            rows.append([repr(item.token), label, round(item.error, 4), count, *named])
+    return rows
+
+
+def _named(neighbours: Sequence[Neighbour]) -> str:
+    return "  ".join(f"{found.token!r} {found.cosine:.2f}" for found in neighbours)
 
 
 def legend(entries: Sequence[tuple[str, str, str]]) -> str:

@@ -16,13 +16,29 @@ def table(
     elem_id: str | None = None,
     widths: list[str] | None = None,
     numbers: int = 0,
+    kinds: tuple[str, ...] = (),
+    searched: bool = False,
 ) -> Any:
-    """Make a table whose last columns are numbers, so that they sort as such."""
-    kinds: Any = [*["str"] * (len(headers) - numbers), *["number"] * numbers]
+    """Make a table whose last columns are numbers, so that they sort as such.
+
+    Args:
+        headers: Of the columns.
+        rows: As text and numbers.
+        label: What it is called.
+        labelled: Whether its name is shown.
+        elem_id: Of its element.
+        widths: Of the columns.
+        numbers: How many columns at the end are numbers.
+        kinds: Of all columns, where numbers do not come last.
+        searched: Whether there is a field to search in.
+    """
+    usual = [*["str"] * (len(headers) - numbers), *["number"] * numbers]
+    types: Any = list(kinds) or usual
     return gr.Dataframe(
         value=rows or [],
         headers=list(headers),
-        datatype=kinds,
+        datatype=types,
+        show_search="search" if searched else "none",
         column_widths=widths,  # type: ignore[arg-type]
         wrap=True,
         elem_classes="table",

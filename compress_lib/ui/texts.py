@@ -231,15 +231,28 @@ PROVENANCE = (
 )
 NO_LANDMARKS = "Nothing was measured beforehand on this model and text: here stand your own runs."
 NO_DIRECTION = "This run leaves the embedding as it is, so no token's direction changed."
+NO_COUNTS = "No text was read with this run, so tokens cannot be counted."
 DIRECTION_HELP = (
     "How far each token's vector turned: 0 is not at all, 1 is a right angle. The dotted line is "
     "random noise as large as the error: a method that lies left of its own dotted line spends its "
     "error on length rather than direction."
 )
 COMPARE_DIRECTIONS = "Lay over it"
-WORST = "Tokens that turned most"
-BEST = "Tokens that turned least"
-TOKEN_HEADERS = ("Token", "Direction error", "Count in text")
+WORST = "turned most"
+FREQUENT = "most frequent"
+BEST = "turned least"
+TOKENS = "Some tokens and who is near them: search for one"
+TOKEN_HEADERS = (
+    "Token",
+    "List",
+    "Direction error",
+    "Count in text",
+    "Nearest before (cosine)",
+    "Nearest after (cosine)",
+)
+DIRECTION_CUMULATIVE = "Share of tokens up to an error"
+DIRECTION_WEIGHTED = "Count tokens as often as the text has them"
+DIRECTION_LAYERS = "Layer by layer: the line is the mean over rows, the band holds 95 % of them."
 MEMORY_HELP = "Every tensor that a checkpoint would store, shared ones once."
 MATRIX_HEADERS = (
     "Names",

@@ -1,14 +1,15 @@
-"""How far rows turned: histograms of several runs over each other, and the tokens at the ends."""
+"""How far rows turned: histograms of several runs over each other, tokens, and layer by layer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib import plots
 from compress_lib.describe import describe
+from compress_lib.plots_direction import direction_by_layer, direction_histogram
+from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.scripts import QUICK
 from compress_lib.ui.shown import Shown
@@ -24,7 +25,7 @@ MOST = 4
 
 @register
 class DirectionTab(ResultTab):
-    """The direction error of every row of the token table."""
+    """The direction error of every row of the token table, and of every layer."""
 
     name: ClassVar[str] = "direction"
     label: ClassVar[str] = texts.TAB_DIRECTION
@@ -35,21 +36,28 @@ class DirectionTab(ResultTab):
         current = shown.record
         if current is None:
             return {}
-        direction = current.direction
         others = [r for r in shown.all if r.direction and r.key != current.key]
         # Runs of one's own are laid over each other at once; landmarks on request.
-        beside = [r for r in others if r in shown.own][:OVERLAID] if direction else []
-        menu = [(describe(r), r.key) for r in others]
+        beside = [r for r in others if r in shown.own][:OVERLAID] if current.direction else []
+        layers = direction_by_layer(current)
         return {
-            "chart": plots.direction_histogram([current, *beside], texts.NO_DIRECTION),
-            "overlay": gr.update(choices=menu, value=[r.key for r in beside]),
-            "worst": render.token_rows(direction.worst) if direction else [],
-            "best": render.token_rows(direction.best) if direction else [],
+            "chart": direction_histogram([current, *beside], texts.NO_DIRECTION),
+            "cumulative": False,
+            "weighted": False,
+            "overlay": gr.update(
+                choices=[(describe(r), r.key) for r in others], value=[r.key for r in beside]
+            ),
+            "tokens": render.token_rows(current.direction) if current.direction else [],
+            "layers_help": gr.update(visible=layers is not None),
+            "layers": gr.update(value=layers, visible=layers is not None),
         }
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.DIRECTION_HELP)
+        with gr.Row(elem_classes="settings"):
+            cumulative = gr.Checkbox(label=texts.DIRECTION_CUMULATIVE, elem_id="cumulative")
+            weighted = gr.Checkbox(label=texts.DIRECTION_WEIGHTED, elem_id="weighted")
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="direction")
         overlay = gr.Dropdown(
             values.get("overlay", {}).get("choices", []),
@@ -58,23 +66,53 @@ class DirectionTab(ResultTab):
             label=texts.COMPARE_DIRECTIONS,
             elem_id="overlay",
         )
-        with gr.Row():
-            with gr.Column(min_width=260):
-                worst = table(texts.TOKEN_HEADERS, values.get("worst"), texts.WORST, labelled=True)
-            with gr.Column(min_width=260):
-                best = table(texts.TOKEN_HEADERS, values.get("best"), texts.BEST, labelled=True)
-        return {"chart": chart, "overlay": overlay, "worst": worst, "best": best}
+        tokens = table(
+            texts.TOKEN_HEADERS,
+            values.get("tokens"),
+            texts.TOKENS,
+            labelled=True,
+            elem_id="tokens",
+            kinds=("str", "str", "number", "number", "str", "str"),
+            searched=True,
+        )
+        layers = values.get("layers", {})
+        seen = bool(layers.get("visible"))
+        layers_help = gr.Markdown(texts.DIRECTION_LAYERS, visible=seen)
+        by_layer = gr.Plot(
+            layers.get("value"), show_label=False, visible=seen, elem_id="direction-layers"
+        )
+        return {
+            "chart": chart,
+            "cumulative": cumulative,
+            "weighted": weighted,
+            "overlay": overlay,
+            "tokens": tokens,
+            "layers_help": layers_help,
+            "layers": by_layer,
+        }
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: the menu lays other runs over the shown one."""
+        """See `ResultTab.connect`: other runs over the shown one, and other ways to count."""
 
-        def overlay(others: Any, current: Any) -> Any:
+        def draw(others: Any, cumulative: Any, weighted: Any, current: Any) -> Any:
             wanted = [current, *(others if isinstance(others, list) else [])][: MOST + 1]
-            found = [handlers.lookup(wiring.engine, key) for key in wanted]
-            return plots.direction_histogram(
-                [record for record in found if record is not None], texts.NO_DIRECTION
+            found: Sequence[RunRecord | None] = [
+                handlers.lookup(wiring.engine, key) for key in wanted
+            ]
+            return direction_histogram(
+                [record for record in found if record is not None],
+                texts.NO_COUNTS if weighted is True else texts.NO_DIRECTION,
+                cumulative=cumulative is True,
+                weighted=weighted is True,
             )
 
-        self.parts["overlay"].change(
-            overlay, [self.parts["overlay"], wiring.current], self.parts["chart"], **QUICK
+        names = ("overlay", "cumulative", "weighted")
+        controls = [self.parts[name] for name in names]
+        gr.on(
+            # A new run puts the boxes back; only a person's choice draws the chart again.
+            [part.input for part in controls],
+            draw,
+            [*controls, wiring.current],
+            self.parts["chart"],
+            **QUICK,
         )

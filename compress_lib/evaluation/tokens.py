@@ -1,0 +1,133 @@
+"""What compressing a token table did to single tokens: how far they turned, who is near them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from compress_lib.evaluation.direction import CHUNK, EDGES, RowErrors, histogram
+from compress_lib.matrices import CompressedMatrix
+from compress_lib.results import DirectionRecord, Neighbour, TokenError, TokenNeighbours
+from compress_lib.targets import TABLES, Target
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LISTED = 25
+"""Tokens in each of the lists."""
+
+NEAREST = 5
+"""Neighbours of each."""
+
+
+def direction_record(
+    tokenizer: PreTrainedTokenizerBase,
+    target: Target,
+    weight: Tensor,
+    matrix: CompressedMatrix,
+    errors: RowErrors,
+    counts: Tensor | None,
+) -> DirectionRecord | None:
+    """Return what became of a token table, row by row; None for other weights.
+
+    Args:
+        tokenizer: Tells which token a row is.
+        target: The weight.
+        weight: Its values `[rows, cols]`.
+        matrix: Its compressed form.
+        errors: Of its rows.
+        counts: `[rows]`, how often each token was used, if known.
+    """
+    if target.family not in TABLES:
+        return None
+    # Rows behind the last token are there for the sake of a round number.
+    known = min(len(tokenizer), target.shape[0])
+    order = errors.direction[:known].argsort(stable=True).tolist()
+    often: list[int] = []
+    if counts is not None:
+        ranked = counts[:known].argsort(descending=True, stable=True)[:LISTED].tolist()
+        often = [row for row in ranked if int(counts[row])]
+
+    def listed(ids: list[int]) -> tuple[TokenError, ...]:
+        return tuple(
+            TokenError(
+                id=row,
+                token=_text(tokenizer, row),
+                error=float(errors.direction[row]),
+                count=int(counts[row]) if counts is not None else None,
+            )
+            for row in ids
+        )
+
+    worst, best = order[::-1][:LISTED], order[:LISTED]
+    shown = list(dict.fromkeys([*worst, *best, *often]))
+    return DirectionRecord(
+        target=target.name,
+        edges=EDGES,
+        counts=histogram(errors.direction),
+        control_counts=histogram(errors.control),
+        worst=listed(worst),
+        best=listed(best),
+        frequent=listed(often),
+        weighted_counts=histogram(errors.direction, counts) if counts is not None else (),
+        neighbours=_neighbours(tokenizer, weight, matrix, shown, known),
+    )
+
+
+def nearest(
+    rows: Callable[[Tensor], Tensor], total: int, ids: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """Return the rows nearest to some rows of a table by cosine, the nearest first.
+
+    Args:
+        rows: Gives the rows `[n, cols]` for row numbers `[n]`; never asked for the whole table.
+        total: How many rows the table has.
+        ids: `[n]`, which rows; none is its own neighbour.
+        count: How many, at most all others.
+
+    Returns:
+        Cosines and row numbers, each `[n, count]`.
+    """
+
+    def units(chosen: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(rows(chosen).float(), dim=1)
+
+    mine = units(ids)
+    every = torch.arange(total, device=ids.device)
+    cosines = torch.cat([mine @ units(part).T for part in every.split(CHUNK)], dim=1)
+    cosines[torch.arange(len(ids)), ids] = -torch.inf
+    found = cosines.topk(min(count, total - 1), dim=1)
+    return found.values, found.indices
+
+
+def _neighbours(
+    tokenizer: PreTrainedTokenizerBase,
+    weight: Tensor,
+    matrix: CompressedMatrix,
+    ids: list[int],
+    known: int,
+) -> tuple[TokenNeighbours, ...]:
+    if known < 2:
+        return ()
+    wanted = torch.tensor(ids, device=weight.device)
+    with torch.inference_mode():
+        both = [nearest(rows, known, wanted, NEAREST) for rows in (weight.__getitem__, matrix.rows)]
+
+    def named(values: list[float], rows: list[int]) -> tuple[Neighbour, ...]:
+        return tuple(
+            Neighbour(_text(tokenizer, row), round(value, 4))
+            for value, row in zip(values, rows, strict=True)
+        )
+
+    (before, were), (after, are) = ((v.tolist(), i.tolist()) for v, i in both)
+    return tuple(
+        TokenNeighbours(row, named(before[n], were[n]), named(after[n], are[n]))
+        for n, row in enumerate(ids)
+    )
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, row: int) -> str:
+    return str(tokenizer.decode([row]))
