@@ -15,7 +15,7 @@ from compress_lib.calibration_text import Calibration
 from compress_lib.compression import SHARING, Compressed, compress_model, share_bytes
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
-from compress_lib.evaluation.likelihood import Comparison, compare
+from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_logits
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished, finished
 from compress_lib.job import Outcome, make_record, prepare
@@ -62,6 +62,7 @@ def execute(
     task_limit: int | None = None,
     progress: Progress = no_progress,
     writing: WritingListener = lambda prompt, which, text: None,
+    read: Read = timed_logits,
 ) -> Iterator[Event]:
     """Run a plan: load, calibrate, compress, measure, write.
 
@@ -74,6 +75,7 @@ def execute(
         task_limit: How many items of each task to take; all if None.
         progress: Told about the parts of long steps; may raise `StoppedError`.
         writing: Told about text while it is written; may raise `StoppedError`.
+        read: Reads the text with the original; see `likelihood.compare`.
 
     Yields:
         Events, at least one a weight, a block of text and a prompt; the last is `Finished`.
@@ -111,7 +113,7 @@ def execute(
     rest = span(part, begin, 1.0)
     compressed = yield from _compress(model, shared.assignments, text, targets, rest, ends[0])
     clock.lap("compress")
-    comparison = yield from _measure(model, compressed, blocks, progress, ends)
+    comparison = yield from _measure(model, compressed, blocks, progress, ends, read)
     clock.lap("evaluate")
     answers = yield from answer(model, compressed, plan, span(progress, *ends[1:]), writing)
     clock.lap("generate")
@@ -188,6 +190,7 @@ def _measure(
     blocks: list[Example],
     progress: Progress,
     ends: tuple[float, float, float],
+    read: Read,
 ) -> Generator[Event, None, Comparison]:
     comparison = Comparison(())
     part = span(progress, *ends[:2])
@@ -196,7 +199,7 @@ def _measure(
     def tick(share: float) -> None:
         part(share, "Measuring perplexity of both models")
 
-    for index, comparison in enumerate(compare(model, compressed, blocks, tick), start=1):
+    for index, comparison in enumerate(compare(model, compressed, blocks, tick, read), start=1):
         fraction = ends[0] + (ends[1] - ends[0]) * index / len(blocks)
         message = f"Perplexity {comparison.compressed.value:,.2f} after {index} blocks"
         yield Measured(fraction, message, comparison)

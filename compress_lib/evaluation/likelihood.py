@@ -25,6 +25,18 @@ from compress_lib.spread import ratio_error
 CHUNK = 256
 """Positions whose log-probabilities are held at once."""
 
+Read = Callable[[LanguageModel, Example], tuple[Tensor, float]]
+"""Returns a model's logits `[predictions, vocabulary]` of an example, and how long that took."""
+
+
+def timed_logits(model: LanguageModel, example: Example) -> tuple[Tensor, float]:
+    """Return a model's logits `[predictions, vocabulary]`, and the seconds that they took."""
+    started = time.perf_counter()
+    logits = read_logits(model, example)
+    # An accelerator works on while Python goes on; a number that is read has been computed.
+    logits[-1, -1].item()
+    return logits, time.perf_counter() - started
+
 
 @dataclass(frozen=True)
 class BlockScore:
@@ -139,6 +151,7 @@ def compare(
     compressed: LanguageModel,
     blocks: Sequence[Tensor | Example],
     tick: Callable[[float], None] = lambda share: None,
+    read: Read = timed_logits,
 ) -> Iterator[Comparison]:
     """Score both models block by block; each step yields all that is known so far.
 
@@ -147,6 +160,7 @@ def compare(
         compressed: The compressed model.
         blocks: Examples, or plain blocks `[length]` of token ids for causal models.
         tick: Told the share that is done after each model's pass; may raise `StoppedError`.
+        read: Reads with the original; it may remember what it read, see `evaluation.remembered`.
 
     Raises:
         CompressionError: A model's logits are not finite.
@@ -154,9 +168,9 @@ def compare(
     scores: list[BlockScore] = []
     for index, block in enumerate(blocks):
         example = as_example(block)
-        base_logits, base_seconds = _timed(baseline, example)
+        base_logits, base_seconds = read(baseline, example)
         tick((index + 0.5) / len(blocks))
-        other_logits, other_seconds = _timed(compressed, example)
+        other_logits, other_seconds = timed_logits(compressed, example)
         scores.append(
             replace(
                 score(compressed, base_logits, other_logits, example),
@@ -167,15 +181,6 @@ def compare(
         )
         tick((index + 1) / len(blocks))
         yield Comparison(tuple(scores))
-
-
-def _timed(model: LanguageModel, example: Example) -> tuple[Tensor, float]:
-    """Return a model's logits, and the seconds that they took."""
-    started = time.perf_counter()
-    logits = read_logits(model, example)
-    # An accelerator works on while Python goes on; a number that is read has been computed.
-    logits[-1, -1].item()
-    return logits, time.perf_counter() - started
 
 
 def perplexity(model: LanguageModel, blocks: Sequence[Tensor | Example]) -> float:

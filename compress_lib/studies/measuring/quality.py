@@ -27,6 +27,7 @@ from compress_lib.curvature import replacement_loss
 from compress_lib.errors import BudgetError, NotFiniteError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import compare
+from compress_lib.evaluation.remembered import RememberedLogits
 from compress_lib.events import finished
 from compress_lib.gathering import gather
 from compress_lib.models import LanguageModel
@@ -76,6 +77,11 @@ class QualityBench:
         parts += [model.id, model.source, model.revision, second.tokens, second.context]
         parts += [second.protocol, *(text.digest for text in self.texts)]
         return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def read(self) -> RememberedLogits:
+        """Reads with the baseline, whose predictions are the same for every row."""
+        return RememberedLogits()
 
     @cached_property
     def second_examples(self) -> list[Example]:
@@ -169,12 +175,12 @@ def _measure(bench: QualityBench, plan: Plan, progress: Progress) -> tuple[RunRe
     statistics = bench.statistics(span(progress, 0.0, 0.0))
     started = time.perf_counter()
     part = span(progress, 0.0, RUN)
-    end = finished(execute(plan, load=lambda *_: model, progress=part))
+    end = finished(execute(plan, load=lambda *_: model, progress=part, read=bench.read))
     record, compressed = end.record, end.compressed
     assert compressed is not None
     examples = bench.second_examples
     part = span(progress, RUN, 1.0)
-    *_, scored = compare(model, compressed, examples, lambda share: part(share, SECOND))
+    *_, scored = compare(model, compressed, examples, lambda share: part(share, SECOND), bench.read)
     second = perplexity_record(
         model,
         scored,

@@ -6,19 +6,18 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from torch import Tensor
-
 from compress_lib.blocks import calibration_blocks, evaluation_blocks
 from compress_lib.calibration_text import Calibration
 from compress_lib.corpora import Text, read_text
 from compress_lib.evaluation.examples import Example
-from compress_lib.evaluation.likelihood import BlockScore, Comparison, read_logits, score
+from compress_lib.evaluation.likelihood import Comparison, compare
+from compress_lib.evaluation.remembered import RememberedLogits
 from compress_lib.models import LanguageModel
 from compress_lib.plan import TextSpec
 from compress_lib.progress import Progress, no_progress
 
-KEPT_PREDICTIONS = 2048
-"""The baseline's logits are kept for so many predictions: 400 MB for 49,152 tokens."""
+KEPT_BYTES = 400_000_000
+"""Of the baseline's logits: those of 2,048 predictions among 49,152 tokens."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,8 @@ class Workbench:
     digest: str
 
     @cached_property
-    def _logits(self) -> list[Tensor]:
-        kept, found = 0, []
-        for example in self.examples:
-            kept += len(example.labels)
-            if kept <= KEPT_PREDICTIONS:
-                found.append(read_logits(self.model, example))
-        return found
+    def _read(self) -> RememberedLogits:
+        return RememberedLogits(KEPT_BYTES)
 
     @cached_property
     def baseline(self) -> float:
@@ -59,14 +53,14 @@ class Workbench:
         Raises:
             CompressionError: The logits are not finite.
         """
-        scores: list[BlockScore] = []
-        for index, example in enumerate(self.examples):
-            progress(index / len(self.examples), "Measuring perplexity")
-            kept = self._logits[index] if index < len(self._logits) else None
-            base = read_logits(self.model, example) if kept is None else kept
-            other = base if compressed is self.model else read_logits(compressed, example)
-            scores.append(score(compressed, base, other, example))
-        return Comparison(tuple(scores))
+        *_, found = compare(
+            self.model,
+            compressed,
+            self.examples,
+            lambda share: progress(share, "Measuring perplexity"),
+            self._read,
+        )
+        return found
 
     def numbers(
         self, compressed: LanguageModel, progress: Progress = no_progress
