@@ -45,7 +45,7 @@ _PLACES = {
     "load_model": "models",
     "run_plan": "run",
     "save_compressed": "checkpoint",
-    "to_frame": "results",
+    "to_frame": "describe",
 }
 
 

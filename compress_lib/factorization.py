@@ -7,6 +7,8 @@ matrix squares the condition number.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -187,7 +189,7 @@ def shrunk(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -
     wide = side.to(dtype)
     mean = wide.diagonal(dim1=-2, dim2=-1).mean()
     identity = torch.eye(wide.shape[-1], dtype=wide.dtype, device=wide.device).expand_as(wide)
-    if not float(mean) > 0:
+    if float(mean) <= 0:
         return identity.clone()
     return (1 - shrinkage) * wide + shrinkage * mean * identity
 
@@ -200,13 +202,16 @@ def lower_root(side: Tensor) -> Tensor:
     """
     mean = float(side.diagonal(dim1=-2, dim2=-1).mean())
     identity = torch.eye(side.shape[-1], dtype=side.dtype, device=side.device)
+    limit = mean if mean > 0 else 1.0
     added = 0.0
     while True:
         factor: Tensor
         factor, failed = torch.linalg.cholesky_ex(side + added * identity)
-        if not bool(failed.any()):
+        if not bool(failed.any()) and math.isfinite(mean):
             return factor
-        added = 10 * added if added else 1e-10 * (mean if mean > 0 else 1.0)
+        if not math.isfinite(mean) or added >= limit:
+            raise CompressionError("The statistics are not finite or not positive; gather anew.")
+        added = 10 * added if added else 1e-10 * limit
 
 
 def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
@@ -215,7 +220,7 @@ def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
         return lower_root(shrunk(side, shrinkage)).mT
     wide = side.double()
     mean = wide.mean()
-    return (wide.clamp_min(1e-9 * mean) if float(mean) > 0 else torch.ones_like(wide)).sqrt()
+    return (torch.ones_like(wide) if float(mean) <= 0 else wide.clamp_min(1e-9 * mean)).sqrt()
 
 
 def _undone(root: Tensor, matrix: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
 from compress_lib.results import RunRecord
 from compress_lib.spread import ratio_error
@@ -40,20 +41,27 @@ class Paired:
         return ends is not None and not ends[0] <= 1 <= ends[1]
 
 
+def measured_on(record: RunRecord) -> tuple[object, ...]:
+    """Return what must be equal of two runs for their numbers to stand side by side."""
+    ppl = record.perplexity
+    # The seed decides which words are hidden.
+    seed = record.plan.get("seed") if ppl.protocol == "whole_word" else None
+    text = (ppl.digest, ppl.tokens, ppl.context, ppl.protocol, seed)
+    return (record.model.id, record.model.revision, *text)
+
+
 def paired(first: RunRecord, second: RunRecord) -> Paired:
     """Compare two runs.
 
     Raises:
-        CompressionError: They were not measured on the same tokens.
+        CompressionError: They are not of one model, or were not measured on the same predictions.
     """
     one, other = first.perplexity, second.perplexity
-    if (one.digest, one.tokens, one.context, one.protocol) != (
-        other.digest,
-        other.tokens,
-        other.context,
-        other.protocol,
-    ):
-        raise CompressionError("The two runs were measured on different tokens.")
+    if measured_on(first) != measured_on(second):
+        raise CompressionError(
+            f"{describe(first)} and {describe(second)} are not of the same model, or were not "
+            "measured on the same tokens of the same text, so they cannot be compared."
+        )
     nll = kl = None
     blocks = list(zip(one.blocks, other.blocks, strict=False))
     same = len(one.blocks) == len(other.blocks)
@@ -61,15 +69,22 @@ def paired(first: RunRecord, second: RunRecord) -> Paired:
         counts = [a.predictions for a, _ in blocks]
         nll = ratio_error([b.nll - a.nll for a, b in blocks], counts)
         kl = ratio_error([b.kl - a.kl for a, b in blocks], counts)
+    if math.isinf(one.compressed) and math.isinf(other.compressed):
+        raise CompressionError("Both perplexities are beyond any number: there is no ratio.")
     difference = math.log(other.compressed) - math.log(one.compressed)
     divergence = second.agreement.kl - first.agreement.kl
     return Paired(
-        ratio=math.exp(difference),
-        ratio_interval=None if nll is None else _around(difference, nll, math.exp),
+        ratio=_exp(difference),
+        ratio_interval=None if nll is None else _around(difference, nll, _exp),
         kl=divergence,
         kl_interval=None if kl is None else _around(divergence, kl, float),
         bytes=second.memory.compressed_bytes - first.memory.compressed_bytes,
     )
+
+
+def _exp(value: float) -> float:
+    """Return e to a power, infinity where that is too large for a number."""
+    return math.exp(value) if value < 700 else math.inf
 
 
 def _around(value: float, error: float, shown: Callable[[float], float]) -> tuple[float, float]:

@@ -6,13 +6,11 @@ Knows no torch and no page.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from compress_lib.plan import DENSE, Rule
+from compress_lib.rule import GROUPINGS, UNIFORM
 from compress_lib.targets import FAMILIES, Target, matches
-
-MOST_UNDONE = 100
-"""Steps that can be taken back."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +121,15 @@ def edited(
 
 def cleared(rules: Sequence[Rule], pattern: str, targets: Sequence[Target]) -> tuple[Rule, ...]:
     """Return rules by which what a pattern selects follows the first rule again."""
-    first = rules[0]
-    again = [target for target in targets if matches(target, pattern)]
-    kept = [target.name for target in again if matches(target, first.pattern)]
-    others = [target.name for target in again if not matches(target, first.pattern)]
-    found = list(rules)
-    if kept:
-        found.append(replace(first, pattern=pattern_for(kept, targets)))
-    if others:
-        found.append(Rule(pattern=pattern_for(others, targets), method=DENSE))
+    again = {target.name for target in targets if matches(target, pattern)}
+    found = [rules[0]]
+    for rule in rules[1:]:
+        own = [target.name for target in targets if matches(target, rule.pattern)]
+        kept = [name for name in own if name not in again]
+        if len(kept) == len(own):
+            found.append(rule)
+        elif kept:
+            found.append(replace(rule, pattern=pattern_for(kept, targets)))
     return without_idle(found, targets)
 
 
@@ -141,7 +139,7 @@ def without_idle(rules: Sequence[Rule], targets: Sequence[Target]) -> tuple[Rule
     A rule that says of all its targets what they follow anyway is idle as well.
     """
     chosen = [{t.name for t in targets if matches(t, rule.pattern)} for rule in rules]
-    said = [_said(rule) for rule in rules]
+    said = [_said(rule, index) for index, rule in enumerate(rules)]
 
     def followed(kept: Sequence[int]) -> list[object]:
         last = ({name: index for index in kept for name in chosen[index]}).get
@@ -187,45 +185,14 @@ PARTS = {
 """Parts of a model that are often compressed alone."""
 
 
-@dataclass(frozen=True)
-class History:
-    """What stood in a form before, and what was taken back.
-
-    Attributes:
-        past: The states, oldest first; the last one is what stands there now.
-        future: What was taken back, the next one last.
-    """
-
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = field(default=())
-
-    def seen(self, state: str) -> History:
-        """Return the history after a change; none if nothing changed."""
-        if self.past and self.past[-1] == state:
-            return self
-        return History((*self.past, state)[-MOST_UNDONE:])
-
-    def undone(self) -> History:
-        """Return the history one step back, as far as there is one."""
-        if len(self.past) < 2:
-            return self
-        return History(self.past[:-1], (*self.future, self.past[-1]))
-
-    def redone(self) -> History:
-        """Return the history one step forward again, as far as there is one."""
-        if not self.future:
-            return self
-        return History((*self.past, self.future[-1]), self.future[:-1])
-
-    @property
-    def now(self) -> str | None:
-        """What stands in the form."""
-        return self.past[-1] if self.past else None
-
-
-def _said(rule: Rule) -> dict[str, object] | None:
+def _said(rule: Rule, place: int) -> dict[str, object] | None:
     """Return what a rule says of each of its targets; None where it leaves them alone."""
-    return None if rule.method == DENSE else {**rule.canonical(0), "pattern": ""}
+    if rule.method == DENSE:
+        return None
+    said = {**rule.canonical(0), "pattern": ""}
+    # Bytes are shared out, and matrices grouped, among those of one rule.
+    together = rule.allocation != UNIFORM or rule.group == GROUPINGS[1]
+    return said | ({"place": place} if together else {})
 
 
 def _runs(chosen: Sequence[int], layers: Sequence[int]) -> list[tuple[int, int]]:

@@ -61,7 +61,10 @@ def left_out(assigned: list[Assignment], model: str) -> tuple[float, bool] | Non
     if not total:
         return None
     exact = all(
-        item.method.name == EXACT and not item.method.option_values()["factor_bits"]
+        item.method.name == EXACT
+        and not item.method.option_values()["factor_bits"]
+        # What follows compressed layers is first fitted to their outputs.
+        and not item.sequential
         for item in assigned
     )
     return (lost / total) ** 0.5, exact

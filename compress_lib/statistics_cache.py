@@ -6,6 +6,7 @@ Gathering takes minutes, a decomposition seconds, and the same model and text ar
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -59,7 +60,7 @@ class StatisticsCache:
         """Return a statistic of a target, if it was kept."""
         found = _open(self._file(target, kind))
         if found:
-            self.folder.touch()
+            _used(self.folder)
         return found[kind].to(self._device) if kind in found else None
 
     def add(self, target: str, values: Mapping[str, Tensor]) -> None:
@@ -88,8 +89,7 @@ class StatisticsCache:
                     self.trim()
                 return computed
             self._used.add(folder)
-            with suppress(OSError):
-                folder.touch()
+            _used(folder)
             return found
 
         return keep
@@ -101,8 +101,7 @@ class StatisticsCache:
         """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
         with disk_errors(self.root):
             for folder in self._used:
-                if folder.exists():
-                    folder.touch()
+                _used(folder)
             ages = {folder: _age(folder) for folder in self.root.iterdir()}
             folders = sorted(ages, key=ages.__getitem__)
             sizes = {folder: _size(folder) for folder in folders}
@@ -113,6 +112,12 @@ class StatisticsCache:
                 if not recent and folder not in self._used:
                     shutil.rmtree(folder, ignore_errors=True)
                     del sizes[folder]
+
+
+def _used(folder: Path) -> None:
+    """Note that a folder was used just now, if it is still there: touching would make a file."""
+    with suppress(OSError):
+        os.utime(folder)
 
 
 class _File(Mapping[str, Tensor]):

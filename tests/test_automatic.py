@@ -8,7 +8,7 @@ import torch
 from compress_lib.allocation import allocate
 from compress_lib.calibration_text import Calibration
 from compress_lib.compression import compress_at_once, compress_model, share_bytes
-from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.errors import BudgetError, CompressionError, StoppedError
 from compress_lib.gathering import gather
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
@@ -144,3 +144,20 @@ def test_another_keep_reuses_what_was_decomposed(monkeypatch: pytest.MonkeyPatch
     ids = torch.arange(20)[None]
     assert torch.equal(first.module(ids).logits, again.module(ids).logits)
     assert not torch.equal(first.module(ids).logits, smaller.module(ids).logits)
+
+
+def test_trying_out_families_can_be_stopped() -> None:
+    model = tiny_model()
+    given = text(model)
+    told: list[str] = []
+
+    def progress(fraction: float, message: str) -> None:
+        told.append(message)
+        if "Two-sided" in message and "measuring" in told[0]:
+            raise StoppedError
+
+    shared = share_bytes(model, allocate(plan(), model.targets), given)
+    needs = {t.name: a.needs_for(t) for a in shared.assignments for t in a.targets}
+    bench = Workbench(model, given, gather(model, needs, given))
+    with pytest.raises(StoppedError):
+        family_factors(bench, shared.assignments, progress)

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -106,6 +107,21 @@ def test_a_card_states_plan_and_cost(tmp_path: Path) -> None:
     assert "Plan(" in block
 
 
+def test_a_card_of_a_folder_says_neither_where_it_lies_nor_what_was_pasted() -> None:
+    record = load_landmarks()[3]
+    place = "/home/somebody/models/mine"
+    own = {**record.plan["evaluation"], "corpus": "own", "text": "A secret. " * 200}
+    plan = {**record.plan, "model": place, "evaluation": own}
+    ppl = replace(record.perplexity, protocol="whole_word")
+    model = replace(record.model, id=place)
+    card = model_card(replace(record, model=model, plan=plan, perplexity=ppl))
+    assert "somebody" not in card
+    assert "secret" not in card
+    assert "base_model" not in card
+    assert "# mine, compressed" in card
+    assert "AutoModelForMaskedLM.from_pretrained" in card
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with its card, as the command line saves it."""
@@ -130,8 +146,13 @@ def test_push_sends_the_folder(
     sent: list[tuple[str, dict[str, Any]]] = []
 
     class Hub:
+        public = False
+
         def create_repo(self, repo: str, **more: Any) -> None:
             sent.append((repo, more))
+
+        def repo_info(self, repo: str) -> Any:
+            return SimpleNamespace(private=not self.public)
 
         def upload_folder(self, **more: Any) -> str:
             sent.append(("upload", more))
@@ -145,7 +166,13 @@ def test_push_sends_the_folder(
     assert main(["push", str(saved), "me/small", "--private"]) == 0
     assert sent[0] == ("me/small", {"private": True, "exist_ok": True})
     assert sent[1][1]["folder_path"] == saved
+    assert sorted(sent[1][1]["allow_patterns"]) == sorted(told["files"])
     assert "commit/1" in capsys.readouterr().out
+    sent.clear()
+    monkeypatch.setattr(Hub, "public", True)
+    assert main(["push", str(saved), "me/small", "--private"]) == 2
+    assert [what for what, _ in sent] == ["me/small"]
+    assert "is public" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -18,6 +19,7 @@ from compress_lib.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.gathering import gather
 from compress_lib.models import LanguageModel
+from compress_lib.statistics_cache import StatisticsCache
 from compress_lib.storage import home
 
 from .tiny import CONFIGURATIONS, tiny_model, weight_of
@@ -193,3 +195,18 @@ def test_gradients_that_are_not_finite_are_an_error() -> None:
     weight_of(model, name).data[0, 0] = float("nan")
     with pytest.raises(CompressionError, match="not finite"):
         gather(model, {name: {"fisher"}}, text(model))
+
+
+def test_what_was_deleted_meanwhile_is_gathered_again() -> None:
+    model = tiny_model()
+    text = Calibration((torch.arange(40),))
+    target = model.targets[1].name
+    gather(model, {target: {"second_moment"}}, text)
+    cache = StatisticsCache(model, text)
+    assert cache.find(target, "second_moment") is not None
+    shutil.rmtree(cache.folder)
+    assert cache.find(target, "second_moment") is None
+    cache.trim()
+    assert not cache.folder.exists()
+    gather(model, {target: {"second_moment"}}, text)
+    assert cache.has(target, "second_moment")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -90,8 +95,6 @@ def test_what_layers_share_is_counted_once(llama: LanguageModel) -> None:
 def test_bytes_go_by_the_checkpoints_type_not_by_that_of_computation(
     llama: LanguageModel, dtype: torch.dtype
 ) -> None:
-    from dataclasses import replace
-
     assert {parameter.dtype for parameter in llama.module.parameters()} == {torch.float32}
     stored = replace(llama, dtype=dtype)
     assert total_bytes(stored) == dtype.itemsize * llama.parameters
@@ -121,3 +124,42 @@ def test_the_cache_has_the_bytes_of_its_formula(any_model: LanguageModel) -> Non
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     assert found == 2 * config.num_hidden_layers * heads * width * any_model.dtype.itemsize
+
+
+def answering(answer: Callable[[torch.Tensor], object]) -> Any:
+    """A module that keeps whatever it is told to."""
+
+    class Module:
+        device = torch.device("cpu")
+
+        def __call__(self, ids: torch.Tensor, use_cache: bool) -> object:
+            return answer(ids)
+
+    return Module()
+
+
+@pytest.mark.parametrize("answer", [SimpleNamespace(), SimpleNamespace(past_key_values=None)])
+def test_what_keeps_no_keys_has_no_cache(llama: LanguageModel, answer: object) -> None:
+    stateful = replace(llama, module=answering(lambda ids: answer))
+    assert cache_bytes(stateful) == 0
+
+
+def test_states_that_do_not_grow_are_not_counted(llama: LanguageModel) -> None:
+    def answer(ids: torch.Tensor) -> object:
+        grown = torch.zeros(ids.shape[1], 6)
+        layers = [
+            SimpleNamespace(keys=grown, values=grown),
+            SimpleNamespace(keys=torch.zeros(100), values=None),
+            SimpleNamespace(states=torch.zeros(9)),
+        ]
+        return SimpleNamespace(past_key_values=SimpleNamespace(layers=layers))
+
+    hybrid = replace(llama, module=answering(answer))
+    assert cache_bytes(hybrid) == 12 * llama.dtype.itemsize
+
+
+def test_a_cache_that_wants_more_than_tokens_is_none(llama: LanguageModel) -> None:
+    def answer(ids: torch.Tensor) -> object:
+        raise ValueError("give me a cache")
+
+    assert cache_bytes(replace(llama, module=answering(answer))) == 0

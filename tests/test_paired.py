@@ -67,5 +67,26 @@ def test_without_blocks_there_is_a_difference_and_no_interval() -> None:
 def test_other_tokens_are_refused() -> None:
     other = run([30.0])
     other = replace(other, perplexity=replace(other.perplexity, digest="x"))
-    with pytest.raises(CompressionError, match="different tokens"):
+    with pytest.raises(CompressionError, match="the same tokens"):
         paired(run([30.0]), other)
+
+
+def test_other_models_and_other_hidden_words_are_refused() -> None:
+    one = run([30.0])
+    other = replace(one, model=replace(one.model, id="other"))
+    with pytest.raises(CompressionError, match="not of the same model"):
+        paired(one, other)
+    hidden = replace(one.perplexity, protocol="whole_word")
+    masked = [replace(one, perplexity=hidden, plan={**one.plan, "seed": seed}) for seed in (0, 7)]
+    assert paired(masked[0], masked[0]).ratio == 1
+    with pytest.raises(CompressionError, match="the same tokens"):
+        paired(*masked)
+
+
+def test_beyond_all_numbers_there_is_no_ratio() -> None:
+    one = run([30.0])
+    lost = replace(one, perplexity=replace(one.perplexity, compressed=math.inf, blocks=()))
+    assert paired(one, lost).ratio == math.inf
+    assert paired(lost, one).ratio == 0
+    with pytest.raises(CompressionError, match="no ratio"):
+        paired(lost, lost)

@@ -8,8 +8,9 @@ import pytest
 
 from compress_lib.models import LanguageModel
 from compress_lib.plan import DENSE, Rule
-from compress_lib.plan_edits import Grid, History, cleared, edited, pattern_for, presets
+from compress_lib.plan_edits import Grid, cleared, edited, pattern_for, presets
 from compress_lib.targets import Target, matches, select
+from compress_lib.ui.undo import History
 
 FAMILIES = ("query", "key", "ffn_out")
 TARGETS = [
@@ -136,3 +137,12 @@ def test_steps_are_taken_back_and_made_again() -> None:
     for index in range(500):
         many = many.seen(str(index))
     assert len(many.past) <= 100
+
+
+@pytest.mark.parametrize("changes", [{"allocation": "automatic"}, {"group": "concatenated"}])
+def test_a_rule_that_shares_among_its_own_is_never_idle(changes: dict[str, str]) -> None:
+    first = Rule(pattern="*", method="two_sided_svd", keep=0.5, **changes)  # type: ignore[arg-type]
+    rules = edited([first], "key@0-1", "two_sided_svd", 0.5, TARGETS)
+    assert [rule.pattern for rule in rules] == ["*", "key@0-1"]
+    assert cleared(rules, "key@0", TARGETS)[1].pattern == "key@1"
+    assert cleared(rules, "key", TARGETS) == (first,)

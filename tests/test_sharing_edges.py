@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from compress_lib.allocation import allocate
+from compress_lib.calibration import Statistics
 from compress_lib.calibration_text import Calibration
 from compress_lib.compression import compress_at_once, share_bytes
 from compress_lib.curvature import replacement_loss
@@ -146,3 +147,40 @@ def test_an_estimate_is_about_what_the_stored_matrix_costs(method: str) -> None:
         matrix = made.compress(weight, budget=point.nbytes, statistics=statistics)
         found = replacement_loss(matrix, weight, statistics)
         assert point.loss == pytest.approx(found, rel=1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"factor_bits": 2}, {"factor_bits": 4}, {"output_shrinkage": 1e-6}]
+)
+def test_few_bits_and_a_metric_of_ones_own_are_priced_as_all_others(
+    options: dict[str, float],
+) -> None:
+    model = tiny_model("llama")
+    target = next(t for t in model.targets if t.family == "ffn_out")
+    needs = {"second_moment", "output_gradient"}
+    statistics = gather(model, {target.name: needs}, text(model))[target.name]
+    weight = model.module.get_submodule(target.names[0]).weight.detach().half()  # type: ignore[operator]
+    made = build_method("two_sided_svd", options)
+    for point in made.curve(weight, statistics):
+        matrix = made.compress(weight, budget=point.nbytes, statistics=statistics)
+        found = replacement_loss(matrix, weight, statistics)
+        assert point.loss == pytest.approx(found, rel=1e-3, abs=1e-9)
+
+
+def test_a_candidates_value_may_have_commas() -> None:
+    rule = Rule(method="mixed", options={"candidates": "tiered bits=8,4, 2, int8, svd"})
+    found = rule.build(0)._methods  # type: ignore[attr-defined]
+    assert [method.name for method in found] == ["tiered", "int8", "svd"]
+    assert found[0].option_values()["bits"] == "8,4,2"
+
+
+def test_statistics_that_are_no_numbers_are_refused() -> None:
+    broken = torch.eye(4, dtype=torch.float64)
+    broken[1, 1] = torch.nan
+    for side in (broken, -torch.eye(4, dtype=torch.float64)):
+        with pytest.raises(CompressionError, match="not finite or not positive"):
+            lower_root(side)
+    method = build_method("two_sided_svd", {})
+    given = Statistics(second_moment=broken, output_gradient=torch.eye(6))
+    with pytest.raises(CompressionError, match="not finite"):
+        method.compress(torch.ones(6, 4), budget=40, statistics=given)

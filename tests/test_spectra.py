@@ -53,6 +53,9 @@ def test_what_is_not_known_is_not_foretold() -> None:
     assert load_spectra("../../etc/passwd") == {}
     rounded = allocate(Plan(rules=(Rule(pattern="key", method="int8", keep=1.0),)), TARGETS)
     assert left_out(rounded, MODEL) is None
+    later = allocate(Plan(rules=(Rule(pattern="key", inputs="compressed"),)), TARGETS)
+    bound = left_out(later, MODEL)
+    assert bound is not None and not bound[1]
     few = {"factor_bits": 8}
     coded = allocate(Plan(rules=(Rule(pattern="embedding", options=few),)), TARGETS)
     found = left_out(coded, MODEL)

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.catalogue import CATALOGUE, DEFAULT_MODEL
 from compress_lib.commands import bench_autoencoder, bench_quality, bench_speed
 from compress_lib.commands.arguments import add_pairs
 from compress_lib.commands.output import ProgressLine, write_line
-
-if TYPE_CHECKING:
-    pass
+from compress_lib.errors import unknown_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +56,8 @@ def _spectra(options: argparse.Namespace) -> None:
     from compress_lib.spectra import ENDING, FOLDER, measure_spectra
     from compress_lib.storage import write_whole
 
+    if options.model not in CATALOGUE:
+        raise unknown_name("model of the catalogue", options.model, CATALOGUE)
     progress = ProgressLine()
     model = load_model(options.model, device=options.device, progress=progress)
     folder = Path(options.out) if options.out else FOLDER

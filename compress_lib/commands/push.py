@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from compress_lib.commands.output import ProgressLine, write_json, write_line
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     told = {"repo": repo, "files": [file.name for file in files], "bytes": size}
     if not options.dry_run:
         ProgressLine().line(0.0, f"Sending {size / 1e6:,.1f} MB to {repo}")
-        told["url"] = send(folder, repo, private=options.private)
+        told["url"] = send(folder, files, repo, private=options.private)
     if options.json:
         write_json(told)
         return
@@ -62,8 +63,8 @@ def checked(folder: Path, repo: str) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.is_file())
 
 
-def send(folder: Path, repo: str, *, private: bool) -> str:
-    """Upload a folder, and return the address of the commit.
+def send(folder: Path, files: Sequence[Path], repo: str, *, private: bool) -> str:
+    """Upload files of a folder, and return the address of the commit.
 
     Raises:
         CompressionError: The Hub cannot be reached or refuses.
@@ -75,9 +76,16 @@ def send(folder: Path, repo: str, *, private: bool) -> str:
     api = HfApi()
     try:
         api.create_repo(repo, private=private, exist_ok=True)
+        # One that was there before keeps being seen by whoever could see it.
+        if private and not api.repo_info(repo).private:
+            raise CompressionError(
+                f"{repo} exists and is public, so --private cannot hold. Name another repository, "
+                "or make that one private on the Hub first."
+            )
         commit = api.upload_folder(
             repo_id=repo,
             folder_path=folder,
+            allow_patterns=[file.name for file in files],
             commit_message="A model compressed by Compression Lab",
         )
     except LocalTokenNotFoundError as error:

@@ -88,7 +88,7 @@ def row_errors(
     )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _unit_noise(rows: int, cols: int, seed: int) -> Tensor:
     """Return rows `[rows, cols]` of random directions: kept, for a model's layers are alike."""
     noise = torch.randn(rows, cols, generator=torch.Generator().manual_seed(seed))

@@ -174,7 +174,7 @@ def compare(
         scores.append(
             replace(
                 score(compressed, base_logits, other_logits, example),
-                tokens=len(example.ids),
+                tokens=len(example.ids) * (len(example.positions) if example.singly else 1),
                 baseline_seconds=base_seconds,
                 compressed_seconds=other_seconds,
             )

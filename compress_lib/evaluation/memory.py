@@ -44,8 +44,8 @@ def total_bytes(model: LanguageModel) -> int:
     return sum(nbytes for _, _, nbytes in stored_tensors(model))
 
 
-CACHED_TOKENS = 4
-"""Of the text whose cache is counted."""
+CACHED_TOKENS = (4, 8)
+"""Of the texts whose caches are counted: what grows between them is the tokens' own."""
 
 
 def compare_memory(baseline: LanguageModel, compressed: LanguageModel) -> MemoryRecord:
@@ -64,15 +64,28 @@ def cache_bytes(model: LanguageModel) -> int:
     """Return the bytes that keys and values take for every token of a context, in 16 bits or so.
 
     Counted from the cache of a short text, whatever heads and layers an architecture shares. A
-    masked model keeps none.
+    masked model keeps none; states of recurrent layers do not grow with the context.
     """
     if model.kind == "masked":
         return 0
-    with torch.inference_mode():
-        ids = torch.zeros(1, CACHED_TOKENS, dtype=torch.long, device=model.device)
-        cache = model.module(ids, use_cache=True).past_key_values
-    numbers = sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers)
-    return int(numbers // CACHED_TOKENS * model.dtype.itemsize)
+    sizes = []
+    for tokens in CACHED_TOKENS:
+        ids = torch.zeros(1, tokens, dtype=torch.long, device=model.device)
+        try:
+            with torch.inference_mode():
+                cache = getattr(model.module(ids, use_cache=True), "past_key_values", None)
+        except (TypeError, ValueError):
+            # Some hybrids want more than tokens for a cache; what they predict needs none.
+            return 0
+        sizes.append(sum(_cached_numbers(layer) for layer in getattr(cache, "layers", ())))
+    grown = (sizes[1] - sizes[0]) // (CACHED_TOKENS[1] - CACHED_TOKENS[0])
+    return int(grown * model.dtype.itemsize)
+
+
+def _cached_numbers(layer: object) -> int:
+    """Return how many numbers a layer of a cache holds for its tokens."""
+    found = (getattr(layer, name, None) for name in ("keys", "values"))
+    return sum(part.numel() for part in found if isinstance(part, Tensor))
 
 
 def _by_component(model: LanguageModel, baseline: LanguageModel) -> dict[str, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.describe import describe
@@ -10,10 +12,24 @@ from compress_lib.exports.code import python_code
 from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
+from compress_lib.sources import HUB_ID
+from compress_lib.text_spec import PROTOCOLS
 
 CARD_FILE = "README.md"
 RECORD_FILE = "compression_record.json"
 """What a checkpoint says of itself, beside its weights."""
+
+
+FENCE = "`" * 6
+"""Around code that holds what people wrote."""
+
+
+def _public(record: RunRecord, base: str) -> Plan:
+    """Return the plan as strangers may read it: without text of one's own, or a folder's place."""
+    plan = Plan.from_json(record.plan)
+    if plan.evaluation.text is not None:
+        plan = replace(plan, evaluation=Plan().evaluation)
+    return plan if record.model.id in CATALOGUE else replace(plan, model=base)
 
 
 def model_card(record: RunRecord) -> str:
@@ -21,8 +37,14 @@ def model_card(record: RunRecord) -> str:
     ppl, memory = record.perplexity, record.memory
     entry = CATALOGUE.get(record.model.id)
     base = entry.hub_id if entry else record.model.id
-    front = ["library_name: transformers", f"base_model: {json.dumps(base)}"]
-    front += ["base_model_relation: quantized", "tags:", "- compression-lab"]
+    front = ["library_name: transformers"]
+    if HUB_ID.fullmatch(base):
+        front += [f"base_model: {json.dumps(base)}", "base_model_relation: quantized"]
+    else:
+        # Where a folder lies is nobody's business.
+        base = Path(base).name
+    front += ["tags:", "- compression-lab"]
+    kind = "CausalLM" if PROTOCOLS[ppl.protocol] == "causal" else "MaskedLM"
     front += [f"- {json.dumps(method)}" for method in record.methods]
     rows = [
         ("Perplexity", format_perplexity(ppl.baseline), format_perplexity(ppl.compressed)),
@@ -39,7 +61,7 @@ def model_card(record: RunRecord) -> str:
         f"Measured on {ppl.tokens:,} tokens of {ppl.corpus}, context {ppl.context}. Weights: "
         f"{record.model.source}.\n\n"
         "## Use\n\n```python\nimport compress_lib  # registers the format\n"
-        "from transformers import AutoModelForCausalLM\n\n"
-        'model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")\n```\n\n'
-        f"## Make it again\n\n```python\n{python_code(Plan.from_json(record.plan))}```\n"
+        f"from transformers import AutoModelFor{kind}\n\n"
+        f'model = AutoModelFor{kind}.from_pretrained("path/to/this/folder")\n```\n\n'
+        f"## Make it again\n\n{FENCE}python\n{python_code(_public(record, base))}{FENCE}\n"
     )

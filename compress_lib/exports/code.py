@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any
 
-from compress_lib.plan import Plan
+from compress_lib.plan import Plan, TextSpec
 
 INDENT = "    "
 WIDTH = 96
@@ -32,7 +32,7 @@ def constructor(value: Any, depth: int = 0) -> str:
     parts = [
         f"{field.name}={constructor(getattr(value, field.name), depth + 1)}"
         for field in fields(value)
-        if field.name != "digest" and getattr(value, field.name) != _usual(field)
+        if field.name != "digest" and _unread(getattr(value, field.name)) != _usual(field)
     ]
     return _called(type(value).__name__, parts, "()", depth)
 
@@ -64,6 +64,11 @@ def _called(name: str, parts: list[str], brackets: str, depth: int) -> str:
     return f"{name}{opening}\n{body}{INDENT * depth}{closing}"
 
 
+def _unread(value: Any) -> Any:
+    """Return a text as it was before it was read and known by its digest."""
+    return replace(value, digest=None) if isinstance(value, TextSpec) else value
+
+
 def _usual(field: Any) -> Any:
     if field.default is not MISSING:
         return field.default
@@ -78,6 +83,6 @@ def _classes(value: Any) -> set[str]:
     named = {type(value).__name__}
     for field in fields(value):
         found = getattr(value, field.name)
-        if field.name != "digest" and found != _usual(field):
+        if field.name != "digest" and _unread(found) != _usual(field):
             named |= _classes(found)
     return named

@@ -19,7 +19,11 @@ targets_frame(record)"""
 TEXTS = """for text in record.text:
     print(text.prompt)
     print("original:  ", text.baseline)
-    print("compressed:", text.compressed)"""
+    print("compressed:", text.compressed)
+for fill in record.fills:
+    print(fill.prompt)
+    for before, after in zip(fill.baseline, fill.compressed):
+        print(f"{before.token} {before.probability:.3f}  {after.token} {after.probability:.3f}")"""
 
 
 def notebook(plan: Plan, title: str) -> str:
@@ -30,13 +34,14 @@ def notebook(plan: Plan, title: str) -> str:
         title: What people read above.
     """
     cells = [
-        _cell(
-            "markdown", f"# {title}\n\nMade by Compression Lab; `pip install -e .` in its folder."
-        ),
+        _cell("markdown", f"# {title}\n\n{MADE}"),
         _cell("code", python_code(plan).rstrip()),
         _cell("markdown", "Every compressed matrix:"),
         _cell("code", TABLE),
-        _cell("markdown", "What both models write after the same beginning:"),
+        _cell(
+            "markdown",
+            "What both models write, or put in the place of a mask:",
+        ),
         _cell("code", TEXTS),
     ]
     for index, cell in enumerate(cells):

@@ -80,14 +80,21 @@ def _numbers(record: RunRecord) -> str:
 
 
 def _texts(record: RunRecord) -> str:
-    if not record.text:
+    if not record.text and not record.fills:
         return ""
     pairs = "".join(
         f"<p><b>Original</b>\n{escape(text.prompt)}{escape(text.baseline)}</p>"
         f"<p><b>Compressed</b>\n{escape(text.prompt)}{escape(text.compressed)}</p>"
         for text in record.text
     )
-    return f'<h2>Text</h2><div class="texts">{pairs}</div>'
+    filled = "".join(
+        f"<p><b>{escape(name)}</b>\n{escape(fill.prompt)}\n"
+        + "\n".join(f"{escape(p.token)}  {100 * p.probability:.1f} %" for p in found)
+        + "</p>"
+        for fill in record.fills
+        for name, found in (("Original", fill.baseline), ("Compressed", fill.compressed))
+    )
+    return f'<h2>Text</h2><div class="texts">{pairs}{filled}</div>'
 
 
 def _matrices(record: RunRecord) -> str:

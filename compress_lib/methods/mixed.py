@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from compress_lib.targets import Target
 
 SEPARATOR = ","
+NUMBER = re.compile(r"[\d.]+")
 CANDIDATES = (
     "two_sided_svd storage=pivoted factor_bits=8, int8, int4 refine=gptq, int3 refine=gptq, tiered"
 )
@@ -65,10 +67,8 @@ class Mixed(Method):
         return tuple(method for _, method in self._parsed())
 
     def _parsed(self) -> Iterator[tuple[str, Method]]:
-        for text in self.candidates.split(SEPARATOR):
+        for text in _pieces(self.candidates):
             words = text.split()
-            if not words:
-                continue
             if words[0] == self.name:
                 raise CompressionError(f"{self.name} cannot be one of its own candidates.")
             options = {}
@@ -173,3 +173,14 @@ def _refusal(method: Method, family: str, name: str) -> str | None:
     except CompressionError as error:
         return str(error)
     return None
+
+
+def _pieces(candidates: str) -> list[str]:
+    """Split candidates at commas, but for those inside a value such as `bits=8,4,2`."""
+    found: list[str] = []
+    for text in candidates.split(SEPARATOR):
+        if found and "=" in found[-1].rpartition(" ")[2] and NUMBER.fullmatch(text.strip()):
+            found[-1] += SEPARATOR + text.strip()
+        elif text.strip():
+            found.append(text.strip())
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compress_lib.calibration import OUTPUT_GRADIENT
+from compress_lib.calibration import INPUT_SHRINKAGE, OUTPUT_GRADIENT, OUTPUT_SHRINKAGE
 from compress_lib.factor_storage import bytes_by_rank
 from compress_lib.methods.low_rank import LowRankMethod
 from compress_lib.progress import Progress, no_progress
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 STORING = ("storage", "factor_bits", "factor_group")
 """Options that say how factors are stored, and not what they are."""
+
+FINE_BITS = 8
+"""From here on, what rounding factors loses is nothing beside what a rank leaves out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,7 @@ class SpectralMethod(LowRankMethod):
         from compress_lib.loss_curves import Point
         from compress_lib.measured_curve import measured_curve
 
-        # The closed form knows the usual metric of a layer; a table's has tokens drawn together.
-        if not statistics.has(OUTPUT_GRADIENT):
+        if not statistics.has(OUTPUT_GRADIENT) or not self._comparable:
             return measured_curve(self, weight, statistics, progress)
         energy = self._kept(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
@@ -65,6 +67,20 @@ class SpectralMethod(LowRankMethod):
         # A rank that gives way to another is none that can be bought.
         kept = self.factor_storage.kept_rank
         return [Point(fixed + size, loss) for rank, (size, loss) in points if kept(rank) == rank]
+
+    @property
+    def _comparable(self) -> bool:
+        """Whether energies left out are all that is lost, in the currency that methods share.
+
+        Rounding factors to few bits loses more, and so does a metric of one's own that is blind
+        to what the shared one minds. The same goes for a table, whose tokens are drawn together.
+        """
+        values = self.option_values()
+        return (
+            int(values["factor_bits"]) not in range(1, FINE_BITS)
+            and values.get("input_shrinkage", INPUT_SHRINKAGE) == INPUT_SHRINKAGE
+            and values.get("output_shrinkage", OUTPUT_SHRINKAGE) == OUTPUT_SHRINKAGE
+        )
 
     def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
         options = {k: v for k, v in self.option_values().items() if k not in STORING}

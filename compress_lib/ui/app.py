@@ -33,9 +33,6 @@ from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
 
-KEPT_SECONDS = 24 * 3600
-"""How long a session remembers its runs."""
-
 PLAIN = "svd"
 """The method that knows every matrix."""
 
@@ -68,9 +65,11 @@ class Page:
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
             gr.HTML(render.header(), elem_id="header")
-            self.keys = gr.State([], time_to_live=KEPT_SECONDS)
+            self.keys = gr.State([], time_to_live=handlers.KEPT_SECONDS)
             shown = first_record()
-            self.current = gr.State(shown.key if shown else None, time_to_live=KEPT_SECONDS)
+            self.current = gr.State(
+                shown.key if shown else None, time_to_live=handlers.KEPT_SECONDS
+            )
             self.query = gr.Textbox(visible=False)
             self.file = gr.Textbox(visible=False)
             with gr.Tabs(elem_id="pages"):

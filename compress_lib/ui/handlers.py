@@ -14,6 +14,7 @@ from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
 from compress_lib.formatting import format_seconds
+from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
@@ -31,6 +32,9 @@ MAX_RUNS = 30
 """Runs that a session remembers."""
 
 MAX_LOG = 400
+
+KEPT_SECONDS = 24 * 3600
+"""How long a session remembers its runs and changes."""
 
 
 @dataclass(frozen=True)
@@ -176,15 +180,7 @@ def comparable(records: Sequence[RunRecord], like: RunRecord | None) -> list[Run
     """Return the runs whose numbers may stand in one chart with another's."""
     if like is None:
         return list(records)
-    return [record for record in records if _measured_on(record) == _measured_on(like)]
-
-
-def _measured_on(record: RunRecord) -> tuple[object, ...]:
-    ppl = record.perplexity
-    # The seed decides which words are hidden.
-    seed = record.plan.get("seed") if ppl.protocol == "whole_word" else None
-    text = (ppl.digest, ppl.tokens, ppl.context, ppl.protocol, seed)
-    return (record.model.id, record.model.revision, *text)
+    return [record for record in records if measured_on(record) == measured_on(like)]
 
 
 def first_plan(query: str) -> tuple[Plan, str | None]:

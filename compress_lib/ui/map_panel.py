@@ -13,12 +13,13 @@ import gradio as gr
 from compress_lib.allocation import allocate
 from compress_lib.errors import CompressionError
 from compress_lib.plan import DENSE, Plan, Rule
-from compress_lib.plan_edits import Grid, History, cleared, edited, pattern_for, presets
+from compress_lib.plan_edits import Grid, cleared, edited, pattern_for, presets
 from compress_lib.targets import Target
 from compress_lib.ui import controls, handlers, preview, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.layer_map import COLOURS, cell_targets, chosen_line, layer_map
 from compress_lib.ui.scripts import MAP, QUICK
+from compress_lib.ui.undo import History
 
 USUAL = "svd"
 """The method that any matrix can be given."""
@@ -88,8 +89,8 @@ def build(engine: Engine, keep_slider: Callable[..., Any]) -> MapPanel:
     with gr.Row(elem_classes="settings"):
         undo = gr.Button(texts.UNDO, elem_id="undo", **small)
         redo = gr.Button(texts.REDO, elem_id="redo", interactive=False, **small)
-    chosen = gr.State([])
-    history = gr.State({"past": [], "future": []})
+    chosen = gr.State([], time_to_live=handlers.KEPT_SECONDS)
+    history = gr.State({"past": [], "future": []}, time_to_live=handlers.KEPT_SECONDS)
     return MapPanel(
         colour, shown, told, method, keep, apply, dense, clear, undo, redo, preset, chosen, history
     )
@@ -205,7 +206,8 @@ class MapEvents:
         plan, _ = self._plan(given)
         found = step(_history(history).seen(_state(plan)))
         assert found.now is not None
-        return _stepped(found, Plan.from_json(json.loads(found.now)))
+        before = Plan.from_json({**plan.to_json(), "rules": json.loads(found.now)})
+        return _stepped(found, before)
 
     def _plan(self, given: Sequence[Any]) -> tuple[Plan, tuple[Target, ...]]:
         """Return the plan in the form, and the matrices of its model."""
@@ -243,9 +245,9 @@ def _names(chosen: Any) -> set[str]:
 
 
 def _state(plan: Plan) -> str:
-    """Return a plan as a history keeps it, the same for all plans that the form shows alike."""
-    shown = controls.read(controls.write(plan))
-    return json.dumps(shown.to_json(), sort_keys=True)
+    """Return a plan's rules as a history keeps them, the same for all that the form shows alike."""
+    shown, _ = controls.shown_plan(plan)
+    return json.dumps(shown.to_json()["rules"], sort_keys=True)
 
 
 def _history(value: Any) -> History:
