@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "compress a model and measure what it cost", "run"),
         ("push", "put a saved checkpoint on the Hub, with a model card", "push"),
         ("app", "open the page", "app"),
-        ("bench", "measure speed on this machine", "bench"),
+        ("bench", "measure speed, quality and what the page shows, for anyone to repeat", "bench"),
         ("study", "many measurements, one table: sensitivity, direction_norm, p1, p2", "reproduce"),
         ("reproduce", "repeat a paper's experiments: p1 or p2", "reproduce"),
         ("space", "check or write what the Space is made of", "space"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,17 @@ def describe(record: RunRecord) -> str:
             label += f" {rule['keep']:g}"
         parts.append(f"{label} · {_where(record, rule['pattern'])}{_manner(rule)}")
     return ", ".join(parts) or "baseline"
+
+
+def run_labels(records: Sequence[RunRecord]) -> list[str]:
+    """Return a name for every run; of those that `describe` calls alike, numbered ones."""
+    seen: Counter[str] = Counter()
+    labels = []
+    for record in records:
+        name = describe(record)
+        seen[name] += 1
+        labels.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return labels
 
 
 def scope(record: RunRecord) -> str:

@@ -13,6 +13,9 @@ from compress_lib.text_spec import STRICT
 DENSE = "dense"
 """The word for a target that is left as it is."""
 
+MAX_PATTERN = 20_000
+"""Characters: every name of a large model fits."""
+
 GROUPINGS = ("separated", "concatenated")
 ORIENTATIONS = ("automatic", "rows", "columns")
 TIES = ("both", "input")
@@ -80,6 +83,10 @@ class Rule:
         for name, allowed in WORDS.items():
             if getattr(self, name) not in allowed:
                 raise unknown_name(name, str(getattr(self, name)), allowed)
+        if len(self.pattern) > MAX_PATTERN:
+            raise CompressionError(
+                f"A pattern may have at most {MAX_PATTERN:,} characters, not {len(self.pattern):,}."
+            )
         window = check_integer("window", self.window, minimum=0)
         # Alone, a matrix has no window: the same numbers must have the same key.
         object.__setattr__(self, "window", window if self.group == GROUPINGS[1] else 0)

@@ -42,11 +42,6 @@ def pins() -> dict[str, str]:
     return {name: commit for name, commit in models.items() if commit}
 
 
-def limit(name: str) -> int:
-    """Return a limit of `spaces.yml`."""
-    return int(settings()["limits"][name])
-
-
 def front_matter() -> str:
     """Return the README's front matter as `spaces.yml` wants it.
 

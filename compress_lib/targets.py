@@ -147,7 +147,7 @@ def select(targets: Sequence[Target], pattern: str) -> list[Target]:
 
 
 def _in_layers(layer: int | None, layers: str, pattern: str) -> bool:
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", layers.strip())
+    found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", layers.strip())
     if not found:
         raise CompressionError(
             f"The layers in the pattern {pattern!r} must be a number or a range such as 0-5, "

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compress_lib.evaluation.memory import total_bytes
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Generation, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
@@ -36,7 +37,7 @@ class TinyEngine(Engine):
         if self.gate is not None:
             while not self.gate.wait(0.02):
                 progress(0.0, "held")
-        self._targets[model] = tuple(self.model.targets)
+        self._targets[model] = (tuple(self.model.targets), total_bytes(self.model))
         return replace(self.model, id=model)
 
 

@@ -71,6 +71,10 @@ def test_an_estimate_adds_up(endpoints: Endpoints) -> None:
             },
             "compress-lab run --plan",
         ),
+        ({"prompts": ["The tide", "The moon"]}, "one prompt"),
+        ({"calibration": {"context": 77}}, "compress-lab run --plan"),
+        ({"rules": [{"pattern": "x" * 30_000}]}, "at most 20,000 characters"),
+        ({"rules": [{"pattern": "query@" + "9" * 5000}]}, "number or a range"),
     ],
 )
 def test_a_plan_is_held_to_the_limits_of_the_page(
@@ -86,6 +90,8 @@ def test_a_run_and_its_comparison(endpoints: Endpoints) -> None:
     milder = replace(PLAN, rules=(Rule(pattern="embedding", method="svd", keep=0.9),))
     second = endpoints.compress(milder.to_json())
     assert RunRecord.from_json(first).perplexity.compressed > 0
+    # What a record says was run can be asked for again.
+    assert endpoints.compress({**first["plan"], "revision": None})["key"] == first["key"]
     found = endpoints.compare(first["key"], second["key"])
     assert found["bytes_difference"] > 0
     low, high = found["perplexity_ratio_interval"]

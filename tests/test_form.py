@@ -185,6 +185,6 @@ def test_the_slider_rests_while_options_decide_the_size(engine: TinyEngine) -> N
     page = Page(engine)
     for method, moves in (("int8", False), ("svd", True)):
         _, keep, *groups = page.choose_method(method)
-        assert keep.interactive is moves
+        assert keep["interactive"] is moves
         assert sum(group.visible for group in groups) == 1
-    assert keep.info == texts.KEEP_INFO
+    assert keep["info"] == texts.KEEP_INFO

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +17,9 @@ from tests.page import PLAN, TinyEngine
 def test_a_sweep_fills_the_map_of_modules(engine: TinyEngine) -> None:
     from compress_lib.ui import studies_panel
 
-    seen = list(studies_panel.sweep(engine, "tiny", "svd", 0.5))
+    seen = list(studies_panel.sweep(engine, "owner/tiny", "svd", 0.5))
     records = [record for _, record in seen if record is not None]
-    assert len(records[-1].rows) == len(engine.targets("tiny") or ())
+    assert len(records[-1].rows) == len(engine.targets("owner/tiny")[0])
     assert texts.SWEEP_FINISHED in seen[-1][0]
     filled = studies_panel._filled(records[-1])
     assert filled[2] is not None and "What hurts most" in filled[0]
@@ -30,15 +32,65 @@ def test_a_sweep_refuses_what_a_run_would_refuse(engine: TinyEngine) -> None:
     from compress_lib.ui import studies_panel
 
     with pytest.raises(CompressionError, match="svd"):
-        list(studies_panel.sweep(engine, "tiny", "svdd", 0.5))
+        list(studies_panel.sweep(engine, "owner/tiny", "svdd", 0.5))
     with pytest.raises(CompressionError, match="keep"):
-        list(studies_panel.sweep(engine, "tiny", "svd", 7))
+        list(studies_panel.sweep(engine, "owner/tiny", "svd", 7))
+    for place in ("/etc", "../models", "tiny.gguf", None, ["a"]):
+        with pytest.raises(CompressionError, match="neither in the list nor a Hub id"):
+            list(studies_panel.sweep(engine, place, "svd", 0.5))
+
+
+def test_where_options_decide_the_size_a_sweep_takes_no_keep(engine: TinyEngine) -> None:
+    from compress_lib.ui import studies_panel
+
+    *_, (told, _) = studies_panel.sweep(engine, "owner/tiny", "int8", 0.5)
+    assert texts.SWEEP_FINISHED in told
+
+
+def test_a_job_that_waits_can_be_stopped_at_any_time(engine: TinyEngine) -> None:
+    from compress_lib.ui import studies_panel
+
+    engine.gate = threading.Event()
+    first = handlers.follow(engine, [PLAN])
+    second = studies_panel.sweep(engine, "owner/tiny", "svd", 0.5)
+    for _ in range(3):
+        # Something comes, though nothing happens.
+        assert next(first).status
+        assert next(second)[0]
+    second.close()
+    first.close()
+    engine.gate.set()
+    assert engine.ahead(engine.submit(PLAN)) <= 1
+
+
+def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
+    plan = replace(PLAN, rules=(replace(PLAN.rules[0], pattern="query"),))
+    plans = sweep_plans(plan, ["frequency_svd", "svd"], "0.3, 0.6")
+    updates = list(handlers.follow(engine, plans))
+    made = list(dict.fromkeys(u.finished.methods for u in updates if u.finished))
+    assert made == [("svd",)]
+    assert len(engine.store.runs()) == 2
+    told = next(u.log for u in reversed(updates) if u.log)
+    assert told.count("Passed over: ") == 2
+    with pytest.raises(CompressionError):
+        list(handlers.follow(engine, sweep_plans(plan, ["frequency_svd"], "0.3, 0.6")))
+
+
+def test_what_was_run_before_needs_no_place_in_the_line(engine: TinyEngine) -> None:
+    before = list(handlers.follow(engine, [PLAN]))[-1].finished
+    engine.gate = threading.Event()
+    busy = handlers.follow(engine, [replace(PLAN, seed=5)])
+    next(busy)
+    again = list(handlers.follow(engine, [PLAN]))
+    assert again[-1].finished == before
+    assert texts.STORED in str(again[-1].status)
+    busy.close()
 
 
 def test_closing_a_sweep_stops_it_and_keeps_what_was_measured(engine: TinyEngine) -> None:
     from compress_lib.ui import studies_panel
 
-    updates = studies_panel.sweep(engine, "tiny", "svd", 0.5)
+    updates = studies_panel.sweep(engine, "owner/tiny", "svd", 0.5)
     next(updates)
     updates.close()
     assert engine.ahead(engine.submit(PLAN)) <= 1

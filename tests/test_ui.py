@@ -8,15 +8,27 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from compress_lib.errors import CompressionError
 from compress_lib.metrics import ERRORS
 from compress_lib.plan import Plan, Rule
 from compress_lib.results import WrittenToken
-from compress_lib.ui import controls, handlers, preview, render, texts, written
+from compress_lib.ui import (
+    controls,
+    handlers,
+    lenient,
+    preview,
+    render,
+    telling,
+    texts,
+    written,
+)
+from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.shown import Shown
+from compress_lib.ui.running import Runs, Session
+from compress_lib.ui.shown import Shown, clicked, run_choices
 from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors
 from tests.page import PLAN, TinyEngine, finish, form
 
@@ -226,3 +238,47 @@ def test_csv_cells_cannot_be_formulas(engine: TinyEngine) -> None:
     evil = replace(record, model=replace(record.model, id="=HYPERLINK(1)"))
     assert "'=HYPERLINK(1)" in handlers.to_csv([evil])
     assert record.key in handlers.to_csv([record])
+
+
+def test_what_is_told_beside_the_page_is_no_html(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda message, duration: shown.append(message))
+    telling.warn("Unknown <img src=x>")
+    assert shown == ["Unknown &lt;img src=x&gt;"]
+    assert "<form" not in str(telling.refusal("<form>").message)
+
+
+def test_whatever_is_typed_beside_a_slider_comes_to_us() -> None:
+    for made in (lenient.AnySlider(0.02, 1.0, value=0.5), lenient.AnyDropdown(["a"])):
+        assert made.preprocess("7") == "7"
+        # A session that changes a component gets one of the same class.
+        assert type(made)(**made.constructor_args).preprocess("7") == "7"
+        assert made.get_block_name() in ("slider", "dropdown")
+
+
+def test_runs_that_are_called_alike_can_be_told_apart(engine: TinyEngine) -> None:
+    _, first = finish(engine, form())
+    _, second = finish(engine, form(prompt="The moon"))
+    rows = render.run_rows([first, second])
+    assert rows[0][0] != rows[1][0]
+    assert clicked([first, second], rows[1]) == second
+    labels = [label for label, _ in run_choices([first, second])]
+    assert len(set(labels)) == 2
+
+
+def test_a_click_that_finds_no_run_changes_nothing(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    assert page._chosen([], None, None, restore=True) == gr.skip()
+
+
+def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    _, record = finish(engine, form())
+    session = Session(engine, page.keys, page.current, page.query)
+    runs = Runs(page.panel, page.results, session)
+    changes = runs._stopped(record.key)
+    texts_part = page.results.tabs["text"].parts["texts"]
+    assert changes[texts_part] == written.both_texts(record.text)
+    assert texts_part not in runs._stopped("unknown")

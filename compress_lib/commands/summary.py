@@ -16,7 +16,8 @@ def write_summary(record: RunRecord) -> None:
     ppl, memory = record.perplexity, record.memory
 
     def error(value: float | None) -> str:
-        return "" if value is None else f" ± {format_perplexity(value)}"
+        # Two digits say how sure the first ones are.
+        return "" if value is None else f" ± {value:.2g}" if value < 100 else f" ± {value:,.0f}"
 
     write_line(f"model       {record.model.id}, {record.model.source}")
     write_line(

@@ -1,10 +1,11 @@
-"""What programs may ask of the page; the same functions serve agents where MCP is installed."""
+"""What programs may ask of the page; with GRADIO_MCP_SERVER=True agents may, too."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -97,9 +98,8 @@ class Endpoints:
             plan: A plan as JSON, as in a record; what is missing takes its default.
         """
         with _said():
-            form = controls.flat(controls.write(_checked(plan)))
             finished = None
-            updates = handlers.run(self.engine, form)
+            updates = handlers.follow(self.engine, [_checked(plan)])
             try:
                 for update in updates:
                     finished = update.finished or finished
@@ -150,10 +150,11 @@ def _checked(plan: object) -> Plan:
     Raises:
         CompressionError: It is no plan, says more than the form can, or is beyond a limit.
     """
-    shown, same = controls.shown_plan(Plan.from_json(plan))
+    given = Plan.from_json(plan)
+    shown, same = controls.shown_plan(given)
     if not same:
         raise CompressionError(texts.MORE_THAN_THE_PAGE)
-    return shown
+    return replace(shown, revision=given.revision)
 
 
 def _summary(record: RunRecord) -> dict[str, Any]:

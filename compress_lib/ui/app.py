@@ -32,9 +32,7 @@ from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
-
-PLAIN = "svd"
-"""The method that knows every matrix."""
+from compress_lib.ui.telling import refusal, warn
 
 SWEPT = ("model", "method", "keep")
 """Fields of the form that a sweep over all matrices takes from the plan."""
@@ -152,14 +150,14 @@ class Page:
         known = METHODS.get(method) if isinstance(method, str) else None
         only = known.families if known else None
         fits = only is None or set(families) <= set(only)
-        return [families, method if fits else PLAIN]
+        return [families, method if fits else controls.PLAIN]
 
     def choose_method(self, method: Any) -> list[Any]:
         """Show a method's summary and its options."""
         known = METHODS.get(method) if isinstance(method, str) else None
         info = known.summary if known else None
         free = not is_sized(method)
-        keep = gr.Slider(interactive=free, info=plan_panel.keep_info(method))
+        keep = gr.update(interactive=free, info=plan_panel.keep_info(method))
         groups = (gr.Column(visible=name == method) for name in METHODS)
         return [gr.Dropdown(info=info), keep, *groups]
 
@@ -168,14 +166,14 @@ class Page:
         try:
             return controls.read(controls.Form.of(given)).to_query()
         except CompressionError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise refusal(error) from error
 
     def open(self, request: gr.Request) -> list[Any]:
         """Fill the form from the page's address."""
         pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
         plan, complaint = handlers.first_plan(urlencode(list(pairs)))
         if complaint:
-            gr.Warning(complaint)
+            warn(complaint)
         return controls.shown_values(plan)
 
     def _select(
@@ -189,10 +187,10 @@ class Page:
         """Let an event show the run that `choose` returns for it; see `Wiring`."""
 
         # Gradio reads the annotation of the event from the signature.
-        def chosen(keys: Any, current: Any, event: gr.SelectData) -> dict[Any, Any]:
+        def chosen(keys: Any, current: Any, event: gr.SelectData) -> Any:
             return self._chosen(keys, choose(keys, current, event), kept, restore=restore)
 
-        def clicked(keys: Any, current: Any) -> dict[Any, Any]:
+        def clicked(keys: Any, current: Any) -> Any:
             return self._chosen(keys, choose(keys, current, None), kept, restore=restore)
 
         fields = self.panel.fields if restore else []
@@ -204,11 +202,9 @@ class Page:
             **QUICK,
         )
 
-    def _chosen(
-        self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool
-    ) -> dict[Any, Any]:
+    def _chosen(self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool) -> Any:
         if record is None:
-            return {}
+            return gr.skip()
         shown = self.results.show(shown_run(self.engine, keys, record))
         # What was clicked stays as it is, sorted or scrolled.
         shown.pop(kept, None)
@@ -220,8 +216,8 @@ class Page:
         try:
             plan, complaint = handlers.restored(Plan.from_json(record.plan))
         except CompressionError as error:
-            gr.Warning(str(error))
+            warn(error)
             return {}
         if complaint:
-            gr.Warning(complaint)
+            warn(complaint)
         return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ PRESETS = {
     texts.PRESET_EVERYTHING: CHOICES,
 }
 """Usual answers to what shall be compressed."""
+
+PLAIN = "svd"
+"""The method that knows every matrix."""
 
 MAX_OVERRIDES = 100
 LONGEST_HUB_ID = 96
@@ -91,7 +94,7 @@ def read(form: Form) -> Plan:
         temperature=check_number("Temperature", get("temperature")),
     )
     return Plan(
-        model=_model(get("model")),
+        model=model_name(get("model")),
         rules=_rules(form),
         evaluation=TextSpec(
             corpus=_corpus(get("corpus"), own=True),
@@ -149,13 +152,23 @@ def write(plan: Plan) -> Form:
 
 
 def shown_plan(plan: Plan) -> tuple[Plan, bool]:
-    """Return what the form makes of a plan, and whether that compresses the same way.
+    """Return what the form makes of a plan, and whether that asks for the same.
+
+    Which weights and which texts a plan met before is no part of the question.
 
     Raises:
         CompressionError: The plan holds what the form refuses.
     """
     shown = read(write(plan))
-    return shown, [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+    asked = replace(
+        plan,
+        rules=shown.rules,
+        revision=None,
+        evaluation=replace(plan.evaluation, digest=None),
+        calibration=replace(plan.calibration, digest=None),
+    )
+    same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+    return shown, same and asked.key == shown.key
 
 
 def _told(rule: Rule) -> dict[str, Any]:
@@ -231,7 +244,12 @@ def _families_of(rule: Rule) -> list[str]:
     return parts if all(part in CHOICES for part in parts) else []
 
 
-def _model(given: Any) -> str:
+def model_name(given: Any) -> str:
+    """Return the name of a model that a person chose: of the catalogue, or a Hub id.
+
+    Raises:
+        CompressionError: It is neither; folders of this machine are nobody's business.
+    """
     name = str(given or "").strip()
     if name in CATALOGUE or (HUB_ID.fullmatch(name) and not _is_local(name)):
         return name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ from compress_lib.ui import texts
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
     from compress_lib.studies import Study
+
+HEARTBEAT = 0.4
+"""Seconds between looks at a job that has nothing to tell."""
+
+MOST_ANSWERS = 1000
+"""Plans whose runs are found without asking the model or the texts."""
 
 DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2}
 
@@ -86,21 +93,50 @@ class Engine:
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._models: dict[tuple[str, str | None], LanguageModel] = {}
-        self._targets: dict[str, tuple[Target, ...]] = {}
+        self._targets: dict[str, tuple[tuple[Target, ...], int]] = {}
+        self._answers: dict[str, str] = {}
 
     def submit(self, *plans: Plan) -> Job:
         """Put plans at the end of the line, as one job; its notes are events and texts.
+
+        What this engine ran before is answered at once. Of several plans, those that are refused
+        are told of and passed over, unless all are.
 
         Raises:
             CompressionError: The line is full.
         """
 
         def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+            refused: list[CompressionError] = []
             for index, plan in enumerate(plans):
                 begin, end = index / len(plans), (index + 1) / len(plans)
-                self._execute(plan, span(progress, begin, end), tell, (begin, end))
+                try:
+                    self._execute(plan, span(progress, begin, end), tell, (begin, end))
+                except CompressionError as error:
+                    refused.append(error)
+                    if len(refused) == len(plans):
+                        raise
+                    tell(Event(end, texts.PASSED_OVER.format(error=error)))
 
-        return self._enter(Job(task))
+        from compress_lib.events import Event
+
+        return self._answered(plans) or self._enter(Job(task))
+
+    def _answered(self, plans: Sequence[Plan]) -> Job | None:
+        """Return a job that is done, if all its plans were run before."""
+        from compress_lib.events import Finished
+
+        keys = [self._answers.get(plan.key) for plan in plans]
+        records = [self.store.find(key) for key in keys if key is not None]
+        found = [record for record in records if record is not None]
+        if len(found) < len(plans):
+            return None
+        job = Job(lambda progress, tell: None, future=Future())
+        for record in found:
+            job.notes.put(Finished(1.0, texts.STORED, record, True, None))
+        assert job.future is not None
+        job.future.set_result(None)
+        return job
 
     def _execute(
         self,
@@ -110,6 +146,7 @@ class Engine:
         part: tuple[float, float],
     ) -> None:
         """Run a plan that is a part of a job, from one share of its work to another."""
+        from compress_lib.events import Finished
         from compress_lib.run import execute
 
         def writing(prompt: str, which: str, text: str) -> None:
@@ -126,6 +163,10 @@ class Engine:
             progress(event.fraction, event.message)
             done = part[0] + event.fraction * (part[1] - part[0])
             tell(replace(event, fraction=done))
+            if isinstance(event, Finished):
+                while len(self._answers) >= MOST_ANSWERS:
+                    self._answers.pop(next(iter(self._answers)))
+                self._answers[plan.key] = event.record.key
 
     def submit_study(self, study: Study, model: str) -> Job:
         """Put a study at the end of the line; its notes are the records so far.
@@ -154,6 +195,28 @@ class Engine:
         job.future.add_done_callback(lambda done: self._leave(job))
         return job
 
+    def follow(self, job: Job) -> Generator[list[Any], None, None]:
+        """Yield what a job tells, as much at a time as there is; nothing where it is silent.
+
+        Closing the generator stops the job, and so may whoever waits, several times a second.
+
+        Raises:
+            CompressionError: The job is refused.
+        """
+        assert job.future is not None
+        try:
+            while not (job.future.done() and job.notes.empty()):
+                notes: list[Any] = []
+                with suppress(queue.Empty):
+                    notes.append(job.notes.get(timeout=HEARTBEAT))
+                while not job.notes.empty():
+                    notes.append(job.notes.get())
+                yield notes
+            # A refusal is raised here, and so is a bug, which nobody may swallow.
+            job.future.result()
+        finally:
+            self.stop(job)
+
     def stop(self, job: Job) -> None:
         """End a job: at once while it waits, else at its next step."""
         job.stop.set()
@@ -169,14 +232,15 @@ class Engine:
         """Import torch and load the default model in the background."""
         self._thread.submit(self._warm)
 
-    def targets(self, model: str) -> tuple[Target, ...] | None:
-        """The matrices of a model that was loaded since the page was opened, else None."""
-        return self._targets.get(model)
+    def targets(self, model: str) -> tuple[tuple[Target, ...], int]:
+        """Return the matrices and all bytes of a model that was loaded; nothing if it was not."""
+        return self._targets.get(model, ((), 0))
 
     def load(
         self, model: str, revision: str | None, device: str, progress: Progress
     ) -> LanguageModel:
         """Give a model, loading it if it is not kept."""
+        from compress_lib.evaluation.memory import total_bytes
         from compress_lib.models import load_model
 
         key = (model, revision)
@@ -188,7 +252,7 @@ class Engine:
             )
         # The last used one is the last to go.
         self._models[key] = found = self._models.pop(key)
-        self._targets[model] = tuple(found.targets)
+        self._targets[model] = (tuple(found.targets), total_bytes(found))
         return found
 
     def _leave(self, job: Job) -> None:

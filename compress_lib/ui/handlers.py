@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import queue
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
-from compress_lib.events import Event, Finished, MaskFilled, Measured, TargetFinished
+from compress_lib.events import Event, Finished, MaskFilled, Measured
 from compress_lib.formatting import format_seconds
 from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
@@ -24,9 +23,6 @@ from compress_lib.ui.fills import both_fills
 
 if TYPE_CHECKING:
     import pandas as pd
-
-HEARTBEAT = 0.4
-"""Seconds between looks at a job that has nothing to tell."""
 
 MAX_RUNS = 30
 """Runs that a session remembers."""
@@ -64,6 +60,7 @@ class _Watch:
     stored: bool = True
     seconds: float = 0.0
     record: RunRecord | None = None
+    status: str = field(default_factory=lambda: render.status(texts.STARTING, 0.0))
 
 
 def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
@@ -87,63 +84,51 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
     """
     job = engine.submit(*plans)
     watch = _Watch(len(plans))
+    steps = engine.follow(job)
     try:
-        yield Update(status=render.status(texts.STARTING, 0.0), log="")
-        while job.future is not None and not (job.future.done() and job.notes.empty()):
-            update = _next(engine, job, watch)
-            if update is not None:
-                yield update
-        if job.future is not None:
-            # A refusal is raised here, and so is a bug, which nobody may swallow.
-            job.future.result()
+        yield Update(status=watch.status, log="")
+        for notes in steps:
+            yield from _updates(watch, notes) if notes else [_waiting(engine, job, watch)]
     finally:
-        engine.stop(job)
+        steps.close()
     if watch.record is not None:
         took = format_seconds(watch.seconds)
         message = texts.STORED if watch.stored else texts.FINISHED.format(seconds=took)
         yield Update(status=render.status(message), finished=watch.record, last=True)
 
 
-def _next(engine: Engine, job: Job, watch: _Watch) -> Update | None:
-    """Wait for the next note of a job, and say what it changes."""
-    try:
-        note = job.notes.get(timeout=HEARTBEAT)
-    except queue.Empty:
-        ahead = engine.ahead(job)
-        if watch.fraction:
-            return None
-        message = texts.WAITING.format(ahead=ahead, activity=engine.activity)
-        return Update(status=render.status(message if ahead else engine.activity, 0.0))
-    latest: ProgressNote | None = None
+def _waiting(engine: Engine, job: Job, watch: _Watch) -> Update:
+    """Say again what goes on: where nothing is yielded, nothing can be stopped."""
+    ahead = engine.ahead(job)
+    if not watch.fraction:
+        waiting = texts.WAITING.format(ahead=ahead, activity=engine.activity)
+        watch.status = render.status(waiting if ahead else engine.activity, 0.0)
+    return Update(status=watch.status)
+
+
+def _updates(watch: _Watch, notes: Sequence[Any]) -> Iterator[Update]:
+    """Say what notes change, all at once: they come faster than a browser can draw.
+
+    Each run that is finished has an update of its own; the last one comes with the last word.
+    """
     update = Update()
-    # Notes come faster than a browser can draw: take all that are there, show the last.
-    while True:
+    for note in notes:
         if isinstance(note, ProgressNote):
-            latest = note
+            watch.fraction = max(watch.fraction, note.fraction)
+            left = watch.left.seconds(watch.fraction)
+            watch.status = render.status(note.message, watch.fraction, left)
         elif isinstance(note, WritingNote):
             watch.written[note.which] = note.text
-            writing = written.writing(
-                note.prompt, watch.written.get("baseline", ""), watch.written.get("compressed", "")
-            )
-            update = replace(update, writing=writing)
+            both = (watch.written.get(which, "") for which in ("baseline", "compressed"))
+            update = replace(update, writing=written.writing(note.prompt, *both))
         elif isinstance(note, Event):
             _tell(watch, note)
             filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
             update = replace(update, log="\n".join(watch.lines[-MAX_LOG:]), writing=filled)
         if isinstance(note, Finished) and watch.plans:
-            # Each run comes by itself; the last one with the last word.
-            update = replace(update, finished=note.record)
-            break
-        try:
-            note = job.notes.get_nowait()
-        except queue.Empty:
-            break
-    if latest is not None:
-        watch.fraction = max(watch.fraction, latest.fraction)
-        left = watch.left.seconds(watch.fraction)
-        status = render.status(latest.message, watch.fraction, left)
-        update = replace(update, status=status)
-    return update
+            yield replace(update, status=watch.status, finished=note.record)
+            update = Update()
+    yield replace(update, status=watch.status)
 
 
 def _tell(watch: _Watch, event: Event) -> None:
@@ -160,7 +145,7 @@ def _tell(watch: _Watch, event: Event) -> None:
             f"Block {len(found.blocks)}: perplexity {found.baseline.value:,.2f} → "
             f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"
         )
-    elif isinstance(event, TargetFinished | Event):
+    else:
         watch.lines.append(event.message + ahead)
 
 

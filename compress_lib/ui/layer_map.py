@@ -102,7 +102,9 @@ def chosen_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target])
     covered = {target.name for item in mine for target in item.targets} & names
     dense = sum(target.nbytes for target in chosen if target.name not in covered)
     after = dense + sum(
-        item.preview.nbytes * len(names & {t.name for t in item.targets}) // len(item.targets)
+        (item.preview.nbytes + (item.nbytes if item.keeps_original else 0))
+        * len(names & {t.name for t in item.targets})
+        // len(item.targets)
         for item in mine
     )
     what = chosen[0].name if len(chosen) == 1 else texts.MAP_COUNT.format(count=len(chosen))
@@ -148,25 +150,28 @@ class _Painter:
         where = FAMILIES[target.family]
         if target.layer is not None:
             where = texts.MAP_PLACE.format(family=where, layer=target.layer)
+        if self.colour == "error":
+            return self._measured(where, self.errors.get(target.name))
         if item is None:
-            told = f"{where}: {texts.MAP_DENSE}"
-            return Cell("·" if self.colour != "error" else "", told, 0.0, HUES[0])
+            return Cell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
         share = item.preview.nbytes / item.nbytes
         told = f"{where}: {item.method.label}, {share:.0%}"
         if item.undecided:
             told += f", {texts.MAP_SHARED}"
         elif item.preview.rank is not None:
             told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
-        error = self.errors.get(target.name)
-        if error is not None:
-            told += f", {texts.MAP_ERROR.format(error=error)}"
-        if self.colour == "error":
-            # A relative error of 1 has nothing left of the matrix.
-            words = "" if error is None else f"{100 * error:.0f}"
-            return Cell(words, told, 0.0 if error is None else min(1.0, error) ** 0.5, 20)
         if self.colour == "method":
             return Cell(item.method.label[:3], told, 0.6, self.hues[item.method.name])
         return Cell(f"{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
+
+    @staticmethod
+    def _measured(where: str, error: float | None) -> Cell:
+        """Return the cell of an error that the shown run has, whatever the plan says now."""
+        if error is None:
+            return Cell("", f"{where}: {texts.MAP_NO_ERROR}", 0.0, HUES[0])
+        # A relative error of 1 has nothing left of the matrix.
+        told = f"{where}: {texts.MAP_ERROR.format(error=error)}"
+        return Cell(f"{100 * error:.0f}", told, min(1.0, error) ** 0.5, 20)
 
 
 def _head(grid: Grid) -> str:

@@ -18,11 +18,10 @@ from compress_lib.targets import Target
 from compress_lib.ui import controls, handlers, preview, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.layer_map import COLOURS, cell_targets, chosen_line, layer_map
-from compress_lib.ui.scripts import MAP, QUICK
+from compress_lib.ui.lenient import AnySlider
+from compress_lib.ui.scripts import LIVE, MAP, QUICK
+from compress_lib.ui.telling import refusal
 from compress_lib.ui.undo import History
-
-USUAL = "svd"
-"""The method that any matrix can be given."""
 
 MOST_CELLS = 4096
 """Cells that a browser may name at once."""
@@ -47,12 +46,11 @@ class MapPanel:
     history: Any
 
 
-def build(engine: Engine, keep_slider: Callable[..., Any]) -> MapPanel:
+def build(engine: Engine) -> MapPanel:
     """Make the map of the default plan.
 
     Args:
         engine: Knows the matrices of models.
-        keep_slider: Makes a slider whose wrong values are answered by us.
     """
     plan = Plan()
     targets, _ = preview.known_targets(engine, plan.model)
@@ -73,14 +71,14 @@ def build(engine: Engine, keep_slider: Callable[..., Any]) -> MapPanel:
             elem_id="map-colour",
         )
     shown = gr.HTML(layer_map(plan, targets, COLOURS[0]), js_on_load=MAP, elem_id="layer-map")
-    told = gr.HTML(chosen_line(plan, targets, []), elem_id="map-chosen")
+    told = gr.HTML(chosen_line(plan, targets, []), elem_id="map-chosen", js_on_load=LIVE)
     method = gr.Dropdown(
         controls.method_choices(),
-        value=USUAL,
+        value=controls.PLAIN,
         label=texts.MAP_METHOD,
         elem_id="map-method",
     )
-    keep = keep_slider(0.02, 1.0, value=0.5, step=0.01, label=texts.MAP_KEEP, elem_id="map-keep")
+    keep = AnySlider(0.02, 1.0, value=0.5, step=0.01, label=texts.MAP_KEEP, elem_id="map-keep")
     with gr.Row(elem_classes="settings"):
         small: dict[str, Any] = {"size": "sm", "min_width": 60}
         apply = gr.Button(texts.MAP_APPLY, variant="primary", elem_id="map-apply", **small)
@@ -145,12 +143,13 @@ class MapEvents:
         for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
             button.click(partial(self.step, step), [panel.history, *fields], changed, **QUICK)
 
-    def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[str]:
+    def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
         """Draw the map of what stands in the form."""
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
-            return [preview.complaint(error), ""]
+            # The map stays, and what is chosen on it.
+            return [gr.skip(), preview.complaint(error)]
         targets, _ = preview.known_targets(self.engine, plan.model)
         record = handlers.lookup(self.engine, current)
         mode = colour if colour in COLOURS else COLOURS[0]
@@ -214,13 +213,13 @@ class MapEvents:
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise refusal(error) from error
         return plan, preview.known_targets(self.engine, plan.model)[0]
 
     def _pattern(self, chosen: Any, targets: Sequence[Target]) -> str:
         names = _names(chosen) & {target.name for target in targets}
         if not names:
-            raise gr.Error(texts.MAP_NOTHING, print_exception=False)
+            raise refusal(texts.MAP_NOTHING)
         return pattern_for(names, targets)
 
     def _write(self, history: Any, plan: Plan, make: Callable[[], tuple[Rule, ...]]) -> list[Any]:
@@ -233,10 +232,10 @@ class MapEvents:
             changed = replace(plan, rules=make())
             allocate(changed, preview.known_targets(self.engine, plan.model)[0])
         except CompressionError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise refusal(error) from error
         if len(changed.rules) > controls.MAX_OVERRIDES:
             told = texts.MAP_FULL.format(count=len(changed.rules), limit=controls.MAX_OVERRIDES)
-            raise gr.Error(told, print_exception=False)
+            raise refusal(told)
         return _stepped(_history(history).seen(_state(plan)).seen(_state(changed)), changed)
 
 

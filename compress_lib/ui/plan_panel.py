@@ -14,8 +14,10 @@ from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import controls, map_panel, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.lenient import AnySlider
 from compress_lib.ui.map_panel import MapPanel
 from compress_lib.ui.option_groups import Settings, option_groups
+from compress_lib.ui.scripts import LIVE
 from compress_lib.ui.together_panel import choices, together
 
 
@@ -67,16 +69,16 @@ def build(engine: Engine, preview: str) -> PlanPanel:
     made: dict[str, Any] = {}
     with gr.Group():
         presets = _what(made, shown)
-        box = gr.HTML(preview, elem_id="preview")
+        box = gr.HTML(preview, elem_id="preview", js_on_load=LIVE)
     with gr.Column(elem_id="actions"):
         with gr.Row(equal_height=True):
             wide: dict[str, Any] = {"size": "lg", "scale": 4, "min_width": 200}
             run = gr.Button(texts.RUN, variant="primary", elem_id="run", **wide)
             slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
             stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
-        status = gr.HTML(render.status(texts.READY), elem_id="status")
+        status = gr.HTML(render.status(texts.READY), elem_id="status", js_on_load=LIVE)
     with gr.Accordion(texts.MAP, open=False, elem_id="layers-map"):
-        chart = map_panel.build(engine, _slider)
+        chart = map_panel.build(engine)
     with gr.Accordion(texts.SWEEP_PLANS, open=False, elem_id="sweep-plans"):
         sweep = _sweep()
     with gr.Accordion(texts.OPTIONS, open=False):
@@ -109,16 +111,6 @@ def keep_info(method: Any) -> str:
     return texts.KEEP_SIZED if is_sized(method) else texts.KEEP_INFO
 
 
-def _slider(*args: Any, **more: Any) -> Any:
-    """Make a slider that hands on whatever was typed beside it, for `controls.read` to answer.
-
-    Gradio's own refusal of a number out of range would cover the results with the word Error.
-    """
-    made: Any = gr.Slider(*args, **more)
-    made.preprocess = lambda given: given
-    return made
-
-
 def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[str, ...]]]:
     made["model"] = gr.Dropdown(
         [(entry.label, entry.name) for entry in CATALOGUE.values()],
@@ -146,7 +138,7 @@ def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[s
         info=METHODS[shown.values["method"]].summary,
         elem_id="method",
     )
-    made["keep"] = _slider(
+    made["keep"] = AnySlider(
         0.02,
         1.0,
         value=shown.values["keep"],
@@ -226,7 +218,7 @@ def _writing(made: dict[str, Any], shown: controls.Form) -> None:
         max_length=MAX_PROMPT,
         elem_id="prompt",
     )
-    made["new_tokens"] = _slider(
+    made["new_tokens"] = AnySlider(
         1, 256, value=shown.values["new_tokens"], step=1, label=texts.NEW_TOKENS
     )
     with gr.Row():

@@ -36,8 +36,7 @@ def known_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:
     targets, whole = landmark_targets()
     if model == DEFAULT_MODEL and targets:
         return targets, whole
-    loaded = engine.targets(model) or ()
-    return loaded, sum(target.nbytes for target in loaded)
+    return engine.targets(model)
 
 
 def describe_plan(engine: Engine, plan: Plan) -> str:
@@ -115,4 +114,4 @@ def _ranks(assigned: list[Assignment]) -> str:
 
 
 def _box(content: str, kind: str) -> str:
-    return f'<div class="preview {kind}" role="status">{content}</div>'
+    return f'<div class="preview {kind}">{content}</div>'

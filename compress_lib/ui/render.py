@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from compress_lib.describe import describe
+from compress_lib.describe import describe, run_labels
 from compress_lib.formatting import format_perplexity, format_seconds
 from compress_lib.metrics import METRICS
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
@@ -64,7 +64,7 @@ def status(message: str, fraction: float | None = None, left: float | None = Non
             f'aria-valuenow="{percent}"><span style="width:{percent}%"></span></div>'
         )
     return (
-        f'<div class="status" aria-live="polite"><span>{escape(message)}</span>'
+        f'<div class="status"><span>{escape(message)}</span>'
         f'<span class="quiet">{escape(ahead)}</span></div>{bar}'
     )
 
@@ -77,10 +77,10 @@ def failure(message: str) -> str:
 def run_rows(records: Sequence[RunRecord]) -> list[list[str | float]]:
     """Return the rows of the table of runs: numbers where there are some, so that they sort."""
     rows: list[list[str | float]] = []
-    for record in records:
+    for label, record in zip(run_labels(records), records, strict=True):
         found = record.metrics()
         numbers = (_rounded(found[name], digits) for name, digits in COLUMNS)
-        rows.append([describe(record), *numbers])
+        rows.append([label, *numbers])
     return rows
 
 

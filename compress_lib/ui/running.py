@@ -16,8 +16,9 @@ from compress_lib.ui.engine import Engine
 from compress_lib.ui.plan_panel import PlanPanel
 from compress_lib.ui.result_panel import ResultPanel
 from compress_lib.ui.scripts import AFTER_RUN, PRIVATE, QUICK
-from compress_lib.ui.shown import shown_run
+from compress_lib.ui.shown import Shown, shown_run
 from compress_lib.ui.sweeping import sweep_plans
+from compress_lib.ui.telling import warn
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Runs:
     def connect(self) -> None:
         """Connect Run, the sweep and Stop."""
         panel, results, query = self.panel, self.results, self.session.query
-        told = [panel.status, panel.run, panel.stop]
         methods, keeps, start = panel.sweep
+        told = [panel.status, *self._all_buttons()]
         outputs = [*told, self.session.keys, self.session.current, query, *results.parts()]
         running = []
         for button, function, more in (
@@ -58,7 +59,7 @@ class Runs:
         ):
             clicked = button.click(
                 function,
-                [self.session.keys, *more, *panel.fields],
+                [self.session.keys, self.session.current, *more, *panel.fields],
                 outputs,
                 trigger_mode="once",
                 concurrency_id="run",
@@ -70,16 +71,18 @@ class Runs:
             # A bug ends the run without its last word.
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
-        stopped = panel.stop.click(self._stopped, None, told, cancels=running, **QUICK)
+        text = list(self.results.tabs["text"].parts.values())
+        asked = (self._stopped, self.session.current, [*told, *text])
+        stopped = panel.stop.click(*asked, cancels=running, **QUICK)
         # What the run sent just before may have come just after.
-        stopped.then(self._stopped, None, told, **QUICK)
+        stopped.then(*asked, **QUICK)
 
-    def run(self, keys: Any, *given: Any) -> Iterator[dict[Any, Any]]:
+    def run(self, keys: Any, current: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
-        yield from self._followed(keys, handlers.run(self.session.engine, given))
+        yield from self._followed(keys, current, handlers.run(self.session.engine, given))
 
     def run_sweep(
-        self, keys: Any, methods: Any, keeps: Any, *given: Any
+        self, keys: Any, current: Any, methods: Any, keeps: Any, *given: Any
     ) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form by several methods at several sizes."""
 
@@ -87,14 +90,14 @@ class Runs:
             plan = controls.read(controls.Form.of(given))
             yield from handlers.follow(self.session.engine, sweep_plans(plan, methods, keeps))
 
-        yield from self._followed(keys, updates())
+        yield from self._followed(keys, current, updates())
 
     def _followed(
-        self, keys: Any, updates: Generator[handlers.Update, None, None]
+        self, keys: Any, current: Any, updates: Generator[handlers.Update, None, None]
     ) -> Iterator[dict[Any, Any]]:
         """Show what a job tells; runs that are finished are the session's at once."""
         panel, results = self.panel, self.results
-        buttons = [panel.run, panel.stop]
+        buttons = self._all_buttons()
         known = list(keys) if isinstance(keys, list) else []
         try:
             for position, update in enumerate(updates):
@@ -106,6 +109,8 @@ class Runs:
                 if update.status is not None:
                     changes[panel.status] = update.status
                 if position == 0:
+                    # Nothing to put into the address until there is a run.
+                    changes[self.session.query] = ""
                     changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
                 if update.finished is not None:
                     changes |= self._finished(known, update.finished)
@@ -117,20 +122,39 @@ class Runs:
                 yield changes
         except CompressionError as error:
             # An error would be written over every result; a refusal changes nothing.
-            gr.Warning(str(error), duration=12)
+            warn(error)
             idle = dict(zip(buttons, self._buttons(), strict=True))
-            yield {panel.status: render.failure(str(error)), **idle}
+            yield {panel.status: render.failure(str(error)), **idle, **self._text(current)}
         finally:
             updates.close()
 
-    def _stopped(self) -> list[Any]:
-        return [render.status(texts.STOPPED), *self._buttons()]
+    def _stopped(self, current: Any) -> dict[Any, Any]:
+        idle = dict(zip(self._all_buttons(), self._buttons(), strict=True))
+        return {
+            self.panel.status: render.status(texts.STOPPED),
+            **idle,
+            **self._text(current),
+        }
+
+    def _text(self, current: Any) -> dict[Any, Any]:
+        """Return what both models wrote in the shown run, in place of what is half written."""
+        record = handlers.lookup(self.session.engine, current)
+        if record is None:
+            return {}
+        return self.results.told("text", self.results.tabs["text"].show(Shown(record)))
+
+    def _all_buttons(self) -> list[Any]:
+        return [self.panel.run, self.panel.stop, self.panel.sweep[-1]]
 
     @staticmethod
     def _buttons(*, busy: bool = False) -> list[Any]:
-        """Return Run and Stop, one of which can be pressed."""
+        """Return Run, Stop and the sweep's button: one of the first two can be pressed."""
         label = texts.RUNNING if busy else texts.RUN
-        return [gr.Button(label, interactive=not busy), gr.Button(interactive=busy)]
+        return [
+            gr.Button(label, interactive=not busy),
+            gr.Button(interactive=busy),
+            gr.Button(interactive=not busy),
+        ]
 
     def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
         known = keys if isinstance(keys, list) else []

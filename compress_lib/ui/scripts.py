@@ -37,6 +37,12 @@ SAVE_FILE = """(file) => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
 
+LIVE = """
+element.setAttribute('role', 'status');
+element.setAttribute('aria-live', 'polite');
+"""
+"""Telling those who do not see it what has changed: on the element that lasts."""
+
 MAP = """
 const chosen = new Set();
 let last = null;
@@ -75,15 +81,22 @@ element.addEventListener('click', (event) => {
 });
 element.addEventListener('keydown', (event) => {
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    if (event.key === 'Escape' && chosen.size) { chosen.clear(); tell(); return; }
     const step = steps[event.key];
     const button = event.target.closest('button');
     if (!step || !button) return;
     event.preventDefault();
     const rows = [...element.querySelectorAll('tr')];
     const at = button.closest('th, td');
-    const row = rows[at.parentElement.rowIndex + step[0]];
-    const next = row && row.cells[Math.min(at.cellIndex + step[1], row.cells.length - 1)];
-    const target = next && next.querySelector('button');
+    let [line, column, target] = [at.parentElement.rowIndex, at.cellIndex, null];
+    while (!target) {
+        // A layer may lack what others have: go on to the next that has it.
+        [line, column] = [line + step[0], column + step[1]];
+        const row = rows[line];
+        if (!row || column < 0 || column >= Math.max(row.cells.length, at.cellIndex + 1)) return;
+        const next = row.cells[Math.min(column, row.cells.length - 1)];
+        target = next && next.querySelector('button');
+    }
     if (!target) return;
     element.querySelectorAll('[tabindex="0"]').forEach((other) => { other.tabIndex = -1; });
     target.tabIndex = 0;

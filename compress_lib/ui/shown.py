@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compress_lib.describe import run_labels
 from compress_lib.landmarks import load_landmarks
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render
@@ -61,6 +62,11 @@ def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
     return Shown(record, tuple(own), tuple(one for one in ordered if one.key not in mine))
 
 
+def run_choices(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
+    """Return a label, unlike all others, and the key of every run."""
+    return [(label, record.key) for label, record in zip(run_labels(records), records, strict=True)]
+
+
 def clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:
     """Return the run that a line of the table of runs stands for.
 
@@ -68,8 +74,8 @@ def clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:
     of the line.
     """
     cells = [_plain(cell) for cell in row or []]
-    for record in records:
-        if [_plain(cell) for cell in render.run_rows([record])[0]] == cells:
+    for record, line in zip(records, render.run_rows(records), strict=True):
+        if [_plain(cell) for cell in line] == cells:
             return record
     return None
 

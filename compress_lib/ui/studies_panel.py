@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import queue
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -16,11 +15,11 @@ from compress_lib.plots_studies import about, module_map, study_figure
 from compress_lib.studies import STUDIES, StudyRecord, build_study, load_studies
 from compress_lib.studies.findings import findings
 from compress_lib.studies.record import rounded
-from compress_lib.ui import render, texts
+from compress_lib.ui import controls, handlers, render, texts
 from compress_lib.ui.engine import Engine, ProgressNote
-from compress_lib.ui.scripts import PRIVATE, QUICK
+from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK
+from compress_lib.ui.telling import refusal, warn
 
-HEARTBEAT = 0.4
 SWEEP = "sensitivity"
 MEASURES = ("kl", "ratio", "perplexity", "relative_error", "direction_error", "saved_megabytes")
 
@@ -77,8 +76,8 @@ def build() -> StudiesPanel:
     with gr.Row(equal_height=True):
         sweep = gr.Button(texts.SWEEP, variant="primary", elem_id="sweep")
         stop = gr.Button(texts.STOP, interactive=False, elem_id="sweep-stop")
-    status = gr.HTML("", elem_id="sweep-status")
-    shown = gr.State(first, time_to_live=24 * 3600)
+    status = gr.HTML("", elem_id="sweep-status", js_on_load=LIVE)
+    shown = gr.State(first, time_to_live=handlers.KEPT_SECONDS)
     return StudiesPanel(
         choice, said, measure, plot, table, csv, as_json, sweep, stop, status, shown
     )
@@ -118,7 +117,7 @@ def connect(
                     changes |= dict(zip(panel.outputs, _filled(record), strict=True))
                 yield changes
         except CompressionError as error:
-            gr.Warning(str(error), duration=12)
+            warn(error)
             yield {panel.status: render.failure(str(error))}
         finally:
             updates.close()
@@ -134,13 +133,10 @@ def connect(
         **PRIVATE,
     )
     running.then(_idle, None, buttons, **QUICK)
-    panel.stop.click(
-        lambda: [render.status(texts.SWEEP_STOPPED), *_idle()],
-        None,
-        [panel.status, *buttons],
-        cancels=[running],
-        **QUICK,
-    )
+    told = [panel.status, *buttons]
+    stopped = panel.stop.click(_stopped, None, told, cancels=[running], **QUICK)
+    # What the job sent just before may have come just after.
+    stopped.then(_stopped, None, told, **QUICK)
 
 
 def choose(name: Any) -> list[Any]:
@@ -166,30 +162,27 @@ def sweep(
     Raises:
         CompressionError: The method or the model cannot be used.
     """
-    study = build_study(SWEEP, {"method": method, "keep": keep})
-    job = engine.submit_study(study, str(model))
-    fraction = 0.0
+    name = controls.model_name(model)
+    study = build_study(SWEEP, {"method": method, "keep": controls.share_of(str(method), keep)})
+    fraction, status = 0.0, render.status(texts.STARTING, 0.0)
+    latest: StudyRecord | None = None
+    steps = engine.follow(engine.submit_study(study, name))
     try:
-        yield render.status(texts.STARTING, 0.0), None
-        while job.future is not None and not (job.future.done() and job.notes.empty()):
-            try:
-                note = job.notes.get(timeout=HEARTBEAT)
-            except queue.Empty:
-                continue
-            latest: StudyRecord | None = None
-            message = ""
-            while note is not None:
+        yield status, None
+        for notes in steps:
+            new: StudyRecord | None = None
+            for note in notes:
                 if isinstance(note, ProgressNote):
-                    fraction, message = max(fraction, note.fraction), note.message
+                    fraction = max(fraction, note.fraction)
+                    status = render.status(note.message or engine.activity, fraction)
                 elif isinstance(note, StudyRecord):
-                    latest = note
-                note = None if job.notes.empty() else job.notes.get()
-            yield render.status(message or engine.activity, fraction), latest
-        if job.future is not None:
-            job.future.result()
-        yield render.status(texts.SWEEP_FINISHED), None
+                    new = latest = note
+            yield status, new
     finally:
-        engine.stop(job)
+        steps.close()
+    refused = sum(row.get("kl") is None for row in latest.rows) if latest else 0
+    told = texts.SWEEP_REFUSED.format(count=refused) if refused else texts.SWEEP_FINISHED
+    yield render.status(told), None
 
 
 def csv_file(record: Any) -> str:
@@ -204,9 +197,9 @@ def json_file(record: Any) -> str:
 
 def _file(record: Any, ending: str, kind: str) -> str:
     if not isinstance(record, StudyRecord):
-        raise gr.Error(texts.NO_STUDY)
+        raise refusal(texts.NO_STUDY)
     content = record.to_csv() if ending == "csv" else json.dumps(record.to_json(), indent=1)
-    return json.dumps({"name": f"{record.name}.{ending}", "type": kind, "content": content})
+    return handlers.download(f"{record.name}.{ending}", kind, content)
 
 
 def _filled(record: StudyRecord | None) -> list[Any]:
@@ -232,6 +225,10 @@ def _table(record: StudyRecord | None) -> dict[str, Any]:
         return {"headers": [""], "data": []}
     data = [[rounded(row.get(name)) for name in record.columns] for row in record.rows]
     return {"headers": list(record.columns.values()), "data": data}
+
+
+def _stopped() -> list[Any]:
+    return [render.status(texts.SWEEP_STOPPED), *_idle()]
 
 
 def _idle() -> list[Any]:

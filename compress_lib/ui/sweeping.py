@@ -31,6 +31,10 @@ def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
     ]
     if not names or not shares or None in shares:
         raise CompressionError(texts.SWEEP_WANTS)
+    sized = [name for name in dict.fromkeys(names) if is_sized(name)]
+    count = len(sized) + (len(dict.fromkeys(names)) - len(sized)) * len(dict.fromkeys(shares))
+    if count > MAX_SWEEP:
+        raise CompressionError(texts.SWEEP_MANY.format(count=count, limit=MAX_SWEEP))
     first = plan.rules[0]
     found: list[Plan] = []
     for name in dict.fromkeys(names):
@@ -39,6 +43,4 @@ def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
         for keep in dict.fromkeys(sizes):
             rule = replace(first, method=name, keep=keep, options=options)
             found.append(replace(plan, rules=(rule, *plan.rules[1:])))
-    if len(found) > MAX_SWEEP:
-        raise CompressionError(texts.SWEEP_MANY.format(count=len(found), limit=MAX_SWEEP))
     return found

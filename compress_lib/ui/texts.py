@@ -59,7 +59,7 @@ ALLOCATION_CHOICES = {
     "measured": "The same, after trying each family alone (takes longer)",
 }
 INPUTS = "Layers are compressed for"
-INPUTS_INFO = "Block by block and slower; see the README for when it helps."
+INPUTS_INFO = "Block by block and slower; what it changed where is in the README."
 INPUTS_CHOICES = {
     "original": "The inputs they had",
     "compressed": "The inputs they get in the compressed model",
@@ -117,7 +117,8 @@ SWEEP_MANY = "These are {count} runs; at most {limit} are one job. Take fewer me
 MAP = "Layer by layer"
 MAP_HELP = (
     "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "
-    "shall happen to them. Shift-click takes all between, arrow keys move, Space chooses."
+    "shall happen to them. Shift-click takes all between, arrow keys move, Space chooses, "
+    "Escape forgets the choice."
 )
 MAP_COLOURS = {"keep": "Keep", "method": "Method", "error": "Measured error"}
 MAP_COLOUR = "Coloured by"
@@ -134,6 +135,7 @@ MAP_DENSE = "left as it is"
 MAP_SHARED = "its bytes are shared out when it runs"
 MAP_RANK = "rank {rank} of {full}"
 MAP_ERROR = "relative error {error:.3f}"
+MAP_NO_ERROR = "not measured in the shown run"
 MAP_NOTHING = "Nothing is chosen."
 MAP_COUNT = "{count} matrices"
 MAP_CHOSEN = "{what}: {before} → {after}"
@@ -142,7 +144,6 @@ MAP_KEEP = "Keep of them"
 MAP_APPLY = "Apply to these"
 MAP_CLEAR = "As the whole plan"
 MAP_DENSE_BUTTON = "Leave as they are"
-MAP_UNCHOOSE = "Choose none"
 MAP_FULL = "The plan has {count} exceptions, more than the {limit} that it may have."
 UNDO = "Undo"
 REDO = "Redo"
@@ -186,7 +187,8 @@ COPY_LINK = "Copy link"
 COPIED = "Link copied"
 
 READY = "Ready. Shown are runs measured beforehand."
-STOPPED = "Stopped. Nothing of it was kept."
+STOPPED = "Stopped. Only what was finished is kept."
+PASSED_OVER = "Passed over: {error}"
 STORED = "This plan was run before: its stored result is shown."
 FINISHED = "Finished in {seconds}."
 WAITING = "Waiting: {ahead} ahead of you. {activity}"
@@ -209,8 +211,8 @@ TAB_MATRICES = "Matrices"
 TAB_AWAY = "Take away"
 TAB_LOG = "Log"
 FRONTIER_HELP = (
-    "Lower and further left is better, and the grey band joins the runs that no other beats. The "
-    "star is the model as it came; small marks were measured beforehand, large ones are yours. "
+    "Further left is smaller. The grey band joins the runs that no other beats in both. The star "
+    "is the model as it came; small marks were measured beforehand, large ones are yours. "
     "Click a mark to see its run and take its plan over, or a line below to see its run."
 )
 FRONTIER_MEASURE = "Over size stands"
@@ -229,6 +231,7 @@ PROVENANCE = (
     "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}. Weights: {source}. "
     "Measured with compress_lib {version} on {date}."
 )
+NOTHING_SHOWN = "No run is shown of which there could be a file."
 NO_LANDMARKS = "Nothing was measured beforehand on this model and text: here stand your own runs."
 NO_DIRECTION = "This run leaves the embedding as it is, so no token's direction changed."
 NO_COUNTS = "No text was read with this run, so tokens cannot be counted."
@@ -296,6 +299,8 @@ PART_AT_ONCE = "They part at the first new token."
 PART_HERE = "Here they part."
 TOKEN_TIP = "the other model: {other}, the writer: {own}"
 TOKEN_SCALE = "Probability that the other model gave the token:"
+TOKEN_BY_TOKEN = "Token by token"
+TOKEN_TABLE = ("Token", "Writer", "Other model")
 TEXT_PERPLEXITY = "Perplexity of this text by its writer {own}, by the other model {other}."
 SPEED = "{speed:.0f} tokens a second"
 NOT_TIMED = "not timed"
@@ -310,6 +315,7 @@ COMPARE_HELP = (
 )
 TRAY = "Tray"
 TRAY_ADD = "Add the shown run"
+TRAY_FULL = "The tray is full: take one out first."
 TRAY_EMPTY = "The tray is empty: add the run that is shown, or choose some above."
 COMPARE_RATIO = "Perplexity against the first"
 COMPARE_KL = "KL against the first"
@@ -352,12 +358,12 @@ HUB_FORM = (
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
 MORE_THAN_THE_FORM = (
-    "The link says more than this form can: its lines differ in their options or in what they "
-    "compress together. The form shows the nearest plan; compress-lab run takes the whole one."
+    "The plan says more than this form can, such as options that differ from line to line, or "
+    "several prompts. The form shows the nearest plan; compress-lab run takes the whole one."
 )
 MORE_THAN_THE_PAGE = (
     "The page runs plans that its form can show: one setting of each method's options and of what "
-    "is compressed together. compress-lab run --plan FILE takes any plan."
+    "is compressed together, and one prompt. compress-lab run --plan FILE takes any plan."
 )
 NO_RUN = "There is no run with the key {key!r}: take one that landmarks or compress returned."
 NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
@@ -383,3 +389,4 @@ SWEEP_INTRO = (
 )
 SWEEP_STOPPED = "Stopped. What was measured stays: the next sweep goes on from there."
 SWEEP_FINISHED = "Every matrix was measured."
+SWEEP_REFUSED = "{count} matrices were refused; the table says why. The others were measured."

@@ -27,7 +27,7 @@ def both_texts(records: Sequence[TextRecord]) -> str:
             (text.compressed, text.compressed_tokens),
         )
         columns = [
-            (_shaded(whole, tokens, text), texts.SPEED.format(speed=speed), _said(tokens))
+            (_shaded(whole, tokens, text), texts.SPEED.format(speed=speed), _remark(tokens))
             for (whole, tokens), speed in zip(written, speeds, strict=True)
         ]
         shown.append(_pair(text.prompt, columns, _parting(text.first_divergence)))
@@ -70,10 +70,26 @@ def _percent(probability: float) -> str:
     return f"{100 * probability:.2g} %" if probability < 0.995 else "100 %"
 
 
-def _said(tokens: Sequence[WrittenToken]) -> str:
-    """Say how much both models hesitate over a text: its perplexity by either."""
+def _remark(tokens: Sequence[WrittenToken]) -> str:
+    """Return what is said below a text: its perplexity by either model, and every token."""
     if not tokens:
         return ""
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in texts.TOKEN_TABLE)
+    rows = "".join(
+        f'<tr><td>{escape(repr(token.text))}</td><td class="number">{_percent(token.own)}</td>'
+        f'<td class="number">{_percent(token.other)}</td></tr>'
+        for token in tokens
+    )
+    return (
+        f'<p class="remark">{escape(_said(tokens))}</p>'
+        f'<details class="remark"><summary>{escape(texts.TOKEN_BY_TOKEN)}</summary>'
+        f'<table class="fill"><thead><tr>{names}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _said(tokens: Sequence[WrittenToken]) -> str:
+    """Say how much both models hesitate over a text: its perplexity by either."""
     own, other = (
         math.exp(-sum(math.log(max(p, 1e-6)) for p in found) / len(tokens))
         for found in ([t.own for t in tokens], [t.other for t in tokens])
@@ -97,13 +113,12 @@ def _parting(apart: int | None) -> str:
 
 
 def _pair(prompt: str, written: Sequence[tuple[str, str, str]], note: str) -> str:
-    """Return two columns; each has a text as HTML, its speed and a remark."""
+    """Return two columns; each has a text as HTML, its speed, and more HTML below."""
     start = f'<span class="prompt">{escape(prompt)}</span>'
     columns = "".join(
         f'<div class="writer"><h4>{escape(name)} <span>{escape(speed)}</span></h4>'
         f"<p>{start}{text}</p>"
-        + (f'<p class="remark">{escape(remark)}</p>' if remark else "")
-        + "</div>"
+        f"{remark}</div>"
         for name, (text, speed, remark) in zip(
             (texts.BASELINE, texts.COMPRESSED), written, strict=True
         )

@@ -15,9 +15,11 @@ from compress_lib.metrics import METRICS
 from compress_lib.paired import Paired, paired
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, texts
+from compress_lib.ui.lenient import AnyDropdown
 from compress_lib.ui.scripts import QUICK
-from compress_lib.ui.shown import Shown
+from compress_lib.ui.shown import Shown, run_choices
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+from compress_lib.ui.telling import warn
 
 MOST = 4
 """Runs in the tray."""
@@ -33,13 +35,13 @@ class CompareTab(ResultTab):
 
     def show(self, shown: Shown) -> Mapping[str, Any]:
         """See `ResultTab.show`: what may be chosen changes, what was chosen stays."""
-        return {"tray": gr.update(choices=[(describe(run), run.key) for run in shown.all])}
+        return {"tray": gr.update(choices=run_choices(shown.all))}
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.COMPARE_HELP)
         with gr.Row():
-            tray = gr.Dropdown(
+            tray = AnyDropdown(
                 values.get("tray", {}).get("choices", []),
                 value=[],
                 multiselect=True,
@@ -63,9 +65,12 @@ class CompareTab(ResultTab):
 
         def added(keys: Any, current: Any) -> Any:
             chosen = list(keys) if isinstance(keys, list) else []
-            if isinstance(current, str) and current not in chosen:
-                chosen = [*chosen, current][-MOST:]
-            return gr.update(value=chosen)
+            if not isinstance(current, str) or current in chosen:
+                return gr.skip()
+            if len(chosen) >= MOST:
+                warn(texts.TRAY_FULL)
+                return gr.skip()
+            return gr.update(value=[*chosen, current])
 
         tray.change(drawn, tray, self.parts["table"], **QUICK)
         self.parts["add"].click(added, [tray, wiring.current], tray, **QUICK)

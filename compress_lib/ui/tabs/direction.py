@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib.describe import describe
 from compress_lib.plots_direction import direction_by_layer, direction_histogram
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
+from compress_lib.ui.lenient import AnyDropdown
 from compress_lib.ui.scripts import QUICK
-from compress_lib.ui.shown import Shown
+from compress_lib.ui.shown import Shown, run_choices
 from compress_lib.ui.tables import table
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
 
@@ -44,9 +44,7 @@ class DirectionTab(ResultTab):
             "chart": direction_histogram([current, *beside], texts.NO_DIRECTION),
             "cumulative": False,
             "weighted": False,
-            "overlay": gr.update(
-                choices=[(describe(r), r.key) for r in others], value=[r.key for r in beside]
-            ),
+            "overlay": gr.update(choices=run_choices(others), value=[r.key for r in beside]),
             "tokens": render.token_rows(current.direction) if current.direction else [],
             "layers_help": gr.update(visible=layers is not None),
             "layers": gr.update(value=layers, visible=layers is not None),
@@ -59,7 +57,7 @@ class DirectionTab(ResultTab):
             cumulative = gr.Checkbox(label=texts.DIRECTION_CUMULATIVE, elem_id="cumulative")
             weighted = gr.Checkbox(label=texts.DIRECTION_WEIGHTED, elem_id="weighted")
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="direction")
-        overlay = gr.Dropdown(
+        overlay = AnyDropdown(
             values.get("overlay", {}).get("choices", []),
             multiselect=True,
             max_choices=MOST,

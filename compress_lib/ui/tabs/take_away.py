@@ -17,6 +17,7 @@ from compress_lib.ui import handlers, texts
 from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown, shown_run
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+from compress_lib.ui.telling import refusal
 
 
 @register
@@ -53,7 +54,7 @@ class TakeAwayTab(ResultTab):
             def saved(keys: Any, current: Any) -> str:
                 record = handlers.lookup(wiring.engine, current)
                 if record is None:
-                    raise gr.Error(texts.NO_LANDMARKS, print_exception=False)
+                    raise refusal(texts.NOTHING_SHOWN)
                 return make(record, shown_run(wiring.engine, keys, record))
 
             return saved
