@@ -122,13 +122,14 @@ def token_rows(direction: DirectionRecord) -> list[list[str | float]]:
             found = near.get(item.id)
             before, after = (found.before, found.after) if found else ((), ())
             count = "" if item.count is None else item.count
-            named = [_named(before), _named(after)]
+            kept = len({n.token for n in before} & {n.token for n in after}) if found else ""
+            named = [_named(before), _named(after), kept]
             rows.append([repr(item.token), label, round(item.error, 4), count, *named])
     return rows
 
 
 def _named(neighbours: Sequence[Neighbour]) -> str:
-    return "  ".join(f"{found.token!r} {found.cosine:.2f}" for found in neighbours)
+    return "  ".join(repr(found.token) for found in neighbours)
 
 
 def legend(entries: Sequence[tuple[str, str, str]]) -> str:

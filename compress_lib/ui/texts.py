@@ -250,8 +250,9 @@ TOKEN_HEADERS = (
     "List",
     "Direction error",
     "Count in text",
-    "Nearest before (cosine)",
-    "Nearest after (cosine)",
+    "Nearest before",
+    "Nearest after",
+    "Still near",
 )
 DIRECTION_CUMULATIVE = "Share of tokens up to an error"
 DIRECTION_WEIGHTED = "Count tokens as often as the text has them"

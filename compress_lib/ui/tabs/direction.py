@@ -23,6 +23,9 @@ MOST = 4
 """How many it shows beside the shown one when asked."""
 
 
+WIDTHS = ["110px", "110px", "86px", "76px", "210px", "210px", "70px"]
+
+
 @register
 class DirectionTab(ResultTab):
     """The direction error of every row of the token table, and of every layer."""
@@ -70,7 +73,8 @@ class DirectionTab(ResultTab):
             texts.TOKENS,
             labelled=True,
             elem_id="tokens",
-            kinds=("str", "str", "number", "number", "str", "str"),
+            widths=WIDTHS,
+            kinds=("str", "str", "number", "number", "str", "str", "number"),
             searched=True,
         )
         layers = values.get("layers", {})
