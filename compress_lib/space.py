@@ -1,45 +1,25 @@
 """The Space: what differs between hosts comes from `spaces.yml`, and README repeats it.
 
 A Space reads its settings from front matter at the top of README.md. `render` writes that front
-matter, `check` fails where it has drifted, and pins of models are read and written here.
+matter, `check` fails where it has drifted, and pins of models are written here.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
+from compress_lib import profiles
 from compress_lib.errors import CompressionError
 from compress_lib.readme import fill
 from compress_lib.storage import write_whole
 
-ROOT = Path(__file__).resolve().parents[1]
-SPACES_FILE = ROOT / "spaces.yml"
-README = ROOT / "README.md"
+README = Path(__file__).resolve().parents[1] / "README.md"
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 MAX_DESCRIPTION = 60
 COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-@cache
-def settings() -> dict[str, Any]:
-    """Return the content of `spaces.yml`, empty where the library came without it."""
-    import yaml
-
-    if not SPACES_FILE.exists():
-        return {}
-    loaded: dict[str, Any] = yaml.safe_load(SPACES_FILE.read_text(encoding="utf-8"))
-    return loaded
-
-
-def pins() -> dict[str, str]:
-    """Return the commits that are pinned, by Hub id."""
-    models = settings().get("models") or {}
-    return {name: commit for name, commit in models.items() if commit}
 
 
 def front_matter() -> str:
@@ -50,19 +30,19 @@ def front_matter() -> str:
     """
     from huggingface_hub import SpaceCardData
 
-    wanted = dict(settings()["space"])
+    wanted = dict(profiles.settings()["space"])
     if len(wanted["short_description"]) > MAX_DESCRIPTION:
         raise CompressionError(
             f"short_description in spaces.yml has {len(wanted['short_description'])} characters; "
             f"Spaces allow {MAX_DESCRIPTION}."
         )
-    for name, commit in pins().items():
+    for name, commit in profiles.pins().items():
         if not COMMIT.fullmatch(commit):
             raise CompressionError(
                 f"The pin of {name} in spaces.yml must be a commit of 40 hex digits, not "
                 f"{commit!r}; `compress-lab models --pin` writes it."
             )
-    wanted["models"] = list(settings()["models"])
+    wanted["models"] = list(profiles.settings()["models"])
     return f"---\n{SpaceCardData(**wanted).to_yaml()}\n---\n"
 
 
@@ -110,11 +90,11 @@ def write_pins(commits: dict[str, str]) -> None:
     Raises:
         CompressionError: A model is not listed there.
     """
-    text = SPACES_FILE.read_text(encoding="utf-8")
+    text = profiles.SPACES_FILE.read_text(encoding="utf-8")
     for name, commit in commits.items():
         line = re.compile(rf"^(  {re.escape(name)}:).*$", re.MULTILINE)
         if not line.search(text):
             raise CompressionError(f"spaces.yml does not list the model {name}.")
         text = line.sub(rf"\1 {commit}", text)
-    write_whole(SPACES_FILE, text)
-    settings.cache_clear()
+    write_whole(profiles.SPACES_FILE, text)
+    profiles.settings.cache_clear()

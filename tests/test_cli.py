@@ -41,7 +41,7 @@ def test_models_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_pinning_without_the_hub_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    from compress_lib.space import SPACES_FILE
+    from compress_lib.profiles import SPACES_FILE
 
     before = SPACES_FILE.read_text()
     assert main(["models", "--pin"]) == 2

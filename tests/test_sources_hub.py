@@ -96,7 +96,7 @@ def test_a_pinned_commit_comes_before_the_newest(
 ) -> None:
     pinned = tiny.repos[HUB_ID].names["main"]
     tiny.repos[HUB_ID].commit(changed(tiny_checkpoint))
-    monkeypatch.setattr("compress_lib.space.pins", lambda: {HUB_ID: pinned})
+    monkeypatch.setattr("compress_lib.profiles.pins", lambda: {HUB_ID: pinned})
     assert locate(HUB_ID).revision == pinned
     tiny.log.clear()
     assert locate(HUB_ID).revision == pinned

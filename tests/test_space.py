@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compress_lib import space
+from compress_lib import profiles, space
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.cli import main
 from compress_lib.errors import CompressionError
@@ -23,11 +23,11 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Work on copies of both files."""
     for name in ("spaces.yml", "README.md"):
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(space, "SPACES_FILE", tmp_path / "spaces.yml")
+    monkeypatch.setattr(profiles, "SPACES_FILE", tmp_path / "spaces.yml")
     monkeypatch.setattr(space, "README", tmp_path / "README.md")
-    space.settings.cache_clear()
+    profiles.settings.cache_clear()
     yield tmp_path
-    space.settings.cache_clear()
+    profiles.settings.cache_clear()
 
 
 def test_the_readme_has_the_front_matter_of_spaces_yml() -> None:
@@ -40,7 +40,7 @@ def test_every_model_of_the_catalogue_is_listed() -> None:
 
 
 def test_gradio_is_the_one_that_pyproject_allows() -> None:
-    wanted = space.settings()["space"]["sdk_version"]
+    wanted = profiles.settings()["space"]["sdk_version"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "gradio>=6.31,<7" in project["dependencies"]
     assert wanted.split(".")[0] == version("gradio").split(".")[0]
@@ -69,7 +69,7 @@ def test_a_readme_without_front_matter_gets_one(copies: Path) -> None:
 def test_pins_are_written_where_the_model_stands(copies: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     space.write_pins({"openai-community/gpt2": commit})
-    assert space.pins() == {"openai-community/gpt2": commit}
+    assert profiles.pins() == {"openai-community/gpt2": commit}
     assert "# Commits are written by" in (copies / "spaces.yml").read_text()
     with pytest.raises(CompressionError, match="does not list"):
         space.write_pins({"no/model": commit})

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
 
 import gradio as gr
 import pytest
+import torch
 
+from compress_lib.checkpoint import load_compressed
 from compress_lib.describe import describe
+from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
+from compress_lib.profiles import PROFILE
 from compress_lib.ui import result_panel, texts
+from compress_lib.ui.made import MOST_KEPT
+from compress_lib.ui.packing import packed
 from compress_lib.ui.shown import Shown, clicked, first_record, shown_run
 from compress_lib.ui.tabs import TABS, result_tabs
 from compress_lib.ui.tabs.compare import comparison
@@ -90,3 +98,31 @@ def test_the_cache_grows_with_the_context_and_is_the_same_for_both(engine: TinyE
     assert format_bytes(1000 * each + mine.memory.baseline_bytes) in line
     older = replace(mine, memory=replace(mine.memory, cache_bytes=0))
     assert cache_line(older, 1000) == texts.NO_CACHE
+
+
+def test_the_model_of_a_run_can_be_taken_away_as_long_as_it_is_here(
+    engine: TinyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, record = finish(engine, form())
+    steps = packed(engine, record)
+    file = None
+    for _, file in steps:
+        if file is not None:
+            with ZipFile(file) as archive:
+                archive.extractall(tmp_path)
+    assert file is not None and not file.exists(), "nothing stays behind"
+    folder = tmp_path / file.stem
+    loaded = load_compressed(folder, device="cpu")
+    made = engine.made.find(record.key)
+    assert made is not None
+    ids = torch.arange(20)[None]
+    assert torch.equal(loaded.module(ids).logits, made.module(ids).logits)
+    assert (folder / "README.md").exists()
+    monkeypatch.setenv(PROFILE, "workshop")
+    huge = replace(record, memory=replace(record.memory, compressed_bytes=10**9))
+    with pytest.raises(CompressionError, match="1 GB, more than the 300 MB"):
+        next(packed(engine, huge))
+    for seed in range(MOST_KEPT):
+        finish(engine, form(seed=seed + 1))
+    with pytest.raises(CompressionError, match="last few"):
+        next(packed(engine, record))

@@ -9,11 +9,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--host", help="address to listen on; this machine only by default")
     parser.add_argument("--port", type=int, help="port to listen on; 7860 by default")
+    parser.add_argument(
+        "--profile", metavar="NAME", help="limits of spaces.yml: local, workshop, cpu-basic"
+    )
     parser.add_argument("--json", action="store_true", help="write the address as JSON")
 
 
 def run(options: argparse.Namespace) -> None:
     """Build the page and serve it until it is stopped."""
+    from compress_lib.profiles import use_profile
     from compress_lib.ui.serve import launch
 
+    if options.profile is not None:
+        use_profile(options.profile)
     launch(host=options.host, port=options.port, as_json=options.json)

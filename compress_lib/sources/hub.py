@@ -99,7 +99,7 @@ def resolve_commit(hub_id: str) -> str:
 
 def pinned_commit(hub_id: str) -> str | None:
     """Return the commit that the project pins for a repository, if it does."""
-    from compress_lib.space import pins
+    from compress_lib.profiles import pins
 
     return pins().get(hub_id)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from compress_lib.errors import ModelUnavailableError
 from compress_lib.formatting import format_bytes
+from compress_lib.profiles import limits
 
 BYTES_PER_WEIGHT = 4
 """Computation on a CPU is in float32."""
@@ -41,8 +42,16 @@ def check_memory(model: str, parameters: int) -> None:
     """Refuse a model that would not fit, before anything is downloaded or converted.
 
     Raises:
-        ModelUnavailableError: It needs more memory than is available.
+        ModelUnavailableError: It has more weights than the page serves, or needs more memory than
+            is available.
     """
+    most = limits().get("parameters")
+    if most is not None and parameters > most:
+        raise ModelUnavailableError(
+            f"{model} has {parameters / 1e6:,.0f} million weights; this page takes models of at "
+            f"most {most / 1e6:,.0f} million. On a machine of your own there is no such limit: "
+            "compress-lab app."
+        )
     needed = int(parameters * BYTES_PER_WEIGHT * WORKING_SHARE)
     free = available_memory()
     if needed > free:

@@ -12,8 +12,8 @@ from compress_lib.corpora import CORPORA
 from compress_lib.errors import CompressionError, check_number
 from compress_lib.methods import METHODS, Option, is_sized
 from compress_lib.plan import DENSE, OWN_TEXT, Generation, Plan, Rule, TextSpec
+from compress_lib.profiles import limits
 from compress_lib.sources import HUB_ID
-from compress_lib.space import settings
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import texts
 
@@ -272,7 +272,7 @@ def _corpus(given: Any, *, own: bool) -> str:
 
 def _limited(name: str, given: Any, limit: str) -> int:
     number = int(check_number(name, given, minimum=1))
-    most = settings().get("limits", {}).get(limit)
+    most = limits().get(limit)
     if most is not None and number > most:
         raise CompressionError(texts.TOO_MANY.format(name=name, limit=most, given=number))
     return number

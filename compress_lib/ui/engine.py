@@ -14,12 +14,13 @@ from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
+from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Progress, span
 from compress_lib.results import RunRecord
-from compress_lib.space import settings
 from compress_lib.store import Store
 from compress_lib.targets import Target
 from compress_lib.ui import texts
+from compress_lib.ui.made import MadeModels
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
@@ -30,8 +31,6 @@ HEARTBEAT = 0.4
 
 MOST_ANSWERS = 1000
 """Plans whose runs are found without asking the model or the texts."""
-
-DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2}
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,8 @@ class Engine:
         self.store = store or LandmarkStore()
         self.device = device
         self.activity = ""
-        self._limits = DEFAULT_LIMITS | settings().get("limits", {}) | (limits or {})
+        self._limits = served_limits() | (limits or {})
+        self.made = MadeModels()
         self._line: list[Job] = []
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
@@ -167,6 +167,8 @@ class Engine:
                 while len(self._answers) >= MOST_ANSWERS:
                     self._answers.pop(next(iter(self._answers)))
                 self._answers[plan.key] = event.record.key
+                if event.compressed is not None:
+                    self.made.add(event.record.key, event.compressed)
 
     def submit_study(self, study: Study, model: str) -> Job:
         """Put a study at the end of the line; its notes are the records so far.
@@ -185,6 +187,14 @@ class Engine:
                 tell(record)
 
         return self._enter(Job(task))
+
+    def submit_task(self, task: Callable[[Progress], None]) -> Job:
+        """Put anything else at the end of the line.
+
+        Raises:
+            CompressionError: The line is full.
+        """
+        return self._enter(Job(lambda progress, tell: task(progress)))
 
     def _enter(self, job: Job) -> Job:
         with self._lock:

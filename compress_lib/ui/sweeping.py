@@ -8,10 +8,8 @@ from typing import Any
 from compress_lib.errors import CompressionError
 from compress_lib.methods import is_sized
 from compress_lib.plan import Plan
+from compress_lib.profiles import limits
 from compress_lib.ui import controls, texts
-
-MAX_SWEEP = 24
-"""Plans in one job: nobody waits for a whole hour of somebody else's."""
 
 
 def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
@@ -33,8 +31,10 @@ def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
         raise CompressionError(texts.SWEEP_WANTS)
     sized = [name for name in dict.fromkeys(names) if is_sized(name)]
     count = len(sized) + (len(dict.fromkeys(names)) - len(sized)) * len(dict.fromkeys(shares))
-    if count > MAX_SWEEP:
-        raise CompressionError(texts.SWEEP_MANY.format(count=count, limit=MAX_SWEEP))
+    # Nobody waits for a whole hour of somebody else's.
+    most = limits()["sweep_plans"]
+    if count > most:
+        raise CompressionError(texts.SWEEP_MANY.format(count=count, limit=most))
     first = plan.rules[0]
     found: list[Plan] = []
     for name in dict.fromkeys(names):

@@ -328,7 +328,19 @@ COMPARE_WORSE = "surely worse"
 COMPARE_BETTER = "surely better"
 AWAY_HELP = (
     "All of this run: a page of its own that opens without a network, a notebook and code that "
-    "make it again, and every number."
+    "make it again, every number, and the compressed model, as long as it is here."
+)
+AWAY_CHECKPOINT = "Checkpoint (zip)"
+AWAY_FILE = "The compressed model, with its card and its record"
+AWAY_SAVING = "Writing the checkpoint"
+AWAY_READY = "The checkpoint is ready: {size}."
+AWAY_GONE = (
+    "Only the last few compressed models are kept. Press Compress and measure with another seed or "
+    "text, or use compress-lab run … --save FOLDER."
+)
+AWAY_LARGE = (
+    "The checkpoint has {size}, more than the {most} that this page sends. On a machine of your "
+    "own: compress-lab run … --save FOLDER."
 )
 AWAY_REPORT = "Report (HTML)"
 AWAY_NOTEBOOK = "Notebook"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
 
 from compress_lib.describe import describe
+from compress_lib.errors import CompressionError
 from compress_lib.exports.code import python_code
 from compress_lib.exports.notebook import notebook
 from compress_lib.exports.report import report
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
-from compress_lib.ui import handlers, texts
-from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui import handlers, render, texts
+from compress_lib.ui.packing import packed
+from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown, shown_run
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
 from compress_lib.ui.telling import refusal
@@ -32,7 +34,11 @@ class TakeAwayTab(ResultTab):
         """See `ResultTab.show`."""
         if shown.record is None:
             return {}
-        return {"code": python_code(Plan.from_json(shown.record.plan))}
+        return {
+            "code": python_code(Plan.from_json(shown.record.plan)),
+            "made": gr.update(value=None, visible=False),
+            "status": "",
+        }
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
@@ -44,8 +50,15 @@ class TakeAwayTab(ResultTab):
                 "json": gr.Button(texts.DOWNLOAD_JSON, size="sm", elem_id="save-json"),
                 "csv": gr.Button(texts.DOWNLOAD_CSV, size="sm", elem_id="save-csv"),
             }
+            made["checkpoint"] = gr.Button(
+                texts.AWAY_CHECKPOINT, size="sm", elem_id="save-checkpoint"
+            )
+        status = gr.HTML("", elem_id="checkpoint-status", js_on_load=LIVE)
+        file = gr.File(
+            label=texts.AWAY_FILE, visible=False, interactive=False, elem_id="checkpoint-file"
+        )
         code = gr.Code(values.get("code"), language="python", label=texts.AWAY_CODE, elem_id="code")
-        return {**made, "code": code}
+        return {**made, "status": status, "made": file, "code": code}
 
     def connect(self, wiring: Wiring) -> None:
         """See `ResultTab.connect`: each button saves a file."""
@@ -65,6 +78,32 @@ class TakeAwayTab(ResultTab):
             self.parts[name].click(saver(make), known, wiring.file, **QUICK).success(
                 None, wiring.file, None, js=SAVE_FILE, **PRIVATE
             )
+        status, made = self.parts["status"], self.parts["made"]
+
+        def checkpoint(current: Any) -> Iterator[dict[Any, Any]]:
+            record = handlers.lookup(wiring.engine, current)
+            if record is None:
+                raise refusal(texts.NOTHING_SHOWN)
+            steps = packed(wiring.engine, record)
+            try:
+                for told, file in steps:
+                    found = {} if file is None else {made: gr.update(value=str(file), visible=True)}
+                    yield {status: told, **found}
+            except CompressionError as error:
+                yield {status: render.failure(str(error))}
+            finally:
+                steps.close()
+
+        self.parts["checkpoint"].click(
+            checkpoint,
+            wiring.current,
+            [status, made],
+            trigger_mode="once",
+            concurrency_id="run",
+            concurrency_limit=None,
+            show_progress="hidden",
+            **PRIVATE,
+        )
 
 
 def _report(record: RunRecord, shown: Shown) -> str:

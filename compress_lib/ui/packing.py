@@ -1,0 +1,61 @@
+"""A compressed model as one file: the checkpoint with its card and its record, zipped."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile
+
+from compress_lib.errors import CompressionError
+from compress_lib.formatting import format_bytes
+from compress_lib.profiles import limits
+from compress_lib.progress import Progress
+from compress_lib.results import RunRecord
+from compress_lib.ui import render, texts
+from compress_lib.ui.engine import Engine, ProgressNote
+
+
+def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | None], None, None]:
+    """Write a run's checkpoint; yields a status, and the file at last, which goes afterwards.
+
+    Args:
+        engine: Holds the model, if it was made a short while ago.
+        record: The run.
+
+    Raises:
+        CompressionError: The model is gone, or too large to be sent from here.
+    """
+    model = engine.made.find(record.key)
+    if model is None:
+        raise CompressionError(texts.AWAY_GONE)
+    size, most = record.memory.compressed_bytes, limits().get("download_megabytes")
+    if most is not None and size > most * 1e6:
+        raise CompressionError(
+            texts.AWAY_LARGE.format(size=format_bytes(size), most=format_bytes(most * 1e6))
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{record.model.id.replace('/', '--')}-{record.key}.zip"
+
+        def task(progress: Progress) -> None:
+            from compress_lib.checkpoint import save_compressed
+
+            progress(0.1, texts.AWAY_SAVING)
+            saved = save_compressed(model, Path(folder) / "model", record)
+            progress(0.6, texts.AWAY_SAVING)
+            # Weights are as dense as they can be: squeezing them takes long and gives nothing.
+            with ZipFile(file, "w", ZIP_STORED) as archive:
+                for part in sorted(saved.iterdir()):
+                    archive.write(part, f"{file.stem}/{part.name}")
+
+        steps = engine.follow(engine.submit_task(task))
+        status = render.status(texts.STARTING, 0.0)
+        try:
+            for notes in steps:
+                for note in notes:
+                    if isinstance(note, ProgressNote):
+                        status = render.status(note.message, note.fraction)
+                yield status, None
+        finally:
+            steps.close()
+        yield render.status(texts.AWAY_READY.format(size=format_bytes(file.stat().st_size))), file
