@@ -28,9 +28,14 @@ def study_figure(record: StudyRecord) -> go.Figure:
     return grid(record)
 
 
-def study_page(record: StudyRecord) -> str:
-    """Return a page of its own with the figure, the question and the table; needs no network."""
-    figure = study_figure(record).to_html(full_html=False, include_plotlyjs=True)
+def study_page(record: StudyRecord, plotly: bool | str = True) -> str:
+    """Return a page of its own with the figure, the question and the table; needs no network.
+
+    Args:
+        record: The study.
+        plotly: Whether the library that draws comes along, or the file that it is in.
+    """
+    figure = study_figure(record).to_html(full_html=False, include_plotlyjs=plotly)
     head = "".join(f"<th>{escape(label)}</th>" for label in record.columns.values())
     body = "".join(
         "<tr>"

@@ -13,7 +13,7 @@ SPACES_FILE = Path(__file__).resolve().parents[1] / "spaces.yml"
 
 LOCAL, SPACE = "local", "cpu-basic"
 PROFILE = "COMPRESS_LAB_PROFILE"
-"""The environment variable that names the profile; a Space and a laptop have their own."""
+"""The environment variable that names the profile; a bundle, a Space and a laptop have theirs."""
 
 DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2, "sweep_plans": 24}
 """Where the library came without `spaces.yml`."""
@@ -55,7 +55,8 @@ def use_profile(name: str) -> None:
 
 def limits() -> dict[str, int]:
     """Return what this process serves at most, by what is limited; what is not there has none."""
-    name = os.environ.get(PROFILE) or (SPACE if "SPACE_ID" in os.environ else LOCAL)
+    usual = settings().get("profile") or (SPACE if "SPACE_ID" in os.environ else LOCAL)
+    name = os.environ.get(PROFILE) or usual
     known = profiles()
     if name not in known:
         raise unknown_name(f"profile (in {PROFILE})", name, known)

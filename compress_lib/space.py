@@ -22,15 +22,18 @@ MAX_DESCRIPTION = 60
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def front_matter() -> str:
+def front_matter(**changes: str | None) -> str:
     """Return the README's front matter as `spaces.yml` wants it.
+
+    Args:
+        changes: Values that differ; None leaves a key out.
 
     Raises:
         CompressionError: A value is one that Spaces refuse.
     """
     from huggingface_hub import SpaceCardData
 
-    wanted = dict(profiles.settings()["space"])
+    wanted = {**profiles.settings()["space"], **changes}
     if len(wanted["short_description"]) > MAX_DESCRIPTION:
         raise CompressionError(
             f"short_description in spaces.yml has {len(wanted['short_description'])} characters; "
@@ -42,6 +45,7 @@ def front_matter() -> str:
                 f"The pin of {name} in spaces.yml must be a commit of 40 hex digits, not "
                 f"{commit!r}; `compress-lab models --pin` writes it."
             )
+    wanted = {key: value for key, value in wanted.items() if value is not None}
     wanted["models"] = list(profiles.settings()["models"])
     return f"---\n{SpaceCardData(**wanted).to_yaml()}\n---\n"
 

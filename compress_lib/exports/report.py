@@ -20,17 +20,19 @@ STYLE = (
     "text-align:left;border-bottom:1px solid #8884}table{border-collapse:collapse}"
     "td.number{text-align:right;font-variant-numeric:tabular-nums}pre{padding:1rem;overflow:auto;"
     "background:#8882;border-radius:8px}.texts{display:grid;grid-template-columns:1fr 1fr;gap:1rem}"
+    ".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0}"
     ".texts p{white-space:pre-wrap;border:1px solid #8884;border-radius:8px;padding:1rem;margin:0}"
     "@media(max-width:700px){.texts{grid-template-columns:1fr}}"
 )
 
 
-def report(record: RunRecord, others: Sequence[RunRecord] = ()) -> str:
+def report(record: RunRecord, others: Sequence[RunRecord] = (), plotly: bool | str = True) -> str:
     """Return a run as one HTML file: numbers, charts, texts, and the code that repeats it.
 
     Args:
         record: The run.
         others: Runs on the same text, to stand beside it in the chart of cost against size.
+        plotly: Whether the library that draws comes along, or the file that it is in.
     """
     title = escape(describe(record))
     charts = [("Cost against size", plots_frontier.frontier(others, [record], record.key))]
@@ -40,7 +42,7 @@ def report(record: RunRecord, others: Sequence[RunRecord] = ()) -> str:
     drawn = "".join(
         f"<h2>{escape(name)}</h2>"
         # The library comes with the first chart, and serves all.
-        + figure.to_html(full_html=False, include_plotlyjs=index == 0)
+        + figure.to_html(full_html=False, include_plotlyjs=plotly if index == 0 else False)
         for index, (name, figure) in enumerate(charts)
     )
     return (

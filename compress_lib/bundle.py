@@ -1,0 +1,98 @@
+"""Folders that start by themselves: what is pushed to a Space, or opened from a disk."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+from compress_lib import profiles
+from compress_lib.errors import CompressionError, unknown_name
+from compress_lib.space import front_matter
+from compress_lib.storage import disk_errors, whole_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+STATIC = "static"
+"""The bundle that computes nothing."""
+
+PARTS = ("app.py", "compress_lib", "assets")
+"""Copied as they are."""
+
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "pictures")
+
+ABOUT = """# Compression Lab
+
+Find out what compressing a language model really costs: perplexity, bytes, directions and text.
+"""
+
+
+def bundles() -> list[str]:
+    """Return the names of what can be bundled: every profile, and the static site."""
+    return [*profiles.profiles(), STATIC]
+
+
+def bundle(name: str, out: Path) -> Path:
+    """Write a folder that starts by itself.
+
+    Args:
+        name: One of `bundles`.
+        out: A folder that is not there yet, or is empty.
+
+    Returns:
+        The folder.
+
+    Raises:
+        CompressionError: The name is unknown, something is there already, or this is no checkout
+            of the project.
+    """
+    if name not in bundles():
+        raise unknown_name("bundle", name, bundles())
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CompressionError(f"{out} is there already; name a new or an empty folder.")
+    missing = [part for part in (*PARTS, "spaces.yml", "pyproject.toml") if not _here(part)]
+    if missing:
+        raise CompressionError(
+            f"{ROOT} has no {missing[0]}: bundles are made in a checkout of the project."
+        )
+    with disk_errors(out), whole_folder(out.absolute()) as unfinished:
+        if name == STATIC:
+            _static(unfinished)
+        else:
+            _gradio(name, unfinished)
+    return out
+
+
+def _here(part: str) -> bool:
+    return (ROOT / part).exists()
+
+
+def _static(folder: Path) -> None:
+    from compress_lib.exports.site import write_site
+
+    write_site(folder)
+    matter = front_matter(
+        sdk="static",
+        sdk_version=None,
+        python_version=None,
+        suggested_hardware=None,
+        app_file="index.html",
+    )
+    (folder / "README.md").write_text(f"{matter}\n{ABOUT}", encoding="utf-8")
+
+
+def _gradio(name: str, folder: Path) -> None:
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=LEFT_OUT)
+        else:
+            shutil.copy(ROOT / part, folder / part)
+    # Spaces install what is listed before they copy anything: the project cannot be in the list.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (folder / "requirements.txt").write_text(
+        "\n".join(project["dependencies"]) + "\n", encoding="utf-8"
+    )
+    settings = (ROOT / "spaces.yml").read_text(encoding="utf-8")
+    (folder / "spaces.yml").write_text(
+        f"{settings.rstrip()}\n\n# Of this bundle.\nprofile: {name}\n", encoding="utf-8"
+    )
+    (folder / "README.md").write_text(f"{front_matter()}\n{ABOUT}", encoding="utf-8")

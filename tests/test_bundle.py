@@ -1,0 +1,102 @@
+"""Folders that start by themselves: whole, small, and without a word about this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compress_lib.bundle import ROOT, STATIC, bundle, bundles
+from compress_lib.cli import main
+from compress_lib.errors import CompressionError
+from compress_lib.landmarks import landmarks_by_name
+from compress_lib.profiles import profiles
+from compress_lib.space import FRONT_MATTER
+
+LINK = re.compile(r'(?:href|src)="([^"#]+)"')
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle(STATIC, tmp_path_factory.mktemp("bundle") / "site")
+
+
+def test_a_site_leads_everywhere_and_nowhere_else(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > len(landmarks_by_name())
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        links = LINK.findall(text)
+        assert links
+        for link in links:
+            assert (page.parent / link).resolve().is_file(), (page, link)
+    index = (site / "index.html").read_text(encoding="utf-8")
+    assert index.count("runs/") == len(landmarks_by_name())
+
+
+def test_a_site_says_what_it_is(site: Path) -> None:
+    matter = FRONT_MATTER.match((site / "README.md").read_text(encoding="utf-8"))
+    assert matter is not None
+    told = yaml.safe_load(matter[0].strip("-\n"))
+    assert (told["sdk"], told["app_file"]) == ("static", "index.html")
+    assert "sdk_version" not in told
+
+
+@pytest.mark.parametrize("name", profiles())
+def test_a_bundle_has_all_that_it_needs_and_its_profile(name: str, tmp_path: Path) -> None:
+    folder = bundle(name, tmp_path / "space")
+    assert yaml.safe_load((folder / "spaces.yml").read_text(encoding="utf-8"))["profile"] == name
+    wanted = (folder / "requirements.txt").read_text(encoding="utf-8").split()
+    assert any(line.startswith("gradio") for line in wanted)
+    files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert {"app.py", "README.md", "compress_lib/cli.py", "assets/style.css"} <= files
+    assert not [file for file in files if "__pycache__" in file or file.endswith(".pyc")]
+    text = "".join(
+        (folder / file).read_text(encoding="utf-8")
+        for file in files
+        if file.endswith((".py", ".md", ".yml", ".txt"))
+    )
+    assert str(ROOT) not in text
+
+
+def test_what_is_there_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(CompressionError, match="already"):
+        bundle(STATIC, tmp_path)
+    assert main(["space", "bundle", "--profile", "statik", "--out", str(tmp_path / "b")]) == 2
+    assert "Did you mean 'static'" in capsys.readouterr().err
+    assert set(bundles()) == {*profiles(), STATIC}
+
+
+@pytest.mark.slow
+def test_a_bundle_starts_by_itself(tmp_path: Path) -> None:
+    folder = bundle("workshop", tmp_path / "space")
+    told = "import compress_lib.profiles as p; print(p.__file__, p.limits()['sweep_plans'])"
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COMPRESS_LAB_P"))}
+    said = subprocess.run(
+        [sys.executable, "-c", told], cwd=folder, env=plain, capture_output=True, text=True
+    )
+    assert said.stdout.split() == [
+        str(folder / "compress_lib" / "profiles.py"),
+        str(profiles()["workshop"]["sweep_plans"]),
+    ]
+    command = [sys.executable, "app.py", "--json", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=folder, env=plain, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = json.loads(server.stdout.readline())["url"]
+            with urllib.request.urlopen(address, timeout=60) as page:
+                assert "Compression Lab" in page.read().decode()
+        finally:
+            server.kill()
