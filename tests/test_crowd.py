@@ -1,0 +1,99 @@
+"""Thirty people at once, and a hundred runs: everybody gets his own answer, nothing piles up."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from compress_lib.plan import Generation, Plan, Rule
+from compress_lib.store import Store
+from compress_lib.ui.app import Page
+from compress_lib.ui.made import MOST_KEPT
+from tests.page import PLAN, TinyEngine, finish, form
+from tests.tiny import tiny_model
+
+PEOPLE = 30
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[TinyEngine]:
+    """An engine with room for all of them."""
+    made = TinyEngine(Store(tmp_path / "runs.sqlite"), limits={"queued_jobs": PEOPLE})
+    made.model = tiny_model()
+    yield made
+    made._thread.shutdown(wait=True, cancel_futures=True)
+
+
+@pytest.fixture
+def address(crowded: TinyEngine) -> Iterator[str]:
+    blocks = Page(crowded).build()
+    blocks.queue(api_open=False, max_size=64, default_concurrency_limit=8)
+    _, found, _ = blocks.launch(prevent_thread_lock=True, quiet=True, server_port=None)
+    yield found
+    blocks.close()
+
+
+def wanted(index: int) -> Plan:
+    """Half of them ask for the same, the others each for something else."""
+    keep = 0.5 if index % 2 else round(0.2 + 0.02 * index, 2)
+    rule = Rule(pattern="embedding", method="svd", keep=keep)
+    return replace(PLAN, rules=(rule,), generation=Generation(max_new_tokens=2))
+
+
+def test_everybody_gets_the_answer_to_his_own_question(address: str, crowded: TinyEngine) -> None:
+    def ask(index: int) -> tuple[float, dict[str, Any]]:
+        plan = wanted(index)
+        found = Client(address, verbose=False).predict(plan.to_json(), api_name="/compress")
+        return plan.rules[0].keep, found
+
+    with ThreadPoolExecutor(PEOPLE) as people:
+        answers = list(people.map(ask, range(PEOPLE)))
+    assert len(answers) == PEOPLE
+    for keep, record in answers:
+        assert record["plan"]["rules"][0]["keep"] == keep
+    different = {keep for keep, _ in answers}
+    assert len(crowded.store.runs()) == len(different)
+
+
+def test_beyond_the_line_there_is_a_sentence(address: str, crowded: TinyEngine) -> None:
+    crowded._limits["queued_jobs"] = 2
+
+    def ask(index: int) -> str:
+        try:
+            Client(address, verbose=False).predict(
+                wanted(2 * index).to_json(), api_name="/compress"
+            )
+        except AppError as error:
+            return str(error)
+        return "answered"
+
+    with ThreadPoolExecutor(12) as people:
+        said = list(people.map(ask, range(12)))
+    assert "answered" in said
+    refused = [sentence for sentence in said if sentence != "answered"]
+    assert all("2 jobs" in sentence or "waiting" in sentence for sentence in refused), refused
+
+
+def test_a_hundred_runs_leave_no_more_behind_than_twenty(crowded: TinyEngine) -> None:
+    def tensors() -> int:
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    counts = []
+    for seed in range(100):
+        finish(crowded, form(seed=seed, keep=0.3 + seed / 200))
+        if seed in (19, 99):
+            counts.append(tensors())
+    assert counts[1] <= counts[0] + 10
+    assert len(crowded.made._models) == MOST_KEPT
