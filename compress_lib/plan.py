@@ -55,7 +55,7 @@ __all__ = [
     "TextSpec",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 """Part of every key: raised when the same plan would give other numbers, as it does when the
 default of an option changes."""
 
