@@ -1,19 +1,34 @@
-"""What any method would cost at several budgets: compress, and ask the curvature."""
+"""What any method would cost at several budgets: compress, and ask the curvature.
+
+Of methods whose factors of every rank are the beginnings of one pair, one pair tells all ranks.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from compress_lib.calibration import CURVATURES, OUTPUT_GRADIENT, TOKEN_SHRINKAGE, Statistics
-from compress_lib.curvature import replacement_loss
+from compress_lib.curvature import curvature, replacement_loss
 from compress_lib.errors import BudgetError
+from compress_lib.factorization import row_side
 from compress_lib.loss_curves import Point
 from compress_lib.methods import Method
 from compress_lib.progress import Progress
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The budgets that are tried, as shares of the weight's bytes."""
+
+
+def kept_name(what: str, method: str, options: Mapping[str, object], statistics: Statistics) -> str:
+    """Return the name under which something is kept that follows from options and curvature."""
+    minds = [kind for kind in CURVATURES if statistics.has(kind)]
+    parts = [what, method, *(f"{key}={value}" for key, value in sorted(options.items())), *minds]
+    if OUTPUT_GRADIENT not in minds:
+        parts.append(f"tokens={TOKEN_SHRINKAGE}")
+    return "-".join(parts)
 
 
 def measured_curve(
@@ -23,12 +38,7 @@ def measured_curve(
 
     A budget in which nothing fits has no point; that leaves none where nothing fits at all.
     """
-    options = sorted(method.option_values().items())
-    minds = [kind for kind in CURVATURES if statistics.has(kind)]
-    parts = ["curve", method.name, *(f"{key}={value}" for key, value in options), *minds]
-    if OUTPUT_GRADIENT not in minds:
-        parts.append(f"tokens={TOKEN_SHRINKAGE}")
-    name = "-".join(parts)
+    name = kept_name("curve", method.name, method.option_values(), statistics)
 
     def compute() -> dict[str, Tensor]:
         found = _measure(method, weight, statistics, progress)
@@ -36,6 +46,28 @@ def measured_curve(
 
     kept = statistics.memo(name, compute)["points"].tolist()
     return [Point(int(nbytes), loss) for nbytes, loss in kept]
+
+
+def nested_losses(left: Tensor, right: Tensor, statistics: Statistics) -> list[float]:
+    """Return the estimated loss of every rank of factors, from 1 on.
+
+    With Δ = L R of what is left out, ½ tr(G Δ C Δᵀ) = ½ Σ (Lᵀ G L) ∘ (R C Rᵀ) over its pairs.
+
+    Args:
+        left: `[rows, k]`.
+        right: `[k, cols]`, left @ right being the whole weight.
+        statistics: What tells the curvature.
+    """
+    single = left.float(), right.float()
+    total = torch.zeros(left.shape[1], left.shape[1], dtype=torch.float64)
+    for term in curvature(statistics).shrunk().terms:
+        rows, cols = (side.to(left.device).float() for side in (term.rows, term.cols))
+        outer = single[0].T @ row_side(rows, single[0])
+        inner = single[1] @ cols @ single[1].T
+        total += 0.5 * (outer * inner).double().cpu()
+    # The sum over all pairs from a rank on, for every rank.
+    left_out = total.flip(0, 1).cumsum(0).cumsum(1).diagonal().flip(0)
+    return [*left_out[1:].clamp_min(0).tolist(), 0.0]
 
 
 def _measure(

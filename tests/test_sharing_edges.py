@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from compress_lib.allocation import allocate
-from compress_lib.calibration import Statistics
+from compress_lib.architecture import read_weight
+from compress_lib.calibration import GATHERED, Statistics, count_rows, curvature_needs
 from compress_lib.calibration_text import Calibration
 from compress_lib.compression import compress_at_once, share_bytes
 from compress_lib.curvature import replacement_loss
@@ -184,3 +187,29 @@ def test_statistics_that_are_no_numbers_are_refused() -> None:
     given = Statistics(second_moment=broken, output_gradient=torch.eye(6))
     with pytest.raises(CompressionError, match="not finite"):
         method.compress(torch.ones(6, 4), budget=40, statistics=given)
+
+
+@pytest.mark.parametrize("family", ["ffn_out", "embedding"])
+@pytest.mark.parametrize("method", ["svd", "row_normalized_svd", "frequency_svd", "fisher_svd"])
+def test_one_pair_of_factors_tells_the_loss_of_every_rank(method: str, family: str) -> None:
+    made = build_method(method, {})
+    model = tiny_model("llama")
+    target = next(t for t in model.targets if t.family == family)
+    if made.families is not None and family not in made.families:
+        pytest.skip("not for this family")
+    given = text(model)
+    needs = made.needs_for(target) | curvature_needs(target)
+    statistics = gather(model, {target.name: needs & GATHERED}, given)[target.name]
+    if family == "embedding":
+        statistics = replace(statistics, row_counts=count_rows(given.ids, target.shape[0]))
+    site = next(site for site in model.sites if site.target.name == target.name)
+    weight = read_weight(model.module, site, model.dtype)
+    points = made.curve(weight, statistics)
+    assert len(points) == min(weight.shape)
+    for point in points[::7]:
+        if point.nbytes > weight.nbytes:
+            break
+        matrix = made.compress(weight, budget=point.nbytes, statistics=statistics)
+        found = replacement_loss(matrix, weight, statistics)
+        # What is stored is rounded to 16 bits.
+        assert point.loss == pytest.approx(found, rel=2e-2, abs=1e-6)

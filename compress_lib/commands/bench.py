@@ -1,8 +1,8 @@
 """`compress-lab bench WHAT`: figures for anyone to repeat.
 
 `speed` times a compressed model beside the dense one, `landmarks` makes the runs that the page
-shows first, `spectra` what it knows before any run, `autoencoder` times the training of the second
-paper, `quality` compares all methods on whole models.
+shows first, `spectra` and `curves` what it knows before any run, `autoencoder` times the training
+of the second paper, `quality` compares all methods on whole models.
 """
 
 from __future__ import annotations
@@ -19,10 +19,20 @@ from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.storage import read_json
 
+WHAT = {
+    "speed": bench_speed.run,
+    "landmarks": lambda options: _landmarks(options),
+    "spectra": lambda options: _spectra(options),
+    "curves": lambda options: _curves(options),
+    "autoencoder": bench_autoencoder.run,
+    "quality": bench_quality.run,
+}
+"""What can be measured, by its name."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("what", choices=("speed", "landmarks", "spectra", "autoencoder", "quality"))
+    parser.add_argument("what", choices=tuple(WHAT))
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--method", default="svd")
     parser.add_argument("--keep", metavar="F", help="bytes after ÷ bytes before")
@@ -39,16 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the benchmark that is named."""
-    if options.what == "landmarks":
-        _landmarks(options)
-    elif options.what == "spectra":
-        _spectra(options)
-    elif options.what == "autoencoder":
-        bench_autoencoder.run(options)
-    elif options.what == "quality":
-        bench_quality.run(options)
-    else:
-        bench_speed.run(options)
+    WHAT[options.what](options)
 
 
 def _spectra(options: argparse.Namespace) -> None:
@@ -68,6 +69,37 @@ def _spectra(options: argparse.Namespace) -> None:
     found = measure_spectra(model, progress)
     write_whole(file, save(found))
     write_line(f"{len(found)} spectra: {file.stat().st_size:,} bytes")
+
+
+def _curves(options: argparse.Namespace) -> None:
+    """Write what methods are estimated to cost at every size: the page tells it while one drags.
+
+    What a file holds already stays, so that methods can be added one by one.
+    """
+    from safetensors.numpy import load_file, save
+
+    from compress_lib.blocks import calibration_blocks
+    from compress_lib.corpora import read_text
+    from compress_lib.expected import ENDING, FOLDER, curved_methods, measure_curves
+    from compress_lib.models import load_model
+    from compress_lib.storage import write_whole
+
+    if options.model not in CATALOGUE:
+        raise unknown_name("model of the catalogue", options.model, CATALOGUE)
+    names = bench_quality.wanted(curved_methods(), options.only)
+    progress = ProgressLine()
+    model = load_model(options.model, device=options.device, progress=progress)
+    spec = Plan().calibration
+    text = calibration_blocks(model, spec, read_text(spec, "calibration"), [], 0)
+    file = (Path(options.out) if options.out else FOLDER) / f"{model.id}{ENDING}"
+    found = load_file(file) if file.is_file() else {}
+    for name in names:
+        known = any(key.startswith(f"{name}/") for key in found)
+        if known and not options.fresh:
+            continue
+        found |= measure_curves(model, text, [name], progress)
+        write_whole(file, save(found))
+        write_line(f"{name}: {file.stat().st_size:,} bytes")
 
 
 def _landmarks(options: argparse.Namespace) -> None:

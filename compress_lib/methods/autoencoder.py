@@ -49,6 +49,7 @@ class AutoencoderMethod(Method):
     summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
     paper: ClassVar[str] = "Bałazy et al. 2021, Banaei et al. 2023"
     effort: ClassVar[float] = 0.65
+    trains: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {
         "P1": P1,
         "P2": P2,

@@ -68,6 +68,8 @@ class Method(ABC):
     paper: ClassVar[str]
     effort: ClassVar[float] = 0.1
     """About which share of a whole run compressing takes, for the time left to be told."""
+    trains: ClassVar[bool] = False
+    """Whether it learns by steps: too slow to be tried at every size beforehand."""
     families: ClassVar[tuple[str, ...] | None] = None
     """The families it makes sense for; None for all."""
     shares: ClassVar[bool] = True

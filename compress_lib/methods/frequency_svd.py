@@ -37,6 +37,7 @@ class FrequencySVD(LowRankMethod):
     label: ClassVar[str] = "Frequency-weighted SVD"
     summary: ClassVar[str] = "Weighs the rows of a token table by how often each token occurs."
     paper: ClassVar[str] = "after Chen et al. 2018 (GroupReduce)"
+    nested: ClassVar[bool] = True
     families: ClassVar[tuple[str, ...] | None] = ("embedding", "head")
 
     power: float = power_option(1.0)

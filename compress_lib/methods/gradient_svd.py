@@ -20,6 +20,7 @@ class GradientSVD(LowRankMethod):
     """SVD of diag(w) W, undone; a subclass says which statistic makes w."""
 
     effort: ClassVar[float] = 0.6
+    nested: ClassVar[bool] = True
     statistics: ClassVar[dict[str, str]]
     """The statistic's name, by what the gradient is of."""
     squared: ClassVar[bool]

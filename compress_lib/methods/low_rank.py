@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from compress_lib.factor_storage import MOST_BITS, STORAGES, FactorStorage
+from compress_lib.factor_storage import MOST_BITS, STORAGES, FactorStorage, bytes_by_rank
 from compress_lib.methods.base import Method, Option, Preview, option
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from compress_lib.calibration import Statistics
+    from compress_lib.loss_curves import Point
     from compress_lib.matrices import CompressedMatrix
+
+
+STORING = ("storage", "factor_bits", "factor_group")
+"""Options that say how factors are stored, and not what they are."""
+
+FINE_BITS = 8
+"""From here on, what rounding factors loses is nothing beside what a rank leaves out."""
 
 
 class Factors(NamedTuple):
@@ -65,6 +75,9 @@ class LowRankMethod(Method):
         minimum=0,
     )
 
+    nested: ClassVar[bool] = False
+    """Whether `factors` of a rank are the beginnings of those of any larger one."""
+
     def __post_init__(self) -> None:
         # Making it refuses what cannot be stored.
         assert self.factor_storage
@@ -77,7 +90,7 @@ class LowRankMethod(Method):
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """See `Method.options`: a method's own come first."""
-        inherited = {"storage", "factor_bits", "factor_group"}
+        inherited = set(STORING)
         return tuple(sorted(super().options(), key=lambda declared: declared.name in inherited))
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
@@ -96,6 +109,38 @@ class LowRankMethod(Method):
         """Return the bytes of a result of a rank, all that is stored counted."""
         fixed = self.fixed_numbers(shape) * itemsize
         return fixed + self.factor_storage.nbytes(shape, rank, itemsize)
+
+    def curve(
+        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
+    ) -> list[Point]:
+        """See `Method.curve`: of nested factors, the largest tell what every rank leaves out."""
+        import torch
+
+        from compress_lib.measured_curve import kept_name, measured_curve, nested_losses
+
+        if not self.nested or self.factor_bits in range(1, FINE_BITS):
+            return measured_curve(self, weight, statistics, progress)
+        own = {key: v for key, v in self.option_values().items() if key not in STORING}
+
+        def compute() -> dict[str, Tensor]:
+            progress(0.0, f"{self.label}: loss at every rank")
+            left, right = self.factors(weight, min(weight.shape), statistics)
+            return {"losses": torch.tensor(nested_losses(left, right, statistics)).double()}
+
+        name = kept_name("nested", self.name, own, statistics)
+        losses = statistics.memo(name, compute)["losses"].tolist()
+        return self.points(losses, (weight.shape[0], weight.shape[1]), weight.element_size())
+
+    def points(self, losses: Sequence[float], shape: tuple[int, int], itemsize: int) -> list[Point]:
+        """Return the points of a curve from the loss at every rank, beginning with 1."""
+        from compress_lib.loss_curves import Point
+
+        fixed = self.fixed_numbers(shape) * itemsize
+        sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
+        # A rank that gives way to another is none that can be bought.
+        kept = self.factor_storage.kept_rank
+        ranked = enumerate(zip(sizes, losses, strict=True), start=1)
+        return [Point(fixed + size, loss) for rank, (size, loss) in ranked if kept(rank) == rank]
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compress_lib.calibration import INPUT_SHRINKAGE, OUTPUT_GRADIENT, OUTPUT_SHRINKAGE
-from compress_lib.factor_storage import bytes_by_rank
-from compress_lib.methods.low_rank import LowRankMethod
+from compress_lib.methods.low_rank import FINE_BITS, STORING, LowRankMethod
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
 
     from compress_lib.calibration import Statistics
     from compress_lib.loss_curves import Point
-
-STORING = ("storage", "factor_bits", "factor_group")
-"""Options that say how factors are stored, and not what they are."""
-
-FINE_BITS = 8
-"""From here on, what rounding factors loses is nothing beside what a rank leaves out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +45,6 @@ class SpectralMethod(LowRankMethod):
         self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
     ) -> list[Point]:
         """See `Method.curve`: half the sum of the energies that a rank leaves out."""
-        from compress_lib.loss_curves import Point
         from compress_lib.measured_curve import measured_curve
 
         if not statistics.has(OUTPUT_GRADIENT) or not self._comparable:
@@ -60,13 +52,7 @@ class SpectralMethod(LowRankMethod):
         energy = self._kept(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
         shape = (weight.shape[0], weight.shape[1])
-        itemsize = weight.element_size()
-        fixed = self.fixed_numbers(shape) * itemsize
-        sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
-        points = enumerate(zip(sizes, left_out.tolist(), strict=True), start=1)
-        # A rank that gives way to another is none that can be bought.
-        kept = self.factor_storage.kept_rank
-        return [Point(fixed + size, loss) for rank, (size, loss) in points if kept(rank) == rank]
+        return self.points(left_out.tolist(), shape, weight.element_size())
 
     @property
     def _comparable(self) -> bool:

@@ -15,6 +15,7 @@ from compress_lib.allocation import allocate
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
+from compress_lib.expected import expected_loss
 from compress_lib.landmarks import load_landmarks
 from compress_lib.paired import paired
 from compress_lib.plan import Plan
@@ -61,7 +62,7 @@ class Endpoints:
         return [_summary(record) for record in load_landmarks()]
 
     def estimate(self, plan: dict[str, Any]) -> dict[str, Any]:
-        """What a plan would do, without doing it: bytes before and after, rank of each matrix.
+        """What a plan would do, without doing it: bytes, ranks, the expected growth of the loss.
 
         Args:
             plan: A plan as JSON, as in a record; what is missing takes its default.
@@ -76,6 +77,7 @@ class Endpoints:
         after = sum(item.preview.nbytes for item in assigned)
         kept = sum(item.nbytes for item in assigned if item.keeps_original)
         return {
+            "expected_loss": expected_loss(assigned, wanted.model),
             "bytes_before": whole,
             "bytes_after": whole - before + after + kept,
             "matrices": [

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from functools import cache
 from html import escape
+from math import exp
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.formatting import format_bytes
+from compress_lib.expected import expected_loss
+from compress_lib.formatting import format_bytes, format_number
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
 from compress_lib.spectra import left_out
 from compress_lib.targets import FAMILIES, Target
 from compress_lib.ui import texts
 from compress_lib.ui.engine import Engine
+
+SMALL = 0.5
+"""Nats a token up to which estimates were near what was measured; beyond, errors meet."""
+
+RUINED = 2.0
+"""Nats a token: a model whose perplexity grows by more than 7 times writes no sense."""
 
 
 @cache
@@ -61,6 +69,9 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     if lost is not None:
         words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
         lines.append(escape(words.format(error=lost[0])))
+    expected = expected_loss(assigned, plan.model)
+    if expected is not None:
+        lines.append(escape(_expected(expected)))
     shared = any(item.undecided for item in assigned)
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
@@ -75,6 +86,15 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     width = f"{100 * after / max(before, 1):.1f}%"
     bar = f'<span class="meter"><span style="width:{width}"></span></span>'
     return _box(bar + "<br>".join(lines), "warn" if bigger or after + kept >= before else "")
+
+
+def _expected(loss: float) -> str:
+    """Say what a growth of the loss means: beyond a bound, that little is left of the model."""
+    if loss > RUINED:
+        return texts.PREVIEW_RUINED
+    if loss > SMALL:
+        return texts.PREVIEW_AT_LEAST.format(loss=format_number(loss), ratio=f"{exp(loss):.3g}")
+    return texts.PREVIEW_EXPECTED.format(loss=format_number(loss), ratio=f"{exp(loss):.3g}")
 
 
 def complaint(error: CompressionError) -> str:

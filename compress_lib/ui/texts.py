@@ -95,6 +95,14 @@ TERMS = {
     "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
     "being the second moment of a layer's inputs, G that of the gradients at its outputs.",
 }
+PREVIEW_EXPECTED = (
+    "Expected before the run: the loss grows by about {loss} nats a token, perplexity × {ratio}"
+)
+PREVIEW_AT_LEAST = (
+    "Expected before the run: the loss grows by {loss} nats a token, perplexity × {ratio}, or far "
+    "more: errors so large meet in later layers"
+)
+PREVIEW_RUINED = "Expected before the run: little is left of the model"
 PREVIEW_ERROR = "Relative error {error:.3f}, known before any run."
 PREVIEW_ERROR_BOUND = "Relative error {error:.3f} or more: no result of these ranks has less."
 CONTEXT_LENGTH = "Tokens in the context"

@@ -1,0 +1,188 @@
+"""What a plan is expected to cost before anything is run, from curves kept with the project.
+
+Knows torch only where they are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+from math import exp, log
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.allocation import Assignment, allocate
+from compress_lib.automatic import share_assignments
+from compress_lib.errors import CompressionError
+from compress_lib.loss_curves import Point
+from compress_lib.methods import METHODS, Method, build_method
+from compress_lib.methods.low_rank import FINE_BITS, STORING, LowRankMethod
+from compress_lib.plan import Plan, Rule
+from compress_lib.progress import Progress, no_progress, span
+from compress_lib.targets import TABLES, Target
+
+if TYPE_CHECKING:
+    from compress_lib.calibration_text import Calibration
+    from compress_lib.models import LanguageModel
+
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "curves"
+ENDING = ".safetensors"
+
+EVEN_POINTS = 24
+"""Of each curve, beside those near its end."""
+
+LEAST_LOSS = 1e-9
+"""Curves are straight in the logarithm; this stands for nothing."""
+
+
+@cache
+def load_curves(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
+    """Return the curves `[2, points]` of a catalogue model by `method/target`; {} if unknown.
+
+    The first row has ranks, or bytes where a method has none, rising; the second the estimated
+    growth of the loss, in nats a token, by the default options of the method.
+    """
+    from safetensors.numpy import load_file
+
+    file = folder / f"{model}{ENDING}"
+    return load_file(file) if "/" not in model and file.is_file() else {}
+
+
+def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
+    """Return the growth of the loss that a plan is expected to cause, in nats a token.
+
+    Where bytes are to be shared out by loss, they are shared out here as in a run.
+
+    Args:
+        assigned: What will happen.
+        model: A name of the catalogue.
+
+    Returns:
+        None where a curve is not known: of groups, of what follows compressed layers, of methods
+        that train, of unusual options.
+    """
+    known = load_curves(model)
+    if not known or not all(_foreseen(item, known) for item in assigned):
+        return None
+    decided = sum(_at(item, known) for item in assigned if not item.undecided)
+    try:
+        shared = share_assignments(assigned, lambda item, progress: _points(item, known))
+    except CompressionError:
+        return None
+    return decided + (shared.loss or 0.0)
+
+
+def _foreseen(item: Assignment, known: Mapping[str, Any]) -> bool:
+    """Tell whether an assignment's curve is known."""
+    target = item.targets[0]
+    alone = len(item.targets) == 1 and not item.sequential and not item.keeps_original
+    return alone and f"{item.method.name}/{target.name}" in known and _usual(item.method, target)
+
+
+def _usual(method: Method, target: Target) -> bool:
+    """Tell whether a method's options are the default ones, but for how factors are stored."""
+    plain = build_method(method.name, {}).fitted(target).option_values()
+    own = method.option_values()
+    stored = STORING if isinstance(method, LowRankMethod) else ()
+    fine = own.get("factor_bits", 0) in (0, FINE_BITS, *range(FINE_BITS, 17)) or not stored
+    return fine and all(own[name] == value for name, value in plain.items() if name not in stored)
+
+
+def _at(item: Assignment, known: Mapping[str, Any]) -> float:
+    """Return the loss at an assignment's rank or bytes."""
+    places, losses = known[f"{item.method.name}/{item.targets[0].name}"].tolist()
+    place = item.preview.rank if item.preview.rank is not None else item.preview.nbytes
+    return _between(places, losses, place)
+
+
+def _between(places: Sequence[float], losses: Sequence[float], place: float) -> float:
+    if place <= places[0]:
+        return losses[0]
+    for (a, lost), (b, less) in pairwise(zip(places, losses, strict=True)):
+        if place <= b:
+            share = (place - a) / (b - a)
+            high, low = (log(max(loss, LEAST_LOSS)) for loss in (lost, less))
+            return exp(high + share * (low - high))
+    return losses[-1]
+
+
+def _points(item: Assignment, known: Mapping[str, Any]) -> list[Point]:
+    """Return a curve as it is shared out by."""
+    places, losses = known[f"{item.method.name}/{item.targets[0].name}"].tolist()
+    method, itemsize = item.method, item.targets[0].itemsize
+    if not isinstance(method, LowRankMethod):
+        return [Point(int(place), loss) for place, loss in zip(places, losses, strict=True)]
+    return [
+        Point(method.rank_bytes(item.shape, int(rank), itemsize), loss)
+        for rank, loss in zip(places, losses, strict=True)
+        if method.factor_storage.kept_rank(int(rank)) == int(rank)
+    ]
+
+
+def measure_curves(
+    model: LanguageModel,
+    text: Calibration,
+    names: Collection[str],
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Return the curves of methods, as `load_curves` has them.
+
+    Args:
+        model: The model.
+        text: Tells the curvature.
+        names: Of the methods.
+        progress: Told about every method and target; may raise `StoppedError`.
+    """
+    import numpy as np
+
+    from compress_lib.calibration import GATHERED
+    from compress_lib.gathering import gather
+    from compress_lib.workbench import Workbench
+
+    asked = list(_askable(model.targets, names))
+    needs: dict[str, frozenset[str]] = {}
+    for item in asked:
+        name = item.targets[0].name
+        needs[name] = needs.get(name, frozenset()) | (item.needs_for(item.targets[0]) & GATHERED)
+    bench = Workbench(model, text, gather(model, needs, text, span(progress, 0.0, 0.3)))
+    found = {}
+    for index, item in enumerate(asked):
+        part = span(progress, 0.3 + 0.7 * index / len(asked), 0.3 + 0.7 * (index + 1) / len(asked))
+        part(0.0, f"{item.name}: {item.method.label}")
+        curve = _thinned(item, bench.curve(item, part))
+        if curve:
+            found[f"{item.method.name}/{item.name}"] = np.array(curve, dtype=np.float32).T.copy()
+    return found
+
+
+def curved_methods() -> list[str]:
+    """Return the methods whose curves are worth keeping: what trains takes hours for all sizes."""
+    return [name for name, one in METHODS.items() if not one.control and not one.trains]
+
+
+def _askable(targets: Sequence[Target], names: Collection[str]) -> Iterator[Assignment]:
+    """Yield methods for every target that they know, as if bytes were to be shared out."""
+    for name in names:
+        for pattern in (*TABLES, "*layers*"):
+            rule = Rule(pattern=pattern, method=name, keep=1.0, allocation="automatic")
+            try:
+                yield from allocate(Plan(rules=(rule,)), targets)
+            except CompressionError:
+                continue
+
+
+def _thinned(item: Assignment, points: Sequence[Point]) -> list[tuple[float, float]]:
+    """Return a curve's places and losses, few enough to be kept."""
+    itemsize = item.targets[0].itemsize
+    placed: dict[float, float] = {}
+    for point in sorted(points, key=lambda point: point.nbytes):
+        preview = item.method.preview(item.shape, budget=point.nbytes, itemsize=itemsize)
+        place = preview.rank if preview.rank is not None else point.nbytes
+        placed[float(place)] = point.loss
+    pairs = sorted(placed.items())
+    last = len(pairs) - 1
+    evenly = {round(index * last / (EVEN_POINTS - 1)) for index in range(EVEN_POINTS)}
+    # Towards the full rank losses fall by powers.
+    ending = {last - 2**power for power in range(last.bit_length()) if 2**power <= last}
+    return [pairs[index] for index in sorted(evenly | ending)]

@@ -1,0 +1,136 @@
+"""What is expected before a run: from kept curves, near what was measured, silent otherwise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from compress_lib import expected
+from compress_lib.allocation import allocate
+from compress_lib.calibration_text import Calibration
+from compress_lib.catalogue import DEFAULT_MODEL
+from compress_lib.compression import share_bytes
+from compress_lib.expected import curved_methods, expected_loss, load_curves, measure_curves
+from compress_lib.landmarks import load_landmarks
+from compress_lib.methods import METHODS
+from compress_lib.models import LanguageModel
+from compress_lib.plan import Plan, Rule
+from compress_lib.ui import preview, texts
+from compress_lib.ui.engine import Engine
+
+KEPT = ["svd", "two_sided_svd", "int8", "tiered"]
+
+
+def text(model: LanguageModel) -> Calibration:
+    made = torch.Generator().manual_seed(7)
+    size = model.module.config.vocab_size
+    return Calibration(tuple(torch.randint(size, (40,), generator=made) for _ in range(3)))
+
+
+@pytest.fixture
+def known(llama: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Curves of the tiny model in the place of the default one's."""
+    found = measure_curves(llama, text(llama), KEPT)
+    monkeypatch.setattr(expected, "load_curves", lambda model: found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(method="two_sided_svd", keep=0.6, allocation="automatic"),
+        Rule(
+            pattern="*layers*",
+            method="two_sided_svd",
+            keep=0.6,
+            allocation="automatic",
+            options={"storage": "pivoted", "factor_bits": 8},
+        ),
+        Rule(pattern="*layers*", method="svd", keep=0.7, allocation="automatic"),
+        Rule(pattern="embedding", method="tiered", keep=0.5, allocation="automatic"),
+    ],
+)
+def test_bytes_are_shared_out_as_in_a_run(
+    rule: Rule, llama: LanguageModel, known: dict[str, Any]
+) -> None:
+    assigned = allocate(Plan(rules=(rule,)), llama.targets)
+    found = share_bytes(llama, assigned, text(llama)).loss
+    told = expected_loss(assigned, "any")
+    assert found is not None and told is not None
+    # Kept are some ranks of all.
+    assert told == pytest.approx(found, rel=0.3, abs=2e-4)
+
+
+def test_what_is_decided_adds_up(llama: LanguageModel, known: dict[str, Any]) -> None:
+    def loss(*rules: Rule) -> float:
+        found = expected_loss(allocate(Plan(rules=rules), llama.targets), "any")
+        assert found is not None
+        return found
+
+    query, key = (Rule(pattern=family, keep=0.4) for family in ("query", "key"))
+    assert loss(query, key) == pytest.approx(loss(query) + loss(key))
+    assert loss(replace(query, keep=0.8)) < loss(query)
+    assert loss(Rule(method="int8", keep=1.0)) < loss(Rule(keep=0.5))
+    assert loss(Rule(method="dense")) == 0
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(pattern="key", group="concatenated"),
+        Rule(pattern="key", inputs="compressed"),
+        Rule(pattern="embedding", tie="input"),
+        Rule(pattern="key", method="two_sided_svd", options={"output_shrinkage": 0.01}),
+        Rule(pattern="key", options={"factor_bits": 3}),
+        Rule(pattern="key", method="autoencoder"),
+    ],
+)
+def test_where_no_curve_is_known_nothing_is_said(
+    rule: Rule, llama: LanguageModel, known: dict[str, Any]
+) -> None:
+    assert expected_loss(allocate(Plan(rules=(rule,)), llama.targets), "any") is None
+
+
+def test_a_plan_of_a_model_without_curves_expects_nothing(llama: LanguageModel) -> None:
+    assert expected_loss(allocate(Plan(), llama.targets), "owner/unknown") is None
+    assert load_curves("../../etc/passwd") == {}
+
+
+def test_the_default_models_curves_are_here_and_fall() -> None:
+    curves = load_curves(DEFAULT_MODEL)
+    assert {name.partition("/")[0] for name in curves} <= set(curved_methods())
+    assert len([name for name in curves if name.startswith("svd/")]) == 211
+    for places, losses in curves.values():
+        assert list(places) == sorted(places)
+        assert (losses >= 0).all()
+        assert losses[-1] <= losses[0]
+
+
+def test_small_costs_of_landmarks_were_expected() -> None:
+    targets, _ = preview.landmark_targets()
+    pairs = []
+    for record in load_landmarks():
+        try:
+            told = expected_loss(allocate(Plan.from_json(record.plan), targets), DEFAULT_MODEL)
+        except ValueError:
+            continue
+        if told is not None and record.agreement.kl > 1e-4 and told < preview.SMALL:
+            pairs.append((told, record.agreement.kl))
+    assert pairs
+    assert all(abs(math.log(told / kl)) < math.log(4) for told, kl in pairs), pairs
+
+
+def test_the_form_says_what_is_expected() -> None:
+    engine = Engine()
+    mild = preview.describe_plan(engine, Plan(rules=(Rule(pattern="key@3", keep=0.9),)))
+    assert "Expected before the run: the loss grows by about" in mild
+    assert texts.PREVIEW_RUINED in preview.describe_plan(engine, Plan(rules=(Rule(keep=0.5),)))
+
+
+def test_what_trains_has_no_curve() -> None:
+    assert "autoencoder" not in curved_methods()
+    assert set(curved_methods()) <= set(METHODS)
