@@ -16,15 +16,15 @@ FASTER_P1: dict[str, OptionValue] = {
     **preset_options("autoencoder", "P1"),
     "epochs": 12,
     "anneal_epochs": 8,
-    "batch_size": 128,
+    "batch_size": 512,
     "check_epochs": 3,
 }
 FASTER_P2: dict[str, OptionValue] = {
     **preset_options("autoencoder", "P2"),
-    "epochs": 8,
-    "batch_size": 64,
-    "learning_rate": 3e-3,
-    "check_epochs": 8,
+    "epochs": 12,
+    "batch_size": 512,
+    "learning_rate": 6e-3,
+    "check_epochs": 12,
 }
 
 PIVOTED_8: dict[str, OptionValue] = {"storage": "pivoted", "factor_bits": 8}
