@@ -18,6 +18,9 @@ from compress_lib.targets import FAMILIES
 ABREAST = 3
 """Small charts side by side."""
 
+BIN = 0.01
+"""The width of error to which shares refer."""
+
 
 def direction_histogram(
     records: Sequence[RunRecord],
@@ -36,9 +39,9 @@ def direction_histogram(
             then, and runs that read no text are passed over.
     """
     what = "tokens in the text" if weighted else "tokens"
-    share = f"Share of the {what}{' up to here' if cumulative else ''} (%)"
+    share = f"Share of the {what} {'up to here' if cumulative else f'per {BIN} of error'} (%)"
     figure = figure_of("Direction error of a token's row (1 − cos)", share)
-    longest = 0.1
+    longest = 0.01
     for position, record in enumerate(records):
         direction = record.direction
         if direction is None:
@@ -62,7 +65,7 @@ def direction_histogram(
             )
     if not figure.data:
         figure.add_annotation(text=empty, showarrow=False, font={"size": 14})
-    figure.update_xaxes(range=[0, min(longest * 1.1 + 0.01, 1.05)])
+    figure.update_xaxes(range=[0, min(1.2 * longest, 1.05)])
     figure.update_layout(height=340)
     return figure
 
@@ -86,8 +89,12 @@ def _shares(
     total = sum(counts) or 1
     if cumulative:
         return list(edges[1:]), [100 * count / total for count in accumulate(counts)]
+    # Bins differ in width: what is shown is how many tokens lie within 0.01 of error.
     middles = [(a + b) / 2 for a, b in pairwise(edges)]
-    return middles, [100 * count / total for count in counts]
+    widths = (b - a for a, b in pairwise(edges))
+    return middles, [
+        100 * count / total * BIN / width for count, width in zip(counts, widths, strict=True)
+    ]
 
 
 def direction_by_layer(record: RunRecord) -> go.Figure | None:

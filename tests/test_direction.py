@@ -71,11 +71,13 @@ def test_summary_and_histogram_count_every_row() -> None:
 
 
 def test_histogram_bins_are_half_open_and_the_last_holds_all_beyond_one() -> None:
-    counts = histogram(torch.tensor([0.0, 0.005, 0.01, 0.999, 1.0, 1.5, 2.0]))
+    counts = histogram(torch.tensor([0.0, 0.0005, 0.001, 0.999, 1.0, 1.5, 2.0]))
+    assert list(EDGES) == sorted(set(EDGES))
     assert counts[0] == 2
     assert counts[1] == 1
-    assert counts[99] == 1
-    assert counts[100] == 3
+    assert counts[-2] == 1
+    assert counts[-1] == 3
+    assert sum(counts) == 7
 
 
 def test_token_counts_weigh_the_mean() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -53,8 +54,11 @@ def test_histograms_show_all_tokens_as_shares() -> None:
     records = [record for record in LANDMARKS if record.direction is not None][:3]
     figure = plots_direction.direction_histogram(records)
     assert len(figure.data) == 6
+    edges = records[0].direction.edges if records[0].direction else ()
+    widths = [b - a for a, b in pairwise(edges)]
     for trace in figure.data:
-        assert sum(trace.y) == pytest.approx(100)
+        total = sum(y * width for y, width in zip(trace.y, widths, strict=True))
+        assert total == pytest.approx(100 * plots_direction.BIN)
 
 
 def test_directions_may_be_cumulative_and_weighted() -> None:
@@ -67,7 +71,7 @@ def test_directions_may_be_cumulative_and_weighted() -> None:
     assert list(solid.y) == pytest.approx([100 * 319 / 320, 100])
     assert list(control.y) == [100, 100]
     (weighted,) = draw([counted], weighted=True).data
-    assert list(weighted.y) == [25, 75]
+    assert list(weighted.y) == pytest.approx([0.25, 0.75])
     assert draw([record], "no text", weighted=True).layout.annotations[0].text == "no text"
 
 

@@ -17,8 +17,13 @@ CHUNK = 8192
 POWER = 0.6
 """The exponent of the powered mean absolute error."""
 
-EDGES = (*(round(0.01 * step, 2) for step in range(101)), 2.0)
-"""Histogram edges that all runs share, so that histograms can be laid over each other."""
+EDGES = (
+    *(round(0.001 * step, 3) for step in range(20)),
+    *(round(0.005 * step, 3) for step in range(4, 20)),
+    *(round(0.01 * step, 2) for step in range(10, 101)),
+    2.0,
+)
+"""Histogram edges that all runs share: fine where good methods are told apart."""
 
 
 @dataclass(frozen=True)
