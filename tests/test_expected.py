@@ -127,7 +127,9 @@ def test_small_costs_of_landmarks_were_expected() -> None:
 def test_the_form_says_what_is_expected() -> None:
     engine = Engine()
     mild = preview.describe_plan(engine, Plan(rules=(Rule(pattern="key@3", keep=0.9),)))
-    assert "Expected before the run: the loss grows by about" in mild
+    assert "Expected before the run, within a factor of two: the loss grows by" in mild
+    unknown = Plan(rules=(Rule(pattern="key", method="autoencoder"),))
+    assert texts.PREVIEW_UNFORETOLD in preview.describe_plan(engine, unknown)
     assert texts.PREVIEW_RUINED in preview.describe_plan(engine, Plan(rules=(Rule(keep=0.5),)))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -282,3 +284,15 @@ def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
     texts_part = page.results.tabs["text"].parts["texts"]
     assert changes[texts_part] == written.both_texts(record.text)
     assert texts_part not in runs._stopped("unknown")
+
+
+def test_no_text_has_the_name_of_another() -> None:
+    source = Path(texts.__file__).read_text(encoding="utf-8")
+    names = [
+        target.id
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}

@@ -9,8 +9,8 @@ from math import exp
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.expected import expected_loss
-from compress_lib.formatting import format_bytes, format_number
+from compress_lib.expected import expected_loss, load_curves
+from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
 from compress_lib.spectra import left_out
@@ -70,8 +70,10 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
         lines.append(escape(words.format(error=lost[0])))
     expected = expected_loss(assigned, plan.model)
-    if expected is not None:
+    if expected is not None and assigned:
         lines.append(escape(_expected(expected)))
+    elif load_curves(plan.model):
+        lines.append(escape(texts.PREVIEW_UNFORETOLD))
     shared = any(item.undecided for item in assigned)
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
@@ -93,8 +95,10 @@ def _expected(loss: float) -> str:
     if loss > RUINED:
         return texts.PREVIEW_RUINED
     if loss > SMALL:
-        return texts.PREVIEW_AT_LEAST.format(loss=format_number(loss), ratio=f"{exp(loss):.3g}")
-    return texts.PREVIEW_EXPECTED.format(loss=format_number(loss), ratio=f"{exp(loss):.3g}")
+        return texts.PREVIEW_AT_LEAST.format(loss=f"{loss:.2g}", ratio=f"{exp(loss):.2g}")
+    return texts.PREVIEW_EXPECTED.format(
+        loss=f"{loss:.2g}", low=f"{exp(loss / 2):.3g}", high=f"{exp(2 * loss):.3g}"
+    )
 
 
 def complaint(error: CompressionError) -> str:

@@ -96,12 +96,14 @@ TERMS = {
     "being the second moment of a layer's inputs, G that of the gradients at its outputs.",
 }
 PREVIEW_EXPECTED = (
-    "Expected before the run: the loss grows by about {loss} nats a token, perplexity × {ratio}"
+    "Expected before the run, within a factor of two: the loss grows by {loss} nats a token; "
+    "perplexity × {low} to {high}"
 )
 PREVIEW_AT_LEAST = (
     "Expected before the run: the loss grows by {loss} nats a token, perplexity × {ratio}, or far "
     "more: errors so large meet in later layers"
 )
+PREVIEW_UNFORETOLD = "What this costs is not foretold: run it."
 PREVIEW_RUINED = "Expected before the run: little is left of the model"
 PREVIEW_ERROR = "Relative error {error:.3f}, known before any run."
 PREVIEW_ERROR_BOUND = "Relative error {error:.3f} or more: no result of these ranks has less."
@@ -252,7 +254,7 @@ COMPARE_DIRECTIONS = "Lay over it"
 WORST = "turned most"
 FREQUENT = "most frequent"
 BEST = "turned least"
-TOKENS = "Some tokens and who is near them: search for one"
+TOKENS_NEAR = "Some tokens and who is near them: search for one"
 TOKEN_HEADERS = (
     "Token",
     "List",

@@ -70,7 +70,7 @@ class DirectionTab(ResultTab):
         tokens = table(
             texts.TOKEN_HEADERS,
             values.get("tokens"),
-            texts.TOKENS,
+            texts.TOKENS_NEAR,
             labelled=True,
             elem_id="tokens",
             widths=WIDTHS,
