@@ -116,3 +116,10 @@ def _powers(cells: Mapping[tuple[str, int], Any]) -> dict[str, Any]:
     powers = range(floor(min(values)), ceil(max(values)) + 1)
     ticks = [power + part for power in powers for part in (0.0, log10(3))]
     return {"tickvals": ticks, "ticktext": [f"{10**tick:.3g}" for tick in ticks]}
+
+
+def drawing_library() -> str:
+    """Return the script that draws charts in a browser, for pages that share one file of it."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

@@ -16,6 +16,7 @@ from compress_lib.exports.report import STYLE, report
 from compress_lib.formatting import format_bytes, format_perplexity
 from compress_lib.landmarks import landmarks_by_name
 from compress_lib.metrics import METRICS
+from compress_lib.plots_base import drawing_library
 from compress_lib.plots_studies import study_page
 from compress_lib.results import RunRecord
 from compress_lib.storage import write_whole
@@ -31,11 +32,9 @@ INTRO = (
 
 def write_site(folder: Path) -> list[Path]:
     """Write the site into a folder, and return its files."""
-    from plotly.offline import get_plotlyjs
-
     runs = landmarks_by_name()
     studies = load_studies()
-    pages = {"index.html": _index(runs, studies), PLOTLY: get_plotlyjs()}
+    pages = {"index.html": _index(runs, studies), PLOTLY: drawing_library()}
     beside = tuple(runs.values())
     for name, record in runs.items():
         others = [other for other in beside if other.key != record.key]

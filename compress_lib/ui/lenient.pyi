@@ -17,8 +17,11 @@ class AnySlider(gr.Slider):
     def preprocess(self, payload: Any) -> Any:
         """Return what was given."""
         return payload
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
@@ -31,8 +34,11 @@ class AnyDropdown(gr.Dropdown):
     def preprocess(self, payload: Any) -> Any:
         """Return what was given."""
         return payload
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
