@@ -17,11 +17,8 @@ class AnySlider(gr.Slider):
     def preprocess(self, payload: Any) -> Any:
         """Return what was given."""
         return payload
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
@@ -34,11 +31,8 @@ class AnyDropdown(gr.Dropdown):
     def preprocess(self, payload: Any) -> Any:
         """Return what was given."""
         return payload
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
