@@ -16,10 +16,11 @@ from compress_lib.allocation import Assignment, allocate
 from compress_lib.automatic import share_assignments
 from compress_lib.errors import CompressionError
 from compress_lib.loss_curves import Point
-from compress_lib.methods import METHODS, Method, build_method
-from compress_lib.methods.low_rank import FINE_BITS, STORING, LowRankMethod
+from compress_lib.methods import METHODS, Method, OptionValue, build_method
+from compress_lib.methods.low_rank import STORING, LowRankMethod
 from compress_lib.plan import Plan, Rule
 from compress_lib.progress import Progress, no_progress, span
+from compress_lib.spectra import kept_arrays
 from compress_lib.targets import TABLES, Target
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "curves"
-ENDING = ".safetensors"
 
 EVEN_POINTS = 24
 """Of each curve, beside those near its end."""
@@ -36,17 +36,13 @@ LEAST_LOSS = 1e-9
 """Curves are straight in the logarithm; this stands for nothing."""
 
 
-@cache
 def load_curves(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
     """Return the curves `[2, points]` of a catalogue model by `method/target`; {} if unknown.
 
     The first row has ranks, or bytes where a method has none, rising; the second the estimated
     growth of the loss, in nats a token, by the default options of the method.
     """
-    from safetensors.numpy import load_file
-
-    file = folder / f"{model}{ENDING}"
-    return load_file(file) if "/" not in model and file.is_file() else {}
+    return kept_arrays(model, folder)
 
 
 def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
@@ -82,11 +78,20 @@ def _foreseen(item: Assignment, known: Mapping[str, Any]) -> bool:
 
 def _usual(method: Method, target: Target) -> bool:
     """Tell whether a method's options are the default ones, but for how factors are stored."""
-    plain = build_method(method.name, {}).fitted(target).option_values()
+    stored: tuple[str, ...] = ()
+    if isinstance(method, LowRankMethod):
+        if method.coarse:
+            return False
+        stored = STORING
     own = method.option_values()
-    stored = STORING if isinstance(method, LowRankMethod) else ()
-    fine = own.get("factor_bits", 0) in (0, FINE_BITS, *range(FINE_BITS, 17)) or not stored
-    return fine and all(own[name] == value for name, value in plain.items() if name not in stored)
+    plain = _plain_options(method.name, target)
+    return all(own[name] == value for name, value in plain.items() if name not in stored)
+
+
+@cache
+def _plain_options(method: str, target: Target) -> Mapping[str, OptionValue]:
+    """Return a method's default options for a target."""
+    return build_method(method, {}).fitted(target).option_values()
 
 
 def _at(item: Assignment, known: Mapping[str, Any]) -> float:

@@ -25,12 +25,17 @@ EXACT = "svd"
 
 
 @cache
-def load_spectra(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
-    """Return the singular values `[k]` of a catalogue model's matrices, falling; {} if unknown."""
+def kept_arrays(model: str, folder: Path) -> Mapping[str, Any]:
+    """Return the arrays that a folder holds of a catalogue model, by name; {} if there are none."""
     from safetensors.numpy import load_file
 
     file = folder / f"{model}{ENDING}"
     return load_file(file) if "/" not in model and file.is_file() else {}
+
+
+def load_spectra(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
+    """Return the singular values `[k]` of a catalogue model's matrices, falling; {} if unknown."""
+    return kept_arrays(model, folder)
 
 
 def left_out(assigned: list[Assignment], model: str) -> tuple[float, bool] | None:

@@ -19,16 +19,6 @@ from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.storage import read_json
 
-WHAT = {
-    "speed": bench_speed.run,
-    "landmarks": lambda options: _landmarks(options),
-    "spectra": lambda options: _spectra(options),
-    "curves": lambda options: _curves(options),
-    "autoencoder": bench_autoencoder.run,
-    "quality": bench_quality.run,
-}
-"""What can be measured, by its name."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -57,15 +47,12 @@ def _spectra(options: argparse.Namespace) -> None:
     from safetensors.numpy import save
 
     from compress_lib.models import load_model
-    from compress_lib.spectra import ENDING, FOLDER, measure_spectra
+    from compress_lib.spectra import FOLDER, measure_spectra
     from compress_lib.storage import write_whole
 
-    if options.model not in CATALOGUE:
-        raise unknown_name("model of the catalogue", options.model, CATALOGUE)
+    file = _kept_file(options, FOLDER)
     progress = ProgressLine()
     model = load_model(options.model, device=options.device, progress=progress)
-    folder = Path(options.out) if options.out else FOLDER
-    file = folder / f"{model.id}{ENDING}"
     found = measure_spectra(model, progress)
     write_whole(file, save(found))
     write_line(f"{len(found)} spectra: {file.stat().st_size:,} bytes")
@@ -80,18 +67,16 @@ def _curves(options: argparse.Namespace) -> None:
 
     from compress_lib.blocks import calibration_blocks
     from compress_lib.corpora import read_text
-    from compress_lib.expected import ENDING, FOLDER, curved_methods, measure_curves
+    from compress_lib.expected import FOLDER, curved_methods, measure_curves
     from compress_lib.models import load_model
     from compress_lib.storage import write_whole
 
-    if options.model not in CATALOGUE:
-        raise unknown_name("model of the catalogue", options.model, CATALOGUE)
+    file = _kept_file(options, FOLDER)
     names = bench_quality.wanted(curved_methods(), options.only)
     progress = ProgressLine()
     model = load_model(options.model, device=options.device, progress=progress)
     spec = Plan().calibration
     text = calibration_blocks(model, spec, read_text(spec, "calibration"), [], 0)
-    file = (Path(options.out) if options.out else FOLDER) / f"{model.id}{ENDING}"
     found = load_file(file) if file.is_file() else {}
     for name in names:
         known = any(key.startswith(f"{name}/") for key in found)
@@ -100,6 +85,19 @@ def _curves(options: argparse.Namespace) -> None:
         found |= measure_curves(model, text, [name], progress)
         write_whole(file, save(found))
         write_line(f"{name}: {file.stat().st_size:,} bytes")
+
+
+def _kept_file(options: argparse.Namespace, usual: Path) -> Path:
+    """Return where arrays of a model are kept.
+
+    Raises:
+        CompressionError: It is not of the catalogue, so that no page would look there.
+    """
+    from compress_lib.spectra import ENDING
+
+    if options.model not in CATALOGUE:
+        raise unknown_name("model of the catalogue", options.model, CATALOGUE)
+    return (Path(options.out) if options.out else usual) / f"{options.model}{ENDING}"
 
 
 def _landmarks(options: argparse.Namespace) -> None:
@@ -127,3 +125,14 @@ def _answers(file: Path) -> bool:
     """Tell whether a record's numbers are what its plan would give today."""
     record = RunRecord.from_json(read_json(file))
     return Plan.from_json(record.plan).key == record.key
+
+
+WHAT = {
+    "speed": bench_speed.run,
+    "landmarks": _landmarks,
+    "spectra": _spectra,
+    "curves": _curves,
+    "autoencoder": bench_autoencoder.run,
+    "quality": bench_quality.run,
+}
+"""What can be measured, by its name."""

@@ -87,6 +87,11 @@ class LowRankMethod(Method):
         """How the factors are stored."""
         return FactorStorage(self.storage, self.factor_bits, self.factor_group)
 
+    @property
+    def coarse(self) -> bool:
+        """Whether factors are rounded so far that it costs something of its own."""
+        return 0 < self.factor_bits < FINE_BITS
+
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """See `Method.options`: a method's own come first."""
@@ -118,7 +123,7 @@ class LowRankMethod(Method):
 
         from compress_lib.measured_curve import kept_name, measured_curve, nested_losses
 
-        if not self.nested or self.factor_bits in range(1, FINE_BITS):
+        if not self.nested or self.coarse:
             return measured_curve(self, weight, statistics, progress)
         own = {key: v for key, v in self.option_values().items() if key not in STORING}
 

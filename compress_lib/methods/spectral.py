@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compress_lib.calibration import INPUT_SHRINKAGE, OUTPUT_GRADIENT, OUTPUT_SHRINKAGE
-from compress_lib.methods.low_rank import FINE_BITS, STORING, LowRankMethod
+from compress_lib.methods.low_rank import STORING, LowRankMethod
 from compress_lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SpectralMethod(LowRankMethod):
         """
         values = self.option_values()
         return (
-            int(values["factor_bits"]) not in range(1, FINE_BITS)
+            not self.coarse
             and values.get("input_shrinkage", INPUT_SHRINKAGE) == INPUT_SHRINKAGE
             and values.get("output_shrinkage", OUTPUT_SHRINKAGE) == OUTPUT_SHRINKAGE
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
+from compress_lib.events import Event, Finished
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
@@ -118,14 +119,10 @@ class Engine:
                         raise
                     tell(Event(end, texts.PASSED_OVER.format(error=error)))
 
-        from compress_lib.events import Event
-
         return self._answered(plans) or self._enter(Job(task))
 
     def _answered(self, plans: Sequence[Plan]) -> Job | None:
         """Return a job that is done, if all its plans were run before."""
-        from compress_lib.events import Finished
-
         keys = [self._answers.get(plan.key) for plan in plans]
         records = [self.store.find(key) for key in keys if key is not None]
         found = [record for record in records if record is not None]
@@ -146,7 +143,6 @@ class Engine:
         part: tuple[float, float],
     ) -> None:
         """Run a plan that is a part of a job, from one share of its work to another."""
-        from compress_lib.events import Finished
         from compress_lib.run import execute
 
         def writing(prompt: str, which: str, text: str) -> None:

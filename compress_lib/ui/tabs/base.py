@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compress_lib.errors import CompressionError
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.shown import Shown
+from compress_lib.ui.telling import refusal
 
 TABS: dict[str, type[ResultTab]] = {}
 """Every tab by name; use `result_tabs` for their order."""
@@ -36,6 +39,18 @@ class Wiring:
     file: Any
     select: Callable[..., None]
     restore: Callable[..., None]
+
+
+def asked_for(engine: Engine, key: Any) -> RunRecord:
+    """Return the run that a file is to be made of.
+
+    Raises:
+        gr.Error: No run is shown.
+    """
+    record = handlers.lookup(engine, key)
+    if record is None:
+        raise refusal(texts.NOTHING_SHOWN)
+    return record
 
 
 class ResultTab(ABC):

@@ -16,8 +16,7 @@ from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown
 from compress_lib.ui.tables import table
-from compress_lib.ui.tabs.base import ResultTab, Wiring, register
-from compress_lib.ui.telling import refusal
+from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
 
 WIDTHS = [
     *("200px", "130px", "62px", "110px", "84px", "88px", "98px", "84px", "84px", "96px"),
@@ -85,9 +84,7 @@ class MatricesTab(ResultTab):
         parts, engine = self.parts, wiring.engine
 
         def saved(key: Any) -> str:
-            record = handlers.lookup(engine, key)
-            if record is None:
-                raise refusal(texts.NOTHING_SHOWN)
+            record = asked_for(engine, key)
             content = handlers.frame_csv(targets_frame(record))
             return handlers.download(f"matrices-{record.key}.csv", "text/csv", content)
 

@@ -18,8 +18,7 @@ from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.packing import packed
 from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown, shown_run
-from compress_lib.ui.tabs.base import ResultTab, Wiring, register
-from compress_lib.ui.telling import refusal
+from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
 
 
 @register
@@ -65,9 +64,7 @@ class TakeAwayTab(ResultTab):
 
         def saver(make: Callable[[RunRecord, Shown], str]) -> Callable[[Any, Any], str]:
             def saved(keys: Any, current: Any) -> str:
-                record = handlers.lookup(wiring.engine, current)
-                if record is None:
-                    raise refusal(texts.NOTHING_SHOWN)
+                record = asked_for(wiring.engine, current)
                 return make(record, shown_run(wiring.engine, keys, record))
 
             return saved
@@ -81,10 +78,7 @@ class TakeAwayTab(ResultTab):
         status, made = self.parts["status"], self.parts["made"]
 
         def checkpoint(current: Any) -> Iterator[dict[Any, Any]]:
-            record = handlers.lookup(wiring.engine, current)
-            if record is None:
-                raise refusal(texts.NOTHING_SHOWN)
-            steps = packed(wiring.engine, record)
+            steps = packed(wiring.engine, asked_for(wiring.engine, current))
             try:
                 for told, file in steps:
                     found = {} if file is None else {made: gr.update(value=str(file), visible=True)}
