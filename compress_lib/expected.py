@@ -20,6 +20,7 @@ from compress_lib.methods import METHODS, Method, OptionValue, build_method
 from compress_lib.methods.low_rank import STORING, LowRankMethod
 from compress_lib.plan import Plan, Rule
 from compress_lib.progress import Progress, no_progress, span
+from compress_lib.results import RunRecord
 from compress_lib.spectra import kept_arrays
 from compress_lib.targets import TABLES, Target
 
@@ -31,6 +32,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "assets" / "curves"
 
 EVEN_POINTS = 24
 """Of each curve, beside those near its end."""
+
+RUINED = 2.0
+"""Nats a token: a model whose perplexity grows by more than 7 times writes no sense."""
 
 LEAST_LOSS = 1e-9
 """Curves are straight in the logarithm; this stands for nothing."""
@@ -67,6 +71,27 @@ def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
     except CompressionError:
         return None
     return decided + (shared.loss or 0.0)
+
+
+def foretold(record: RunRecord) -> float | None:
+    """Return the growth of the loss that was expected before a run; None where none was."""
+    if not record.targets:
+        return None
+    plan = Plan.from_json(record.plan)
+    try:
+        loss = expected_loss(allocate(plan, record_targets(record)), plan.model)
+    except CompressionError:
+        # What a rule that was overruled selected is not in the record.
+        loss = None
+    return record.estimated_loss if loss is None else loss
+
+
+def record_targets(record: RunRecord) -> list[Target]:
+    """Return the matrices that a run compressed, as a model has them."""
+    return [
+        Target(t.names, t.family, t.layer, (t.rows, t.cols), t.bytes_before, t.head_dim)
+        for t in record.targets
+    ]
 
 
 def _foreseen(item: Assignment, known: Mapping[str, Any]) -> bool:

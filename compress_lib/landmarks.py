@@ -93,6 +93,17 @@ def load_landmarks(folder: Path = FOLDER) -> tuple[RunRecord, ...]:
     return tuple(landmarks_by_name(folder).values())
 
 
+def landmark_of(plan: Plan) -> RunRecord | None:
+    """Return the landmark that answers a plan, if there is one."""
+    return _by_question().get(plan.asked().key)
+
+
+@cache
+def _by_question() -> dict[str, RunRecord]:
+    found = load_landmarks()
+    return {Plan.from_json(record.plan).asked().key: record for record in found}
+
+
 @cache
 def landmarks_by_name(folder: Path = FOLDER) -> dict[str, RunRecord]:
     """Read the landmark records, each once."""

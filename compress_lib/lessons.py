@@ -75,12 +75,20 @@ def _step(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> Step:
 
 
 def _answer(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> int:
-    """Return the right choice: the run with the best metric, or the number nearest to the truth."""
+    """Return the right choice: the run with the best metric, or the number nearest to the truth.
+
+    Where all runs lie within a ratio, the choice that says so is right, if there is one.
+    """
     choices = raw["choices"]
     if "best" in raw:
-        values = [_value(choice["run"], raw["best"], known) for choice in choices]
+        runs = [choice["run"] for choice in choices if "run" in choice]
+        values = [_value(run, raw["best"], known) for run in runs]
+        for index, choice in enumerate(choices):
+            if max(values) / min(values) <= choice.get("within", 0):
+                return index
         wanted = min if METRICS[raw["best"]].lower_is_better else max
-        return values.index(wanted(values))
+        best = runs[values.index(wanted(values))]
+        return [choice.get("run") for choice in choices].index(best)
     aim = raw["nearest"]
     truth = aim["number"] if "number" in aim else _value(aim["run"], aim["metric"], known)
     # Costs are compared by their ratio: 500 is nearer to 200 than to 5000.

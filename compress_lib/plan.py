@@ -160,6 +160,15 @@ class Plan(Recorded):
 
         return from_query(query)
 
+    def asked(self) -> Plan:
+        """Return what was asked for: the plan without the weights and texts that it met."""
+        return replace(
+            self,
+            revision=None,
+            evaluation=replace(self.evaluation, digest=None),
+            calibration=replace(self.calibration, digest=None),
+        )
+
     def resolved(self, *, revision: str, evaluation: str, calibration: str | None) -> Plan:
         """Return the plan with the exact weights and texts that it met (SHA-256 digests)."""
         return replace(

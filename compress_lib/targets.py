@@ -130,6 +130,11 @@ def select(targets: Sequence[Target], pattern: str) -> list[Target]:
         families = sorted({t.family for t in targets}, key=list(FAMILIES).index)
         names = [name for target in targets for name in target.names]
         which = pattern.partition("@")[0]
+        if which == "head" and "embedding" in families:
+            raise CompressionError(
+                f"This model has no {FAMILIES['head'].lower()} of its own: it writes with the "
+                "table that it reads tokens from. Compress that one: embedding."
+            )
         if which in FAMILIES or not which:
             layers = {t.layer for t in targets if t.layer is not None}
             where = f"0 to {max(layers)}" if layers else "none"

@@ -41,7 +41,8 @@ def test_what_is_right_follows_from_the_landmarks() -> None:
     each, shared = (
         known[f"key-output_pca-0.25{end}"].perplexity.compressed for end in ("", "-concatenated")
     )
-    assert STEPS["sharing"].answer == (0 if each < shared else 1)
+    close = max(each, shared) / min(each, shared) <= 1.05
+    assert STEPS["sharing"].answer == (2 if close else 0 if each < shared else 1)
 
 
 def test_nothing_is_told_before_a_guess() -> None:

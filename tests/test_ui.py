@@ -8,12 +8,15 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
 
 from compress_lib.errors import CompressionError
+from compress_lib.landmarks import landmarks_by_name
 from compress_lib.metrics import ERRORS
 from compress_lib.plan import Plan, Rule
 from compress_lib.results import WrittenToken
@@ -61,7 +64,7 @@ def test_a_run_that_was_made_before_is_shown_as_stored(engine: TinyEngine) -> No
 
 
 def test_a_refusal_during_the_run_reaches_the_person(engine: TinyEngine) -> None:
-    with pytest.raises(CompressionError, match="selects nothing"):
+    with pytest.raises(CompressionError, match="no output head of its own"):
         list(handlers.run(engine, form(families=["head"])))
 
 
@@ -272,6 +275,40 @@ def test_a_click_that_finds_no_run_changes_nothing(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
     assert page._chosen([], None, None, restore=True) == gr.skip()
+
+
+def opened(page: Page, query: str) -> dict[Any, Any]:
+    """What opening the page by a link changes."""
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    return page.open(cast(gr.Request, SimpleNamespace(query_params=pairs)))
+
+
+def test_a_link_brings_the_run_of_its_plan_along(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    _, record = finish(engine, form())
+    changes = opened(page, Plan.from_json(record.plan).to_query())
+    assert changes[page.current] == record.key
+    assert page.results.headline in changes
+    assert changes[page.panel.method] == "svd"
+
+
+def test_a_link_to_a_landmark_shows_it(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    landmark = landmarks_by_name()["embedding-tiered-0.25"]
+    changes = opened(page, Plan.from_json(landmark.plan).to_query())
+    assert changes[page.current] == landmark.key
+
+
+def test_a_link_that_nobody_ran_says_so(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    changes = opened(page, Plan(rules=(Rule(pattern="key@3", keep=0.37),)).to_query())
+    assert page.current not in changes
+    assert texts.NOT_YET_RUN in changes[page.panel.status]
+    # Without a link nothing but the form is filled.
+    assert set(opened(page, "")) == set(page.panel.fields)
 
 
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:

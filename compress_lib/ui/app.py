@@ -128,7 +128,8 @@ class Page:
         )
         session = Session(self.engine, self.keys, self.current, query)
         Runs(panel, self.results, session).connect()
-        blocks.load(self.open, None, panel.fields, **QUICK)
+        opened = [*panel.fields, self.current, panel.status, *self.results.parts()]
+        blocks.load(self.open, None, opened, **QUICK)
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
@@ -168,13 +169,26 @@ class Page:
         except CompressionError as error:
             raise refusal(error) from error
 
-    def open(self, request: gr.Request) -> list[Any]:
-        """Fill the form from the page's address."""
+    def open(self, request: gr.Request) -> dict[Any, Any]:
+        """Fill the form from the page's address, and show the run of that plan if there is one."""
         pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
-        plan, complaint = handlers.first_plan(urlencode(list(pairs)))
+        query = urlencode(list(pairs))
+        plan, complaint = handlers.first_plan(query)
         if complaint:
             warn(complaint)
-        return controls.shown_values(plan)
+        filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+        if complaint or not query:
+            return filled
+        record = self.engine.known(plan)
+        if record is None:
+            return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}
+        shown = self.results.show(shown_run(self.engine, [], record))
+        return {
+            **filled,
+            **shown,
+            self.current: record.key,
+            self.panel.status: render.status(texts.STORED),
+        }
 
     def _select(
         self,

@@ -160,13 +160,7 @@ def shown_plan(plan: Plan) -> tuple[Plan, bool]:
         CompressionError: The plan holds what the form refuses.
     """
     shown = read(write(plan))
-    asked = replace(
-        plan,
-        rules=shown.rules,
-        revision=None,
-        evaluation=replace(plan.evaluation, digest=None),
-        calibration=replace(plan.calibration, digest=None),
-    )
+    asked = replace(plan.asked(), rules=shown.rules)
     same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
     return shown, same and asked.key == shown.key
 

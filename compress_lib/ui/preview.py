@@ -9,7 +9,7 @@ from math import exp
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.expected import expected_loss, load_curves
+from compress_lib.expected import RUINED, expected_loss, load_curves, record_targets
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
@@ -21,8 +21,8 @@ from compress_lib.ui.engine import Engine
 SMALL = 0.5
 """Nats a token up to which estimates were near what was measured; beyond, errors meet."""
 
-RUINED = 2.0
-"""Nats a token: a model whose perplexity grows by more than 7 times writes no sense."""
+LEAST, MOST = 1 / 3, 2.0
+"""What was measured, in parts of such an estimate, over all landmarks."""
 
 
 @cache
@@ -32,10 +32,7 @@ def landmark_targets() -> tuple[tuple[Target, ...], int]:
     whole = 0
     for record in load_landmarks():
         whole = record.memory.baseline_bytes
-        for t in record.targets:
-            found[t.names[0]] = Target(
-                t.names, t.family, t.layer, (t.rows, t.cols), t.bytes_before, t.head_dim
-            )
+        found |= {target.names[0]: target for target in record_targets(record)}
     return tuple(found.values()), whole
 
 
@@ -97,7 +94,7 @@ def _expected(loss: float) -> str:
     if loss > SMALL:
         return texts.PREVIEW_AT_LEAST.format(loss=f"{loss:.2g}", ratio=f"{exp(loss):.2g}")
     return texts.PREVIEW_EXPECTED.format(
-        loss=f"{loss:.2g}", low=f"{exp(loss / 2):.3g}", high=f"{exp(2 * loss):.3g}"
+        loss=f"{loss:.2g}", low=f"{exp(LEAST * loss):.3g}", high=f"{exp(MOST * loss):.3g}"
     )
 
 

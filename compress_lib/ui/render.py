@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from compress_lib.describe import describe, run_labels
+from compress_lib.expected import RUINED, foretold
 from compress_lib.formatting import format_perplexity, format_seconds
 from compress_lib.metrics import METRICS
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
@@ -201,9 +202,19 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if name == "top1":
         return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
     if name == "kl":
-        return f"{value:.3f}", "", "nats a token"
+        return f"{value:.3f}", "", _foretold(record)
     table = next(t for t in record.targets if t.family in ("embedding", "head"))
     return f"{value:.4f}", "", f"95 % below {table.direction_error.p95:.3f}"
+
+
+def _foretold(record: RunRecord) -> str:
+    """Return what the growth of the loss was expected to be, beside what was found."""
+    loss = foretold(record)
+    if loss is None:
+        return texts.KL_UNIT
+    if loss > RUINED:
+        return texts.KL_RUINED.format(least=f"{RUINED:g}")
+    return texts.KL_FORETOLD.format(loss=f"{loss:.2g}")
 
 
 def _times(ratio: float) -> str:

@@ -93,11 +93,12 @@ TERMS = {
     "Interval": "± is one standard error over blocks of text; intervals hold the truth 95 times in "
     "100. Two runs on the same text are compared block by block.",
     "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
-    "being the second moment of a layer's inputs, G that of the gradients at its outputs.",
+    "being the second moment of a layer's inputs, G that of the gradients at its outputs. Where it "
+    "is below half a nat, what was measured lay between a third and twice of it.",
 }
 PREVIEW_EXPECTED = (
-    "Expected before the run, within a factor of two: the loss grows by {loss} nats a token; "
-    "perplexity × {low} to {high}"
+    "Expected before the run: the loss grows by some {loss} nats a token, perplexity × {low} to "
+    "{high}"
 )
 PREVIEW_AT_LEAST = (
     "Expected before the run: the loss grows by {loss} nats a token, perplexity × {ratio}, or far "
@@ -197,6 +198,10 @@ COPY_LINK = "Copy link"
 COPIED = "Link copied"
 
 READY = "Ready. Shown are runs measured beforehand."
+NOT_YET_RUN = (
+    "The form holds the plan of the link, which was not run here yet: press Compress and measure. "
+    "The results are those of another run."
+)
 STOPPED = "Stopped. Only what was finished is kept."
 PASSED_OVER = "Passed over: {error}"
 STORED = "This plan was run before: its stored result is shown."
@@ -313,6 +318,9 @@ TOKEN_SCALE = "Probability that the other model gave the token:"
 TOKEN_BY_TOKEN = "Token by token"
 TOKEN_TABLE = ("Token", "Writer", "Other model")
 TEXT_PERPLEXITY = "Perplexity of this text by its writer {own}, by the other model {other}."
+KL_UNIT = "nats a token"
+KL_FORETOLD = "nats a token; foretold {loss}"
+KL_RUINED = "nats a token; foretold over {least}"
 SPEED = "{speed:.0f} tokens a second"
 NOT_TIMED = "not timed"
 READS = "reads {speed:,.0f} tokens a second"
