@@ -12,6 +12,24 @@ Progress = Callable[[float, str], None]
 """Called with the share that is done, in [0, 1], and what is being done."""
 
 
+class Look(str):
+    """What is being done, in words as any message, and how good a training is by now.
+
+    Attributes:
+        epoch: Passes over the data so far.
+        loss: The mean loss of the last one.
+    """
+
+    epoch: int
+    loss: float
+
+    def __new__(cls, message: str, epoch: int, loss: float) -> Look:
+        """Make the message."""
+        made = super().__new__(cls, message)
+        made.epoch, made.loss = epoch, loss
+        return made
+
+
 def no_progress(fraction: float, message: str) -> None:
     """Listen to nothing."""
 

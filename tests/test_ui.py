@@ -19,6 +19,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.landmarks import landmarks_by_name
 from compress_lib.metrics import ERRORS
 from compress_lib.plan import Plan, Rule
+from compress_lib.progress import Look
 from compress_lib.results import WrittenToken
 from compress_lib.ui import (
     controls,
@@ -31,7 +32,7 @@ from compress_lib.ui import (
     written,
 )
 from compress_lib.ui.app import Page
-from compress_lib.ui.engine import Engine
+from compress_lib.ui.engine import Engine, ProgressNote
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.shown import Shown, clicked, run_choices
 from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors
@@ -275,6 +276,38 @@ def test_a_click_that_finds_no_run_changes_nothing(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
     assert page._chosen([], None, None, restore=True) == gr.skip()
+
+
+def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
+    plan = Plan.from_json(
+        {
+            **PLAN.to_json(),
+            "rules": [
+                {
+                    "pattern": "key",
+                    "method": "autoencoder",
+                    "keep": 0.5,
+                    "options": {"epochs": 6, "check_epochs": 6, "batch_size": 16},
+                }
+            ],
+        }
+    )
+    told: list[Look] = []
+    job = engine.submit(plan)
+    for notes in engine.follow(job):
+        told += [n.message for n in notes if isinstance(getattr(n, "message", None), Look)]
+    # Each weight begins anew.
+    assert {look.epoch for look in told} == set(range(1, 7))
+    watch = handlers._Watch(1)
+    drawn = []
+    for look in told:
+        (update,) = handlers._updates(watch, [ProgressNote(0.5, look)])
+        drawn.append(str(update.status))
+        assert watch.losses[-1] == look.loss
+        assert len(watch.losses) == look.epoch
+    assert "<polyline" in drawn[-1]
+    (update,) = handlers._updates(watch, [ProgressNote(0.6, "Measuring")])
+    assert "<polyline" not in str(update.status)
 
 
 def opened(page: Page, query: str) -> dict[Any, Any]:

@@ -18,7 +18,7 @@ from compress_lib.low_rank_storage import stored, stored_matrix
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.decoder import DecoderMatrix
 from compress_lib.methods.row_weights import FREQUENCY, normalized, smoothed_counts
-from compress_lib.progress import Progress
+from compress_lib.progress import Look, Progress
 
 if TYPE_CHECKING:
     from compress_lib.methods.autoencoder import AutoencoderMethod
@@ -98,13 +98,16 @@ class _Looks:
             step=lambda share: progress(share, report),
         )
         for epoch, loss in enumerate(steps, start=1):
-            report = f"Epoch {epoch} of {method.epochs}: loss {loss:.5f}"
+            words = f"Epoch {epoch} of {method.epochs}: loss {loss:.5f}"
+            report = Look(words, epoch, loss)
+            progress(epoch / method.epochs, report)
             if epoch % method.check_epochs and epoch != method.epochs:
                 continue
             matrix = matrix_of(method, self._model, self._rows, self._dtype)
             new = self._note(matrix, epoch, loss)
             if method.keep_best not in ("none", "loss"):
-                report += f", {method.keep_best.replace('_', ' ')} {new:.5g}"
+                words += f", {method.keep_best.replace('_', ' ')} {new:.5g}"
+                report = Look(words, epoch, loss)
             waited += 1
             if best is None or new < score or method.keep_best == "none":
                 best, score, waited = matrix, new, 0

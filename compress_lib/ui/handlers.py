@@ -15,7 +15,7 @@ from compress_lib.events import Event, Finished, MaskFilled, Measured
 from compress_lib.formatting import format_seconds
 from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
-from compress_lib.progress import TimeLeft
+from compress_lib.progress import Look, TimeLeft
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, render, texts, written
 from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
@@ -59,6 +59,7 @@ class _Watch:
     fraction: float = 0.0
     stored: bool = True
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
     record: RunRecord | None = None
     status: str = field(default_factory=lambda: render.status(texts.STARTING, 0.0))
 
@@ -116,7 +117,8 @@ def _updates(watch: _Watch, notes: Sequence[Any]) -> Iterator[Update]:
         if isinstance(note, ProgressNote):
             watch.fraction = max(watch.fraction, note.fraction)
             left = watch.left.seconds(watch.fraction)
-            watch.status = render.status(note.message, watch.fraction, left)
+            curve = _trained(watch, note.message)
+            watch.status = render.status(note.message, watch.fraction, left, curve)
         elif isinstance(note, WritingNote):
             watch.written[note.which] = note.text
             both = (watch.written.get(which, "") for which in ("baseline", "compressed"))
@@ -129,6 +131,17 @@ def _updates(watch: _Watch, notes: Sequence[Any]) -> Iterator[Update]:
             yield replace(update, status=watch.status, finished=note.record)
             update = Update()
     yield replace(update, status=watch.status)
+
+
+def _trained(watch: _Watch, message: str) -> Sequence[float]:
+    """Return the loss epoch by epoch of what is being trained; nothing where nothing is."""
+    if not isinstance(message, Look):
+        return ()
+    if message.epoch <= len(watch.losses):
+        # The next weight begins, or the same epoch is told again.
+        del watch.losses[message.epoch - 1 :]
+    watch.losses.append(message.loss)
+    return watch.losses
 
 
 def _tell(watch: _Watch, event: Event) -> None:

@@ -12,6 +12,9 @@ from compress_lib.metrics import METRICS
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
 from compress_lib.ui import texts
 
+MIN_SPARK = 2
+"""Losses that make a curve."""
+
 CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
 
 COLUMNS = (
@@ -54,8 +57,13 @@ def headline(record: RunRecord, kind: str) -> str:
     )
 
 
-def status(message: str, fraction: float | None = None, left: float | None = None) -> str:
-    """Return the line that says what is going on."""
+def status(
+    message: str,
+    fraction: float | None = None,
+    left: float | None = None,
+    losses: Sequence[float] = (),
+) -> str:
+    """Return the line that says what is going on, above the losses of a training so far."""
     ahead = texts.LEFT.format(time=format_seconds(left)) if left is not None else ""
     bar = ""
     if fraction is not None:
@@ -66,7 +74,23 @@ def status(message: str, fraction: float | None = None, left: float | None = Non
         )
     return (
         f'<div class="status"><span>{escape(message)}</span>'
-        f'<span class="quiet">{escape(ahead)}</span></div>{bar}'
+        f'<span class="quiet">{escape(ahead)}</span></div>{bar}{_spark(losses)}'
+    )
+
+
+def _spark(losses: Sequence[float]) -> str:
+    """Return a curve from the left to the right, its lowest point at the bottom."""
+    if len(losses) < MIN_SPARK:
+        return ""
+    low, high = min(losses), max(losses)
+    points = " ".join(
+        f"{100 * index / (len(losses) - 1):.1f},{30 - 28 * (loss - low) / (high - low or 1):.1f}"
+        for index, loss in enumerate(losses)
+    )
+    told = escape(texts.SPARK.format(first=losses[0], last=losses[-1]), quote=True)
+    return (
+        f'<svg class="spark" viewBox="0 0 100 32" preserveAspectRatio="none" role="img" '
+        f'aria-label="{told}"><title>{told}</title><polyline points="{points}"/></svg>'
     )
 
 

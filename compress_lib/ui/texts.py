@@ -209,6 +209,7 @@ FINISHED = "Finished in {seconds}."
 WAITING = "Waiting: {ahead} ahead of you. {activity}"
 STARTING = "Starting."
 LEFT = "{time} left"
+SPARK = "Loss of the training, epoch by epoch: from {first:.4g} to {last:.4g}"
 BUSY = (
     "Too many runs are waiting ({limit}). Try again in a minute, or look at the measured runs "
     "meanwhile."
