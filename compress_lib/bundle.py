@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from compress_lib import profiles
@@ -88,11 +90,23 @@ def _gradio(name: str, folder: Path) -> None:
             shutil.copy(ROOT / part, folder / part)
     # Spaces install what is listed before they copy anything: the project cannot be in the list.
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (folder / "requirements.txt").write_text(
-        "\n".join(project["dependencies"]) + "\n", encoding="utf-8"
-    )
+    own = (profiles.settings().get("bundles") or {}).get(name, {})
+    wanted = _requirements(project["dependencies"], own.get("requirements", []))
+    (folder / "requirements.txt").write_text("\n".join(wanted) + "\n", encoding="utf-8")
     settings = (ROOT / "spaces.yml").read_text(encoding="utf-8")
     (folder / "spaces.yml").write_text(
         f"{settings.rstrip()}\n\n# Of this bundle.\nprofile: {name}\n", encoding="utf-8"
     )
-    (folder / "README.md").write_text(f"{front_matter()}\n{ABOUT}", encoding="utf-8")
+    matter = front_matter(**own.get("space", {}))
+    (folder / "README.md").write_text(f"{matter}\n{ABOUT}", encoding="utf-8")
+
+
+def _requirements(usual: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Return requirements, those of the same packages replaced by others and the rest added."""
+    replaced = {_package(one) for one in other}
+    return [*(one for one in usual if _package(one) not in replaced), *other]
+
+
+def _package(requirement: str) -> str:
+    found = re.match(r"[\w.-]+", requirement)
+    return found[0].lower() if found else requirement

@@ -15,6 +15,9 @@ LOCAL, SPACE = "local", "cpu-basic"
 PROFILE = "COMPRESS_LAB_PROFILE"
 """The environment variable that names the profile; a bundle, a Space and a laptop have theirs."""
 
+LENT_SECONDS = "lent_gpu_seconds"
+"""The limit that says that runs go to a GPU which is lent for so long."""
+
 DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2, "sweep_plans": 24}
 """Where the library came without `spaces.yml`."""
 

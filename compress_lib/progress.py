@@ -23,8 +23,8 @@ class Look(str):
     epoch: int
     loss: float
 
-    def __new__(cls, message: str, epoch: int, loss: float) -> Look:
-        """Make the message."""
+    def __new__(cls, message: str, epoch: int = 0, loss: float = 0.0) -> Look:
+        """Make the message; a copy from another process is given its numbers afterwards."""
         made = super().__new__(cls, message)
         made.epoch, made.loss = epoch, loss
         return made

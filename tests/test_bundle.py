@@ -66,6 +66,15 @@ def test_a_bundle_has_all_that_it_needs_and_its_profile(name: str, tmp_path: Pat
     assert str(ROOT) not in text
 
 
+def test_a_bundle_for_lent_gpus_asks_for_them(tmp_path: Path) -> None:
+    folder = bundle("zerogpu", tmp_path / "space")
+    wanted = (folder / "requirements.txt").read_text(encoding="utf-8").split()
+    assert len([line for line in wanted if line.startswith("torch")]) == 1
+    assert "torch>=2.9,<2.12" in wanted
+    assert any(line.startswith("spaces") for line in wanted)
+    assert "suggested_hardware: zero-a10g" in (folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_what_is_there_is_not_written_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

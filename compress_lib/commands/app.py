@@ -10,7 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on; this machine only by default")
     parser.add_argument("--port", type=int, help="port to listen on; 7860 by default")
     parser.add_argument(
-        "--profile", metavar="NAME", help="limits of spaces.yml: local, workshop, cpu-basic"
+        "--profile",
+        metavar="NAME",
+        help="limits of spaces.yml: local, workshop, cpu-basic, zerogpu",
     )
     parser.add_argument("--json", action="store_true", help="write the address as JSON")
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -167,14 +168,24 @@ class Engine:
             writing=writing,
         ):
             progress(event.fraction, event.message)
-            done = part[0] + event.fraction * (part[1] - part[0])
-            tell(replace(event, fraction=done))
-            if isinstance(event, Finished):
-                while len(self._answers) >= MOST_ANSWERS:
-                    self._answers.pop(next(iter(self._answers)))
-                self._answers[plan.key] = event.record.key
-                if event.compressed is not None:
-                    self.made.add(event.record.key, event.compressed)
+            self._pass_on(plan, event, tell, part)
+
+    def _pass_on(
+        self,
+        plan: Plan,
+        event: Event,
+        tell: Callable[[Any], None],
+        part: tuple[float, float],
+    ) -> None:
+        """Tell an event of a plan that is a part of a job, and remember what it ended with."""
+        done = part[0] + event.fraction * (part[1] - part[0])
+        tell(replace(event, fraction=done))
+        if isinstance(event, Finished):
+            while len(self._answers) >= MOST_ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+            self._answers[plan.key] = event.record.key
+            if event.compressed is not None:
+                self.made.add(event.record.key, event.compressed)
 
     def submit_study(self, study: Study, model: str) -> Job:
         """Put a study at the end of the line; its notes are the records so far.
@@ -207,7 +218,8 @@ class Engine:
             if len(self._line) >= self._limits["queued_jobs"]:
                 raise CompressionError(texts.BUSY.format(limit=self._limits["queued_jobs"]))
             self._line.append(job)
-        job.future = self._thread.submit(self._work, job)
+        # Whoever lends a GPU asks in the context of the job whose request it serves.
+        job.future = self._thread.submit(copy_context().run, self._work, job)
         job.future.add_done_callback(lambda done: self._leave(job))
         return job
 

@@ -9,7 +9,9 @@ import sys
 import gradio as gr
 
 from compress_lib.errors import CompressionError
+from compress_lib.profiles import LENT_SECONDS, limits
 from compress_lib.ui.app import Page
+from compress_lib.ui.engine import Engine
 from compress_lib.ui.theme import style, theme
 
 
@@ -24,7 +26,7 @@ def launch(
         as_json: Write the address to stdout as JSON.
         block: Serve until stopped.
     """
-    page = Page()
+    page = Page(_engine())
     blocks = page.build()
     blocks.queue(api_open=False, max_size=64, default_concurrency_limit=8)
     try:
@@ -54,6 +56,15 @@ def launch(
     if block:
         blocks.block_thread()
     return blocks
+
+
+def _engine() -> Engine:
+    """Return the engine that the profile asks for."""
+    if LENT_SECONDS not in limits():
+        return Engine()
+    from compress_lib.ui.lent_gpu import LendingEngine
+
+    return LendingEngine()
 
 
 def _usual_host() -> str:

@@ -198,6 +198,10 @@ COPY_LINK = "Copy link"
 COPIED = "Link copied"
 
 READY = "Ready. Shown are runs measured beforehand."
+NO_SPACES = (
+    "The profile asks for a GPU that Spaces lend, which takes the package spaces: pip install "
+    "spaces, or choose another profile."
+)
 NOT_YET_RUN = (
     "The form holds the plan of the link, which was not run here yet: press Compress and measure. "
     "The results are those of another run."

@@ -1,0 +1,117 @@
+"""Runs on a lent GPU: what comes back through pickles is what an engine here would tell."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compress_lib import profiles
+from compress_lib.errors import CompressionError
+from compress_lib.plan import Plan, Rule
+from compress_lib.progress import Look
+from compress_lib.store import Store
+from compress_lib.ui import handlers, lent_gpu, texts
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.lent_gpu import LendingEngine, seconds
+from compress_lib.ui.serve import _engine
+from tests.page import TinyEngine, finish, form
+from tests.tiny import tiny_model
+
+Task = Callable[[dict[str, Any]], Iterator[list[Any]]]
+
+
+class Lender:
+    """Lends like `spaces.GPU`: asks how long, and hands everything over as pickles."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.open = 0
+
+    def __call__(self, duration: Callable[[dict[str, Any]], int]) -> Callable[[Task], Task]:
+        def wrap(task: Task) -> Task:
+            def lent(plan: dict[str, Any]) -> Iterator[list[Any]]:
+                self.asked.append(duration(plan))
+                self.open += 1
+                steps = task(pickle.loads(pickle.dumps(plan)))
+                try:
+                    for notes in steps:
+                        yield pickle.loads(pickle.dumps(notes))
+                finally:
+                    self.open -= 1
+                    steps.close()  # type: ignore[attr-defined]
+
+            return lent
+
+        return wrap
+
+
+@pytest.fixture
+def lender() -> Lender:
+    return Lender()
+
+
+@pytest.fixture
+def lending(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LendingEngine:
+    def there(device: str) -> Engine:
+        made = TinyEngine(Store(tmp_path / "runs.sqlite"))
+        made.model = tiny_model()
+        return made
+
+    monkeypatch.setattr(lent_gpu, "Engine", there)
+    return LendingEngine(lender, store=Store(tmp_path / "runs.sqlite"))
+
+
+def test_a_run_there_ends_like_a_run_here(
+    lending: LendingEngine, lender: Lender, engine: TinyEngine
+) -> None:
+    updates, record = finish(lending, form())
+    _, here = finish(engine, form())
+    assert record.key == here.key
+    assert record.perplexity.compressed == here.perplexity.compressed
+    assert "Block 3" in [update.log for update in updates if update.log][-1]
+    assert (len(lender.asked), lender.open) == (1, 0)
+    # What is known needs no GPU.
+    again, same = finish(lending, form())
+    assert same == record
+    assert texts.STORED in str(again[-1].status)
+    assert len(lender.asked) == 1
+
+
+def test_a_refusal_there_keeps_its_words(lending: LendingEngine, lender: Lender) -> None:
+    with pytest.raises(CompressionError, match="no output head of its own"):
+        finish(lending, form(Plan(rules=(Rule(pattern="head"),))))
+    assert lender.open == 0
+
+
+def test_stopping_gives_the_gpu_back(lending: LendingEngine, lender: Lender) -> None:
+    updates = handlers.run(lending, form())
+    next(updates)
+    updates.close()
+    lending._thread.shutdown(wait=True)
+    assert lender.open == 0
+
+
+def test_all_that_is_told_can_be_handed_over() -> None:
+    look = pickle.loads(pickle.dumps(Look("Epoch 2 of 3", 2, 0.5)))
+    assert (str(look), look.epoch, look.loss) == ("Epoch 2 of 3", 2, 0.5)
+
+
+def test_what_learns_is_lent_the_gpu_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(profiles.PROFILE, "zerogpu")
+    usual = profiles.limits()[profiles.LENT_SECONDS]
+    for method, times in (("svd", 1), ("autoencoder", 3), ("two_sided_svd", 3), ("dense", 1)):
+        plan = Plan(rules=(Rule(pattern="key", method=method, keep=0.5),))
+        assert seconds(plan.to_json()) == times * usual
+
+
+def test_the_profile_decides_where_runs_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(_engine()) is Engine
+    monkeypatch.setenv(profiles.PROFILE, "zerogpu")
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    with pytest.raises(CompressionError, match="pip install spaces"):
+        _engine()
