@@ -14,14 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="limits of spaces.yml: local, workshop, cpu-basic, zerogpu",
     )
+    parser.add_argument("--language", metavar="CODE", help="what the page speaks: en, de")
     parser.add_argument("--json", action="store_true", help="write the address as JSON")
 
 
 def run(options: argparse.Namespace) -> None:
     """Build the page and serve it until it is stopped."""
     from compress_lib.profiles import use_profile
-    from compress_lib.ui.serve import launch
+    from compress_lib.ui.languages import use_language
 
     if options.profile is not None:
         use_profile(options.profile)
+    if options.language is not None:
+        use_language(options.language)
+    # The page takes its texts in the language that was chosen by now.
+    from compress_lib.ui.serve import launch
+
     launch(host=options.host, port=options.port, as_json=options.json)

@@ -90,15 +90,15 @@ def read(form: Form) -> Plan:
     """
     get = form.values.get
     generation = Generation(
-        max_new_tokens=_limited("New tokens", get("new_tokens"), "new_tokens"),
-        temperature=check_number("Temperature", get("temperature")),
+        max_new_tokens=_limited(texts.NEW_TOKENS, get("new_tokens"), "new_tokens"),
+        temperature=check_number(texts.TEMPERATURE, get("temperature")),
     )
     return Plan(
         model=model_name(get("model")),
         rules=_rules(form),
         evaluation=TextSpec(
             corpus=_corpus(get("corpus"), own=True),
-            tokens=_limited("Tokens", get("tokens"), "evaluation_tokens"),
+            tokens=_limited(texts.TOKENS, get("tokens"), "evaluation_tokens"),
             context=get("context"),  # type: ignore[arg-type]
             protocol=str(get("protocol")),
             text=str(get("own_text") or "") if get("corpus") == OWN_TEXT else None,

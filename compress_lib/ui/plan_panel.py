@@ -232,7 +232,7 @@ def _writing(made: dict[str, Any], shown: controls.Form) -> None:
         made["seed"] = gr.Number(
             shown.values["seed"],
             label=texts.SEED,
-            info="Same for both.",
+            info=texts.SEED_INFO,
             precision=0,
             min_width=80,
         )

@@ -188,7 +188,7 @@ def provenance(records: Sequence[RunRecord]) -> str:
 def _card(record: RunRecord, name: str) -> str:
     metric, value = METRICS[name], record.metrics()[name]
     arrow = "↓" if metric.lower_is_better else "↑"
-    hint = f"{'Lower' if metric.lower_is_better else 'Higher'} is better."
+    hint = texts.LOWER if metric.lower_is_better else texts.HIGHER
     big, around, small = _value(record, name, value)
     tip = escape(f"{metric.meaning} {hint}", quote=True)
     extra = f" <small>{escape(around)}</small>" if around else ""
@@ -216,10 +216,15 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
         error = ppl.compressed_stderr
         around = f"± {_short(error)}" if error is not None else ""
         base = format_perplexity(ppl.baseline)
-        return format_perplexity(value), around, f"{_times(ppl.ratio)} × baseline {base}"
+        return (
+            format_perplexity(value),
+            around,
+            texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base),
+        )
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes
-        return f"{value:.0f} MB", "", f"{share:.1%} of {memory.baseline_bytes / 1e6:.0f} MB"
+        whole = f"{memory.baseline_bytes / 1e6:.0f}"
+        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=f"{share:.1%}", whole=whole)
     if name == "speed":
         assert record.speed is not None
         return f"{value:.2f} ×", "", texts.READS.format(speed=record.speed.compressed_prefill)
@@ -228,7 +233,7 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if name == "kl":
         return f"{value:.3f}", "", _foretold(record)
     table = next(t for t in record.targets if t.family in ("embedding", "head"))
-    return f"{value:.4f}", "", f"95 % below {table.direction_error.p95:.3f}"
+    return f"{value:.4f}", "", texts.MOST_BELOW.format(most=f"{table.direction_error.p95:.3f}")
 
 
 def _foretold(record: RunRecord) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from compress_lib.errors import CompressionError
 from compress_lib.profiles import LENT_SECONDS, limits
+from compress_lib.ui import texts
 from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.theme import style, theme
@@ -35,6 +36,7 @@ def launch(
             server_port=port or int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
             theme=theme(),
             css=style(),
+            head=f"<script>document.documentElement.lang = '{texts.LANGUAGE}'</script>",
             share=False,
             show_error=False,
             max_file_size="1mb",

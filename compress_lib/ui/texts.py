@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from compress_lib.text_spec import QUICK_TOKENS
+from compress_lib.ui import languages
 
+LANGUAGE = "en"
 TITLE = "Compression Lab"
 SUBTITLE = "Find out what compressing a language model really costs."
 STEPS = (
@@ -191,6 +193,7 @@ NEW_TOKENS = "New tokens"
 TEMPERATURE = "Temperature"
 TEMPERATURE_INFO = "0 takes the likeliest token."
 SEED = "Seed"
+SEED_INFO = "Same for both."
 RUN = "Compress and measure"
 RUNNING = "Working …"
 STOP = "Stop"
@@ -323,6 +326,9 @@ TOKEN_SCALE = "Probability that the other model gave the token:"
 TOKEN_BY_TOKEN = "Token by token"
 TOKEN_TABLE = ("Token", "Writer", "Other model")
 TEXT_PERPLEXITY = "Perplexity of this text by its writer {own}, by the other model {other}."
+TIMES_BASELINE = "{ratio} × baseline {base}"
+SHARE_OF = "{share} of {whole} MB"
+MOST_BELOW = "95 % below {most}"
 KL_UNIT = "nats a token"
 KL_FORETOLD = "nats a token; foretold {loss}"
 KL_RUINED = "nats a token; foretold over {least}"
@@ -426,3 +432,6 @@ SWEEP_INTRO = (
 SWEEP_STOPPED = "Stopped. What was measured stays: the next sweep goes on from there."
 SWEEP_FINISHED = "Every matrix was measured."
 SWEEP_REFUSED = "{count} matrices were refused; the table says why. The others were measured."
+
+# All of it in the language that was chosen, but for what was not translated.
+globals().update(languages.chosen())

@@ -1,0 +1,443 @@
+"""German."""
+
+from __future__ import annotations
+
+from compress_lib.text_spec import QUICK_TOKENS
+
+LANGUAGE = "de"
+SUBTITLE = "Finde heraus, was es wirklich kostet, ein Sprachmodell zu komprimieren."
+STEPS = (
+    ("Wählen:", "ein Verfahren, und wie klein es werden darf."),
+    ("Komprimieren:", "ein echtes Modell, hier, ohne Nachtraining."),
+    ("Kosten lesen:", "Perplexität, Bytes, Richtungen und Text."),
+)
+
+PLAN = "Plan"
+MODEL = "Modell"
+MODEL_INFO = "Aus der Liste, oder eine Hub-Kennung wie owner/name."
+FAMILIES = "Was komprimiert wird"
+PRESET_EMBEDDING = "Embedding"
+PRESET_LAYERS = "Alle Schichten"
+PRESET_EVERYTHING = "Alles"
+METHOD = "Verfahren"
+KEEP = "Behalten"
+KEEP_INFO = "Bytes nachher ÷ Bytes vorher."
+KEEP_SIZED = "Die Optionen dieses Verfahrens bestimmen seine Größe."
+OPTIONS = "Optionen des Verfahrens"
+NO_OPTIONS = "Dieses Verfahren hat keine Optionen."
+MORE_OPTIONS = "{count} weitere Optionen"
+DEFAULTS = "Vorgaben"
+OVERRIDES = "Anderes für einzelne Familien oder Schichten"
+OVERRIDES_INFO = (
+    "Jede Zeile ändert, was ihr Muster auswählt; eine spätere geht vor. **Wo** ist eine Familie "
+    "(`query`), Schichten (`@0-3`), beides (`ffn_out@29`) oder ein Name (`*down_proj`). Als "
+    "**Verfahren** lässt `dense` etwas, wie es ist. Leere Zellen übernehmen, was oben steht."
+)
+OVERRIDES_HEADERS = ("Wo", "Verfahren", "Behalten")
+TOGETHER = "Gemeinsam komprimieren"
+GROUP = "Matrizen"
+GROUP_CHOICES = {
+    "separated": "Jede Matrix für sich",
+    "concatenated": "Die Matrizen einer Familie teilen sich eine Basis",
+}
+WINDOW = "Schichten in einer Gruppe"
+WINDOW_INFO = "0 nimmt alle; zählt, wo Matrizen sich eine Basis teilen."
+ORIENTATION = "Daten"
+ORIENTATION_INFO = "Automatisch nimmt, was den größeren Rang lässt."
+ORIENTATION_CHOICES = {"automatic": "Automatisch", "rows": "Zeilen", "columns": "Spalten"}
+TIE = "Eine Tabelle, die Ein- und Ausgabe teilen"
+TIE_CHOICES = {"both": "Beide Enden werden komprimiert", "input": "Nur die Eingabe"}
+TIE_INFO = "Nur die Eingabe maß der erste Artikel; das Modell wird dadurch größer."
+ALLOCATION = "Wer wie viele Bytes bekommt"
+ALLOCATION_INFO = (
+    "Von Hand: in der Tabelle für anderes. Nach geschätztem Verlust braucht einen Text zum "
+    "Kalibrieren."
+)
+ALLOCATION_CHOICES = {
+    "uniform": "Jede Matrix behält denselben Anteil",
+    "by_family": "Ein Anteil je Familie, nach geschätztem Verlust",
+    "automatic": "Ein Anteil je Matrix, nach geschätztem Verlust",
+    "measured": "Ebenso, nachdem jede Familie allein probiert wurde (dauert länger)",
+}
+INPUTS = "Schichten werden komprimiert für"
+INPUTS_INFO = "Block für Block und langsamer; was es wo ändert, steht in der README."
+INPUTS_CHOICES = {
+    "original": "die Eingaben, die sie hatten",
+    "compressed": "die Eingaben, die sie im komprimierten Modell bekommen",
+}
+LEARN_TAB = "Lernen"
+TOUR = "Eine Führung mit sechsmal Raten"
+TOUR_HELP = "Erst raten; dann sehen, was gemessen wurde, und den Plan selbst ausprobieren."
+TOUR_STEPS = "Schritte"
+TOUR_REVEAL = "Auflösen"
+TOUR_LOAD = "Diesen Plan ins Labor laden"
+TOUR_GUESS = "Erst raten: wähle eine der Antworten."
+TOUR_RIGHT = "Richtig."
+TOUR_WRONG = "Nicht ganz: {answer}."
+GLOSSARY = "Was die Wörter bedeuten"
+GLOSSARY_HELP = "Jede Zahl dieser Seite, mit ihrer Formel."
+LOWER = "Weniger ist besser."
+HIGHER = "Mehr ist besser."
+TERMS = {
+    "Behalten": "Bytes nachher ÷ Bytes vorher, von dem, was komprimiert wird, im Zahlentyp des "
+    "Modells. Normen, Skalen, Indizes und Codebücher zählen mit; Geteiltes zählt einmal.",
+    "Rang": "Wie viele Richtungen eine Zerlegung behält: eine Matrix vom Rang r ist die Summe von "
+    "r äußeren Produkten, r · (Zeilen + Spalten) Zahlen.",
+    "Rang der Gewinnschwelle": "Zeilen · Spalten ÷ (Zeilen + Spalten): darüber sind zwei Faktoren "
+    "größer als die Matrix.",
+    "Text zum Kalibrieren": "Text, aus dem Verfahren lernen dürfen: wie oft Tokens vorkommen, was "
+    "durch Schichten fließt, welche Fehler den Verlust stören. Nie der, auf dem gemessen wird.",
+    "Geteilte Tabelle": "Die Token-Tabelle, aus der ein Modell liest und mit der es schreibt, ist "
+    "eine Matrix; ein Fehler in ihr zählt an beiden Enden.",
+    "Decoder": "Der Teil eines Autoencoders, der Zeilen aus ihren Codes macht. Matrizen, die sich "
+    "einen teilen, speichern ihn einmal.",
+    "Intervall": "± ist ein Standardfehler über Textblöcke; Intervalle enthalten die Wahrheit in "
+    "95 von 100 Fällen. Zwei Läufe auf demselben Text werden Block für Block verglichen.",
+    "Geschätzter Verlust": "½ tr(G Δ C Δᵀ) eines Fehlers Δ: um so viel wächst der Verlust nach "
+    "K-FAC, wobei C das zweite Moment der Eingaben einer Schicht ist und G das der Gradienten an "
+    "ihren Ausgaben. Unter einem halben Nat lag das Gemessene zwischen einem Drittel und dem "
+    "Doppelten davon.",
+}
+PREVIEW_EXPECTED = (
+    "Vor dem Lauf erwartet: der Verlust wächst um etwa {loss} Nats je Token, Perplexität × {low} "
+    "bis {high}"
+)
+PREVIEW_AT_LEAST = (
+    "Vor dem Lauf erwartet: der Verlust wächst um {loss} Nats je Token, Perplexität × {ratio}, "
+    "oder um viel mehr: so große Fehler treffen in späteren Schichten aufeinander"
+)
+PREVIEW_UNFORETOLD = "Was das kostet, lässt sich nicht vorhersagen: ausführen."
+PREVIEW_RUINED = "Vor dem Lauf erwartet: vom Modell bleibt wenig übrig"
+PREVIEW_ERROR = "Relativer Fehler {error:.3f}, vor jedem Lauf bekannt."
+PREVIEW_ERROR_BOUND = "Relativer Fehler {error:.3f} oder mehr: kleiner ist er bei keinem Ergebnis."
+CONTEXT_LENGTH = "Tokens im Kontext"
+CACHE = (
+    "Beim Schreiben hält ein Modell auch Keys und Values aller früheren Tokens: {each} je Token, "
+    "**{cache}** bei {tokens} Tokens, komprimiert oder nicht. Damit braucht das Modell {before} → "
+    "**{after}** ({share:.0%})."
+)
+NO_CACHE = "Wie viel Speicher Keys und Values brauchen, wurde in diesem Lauf nicht gezählt."
+SWEEP_PLANS = "Mehrere Verfahren und Größen auf einmal"
+SWEEP_PLANS_HELP = (
+    "Führt den Plan mit jedem Verfahren in jeder Größe aus, nacheinander; Punkte erscheinen, "
+    "sobald sie fertig sind. Anhalten beendet es, und was gemessen wurde, bleibt."
+)
+SWEEP_METHODS = "Verfahren"
+SWEEP_KEEPS = "Anteile"
+SWEEP_RUN = "Alle ausführen"
+SWEEP_WANTS = (
+    "Wähle mindestens ein Verfahren und schreibe Anteile zwischen 0 und 1, etwa 0.25, 0.5, 0.75."
+)
+SWEEP_MANY = "Das sind {count} Läufe; höchstens {limit} sind ein Auftrag. Nimm weniger."
+MAP = "Schicht für Schicht"
+MAP_HELP = (
+    "Eine Zelle ist eine Matrix. Wähle Zellen, die Nummer einer Schicht, eine Familie oder *Alles* "
+    "durch Anklicken und sage, was mit ihnen geschehen soll. Mit Umschalt-Klick kommt alles "
+    "dazwischen hinzu; Pfeiltasten bewegen, die Leertaste wählt, Escape vergisst die Wahl."
+)
+MAP_COLOURS = {"keep": "Behalten", "method": "Verfahren", "error": "Gemessener Fehler"}
+MAP_COLOUR = "Gefärbt nach"
+MAP_COLOUR_HELP = {
+    "keep": "Prozent der Bytes, die bleiben; ein Punkt bleibt, wie er ist.",
+    "error": "Relativer Fehler in Prozent, wie ihn der gezeigte Lauf maß.",
+}
+MAP_ALL = "Alles"
+MAP_LAYER = "Alles aus Schicht {layer}"
+MAP_TABLES = "Token-Tabellen"
+MAP_TABLES_SHORT = "T"
+MAP_PLACE = "{family}, Schicht {layer}"
+MAP_DENSE = "bleibt, wie es ist"
+MAP_SHARED = "die Bytes werden beim Ausführen verteilt"
+MAP_RANK = "Rang {rank} von {full}"
+MAP_ERROR = "relativer Fehler {error:.3f}"
+MAP_NO_ERROR = "im gezeigten Lauf nicht gemessen"
+MAP_NOTHING = "Nichts ist gewählt."
+MAP_COUNT = "{count} Matrizen"
+MAP_CHOSEN = "{what}: {before} → {after}"
+MAP_METHOD = "Was mit ihnen geschieht"
+MAP_KEEP = "Davon behalten"
+MAP_APPLY = "Auf diese anwenden"
+MAP_CLEAR = "Wie der ganze Plan"
+MAP_DENSE_BUTTON = "Lassen, wie sie sind"
+MAP_FULL = "Der Plan hat {count} Ausnahmen, mehr als die {limit}, die er haben darf."
+UNDO = "Rückgängig"
+REDO = "Wiederholen"
+MAP_PRESET = "Beginnen mit"
+MAP_PRESETS = {
+    "uniform": "Alles gleich",
+    "protect_ends": "Erste und letzte Schicht bleiben",
+    "attention": "Nur Attention",
+    "ffn": "Nur FFN",
+    "embedding": "Nur Embedding",
+}
+MEASURE = "Wie gemessen wird"
+CORPUS = "Text zum Messen"
+OWN_TEXT = "Eigener Text"
+OWN_TEXT_HINT = "Ein paar Absätze einfügen; ihre ersten Tokens werden verwendet."
+OWN_CHOICE = "Eigener Text"
+CALIBRATION = "Text zum Kalibrieren"
+CALIBRATION_INFO = "Was Verfahren über das Modell lernen, kommt von hier, nie aus dem Text oben."
+CALIBRATION_TOKENS = "Tokens zum Kalibrieren"
+CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} sind schnell; mehr ist besser, dauert einmal Minuten."
+TOKENS = "Tokens"
+CONTEXT = "Kontext"
+PROTOCOL = "Wie Perplexität gemessen wird"
+PROTOCOL_CHOICES = {
+    "automatic": "Wie es beim Modell üblich ist",
+    "causal": "Jedes nächste Token (kausale Modelle)",
+    "whole_word": "15 % der Wörter verdeckt (maskierte Modelle)",
+    "pseudo": "Jedes Token einmal verdeckt (maskierte Modelle; langsam)",
+}
+WRITING = "Was beide Modelle schreiben"
+PROMPT = "Anfang eines Textes"
+PROMPT_INFO = "Ein maskiertes Modell füllt [MASK] oder ___ aus; ohne sie das Ende."
+NEW_TOKENS = "Neue Tokens"
+TEMPERATURE = "Temperatur"
+TEMPERATURE_INFO = "0 nimmt das wahrscheinlichste Token."
+SEED = "Startwert"
+SEED_INFO = "Für beide gleich."
+RUN = "Komprimieren und messen"
+RUNNING = "Läuft …"
+STOP = "Anhalten"
+COPY_LINK = "Link kopieren"
+COPIED = "Link kopiert"
+
+READY = "Bereit. Gezeigt werden vorher gemessene Läufe."
+NO_SPACES = (
+    "Das Profil will eine GPU, die Spaces verleihen, und dazu das Paket spaces: pip install "
+    "spaces, oder ein anderes Profil."
+)
+NOT_YET_RUN = (
+    "Im Formular steht der Plan des Links, der hier noch nicht lief: Komprimieren und messen "
+    "drücken. Die Ergebnisse sind die eines anderen Laufs."
+)
+STOPPED = "Angehalten. Nur was fertig war, bleibt."
+PASSED_OVER = "Ausgelassen: {error}"
+STORED = "Dieser Plan lief schon einmal: gezeigt wird sein gespeichertes Ergebnis."
+FINISHED = "Fertig nach {seconds}."
+WAITING = "Warten: {ahead} vor dir. {activity}"
+STARTING = "Es geht los."
+LEFT = "noch {time}"
+SPARK = "Verlust beim Training, Epoche für Epoche: von {first:.4g} bis {last:.4g}"
+BUSY = (
+    "Zu viele Läufe warten ({limit}). Versuche es in einer Minute wieder, oder sieh dir solange "
+    "die gemessenen Läufe an."
+)
+
+RESULTS_OF = "Ergebnisse von"
+LANDMARK = "vorher gemessen"
+YOURS = "dein Lauf"
+TAB_FRONTIER = "Kosten gegen Größe"
+TAB_COMPARE = "Vergleichen"
+TAB_TEXT = "Text"
+TAB_DIRECTION = "Richtungen"
+TAB_MEMORY = "Speicher"
+TAB_MATRICES = "Matrizen"
+TAB_AWAY = "Mitnehmen"
+TAB_LOG = "Protokoll"
+FRONTIER_HELP = (
+    "Weiter links ist kleiner. Das graue Band verbindet die Läufe, die kein anderer in beidem "
+    "schlägt. Der Stern ist das Modell, wie es kam; kleine Zeichen wurden vorher gemessen, große "
+    "sind deine. Klicke ein Zeichen an, um seinen Lauf zu sehen und seinen Plan zu übernehmen, "
+    "oder eine Zeile darunter, um ihren Lauf zu sehen."
+)
+FRONTIER_MEASURE = "Über der Größe steht"
+USE_PLAN = "Den Plan des gezeigten Laufs ins Formular übernehmen"
+RUN_HEADERS = (
+    "Lauf",
+    "Perplexität",
+    "× Original",
+    "MB",
+    "% Bytes",
+    "KL",
+    "Gleiches 1. %",
+    "Richtung",
+)
+PROVENANCE = (
+    "{count} Läufe von {model} auf {corpus}: {tokens} Tokens, Kontext {context}. Gewichte: "
+    "{source}. Gemessen mit compress_lib {version} am {date}."
+)
+NOTHING_SHOWN = "Es wird kein Lauf gezeigt, von dem es eine Datei geben könnte."
+NO_LANDMARKS = "Zu diesem Modell und Text wurde nichts vorher gemessen: hier stehen deine Läufe."
+NO_DIRECTION = "Dieser Lauf lässt das Embedding, wie es ist: kein Token hat sich gedreht."
+NO_COUNTS = "Mit diesem Lauf wurde kein Text gelesen, Tokens lassen sich also nicht zählen."
+DIRECTION_HELP = (
+    "Wie weit sich der Vektor jedes Tokens gedreht hat: 0 ist gar nicht, 1 ein rechter Winkel. Die "
+    "gepunktete Linie ist zufälliges Rauschen von der Größe des Fehlers: ein Verfahren, das links "
+    "von seiner Linie liegt, gibt seinen Fehler eher für Länge als für Richtung aus."
+)
+COMPARE_DIRECTIONS = "Darüberlegen"
+WORST = "am stärksten gedreht"
+FREQUENT = "am häufigsten"
+BEST = "am wenigsten gedreht"
+TOKENS_NEAR = "Einige Tokens und ihre Nachbarn: suche nach einem"
+TOKEN_HEADERS = (
+    "Token",
+    "Liste",
+    "Richtungsfehler",
+    "Zahl im Text",
+    "Nächste vorher",
+    "Nächste nachher",
+    "Noch nah",
+)
+DIRECTION_CUMULATIVE = "Anteil der Tokens bis zu einem Fehler"
+DIRECTION_WEIGHTED = "Tokens so oft zählen, wie der Text sie hat"
+DIRECTION_LAYERS = (
+    "Schicht für Schicht: die Linie ist das Mittel über Zeilen, das Band enthält 95 % von ihnen."
+)
+MEMORY_HELP = "Jeder Tensor, den ein Checkpoint speichern würde, Geteiltes einmal."
+MATRIX_HEADERS = (
+    "Namen",
+    "Verfahren",
+    "Rang",
+    "Form",
+    "% Bytes",
+    "Relativ",
+    "Richtung",
+    "RMSE",
+    "MAE",
+    "MAE^0.6",
+    "Komprimiert mit",
+    "Daten",
+    "Sekunden",
+)
+LAYERS_HELP = (
+    "Jede komprimierte Matrix nach Schicht und Familie; dunkler ist besser. Embedding und "
+    "Ausgabe gehören zu keiner Schicht: sie stehen in der Tabelle darunter, mit denselben Zahlen."
+)
+MEASURE_SHOWN = "Maß"
+TRAINING_HELP = (
+    "Was während des Trainings gemessen wurde, bei jedem Hinsehen. Der Punkt ist der tiefste; "
+    "weniger ist überall besser."
+)
+TRAINED = "Trainierte Matrix oder Gruppe"
+TEXT_HELP = (
+    "Derselbe Anfang, derselbe Startwert. Ein Strich zeigt, wo die Texte sich trennen. Je stärker "
+    "ein Token getönt ist, desto unwahrscheinlicher fand es das *andere* Modell dort: zeige "
+    "darauf, um zu lesen, was beide dachten. Ein maskiertes Modell schreibt nichts: gezeigt wird, "
+    "was jedes an der Stelle einer Maske am wahrscheinlichsten findet."
+)
+MASK_NUMBER = "Maske {number}"
+FILL_HEADERS = ("Token", "Wahrscheinlichkeit")
+PREDICTED = {"causal": "der nächsten Tokens"}
+HIDDEN = "der verdeckten Tokens"
+BASELINE = "Original"
+COMPRESSED = "Komprimiert"
+NEVER_PART = "Beide Modelle schrieben dasselbe."
+PART_AFTER = "Sie trennen sich nach {count} neuen Tokens."
+PART_AT_ONCE = "Sie trennen sich beim ersten neuen Token."
+PART_HERE = "Hier trennen sie sich."
+TOKEN_TIP = "das andere Modell: {other}, das schreibende: {own}"
+TOKEN_SCALE = "Wahrscheinlichkeit, die das andere Modell dem Token gab:"
+TOKEN_BY_TOKEN = "Token für Token"
+TOKEN_TABLE = ("Token", "Schreibendes", "Anderes Modell")
+TEXT_PERPLEXITY = "Perplexität dieses Textes beim schreibenden Modell {own}, beim anderen {other}."
+TIMES_BASELINE = "{ratio} × Original {base}"
+SHARE_OF = "{share} von {whole} MB"
+MOST_BELOW = "95 % unter {most}"
+KL_UNIT = "Nats je Token"
+KL_FORETOLD = "Nats je Token; vorhergesagt {loss}"
+KL_RUINED = "Nats je Token; vorhergesagt über {least}"
+SPEED = "{speed:.0f} Tokens je Sekunde"
+NOT_TIMED = "nicht gestoppt"
+READS = "liest {speed:,.0f} Tokens je Sekunde"
+UNTOUCHED = "Embedding unverändert"
+DOWNLOAD_CSV = "Läufe als CSV"
+DOWNLOAD_MATRICES = "Matrizen als CSV"
+DOWNLOAD_JSON = "Dieser Lauf als JSON"
+COMPARE_HELP = (
+    "Lege bis zu vier Läufe in die Ablage. Jeder wird gegen den ersten gehalten, Block für Block "
+    "desselben Textes, damit sich kleine Unterschiede vom Zufall trennen lassen (95-%-Intervalle)."
+)
+TRAY = "Ablage"
+TRAY_ADD = "Den gezeigten Lauf hinzufügen"
+TRAY_FULL = "Die Ablage ist voll: nimm erst einen heraus."
+TRAY_EMPTY = "Die Ablage ist leer: füge den gezeigten Lauf hinzu, oder wähle oben welche."
+COMPARE_RATIO = "Perplexität gegen den ersten"
+COMPARE_KL = "KL gegen den ersten"
+COMPARE_BYTES = "Bytes gegen den ersten"
+COMPARE_SAYS = "Als der erste"
+COMPARE_UNKNOWN = "kein Intervall bekannt"
+COMPARE_UNSURE = "kann Zufall sein"
+COMPARE_WORSE = "sicher schlechter"
+COMPARE_BETTER = "sicher besser"
+AWAY_HELP = (
+    "Dieser Lauf zum Mitnehmen: eine eigene Seite, die ohne Netz aufgeht, ein Notebook und Code, "
+    "die ihn wiederholen, jede Zahl, und das komprimierte Modell, solange es hier ist."
+)
+AWAY_CHECKPOINT = "Checkpoint (zip)"
+AWAY_FILE = "Das komprimierte Modell, mit Karte und Messwerten"
+AWAY_SAVING = "Der Checkpoint wird geschrieben"
+AWAY_READY = "Der Checkpoint ist fertig: {size}."
+AWAY_GONE = (
+    "Nur die letzten komprimierten Modelle werden behalten. Drücke Komprimieren und messen mit "
+    "anderem Startwert oder Text, oder nimm compress-lab run … --save FOLDER."
+)
+AWAY_LARGE = (
+    "Der Checkpoint hat {size}, mehr als die {most}, die diese Seite verschickt. Auf deinem "
+    "eigenen Rechner: compress-lab run … --save FOLDER."
+)
+AWAY_REPORT = "Bericht (HTML)"
+AWAY_NOTEBOOK = "Notebook"
+AWAY_CODE = "Python-Code dieses Laufs"
+LOG_EMPTY = "Ein Lauf schreibt hier eine Zeile für jede Matrix und jeden Textblock."
+
+PREVIEW_ONE = "{label}: Rang {rank} von höchstens {full}, {before} → {after}"
+PREVIEW_MANY = "{what}: {before} → {after}"
+PREVIEW_AT_MOST = "höchstens {size}"
+PREVIEW_MATRIX = "1 Matrix"
+PREVIEW_MATRICES = "{count} Matrizen"
+PREVIEW_GROUP = " in 1 Gruppe"
+PREVIEW_GROUPS = " in {count} Gruppen"
+PREVIEW_RANK = ", Rang {low}"
+PREVIEW_RANKS = ", Rang {low} bis {high}"
+PREVIEW_SHARED = ", verteilt nach geschätztem Verlust"
+PREVIEW_KEPT = "Die Ausgabe behält ihre eigene Matrix von {size} daneben: das Modell wächst."
+PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
+PREVIEW_WHOLE = "ganzes Modell: {share} seiner Bytes"
+BREAK_EVEN = "Gewinnschwelle bei Rang {rank}: darüber sind zwei Faktoren größer als die Matrix."
+BIGGER = "{count} davon würden größer als vorher."
+NO_SAVING = "Bei diesem Anteil wird nichts kleiner."
+UNKNOWN_SHAPES = "Die Matrizen dieses Modells sind bekannt, sobald es geladen war: ausführen."
+HUB_FORM = (
+    "{given!r} steht weder in der Liste noch ist es eine Hub-Kennung der Form owner/name. Ordner "
+    "und Dateien nimmt die Kommandozeile: compress-lab run."
+)
+NOT_A_CORPUS = "{given!r} ist kein Text dieser Seite. Zur Wahl stehen: {allowed}."
+OVERRIDE_KEEP = (
+    "Behalten in der Zeile {where!r} muss eine Zahl über 0 und höchstens 1 sein, nicht {given!r}."
+)
+MORE_THAN_THE_FORM = (
+    "Der Plan sagt mehr, als dieses Formular kann, etwa Optionen je Zeile oder mehrere Anfänge. Es "
+    "zeigt den nächsten Plan; compress-lab run nimmt den ganzen."
+)
+MORE_THAN_THE_PAGE = (
+    "Die Seite führt Pläne aus, die ihr Formular zeigen kann: eine Einstellung je Option und je "
+    "Gruppierung, und einen Anfang. compress-lab run --plan FILE nimmt jeden Plan."
+)
+NO_RUN = "Es gibt keinen Lauf mit dem Schlüssel {key!r}: nimm einen aus landmarks oder compress."
+NOTHING_CHOSEN = "Wähle, was komprimiert wird: eine Familie, oder eine Zeile der Tabelle darunter."
+TOO_MANY = "{name}: auf dieser Seite höchstens {limit:,}, nicht {given:,}."
+
+LAB_TAB = "Labor"
+STUDIES_TAB = "Artikel und Studien"
+STUDIES_INTRO = (
+    "Was viele Läufe braucht: die Versuche beider Artikel, an einem Modell von heute wiederholt, "
+    "und Fragen dahinter. `compress-lab reproduce p1` und `compress-lab study` messen sie an jedem "
+    "Modell."
+)
+STUDY = "Studie"
+STUDY_MEASURE = "Farbe"
+STUDY_CSV = "Diese Zeilen als CSV"
+STUDY_JSON = "Diese Studie als JSON"
+STUDY_TABLE = "Alle Zeilen"
+NO_STUDY = "Noch wurde keine Studie gemessen."
+SWEEP = "Welches Modul schmerzt am meisten?"
+SWEEP_INTRO = (
+    "**Deine eigene:** komprimiere jede Matrix des gewählten Modells für sich, mit Verfahren und "
+    "Anteil des Plans und den üblichen Optionen, und sieh, was jede kostet. Es dauert etwa eine "
+    "Sekunde je Matrix, lässt sich anhalten und geht weiter, wo es war."
+)
+SWEEP_STOPPED = "Angehalten. Was gemessen wurde, bleibt: der nächste Durchgang geht dort weiter."
+SWEEP_FINISHED = "Jede Matrix wurde gemessen."
+SWEEP_REFUSED = "{count} Matrizen wurden abgelehnt; die Tabelle sagt, warum. Der Rest ist gemessen."

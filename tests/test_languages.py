@@ -1,0 +1,88 @@
+"""Languages of the page: whole, with the same blanks to fill, and chosen before it is built."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from compress_lib.cli import main
+from compress_lib.errors import CompressionError
+from compress_lib.ui import languages, texts
+
+NAMES = {name: value for name, value in vars(texts).items() if name.isupper()}
+OTHERS = [code for code in languages.languages() if code != languages.ENGLISH]
+SAME = {"TITLE", "QUICK_TOKENS"}
+"""A name is the same everywhere."""
+
+
+def blanks(text: str) -> list[str]:
+    """What is filled into a text, and how."""
+    parts = Formatter().parse(text)
+    return sorted(f"{name}:{how}!{as_}" for _, name, how, as_ in parts if name is not None)
+
+
+def sentences(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from sentences(part)
+    else:
+        for part in value:
+            yield from sentences(part)
+
+
+def test_there_is_a_second_language() -> None:
+    assert OTHERS
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_language_says_everything_and_nothing_else(code: str) -> None:
+    found = languages.translation(code)
+    assert set(found) - SAME == set(NAMES) - SAME
+    assert found["LANGUAGE"] == code
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_translation_fills_in_the_same(code: str) -> None:
+    for name, said in languages.translation(code).items():
+        meant = NAMES[name]
+        if isinstance(meant, int):
+            continue
+        if isinstance(meant, dict) and name != "TERMS":
+            assert said.keys() == meant.keys(), name
+        ours, theirs = list(sentences(said)), list(sentences(meant))
+        assert len(ours) == len(theirs), name
+        for one, other in zip(ours, theirs, strict=True):
+            assert blanks(one) == blanks(other), name
+            assert one.strip()
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_page_speaks_it_throughout(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(languages.VARIABLE, code)
+    said = "import json; from compress_lib.ui import texts; from compress_lib.ui.app import Page; "
+    said += "print(json.dumps([texts.RUN, Page().build().get_config_file()], default=str))"
+    told = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    run, page = json.loads(told.stdout)
+    assert run == languages.translation(code)["RUN"] != texts.RUN
+    shown = json.dumps(page)
+    assert json.dumps(run) in shown
+    for english in (texts.RUN, texts.STOP, texts.FRONTIER_HELP, texts.COPY_LINK, texts.MAP_HELP):
+        assert json.dumps(english) not in shown
+
+
+def test_an_unknown_language_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["app", "--language", "dee"]) == 2
+    assert "Did you mean 'de'" in capsys.readouterr().err
+    monkeypatch.setenv(languages.VARIABLE, "none")
+    with pytest.raises(CompressionError, match=languages.VARIABLE):
+        languages.chosen()
