@@ -120,7 +120,7 @@ NO_CACHE = "Wie viel Speicher Keys und Values brauchen, wurde in diesem Lauf nic
 SWEEP_PLANS = "Mehrere Verfahren und Größen auf einmal"
 SWEEP_PLANS_HELP = (
     "Führt den Plan mit jedem Verfahren in jeder Größe aus, nacheinander; Punkte erscheinen, "
-    "sobald sie fertig sind. Anhalten beendet es, und was gemessen wurde, bleibt."
+    "sobald sie fertig sind. Stopp beendet es, und was gemessen wurde, bleibt."
 )
 SWEEP_METHODS = "Verfahren"
 SWEEP_KEEPS = "Anteile"
@@ -198,7 +198,7 @@ SEED = "Startwert"
 SEED_INFO = "Für beide gleich."
 RUN = "Komprimieren und messen"
 RUNNING = "Läuft …"
-STOP = "Anhalten"
+STOP = "Stopp"
 COPY_LINK = "Link kopieren"
 COPIED = "Link kopiert"
 
