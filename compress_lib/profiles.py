@@ -18,7 +18,7 @@ PROFILE = "COMPRESS_LAB_PROFILE"
 LENT_SECONDS = "lent_gpu_seconds"
 """The limit that says that runs go to a GPU which is lent for so long."""
 
-DEFAULT_LIMITS = {"queued_jobs": 16, "loaded_models": 2, "sweep_plans": 24}
+DEFAULT_LIMITS = {"queued_jobs": 16, "jobs_each": 4, "loaded_models": 2, "sweep_plans": 24}
 """Where the library came without `spaces.yml`."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +18,7 @@ from gradio_client.exceptions import AppError
 
 from compress_lib.plan import Generation, Plan, Rule
 from compress_lib.store import Store
+from compress_lib.ui import telling
 from compress_lib.ui.app import Page
 from compress_lib.ui.made import MOST_KEPT
 from tests.page import PLAN, TinyEngine, finish, form
@@ -83,6 +86,23 @@ def test_beyond_the_line_there_is_a_sentence(address: str, crowded: TinyEngine) 
     assert "answered" in said
     refused = [sentence for sentence in said if sentence != "answered"]
     assert all("2 jobs" in sentence or "waiting" in sentence for sentence in refused), refused
+
+
+def test_one_client_cannot_take_the_whole_line(address: str, crowded: TinyEngine) -> None:
+    crowded._asker = telling.session
+    crowded._limits |= {"queued_jobs": 10, "jobs_each": 1}
+    crowded.gate = threading.Event()
+    greedy, modest = (Client(address, verbose=False) for _ in range(2))
+    first = greedy.submit(replace(wanted(0), seed=71).to_json(), api_name="/compress")
+    while not crowded._line:
+        time.sleep(0.02)
+    with pytest.raises(AppError, match="1 of your own jobs"):
+        greedy.predict(replace(wanted(1), seed=71).to_json(), api_name="/compress")
+    other = modest.submit(replace(wanted(2), seed=71).to_json(), api_name="/compress")
+    while len(crowded._line) < 2:
+        time.sleep(0.02)
+    crowded.gate.set()
+    assert first.result()["plan"]["seed"] == other.result()["plan"]["seed"] == 71
 
 
 def test_a_hundred_runs_leave_no_more_behind_than_twenty(crowded: TinyEngine) -> None:

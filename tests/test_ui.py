@@ -278,6 +278,20 @@ def test_a_click_that_finds_no_run_changes_nothing(engine: TinyEngine) -> None:
     assert page._chosen([], None, None, restore=True) == gr.skip()
 
 
+def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    engine._limits |= {"queued_jobs": 5, "jobs_each": 2}
+    asking = iter("aaabbc")
+    engine._asker = lambda: next(asking)
+    jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(2)]
+    with pytest.raises(CompressionError, match="2 of your own jobs"):
+        engine.submit(replace(PLAN, seed=2))
+    jobs += [engine.submit(replace(PLAN, seed=seed)) for seed in range(3, 6)]
+    for job in jobs:
+        engine.stop(job)
+    engine.gate.set()
+
+
 def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
     plan = Plan.from_json(
         {

@@ -69,6 +69,11 @@ class Job:
     notes: queue.Queue[Any] = field(default_factory=queue.Queue)
     stop: threading.Event = field(default_factory=threading.Event)
     future: Future[None] | None = None
+    owner: str | None = None
+
+
+def nobody() -> None:
+    """Say that it is not known who asks."""
 
 
 class Engine:
@@ -77,7 +82,8 @@ class Engine:
     Args:
         store: Where runs are kept.
         device: See `models.choose_device`.
-        limits: How many jobs may wait, and how many models stay loaded.
+        limits: How many jobs may wait, how many of one person, and how many models stay loaded.
+        asker: Tells who asks for a job just now, None if nobody knows.
     """
 
     def __init__(
@@ -85,11 +91,13 @@ class Engine:
         store: Store | None = None,
         device: str = "auto",
         limits: dict[str, int] | None = None,
+        asker: Callable[[], str | None] = nobody,
     ) -> None:
         self.store = store or LandmarkStore()
         self.device = device
         self.activity = ""
         self._limits = served_limits() | (limits or {})
+        self._asker = asker
         self.made = MadeModels()
         self._line: list[Job] = []
         self._lock = threading.Lock()
@@ -214,9 +222,14 @@ class Engine:
         return self._enter(Job(lambda progress, tell: task(progress)))
 
     def _enter(self, job: Job) -> Job:
+        most, each = self._limits["queued_jobs"], self._limits["jobs_each"]
+        job.owner = self._asker()
         with self._lock:
-            if len(self._line) >= self._limits["queued_jobs"]:
-                raise CompressionError(texts.BUSY.format(limit=self._limits["queued_jobs"]))
+            if len(self._line) >= most:
+                raise CompressionError(texts.BUSY.format(limit=most))
+            same = sum(other.owner == job.owner for other in self._line)
+            if job.owner is not None and same >= each:
+                raise CompressionError(texts.BUSY_WITH_YOURS.format(limit=each))
             self._line.append(job)
         # Whoever lends a GPU asks in the context of the job whose request it serves.
         job.future = self._thread.submit(copy_context().run, self._work, job)

@@ -13,6 +13,7 @@ from compress_lib.profiles import LENT_SECONDS, limits
 from compress_lib.ui import texts
 from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.telling import session
 from compress_lib.ui.theme import style, theme
 
 
@@ -63,10 +64,10 @@ def launch(
 def _engine() -> Engine:
     """Return the engine that the profile asks for."""
     if LENT_SECONDS not in limits():
-        return Engine()
+        return Engine(asker=session)
     from compress_lib.ui.lent_gpu import LendingEngine
 
-    return LendingEngine()
+    return LendingEngine(asker=session)
 
 
 def _usual_host() -> str:

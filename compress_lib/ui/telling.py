@@ -5,6 +5,14 @@ from __future__ import annotations
 from html import escape
 
 import gradio as gr
+from gradio.context import LocalContext
+
+
+def session() -> str | None:
+    """Return which session the event belongs to that is being handled; None outside of events."""
+    request = LocalContext.request.get(None)
+    return getattr(request, "session_hash", None)
+
 
 SECONDS = 12
 """How long a warning stays."""

@@ -221,6 +221,9 @@ BUSY = (
     "Too many runs are waiting ({limit}). Try again in a minute, or look at the measured runs "
     "meanwhile."
 )
+BUSY_WITH_YOURS = (
+    "{limit} of your own jobs wait or run already: let one end, or stop one, before the next."
+)
 
 RESULTS_OF = "Results of"
 LANDMARK = "measured beforehand"

@@ -223,6 +223,9 @@ BUSY = (
     "Zu viele Läufe warten ({limit}). Versuche es in einer Minute wieder, oder sieh dir solange "
     "die gemessenen Läufe an."
 )
+BUSY_WITH_YOURS = (
+    "{limit} deiner eigenen Aufträge warten oder laufen schon: lass einen enden oder halte ihn an."
+)
 
 RESULTS_OF = "Ergebnisse von"
 LANDMARK = "vorher gemessen"
