@@ -45,10 +45,11 @@ def fill(text: str) -> str:
 def _blocks() -> dict[str, list[str]]:
     return {
         "methods": _table(
-            ("method", "what it does", "options", "source"),
+            ("method", "on the page", "what it does", "options", "source"),
             (
                 (
                     f"`{method.name}`",
+                    method.label,
                     method.summary,
                     ", ".join(f"`{option.name}`" for option in method.options()) or "none",
                     method.paper,

@@ -15,13 +15,15 @@ import pytest
 
 import compress_lib
 from compress_lib.cli import main
+from compress_lib.expected import foretold
 from compress_lib.exports.card import CARD_FILE, RECORD_FILE, model_card
 from compress_lib.exports.code import constructor, python_code
 from compress_lib.exports.notebook import notebook
 from compress_lib.exports.report import report
-from compress_lib.landmarks import load_landmarks
+from compress_lib.formatting import format_number
+from compress_lib.landmarks import landmarks_by_name, load_landmarks
 from compress_lib.plan import Generation, Plan, Rule, TextSpec
-from compress_lib.results import RunRecord
+from compress_lib.results import RunRecord, WrittenToken
 from tests.tiny import save_tiny
 
 PLANS = [
@@ -88,10 +90,24 @@ def test_a_report_needs_no_network(record: RunRecord) -> None:
     assert f"{record.agreement.kl:.4g}" in page
 
 
+def test_a_report_tells_how_sure_it_is_and_what_was_expected() -> None:
+    record = landmarks_by_name()["embedding-two_sided_svd-0.5"]
+    told = foretold(record)
+    error = record.perplexity.compressed_stderr
+    assert told is not None and error is not None
+    page = report(record)
+    assert f" ± {format_number(error)}</td>" in page
+    assert f"by some {told:.2g} nats" in page
+
+
 def test_what_a_model_wrote_is_escaped_in_a_report() -> None:
     record = next(record for record in load_landmarks() if record.text)
     evil = "<script>alert(1)</script>"
-    text = replace(record.text[0], compressed=evil, prompt=evil)
+    tokens = (WrittenToken(text=evil, own=0.5, other=0.001),)
+    text = replace(record.text[0], compressed=evil, prompt=evil, compressed_tokens=tokens)
+    assert 'title="the other model: 0.1 %, the writer: 50 %"' in report(
+        replace(record, text=(text,))
+    )
     named = replace(record, text=(text,), model=replace(record.model, id=evil, source=evil))
     assert evil not in report(named)
 

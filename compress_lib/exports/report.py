@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from compress_lib import plots_frontier, plots_matrices
+from compress_lib import expected, plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
 from compress_lib.formatting import format_bytes, format_number, format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.plots_direction import direction_histogram
-from compress_lib.results import RunRecord
+from compress_lib.results import RunRecord, WrittenToken
+from compress_lib.shading import shaded
+
+SHADES = "The stronger a token is shaded, the less likely the other model found it there."
+TIP = "the other model: {other}, the writer: {own}"
 
 STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;"
@@ -22,6 +26,7 @@ STYLE = (
     "background:#8882;border-radius:8px}.texts{display:grid;grid-template-columns:1fr 1fr;gap:1rem}"
     ".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0}"
     ".texts p{white-space:pre-wrap;border:1px solid #8884;border-radius:8px;padding:1rem;margin:0}"
+    ".token{border-radius:2px;background:color-mix(in srgb,#b42318 calc(var(--q)*45%),transparent)}"
     "@media(max-width:700px){.texts{grid-template-columns:1fr}}"
 )
 
@@ -67,7 +72,8 @@ def _about(record: RunRecord) -> str:
 def _numbers(record: RunRecord) -> str:
     found = record.metrics()
     rows = "".join(
-        f'<tr><td>{escape(metric.label)}</td><td class="number">{format_number(value)}</td>'
+        f"<tr><td>{escape(metric.label)}</td>"
+        f'<td class="number">{format_number(value)}{_around(record, name)}</td>'
         f"<td>{'lower' if metric.lower_is_better else 'higher'} is better</td>"
         f"<td>{escape(metric.meaning)}</td></tr>"
         for name, metric in METRICS.items()
@@ -78,15 +84,29 @@ def _numbers(record: RunRecord) -> str:
         f"Before: perplexity {format_perplexity(ppl.baseline)}, "
         f"{format_bytes(record.memory.baseline_bytes)}."
     )
+    foretold = expected.foretold(record)
+    if foretold is not None:
+        before += f" Expected before the run: the loss grows by some {foretold:.2g} nats a token."
     return f"<h2>Numbers</h2><p>{escape(before)}</p><table>{rows}</table>"
+
+
+def _around(record: RunRecord, name: str) -> str:
+    """Return one standard error of what has one."""
+    errors = {
+        "perplexity": record.perplexity.compressed_stderr,
+        "perplexity_ratio": record.perplexity.ratio_stderr,
+    }
+    error = errors.get(name)
+    return "" if error is None else f" ± {format_number(error)}"
 
 
 def _texts(record: RunRecord) -> str:
     if not record.text and not record.fills:
         return ""
     pairs = "".join(
-        f"<p><b>Original</b>\n{escape(text.prompt)}{escape(text.baseline)}</p>"
-        f"<p><b>Compressed</b>\n{escape(text.prompt)}{escape(text.compressed)}</p>"
+        f"<p><b>Original</b>\n{escape(text.prompt)}{_written(text.baseline, text.baseline_tokens)}"
+        f"</p><p><b>Compressed</b>\n{escape(text.prompt)}"
+        f"{_written(text.compressed, text.compressed_tokens)}</p>"
         for text in record.text
     )
     filled = "".join(
@@ -96,7 +116,14 @@ def _texts(record: RunRecord) -> str:
         for fill in record.fills
         for name, found in (("Original", fill.baseline), ("Compressed", fill.compressed))
     )
-    return f'<h2>Text</h2><div class="texts">{pairs}{filled}</div>'
+    shades = any(text.baseline_tokens or text.compressed_tokens for text in record.text)
+    how = f"<p>{SHADES}</p>" if shades else ""
+    return f'<h2>Text</h2>{how}<div class="texts">{pairs}{filled}</div>'
+
+
+def _written(whole: str, tokens: Sequence[WrittenToken]) -> str:
+    """Return a text, its tokens shaded where it is known what the other model thought."""
+    return "".join(shaded(token, TIP) for token in tokens) or escape(whole)
 
 
 def _matrices(record: RunRecord) -> str:

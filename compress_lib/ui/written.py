@@ -11,10 +11,8 @@ from html import escape
 
 from compress_lib.formatting import format_perplexity
 from compress_lib.results import TextRecord, WrittenToken
+from compress_lib.shading import FAINTEST, percent, shaded, strength
 from compress_lib.ui import texts
-
-FAINTEST = 1e-4
-"""A probability from which on tokens are shaded as strongly as can be."""
 
 
 def both_texts(records: Sequence[TextRecord]) -> str:
@@ -44,7 +42,7 @@ def _shaded(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str
     """Return a text with the place where it leaves the other one, tokens shaded if known."""
     mark = f'<span class="part" role="img" aria-label="{texts.PART_HERE}"></span>'
     if tokens:
-        spans = [_token(token) for token in tokens]
+        spans = [shaded(token, texts.TOKEN_TIP) for token in tokens]
         if text.first_divergence is not None:
             spans.insert(text.first_divergence, mark)
         return "".join(spans)
@@ -53,31 +51,14 @@ def _shaded(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str
     return f"{escape(text.common)}{mark}{escape(whole[len(text.common) :])}"
 
 
-def _token(token: WrittenToken) -> str:
-    told = texts.TOKEN_TIP.format(own=_percent(token.own), other=_percent(token.other))
-    return (
-        f'<span class="token" style="--q:{_strength(token.other):.2f}" '
-        f'title="{escape(told, quote=True)}">{escape(token.text)}</span>'
-    )
-
-
-def _strength(probability: float) -> float:
-    """Return 0 for what is certain and 1 for what is as good as impossible."""
-    return max(0.0, math.log(max(probability, FAINTEST)) / math.log(FAINTEST))
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.2g} %" if probability < 0.995 else "100 %"
-
-
 def _remark(tokens: Sequence[WrittenToken]) -> str:
     """Return what is said below a text: its perplexity by either model, and every token."""
     if not tokens:
         return ""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in texts.TOKEN_TABLE)
     rows = "".join(
-        f'<tr><td>{escape(repr(token.text))}</td><td class="number">{_percent(token.own)}</td>'
-        f'<td class="number">{_percent(token.other)}</td></tr>'
+        f'<tr><td>{escape(repr(token.text))}</td><td class="number">{percent(token.own)}</td>'
+        f'<td class="number">{percent(token.other)}</td></tr>'
         for token in tokens
     )
     return (
@@ -100,7 +81,7 @@ def _said(tokens: Sequence[WrittenToken]) -> str:
 def _scale() -> str:
     steps = (1.0, 0.1, 0.01, 0.001, FAINTEST)
     items = "".join(
-        f'<li><span class="token" style="--q:{_strength(step):.2f}">{_percent(step)}</span></li>'
+        f'<li><span class="token" style="--q:{strength(step):.2f}">{percent(step)}</span></li>'
         for step in steps
     )
     return f'<ul class="legend scale"><li>{escape(texts.TOKEN_SCALE)}</li>{items}</ul>'
