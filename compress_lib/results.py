@@ -7,6 +7,30 @@ from typing import Any, ClassVar
 
 from compress_lib.recorded import Recorded
 from compress_lib.targets import TABLES
+from compress_lib.text_records import FillRecord, Prediction, TextRecord, WrittenToken
+from compress_lib.token_records import DirectionRecord, Neighbour, TokenError, TokenNeighbours
+
+__all__ = [
+    "AgreementRecord",
+    "BlockRecord",
+    "ComponentRecord",
+    "DirectionError",
+    "DirectionRecord",
+    "FillRecord",
+    "MemoryRecord",
+    "ModelRecord",
+    "Neighbour",
+    "PerplexityRecord",
+    "Prediction",
+    "RunRecord",
+    "SpeedRecord",
+    "TargetRecord",
+    "TaskRecord",
+    "TextRecord",
+    "TokenError",
+    "TokenNeighbours",
+    "WrittenToken",
+]
 
 
 @dataclass(frozen=True)
@@ -163,114 +187,6 @@ class TargetRecord:
             "mae": self.mae,
             "powered_mae": self.powered_mae,
         }
-
-
-@dataclass(frozen=True)
-class TokenError:
-    """A token and the direction error of its embedding."""
-
-    id: int
-    token: str
-    error: float
-    count: int | None = None
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A token, and the cosine between its row and that of the token that it is a neighbour of."""
-
-    token: str
-    cosine: float
-
-
-@dataclass(frozen=True)
-class TokenNeighbours:
-    """The nearest rows to a token's row in the original table, and in the compressed one."""
-
-    id: int
-    before: tuple[Neighbour, ...]
-    after: tuple[Neighbour, ...]
-
-
-@dataclass(frozen=True)
-class DirectionRecord:
-    """The embedding's direction errors as a histogram, and some of its tokens.
-
-    Older records have only the first six.
-
-    Attributes:
-        target: The table's name.
-        edges: Of the bins.
-        counts: Rows in each bin.
-        control_counts: The same for random noise as large, row by row, as the error.
-        worst: The tokens that turned most, the first most of all.
-        best: The tokens that turned least, the first least of all.
-        frequent: The tokens that the calibration text has most often.
-        weighted_counts: Occurrences in the calibration text of the tokens in each bin; empty
-            where no text was read.
-        neighbours: Of all the tokens that are listed.
-    """
-
-    target: str
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    control_counts: tuple[int, ...]
-    worst: tuple[TokenError, ...]
-    best: tuple[TokenError, ...]
-    frequent: tuple[TokenError, ...] = ()
-    weighted_counts: tuple[int, ...] = ()
-    neighbours: tuple[TokenNeighbours, ...] = ()
-
-
-@dataclass(frozen=True)
-class WrittenToken:
-    """A token that a model wrote, as a piece of its text, and how likely both models found it.
-
-    Attributes:
-        text: Pieces joined are the whole text; a part of a character waits for its rest.
-        own: Probability that the writer gave it, at temperature 1.
-        other: Probability that the other model gave it in the same place.
-    """
-
-    text: str
-    own: float
-    other: float
-
-
-@dataclass(frozen=True)
-class TextRecord:
-    """What both models wrote; `first_divergence` counts the new tokens that agree.
-
-    Records that are older than tokens have none.
-    """
-
-    prompt: str
-    baseline: str
-    compressed: str
-    first_divergence: int | None
-    common: str
-    baseline_tokens_per_second: float
-    compressed_tokens_per_second: float
-    baseline_tokens: tuple[WrittenToken, ...] = ()
-    compressed_tokens: tuple[WrittenToken, ...] = ()
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A token that a model puts in the place of a mask; `mask` counts a prompt's from 0."""
-
-    mask: int
-    token: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class FillRecord:
-    """The likeliest tokens of both models for each mask of a prompt, best first."""
-
-    prompt: str
-    baseline: tuple[Prediction, ...]
-    compressed: tuple[Prediction, ...]
 
 
 @dataclass(frozen=True)
