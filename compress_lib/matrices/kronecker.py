@@ -70,11 +70,22 @@ class KroneckerMatrix(CompressedMatrix):
 
     def project(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.project`."""
+        if self._rebuilding_pays(x):
+            return x @ self.dense().to(x.dtype).T
         return _multiply(self.left, self.right, x)
 
     def combine(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.combine`."""
+        if self._rebuilding_pays(x):
+            return x @ self.dense().to(x.dtype)
         return _multiply(self.left.mT, self.right.mT, x)
+
+    def _rebuilding_pays(self, x: Tensor) -> bool:
+        """Tell whether so many vectors are multiplied with less work by the matrix itself."""
+        (terms, a1, a2), (_, b1, b2) = self.left.shape, self.right.shape
+        each = min(a2 * b1 * (b2 + a1), a1 * b2 * (a2 + b1))
+        vectors, numbers = math.prod(x.shape[:-1]), math.prod(self.shape)
+        return vectors * terms * each > numbers * (vectors + terms)
 
     def dense(self) -> Tensor:
         """See `CompressedMatrix.dense`."""
