@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from compress_lib import plots, plots_direction, plots_frontier, plots_matrices
+from compress_lib import plots, plots_direction, plots_frontier, plots_matrices, plots_spectrum
 from compress_lib.landmarks import landmark_plans, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
@@ -190,3 +190,16 @@ def test_a_run_stands_under_the_method_that_was_asked_for() -> None:
     assert mixed
     names = {trace.name for trace in plots_frontier.frontier(mixed, []).data}
     assert any(name.startswith("Best of several") for name in names)
+
+
+def test_a_spectrum_is_cut_at_the_rank_and_shows_what_is_left_out() -> None:
+    values = [2.0**-index for index in range(12)]
+    made = replace(target_record(), rank=5, rows=12, cols=12)
+    figure = plots_spectrum.spectrum(values, made)
+    kept, left = figure.data
+    assert list(kept.y) == values[:5]
+    assert list(left.y) == values[4:]
+    assert [shape.x0 for shape in figure.layout.shapes] == [5, 6]
+    assert figure.layout.yaxis.type == "log"
+    whole = plots_spectrum.spectrum(values, replace(made, rank=40))
+    assert len(whole.data[0].y) == 12

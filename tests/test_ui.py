@@ -35,7 +35,7 @@ from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine, ProgressNote
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.shown import Shown, clicked, run_choices
-from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors
+from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors, spectrum
 from tests.page import PLAN, TinyEngine, finish, form
 
 
@@ -227,6 +227,18 @@ def test_a_run_that_trained_nothing_hides_its_curves(engine: TinyEngine) -> None
     shown = MatricesTab().show(Shown(record))
     assert [shown[name]["visible"] for name in ("decoding", "layers", "training")] == [False] * 3
     assert shown["curves"] is None and shown["errors"] is None
+
+
+def test_a_factorized_matrix_shows_where_its_spectrum_was_cut() -> None:
+    found = landmarks_by_name()
+    several = MatricesTab().show(Shown(found["attention-svd-0.5"]))
+    assert several["spectra"]["visible"] and several["ranked"]["visible"]
+    names = [name for _, name in several["ranked"]["choices"]]
+    assert len(names) == len(found["attention-svd-0.5"].targets)
+    assert spectrum(found["attention-svd-0.5"], names[-1]) is not None
+    assert spectrum(found["attention-svd-0.5"], "<b>") is None
+    for silent in ("layers-int8", "key-output_pca-0.25-concatenated", "baseline"):
+        assert not MatricesTab().show(Shown(found[silent]))["spectra"]["visible"]
 
 
 @pytest.mark.parametrize(("tie", "multiplies"), [("both", True), ("input", False)])

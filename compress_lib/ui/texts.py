@@ -308,6 +308,11 @@ TRAINING_HELP = (
     "What was measured while the weights were trained, at every look. The dot is the lowest point; "
     "lower is better everywhere."
 )
+SPECTRUM_HELP = (
+    "The singular values of a matrix, largest first, and where its rank cuts them. SVD leaves out "
+    "what is grey; methods that weigh errors keep other directions, but as many."
+)
+RANKED = "Factorized matrix"
 TRAINED = "Trained weight or group"
 TEXT_HELP = (
     "Same beginning, same seed. A bar marks where the texts part. The stronger a token is shaded, "

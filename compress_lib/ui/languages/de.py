@@ -313,6 +313,11 @@ TRAINING_HELP = (
     "Was während des Trainings gemessen wurde, bei jedem Hinsehen. Der Punkt ist der tiefste; "
     "weniger ist überall besser."
 )
+SPECTRUM_HELP = (
+    "Die Singulärwerte einer Matrix, der größte zuerst, und wo ihr Rang sie abschneidet. SVD lässt "
+    "das Graue weg; Verfahren, die Fehler gewichten, behalten andere Richtungen, aber ebenso viele."
+)
+RANKED = "Zerlegte Matrix"
 TRAINED = "Trainierte Matrix oder Gruppe"
 TEXT_HELP = (
     "Derselbe Anfang, derselbe Startwert. Ein Strich zeigt, wo die Texte sich trennen. Je stärker "

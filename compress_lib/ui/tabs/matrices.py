@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib import plots_matrices
+from compress_lib import plots_matrices, plots_spectrum
 from compress_lib.describe import describe_decoding, targets_frame
 from compress_lib.metrics import ERRORS
 from compress_lib.results import RunRecord, TargetRecord
+from compress_lib.spectra import load_spectra
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown
@@ -49,6 +50,7 @@ class MatricesTab(ResultTab):
             "training": gr.update(visible=bool(trained)),
             "trained": gr.update(choices=names, value=first, visible=len(names) > 1),
             "curves": curves(record, first),
+            **_cut(record),
             "matrices": render.matrix_rows(record),
         }
 
@@ -73,6 +75,10 @@ class MatricesTab(ResultTab):
                 label=texts.TRAINED, elem_id="trained", **given("trained")
             )
             made["curves"] = gr.Plot(values.get("curves"), show_label=False, elem_id="curves")
+        with gr.Column(elem_id="spectra", **given("spectra")) as made["spectra"]:
+            gr.Markdown(texts.SPECTRUM_HELP)
+            made["ranked"] = gr.Dropdown(label=texts.RANKED, elem_id="ranked", **given("ranked"))
+            made["spectrum"] = gr.Plot(values.get("spectrum"), show_label=False)
         made["matrices"] = table(
             texts.MATRIX_HEADERS, values.get("matrices"), texts.TAB_MATRICES, widths=WIDTHS
         )
@@ -100,6 +106,12 @@ class MatricesTab(ResultTab):
             parts["curves"],
             **QUICK,
         )
+        parts["ranked"].input(
+            lambda name, key: spectrum(handlers.lookup(engine, key), name),
+            [parts["ranked"], wiring.current],
+            parts["spectrum"],
+            **QUICK,
+        )
         parts["csv"].click(saved, wiring.current, wiring.file, **QUICK).success(
             None, wiring.file, None, js=SAVE_FILE, **PRIVATE
         )
@@ -118,6 +130,37 @@ def curves(record: RunRecord | None, name: Any) -> Any:
         if target.names[0] == name:
             return plots_matrices.training_curves(target)
     return None
+
+
+def spectrum(record: RunRecord | None, name: Any) -> Any:
+    """Draw the singular values of a matrix and where they were cut; else nothing."""
+    for target in _ranked(record) if record else []:
+        if target.names[0] == name:
+            assert record is not None
+            return plots_spectrum.spectrum(load_spectra(record.model.id)[name], target)
+    return None
+
+
+def _cut(record: RunRecord) -> dict[str, Any]:
+    """Return what is shown of singular values; nothing where none are kept or no rank was cut."""
+    ranked = _ranked(record)
+    first = ranked[0].names[0] if ranked else None
+    names = [(" = ".join(target.names), target.names[0]) for target in ranked]
+    return {
+        "spectra": gr.update(visible=bool(ranked)),
+        "ranked": gr.update(choices=names, value=first, visible=len(names) > 1),
+        "spectrum": spectrum(record, first),
+    }
+
+
+def _ranked(record: RunRecord) -> list[TargetRecord]:
+    """Return the matrices that were cut by themselves, and whose singular values are known."""
+    known = load_spectra(record.model.id)
+    return [
+        target
+        for target in record.targets
+        if target.rank is not None and not target.group and target.names[0] in known
+    ]
 
 
 def _measures(record: RunRecord) -> list[tuple[str, str]]:

@@ -1,0 +1,56 @@
+"""The singular values of one matrix, and where its rank cuts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from compress_lib.plots_base import INK, PALETTE, figure_of
+from compress_lib.plots_matrices import BEFORE
+from compress_lib.results import TargetRecord
+
+
+def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
+    """Singular values against their number, with the rank that was kept and the break-even rank.
+
+    Args:
+        values: `[k]`, falling.
+        target: What was made of the matrix; it has a rank.
+    """
+    rank = min(target.rank or 0, len(values))
+    figure = figure_of("Direction, by its singular value", "Singular value (log scale)")
+    numbers = list(range(1, len(values) + 1))
+    for name, part, colour in (
+        ("kept", slice(0, rank), PALETTE[0]),
+        # Both curves have the point at the cut, so that there is no gap.
+        ("left out", slice(max(rank - 1, 0), None), BEFORE),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=numbers[part],
+                y=[float(value) for value in values[part]],
+                name=name,
+                mode="lines",
+                fill="tozeroy",
+                line={"color": colour, "width": 2},
+                hovertemplate="%{x}: %{y:.4g}<extra></extra>",
+            )
+        )
+    shared = target.rows * target.cols // (target.rows + target.cols)
+    for place, words, dash in ((rank, f"rank {rank}", "solid"), (shared, "break-even", "dot")):
+        figure.add_vline(place, line={"color": INK, "dash": dash, "width": 1.5})
+        figure.add_annotation(
+            x=place,
+            y=1.0,
+            yref="paper",
+            text=words,
+            showarrow=False,
+            xanchor="right" if place > len(values) / 2 else "left",
+            yanchor="bottom" if dash == "dot" else "top",
+            font={"size": 12, "color": INK},
+        )
+    figure.update_yaxes(type="log", exponentformat="power", nticks=5)
+    figure.update_xaxes(range=[0, len(values) + 1])
+    figure.update_layout(height=330, legend={"orientation": "h", "y": 1.14})
+    return figure
