@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.automatic import share_assignments
 from compress_lib.errors import CompressionError
+from compress_lib.landmarks import record_targets
 from compress_lib.loss_curves import Point
 from compress_lib.methods import METHODS, Method, OptionValue, build_method
 from compress_lib.methods.low_rank import STORING, LowRankMethod
@@ -84,14 +85,6 @@ def foretold(record: RunRecord) -> float | None:
         # What a rule that was overruled selected is not in the record.
         loss = None
     return record.estimated_loss if loss is None else loss
-
-
-def record_targets(record: RunRecord) -> list[Target]:
-    """Return the matrices that a run compressed, as a model has them."""
-    return [
-        Target(t.names, t.family, t.layer, (t.rows, t.cols), t.bytes_before, t.head_dim)
-        for t in record.targets
-    ]
 
 
 def _foreseen(item: Assignment, known: Mapping[str, Any]) -> bool:

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from compress_lib.autoencoding.presets import LAB
 from compress_lib.methods import OptionValue
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.results import RunRecord
+from compress_lib.targets import Target, matches
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "landmarks"
 
@@ -93,15 +95,48 @@ def load_landmarks(folder: Path = FOLDER) -> tuple[RunRecord, ...]:
     return tuple(landmarks_by_name(folder).values())
 
 
+def record_targets(record: RunRecord) -> list[Target]:
+    """Return the matrices that a run compressed, as a model has them."""
+    return [
+        Target(t.names, t.family, t.layer, (t.rows, t.cols), t.bytes_before, t.head_dim)
+        for t in record.targets
+    ]
+
+
+@cache
+def landmark_targets() -> tuple[tuple[Target, ...], int]:
+    """Return the default model's matrices and bytes, as the landmark runs have them."""
+    found: dict[str, Target] = {}
+    whole = 0
+    for record in load_landmarks():
+        whole = record.memory.baseline_bytes
+        found |= {target.names[0]: target for target in record_targets(record)}
+    return tuple(found.values()), whole
+
+
 def landmark_of(plan: Plan) -> RunRecord | None:
-    """Return the landmark that answers a plan, if there is one."""
-    return _by_question().get(plan.asked().key)
+    """Return the landmark that answers a plan, in whatever words the plan asks, if there is one."""
+    return _by_question().get(_question(plan))
 
 
 @cache
 def _by_question() -> dict[str, RunRecord]:
-    found = load_landmarks()
-    return {Plan.from_json(record.plan).asked().key: record for record in found}
+    return {_question(Plan.from_json(record.plan)): record for record in load_landmarks()}
+
+
+def _question(plan: Plan) -> str:
+    """Return the same text for plans that do the same to each matrix of the default model."""
+    chosen: dict[str, Any] = {}
+    for index, rule in enumerate(plan.rules):
+        told = {k: v for k, v in rule.canonical(plan.seed).items() if k != "pattern"}
+        # What one rule selects is shared out and grouped together.
+        alone = rule.method == DENSE or (rule.allocation, rule.group) == ("uniform", "separated")
+        for target in landmark_targets()[0]:
+            if matches(target, rule.pattern):
+                chosen[target.name] = [told, None if alone else index]
+    dense = [name for name, (told, _) in chosen.items() if told["method"] == DENSE]
+    rest = {name: what for name, what in chosen.items() if name not in dense}
+    return replace(plan.asked(), rules=(Rule(),)).key + json.dumps(rest, sort_keys=True)
 
 
 @cache

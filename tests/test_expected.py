@@ -20,7 +20,7 @@ from compress_lib.expected import (
     load_curves,
     measure_curves,
 )
-from compress_lib.landmarks import landmarks_by_name, load_landmarks
+from compress_lib.landmarks import landmark_targets, landmarks_by_name, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
@@ -116,7 +116,7 @@ def test_the_default_models_curves_are_here_and_fall() -> None:
 
 
 def test_small_costs_of_landmarks_were_expected() -> None:
-    targets, _ = preview.landmark_targets()
+    targets, _ = landmark_targets()
     pairs = []
     for record in load_landmarks():
         try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from compress_lib.landmarks import landmarks_by_name
+from compress_lib.landmarks import landmark_of, landmarks_by_name
 from compress_lib.lessons import Step, tour
 from compress_lib.metrics import ERRORS, METRICS
+from compress_lib.plan import Plan, Rule
 from compress_lib.ui import controls, learn_panel, texts
 
 STEPS = {step.name: step for step in tour()}
@@ -29,7 +32,8 @@ def test_a_step_tells_numbers_that_were_measured(step: Step) -> None:
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
 def test_a_steps_plan_is_one_that_the_form_shows(step: Step) -> None:
-    shown = controls.read(controls.Form.of(learn_panel.loaded(step.name)))
+    shown = controls.read(controls.Form.of(controls.shown_values(step.plan)))
+    assert landmark_of(step.plan) is not None
     assert [r.canonical(0) for r in shown.rules] == [r.canonical(0) for r in step.plan.rules]
 
 
@@ -73,3 +77,22 @@ def test_every_number_of_the_page_is_in_the_glossary() -> None:
     for metric in {**METRICS, **ERRORS}.values():
         assert f">{metric.label}</dt>" in page
     assert len(set(re.findall(r'id="([^"]+)"', page))) == page.count("<dt")
+
+
+def test_a_landmark_answers_a_plan_in_whatever_words_it_asks() -> None:
+    known = {record.key: name for name, record in landmarks_by_name().items()}
+
+    def answer(*rules: Rule, **more: Any) -> str | None:
+        found = landmark_of(Plan(rules=rules, **more))
+        return found and known[found.key]
+
+    attention = "query,key,value,attention_output"
+    assert answer(Rule(pattern=attention, keep=0.75)) == "attention-svd-0.75"
+    rest = Rule(pattern="ffn_gate,ffn_in,ffn_out,embedding", method="dense")
+    assert answer(Rule(keep=0.75), rest) == "attention-svd-0.75"
+    assert answer(Rule(pattern=attention, keep=0.75), seed=1) is None
+    assert answer(Rule(pattern=f"{attention}@0-28", keep=0.75)) is None
+    # Bytes that two rules share out are not those that one shares out.
+    mixed = Rule(method="mixed", keep=0.3, allocation="automatic")
+    assert answer(mixed) == "everything-mixed-0.3"
+    assert answer(mixed, replace(mixed, pattern="embedding")) is None

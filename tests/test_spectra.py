@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from compress_lib.allocation import allocate
-from compress_lib.landmarks import load_landmarks
+from compress_lib.landmarks import landmark_targets, load_landmarks
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
 from compress_lib.results import RunRecord
 from compress_lib.spectra import left_out, load_spectra, measure_spectra
-from compress_lib.ui.preview import landmark_targets
 
 TARGETS, _ = landmark_targets()
 MODEL = "smollm2-135m"

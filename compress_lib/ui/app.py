@@ -86,7 +86,7 @@ class Page:
             MapEvents(self.panel.map, self.engine, self.panel.fields, self.current).connect()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
             if lessons is not None:
-                learn_panel.connect(lessons, self.panel.fields)
+                learn_panel.connect(lessons, self._brought, self._opened())
             studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
         return built
@@ -128,8 +128,7 @@ class Page:
         )
         session = Session(self.engine, self.keys, self.current, query)
         Runs(panel, self.results, session).connect()
-        opened = [*panel.fields, self.current, panel.status, *self.results.parts()]
-        blocks.load(self.open, None, opened, **QUICK)
+        blocks.load(self.open, None, self._opened(), **QUICK)
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
@@ -176,9 +175,22 @@ class Page:
         plan, complaint = handlers.first_plan(query)
         if complaint:
             warn(complaint)
-        filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
         if complaint or not query:
-            return filled
+            return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+        return self._brought(plan)
+
+    def _opened(self) -> list[Any]:
+        """Return what changes when a plan is brought along."""
+        return [
+            *self.panel.fields,
+            self.current,
+            self.panel.status,
+            *self.results.parts(),
+        ]
+
+    def _brought(self, plan: Plan) -> dict[Any, Any]:
+        """Fill the form with a plan that was brought along, and show its run if there is one."""
+        filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
         record = self.engine.known(plan)
         if record is None:
             return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -11,7 +11,8 @@ import gradio as gr
 
 from compress_lib.lessons import Step, tour
 from compress_lib.metrics import ERRORS, METRICS
-from compress_lib.ui import controls, texts
+from compress_lib.plan import Plan
+from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
 from compress_lib.ui.scripts import OPEN_LAB, PRIVATE, QUICK
 
@@ -54,18 +55,19 @@ def _tour(steps: Sequence[Step]) -> LearnPanel:
     return LearnPanel(chosen, text, guess, reveal, told, load)
 
 
-def connect(panel: LearnPanel, fields: list[Any]) -> None:
+def connect(panel: LearnPanel, bring: Callable[[Plan], dict[Any, Any]], opened: list[Any]) -> None:
     """Connect the tour.
 
     Args:
         panel: The tab.
-        fields: The form of the lab, into which a step's plan is loaded.
+        bring: Brings a step's plan into the lab, with its run.
+        opened: What that changes.
     """
     panel.steps.change(choose, panel.steps, panel.shown, **QUICK)
     panel.reveal.click(
         reveal, [panel.steps, panel.guess], [panel.reveal, panel.told, panel.load], **QUICK
     )
-    panel.load.click(loaded, panel.steps, fields, **QUICK).success(
+    panel.load.click(lambda name: bring(_named(name).plan), panel.steps, opened, **QUICK).success(
         None, None, None, js=OPEN_LAB, **PRIVATE
     )
 
@@ -91,11 +93,6 @@ def reveal(name: Any, guess: Any) -> list[Any]:
     said = verdict.format(answer=step.choices[step.answer])
     told = f"**{said}** {step.reveal}"
     return [gr.Button(visible=False), gr.Markdown(told, visible=True), gr.Button(visible=True)]
-
-
-def loaded(name: Any) -> list[Any]:
-    """Return the form for a step's plan."""
-    return controls.shown_values(_named(name).plan)
 
 
 def glossary() -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from html import escape
 from math import exp
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.expected import RUINED, expected_loss, load_curves, record_targets
+from compress_lib.expected import RUINED, expected_loss, load_curves
 from compress_lib.formatting import format_bytes
-from compress_lib.landmarks import load_landmarks
+from compress_lib.landmarks import landmark_targets
 from compress_lib.plan import Plan
 from compress_lib.spectra import left_out
 from compress_lib.targets import FAMILIES, Target
@@ -23,17 +22,6 @@ SMALL = 0.5
 
 LEAST, MOST = 1 / 3, 2.0
 """What was measured, in parts of such an estimate, over all landmarks."""
-
-
-@cache
-def landmark_targets() -> tuple[tuple[Target, ...], int]:
-    """Return the default model's matrices and bytes, as the landmark runs have them."""
-    found: dict[str, Target] = {}
-    whole = 0
-    for record in load_landmarks():
-        whole = record.memory.baseline_bytes
-        found |= {target.names[0]: target for target in record_targets(record)}
-    return tuple(found.values()), whole
 
 
 def known_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:
