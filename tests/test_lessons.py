@@ -84,7 +84,7 @@ def test_a_landmark_answers_a_plan_in_whatever_words_it_asks() -> None:
 
     def answer(*rules: Rule, **more: Any) -> str | None:
         found = landmark_of(Plan(rules=rules, **more))
-        return found and known[found.key]
+        return None if found is None else known[found.key]
 
     attention = "query,key,value,attention_output"
     assert answer(Rule(pattern=attention, keep=0.75)) == "attention-svd-0.75"
