@@ -33,6 +33,7 @@ from compress_lib.ui import (
 )
 from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.following import JobStatus
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.shown import Shown, clicked, run_choices
 from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors, spectrum
@@ -324,16 +325,14 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
         told += [n.message for n in notes if isinstance(getattr(n, "message", None), Look)]
     # Each weight begins anew.
     assert {look.epoch for look in told} == set(range(1, 7))
-    watch = handlers._Watch(1)
-    drawn = []
+    status = JobStatus()
     for look in told:
-        (update,) = handlers._updates(watch, [ProgressNote(0.5, look)])
-        drawn.append(str(update.status))
-        assert watch.losses[-1] == look.loss
-        assert len(watch.losses) == look.epoch
-    assert "<polyline" in drawn[-1]
-    (update,) = handlers._updates(watch, [ProgressNote(0.6, "Measuring")])
-    assert "<polyline" not in str(update.status)
+        status.progress(ProgressNote(0.5, look))
+        assert status.losses[-1] == look.loss
+        assert len(status.losses) == look.epoch
+    assert "<polyline" in status.html
+    status.progress(ProgressNote(0.6, "Measuring"))
+    assert "<polyline" not in status.html
 
 
 def opened(page: Page, query: str) -> dict[Any, Any]:

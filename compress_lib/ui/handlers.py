@@ -15,11 +15,12 @@ from compress_lib.events import Event, Finished, MaskFilled, Measured
 from compress_lib.formatting import format_seconds
 from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
-from compress_lib.progress import Look, TimeLeft
+from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, render, texts, written
-from compress_lib.ui.engine import Engine, Job, ProgressNote, WritingNote
+from compress_lib.ui.engine import Engine, WritingNote
 from compress_lib.ui.fills import both_fills
+from compress_lib.ui.following import followed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,12 +57,9 @@ class _Watch:
     left: TimeLeft = field(default_factory=TimeLeft)
     lines: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
-    fraction: float = 0.0
     stored: bool = True
     seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
     record: RunRecord | None = None
-    status: str = field(default_factory=lambda: render.status(texts.STARTING, 0.0))
 
 
 def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
@@ -83,13 +81,12 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
     Raises:
         CompressionError: A run is refused; the message says why.
     """
-    job = engine.submit(*plans)
     watch = _Watch(len(plans))
-    steps = engine.follow(job)
+    steps = followed(engine, engine.submit(*plans))
     try:
-        yield Update(status=watch.status, log="")
-        for notes in steps:
-            yield from _updates(watch, notes) if notes else [_waiting(engine, job, watch)]
+        yield Update(status=next(steps)[0], log="")
+        for status, notes in steps:
+            yield from _updates(watch, status, notes)
     finally:
         steps.close()
     if watch.record is not None:
@@ -98,28 +95,14 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         yield Update(status=render.status(message), finished=watch.record, last=True)
 
 
-def _waiting(engine: Engine, job: Job, watch: _Watch) -> Update:
-    """Say again what goes on: where nothing is yielded, nothing can be stopped."""
-    ahead = engine.ahead(job)
-    if not watch.fraction:
-        waiting = texts.WAITING.format(ahead=ahead, activity=engine.activity)
-        watch.status = render.status(waiting if ahead else engine.activity, 0.0)
-    return Update(status=watch.status)
-
-
-def _updates(watch: _Watch, notes: Sequence[Any]) -> Iterator[Update]:
+def _updates(watch: _Watch, status: str, notes: Sequence[Any]) -> Iterator[Update]:
     """Say what notes change, all at once: they come faster than a browser can draw.
 
     Each run that is finished has an update of its own; the last one comes with the last word.
     """
     update = Update()
     for note in notes:
-        if isinstance(note, ProgressNote):
-            watch.fraction = max(watch.fraction, note.fraction)
-            left = watch.left.seconds(watch.fraction)
-            curve = _trained(watch, note.message)
-            watch.status = render.status(note.message, watch.fraction, left, curve)
-        elif isinstance(note, WritingNote):
+        if isinstance(note, WritingNote):
             watch.written[note.which] = note.text
             both = (watch.written.get(which, "") for which in ("baseline", "compressed"))
             update = replace(update, writing=written.writing(note.prompt, *both))
@@ -128,20 +111,9 @@ def _updates(watch: _Watch, notes: Sequence[Any]) -> Iterator[Update]:
             filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
             update = replace(update, log="\n".join(watch.lines[-MAX_LOG:]), writing=filled)
         if isinstance(note, Finished) and watch.plans:
-            yield replace(update, status=watch.status, finished=note.record)
+            yield replace(update, status=status, finished=note.record)
             update = Update()
-    yield replace(update, status=watch.status)
-
-
-def _trained(watch: _Watch, message: str) -> Sequence[float]:
-    """Return the loss epoch by epoch of what is being trained; nothing where nothing is."""
-    if not isinstance(message, Look):
-        return ()
-    if message.epoch <= len(watch.losses):
-        # The next weight begins, or the same epoch is told again.
-        del watch.losses[message.epoch - 1 :]
-    watch.losses.append(message.loss)
-    return watch.losses
+    yield replace(update, status=status)
 
 
 def _tell(watch: _Watch, event: Event) -> None:

@@ -13,7 +13,8 @@ from compress_lib.profiles import limits
 from compress_lib.progress import Progress
 from compress_lib.results import RunRecord
 from compress_lib.ui import render, texts
-from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.following import followed
 
 
 def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | None], None, None]:
@@ -48,13 +49,9 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
-        steps = engine.follow(engine.submit_task(task))
-        status = render.status(texts.STARTING, 0.0)
+        steps = followed(engine, engine.submit_task(task))
         try:
-            for notes in steps:
-                for note in notes:
-                    if isinstance(note, ProgressNote):
-                        status = render.status(note.message, note.fraction)
+            for status, _ in steps:
                 yield status, None
         finally:
             steps.close()

@@ -16,7 +16,8 @@ from compress_lib.studies import STUDIES, StudyRecord, build_study, load_studies
 from compress_lib.studies.findings import findings
 from compress_lib.studies.record import rounded
 from compress_lib.ui import controls, handlers, render, texts
-from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.following import followed
 from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK
 from compress_lib.ui.telling import refusal, warn
 
@@ -164,19 +165,12 @@ def sweep(
     """
     name = controls.model_name(model)
     study = build_study(SWEEP, {"method": method, "keep": controls.share_of(str(method), keep)})
-    fraction, status = 0.0, render.status(texts.STARTING, 0.0)
     latest: StudyRecord | None = None
-    steps = engine.follow(engine.submit_study(study, name))
+    steps = followed(engine, engine.submit_study(study, name))
     try:
-        yield status, None
-        for notes in steps:
-            new: StudyRecord | None = None
-            for note in notes:
-                if isinstance(note, ProgressNote):
-                    fraction = max(fraction, note.fraction)
-                    status = render.status(note.message or engine.activity, fraction)
-                elif isinstance(note, StudyRecord):
-                    new = latest = note
+        for status, notes in steps:
+            new = next((note for note in reversed(notes) if isinstance(note, StudyRecord)), None)
+            latest = new or latest
             yield status, new
     finally:
         steps.close()

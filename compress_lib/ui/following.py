@@ -1,0 +1,70 @@
+"""What a person reads of a job: its place in the line, how far it is, how long it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from compress_lib.progress import Look, TimeLeft
+from compress_lib.ui import render, texts
+from compress_lib.ui.engine import Engine, Job, ProgressNote
+
+
+class JobStatus:
+    """The line about a job, kept up to date by what the job tells.
+
+    Attributes:
+        html: The line.
+        losses: Of the training that goes on, epoch by epoch; empty where nothing is trained.
+    """
+
+    def __init__(self) -> None:
+        self.html = render.status(texts.STARTING, 0.0)
+        self.losses: list[float] = []
+        self._fraction = 0.0
+        self._left = TimeLeft()
+
+    def progress(self, note: ProgressNote) -> None:
+        """Say how far the job is; it never goes back."""
+        self._fraction = max(self._fraction, note.fraction)
+        self._trained(note.message)
+        left = self._left.seconds(self._fraction)
+        self.html = render.status(note.message, self._fraction, left, self.losses)
+
+    def wait(self, engine: Engine, job: Job) -> None:
+        """Say how many come before a job that has not begun, and what they do."""
+        if not self._fraction:
+            ahead = engine.ahead(job)
+            waiting = texts.WAITING.format(ahead=ahead, activity=engine.activity)
+            self.html = render.status(waiting if ahead else engine.activity, 0.0)
+
+    def _trained(self, message: str) -> None:
+        if not isinstance(message, Look):
+            self.losses = []
+            return
+        # The next weight begins, or the same epoch is told again.
+        self.losses = [*self.losses[: message.epoch - 1], message.loss]
+
+
+def followed(engine: Engine, job: Job) -> Generator[tuple[str, list[Any]], None, None]:
+    """Yield the line about a job several times a second, and what else the job told meanwhile.
+
+    Where nothing is yielded, nothing can be stopped: it is said again even if nothing is new.
+    Closing the generator stops the job and frees the engine.
+
+    Raises:
+        CompressionError: The job is refused.
+    """
+    status = JobStatus()
+    steps = engine.follow(job)
+    try:
+        yield status.html, []
+        for notes in steps:
+            for note in notes:
+                if isinstance(note, ProgressNote):
+                    status.progress(note)
+            if not notes:
+                status.wait(engine, job)
+            yield status.html, [note for note in notes if not isinstance(note, ProgressNote)]
+    finally:
+        steps.close()
