@@ -46,6 +46,20 @@ def test_one_click_saves_what_is_taken_away(page: Any) -> None:
         assert re.fullmatch(name, saving.value.suggested_filename)
 
 
+def test_a_step_of_the_tour_ends_in_the_lab_with_its_run(page: Any) -> None:
+    page.get_by_role("tab", name="Learn", exact=True).click()
+    page.locator("#tour-steps").get_by_text("3. When does").click()
+    page.wait_for_selector("#tour-text:has-text('break-even')")
+    page.locator("#tour-guess label").first.click()
+    page.locator("#tour-reveal").click()
+    page.locator("#tour-load").click()
+    page.wait_for_selector("#headline:has-text('SVD 0.9 · attention')")
+    page.wait_for_selector("#plan .preview:has-text('120 matrices')")
+    assert page.locator("#results").is_visible()
+    page.get_by_role("tab", name="Matrices", exact=True).click()
+    page.wait_for_selector("#ranked")
+
+
 def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) -> None:
     choose(page, "#model", "SmolLM2 135M Instruct")
     seen = {}
