@@ -24,8 +24,9 @@ from compress_lib.landmarks import landmark_targets, landmarks_by_name, load_lan
 from compress_lib.methods import METHODS
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
-from compress_lib.ui import preview, render, texts
+from compress_lib.ui import preview, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.headline import headline
 
 KEPT = ["svd", "two_sided_svd", "int8", "tiered"]
 
@@ -134,11 +135,11 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
     table = found["embedding-two_sided_svd-0.5"]
     told = foretold(table)
     assert told is not None
-    assert texts.KL_FORETOLD.format(loss=f"{told:.2g}") in render.headline(table, "")
+    assert texts.KL_FORETOLD.format(loss=f"{told:.2g}") in headline(table, "")
     # What shared bytes out kept its own estimate.
     shared = found["everything-mixed-0.3"]
     assert foretold(shared) == shared.estimated_loss
-    ruined = render.headline(found["everything-svd-0.9"], "")
+    ruined = headline(found["everything-svd-0.9"], "")
     assert texts.KL_RUINED.format(least="2") in ruined
     for silent in ("baseline", "embedding-autoencoder-0.5", "key-output_pca-0.25-concatenated"):
         assert foretold(found[silent]) is None

@@ -19,9 +19,10 @@ from compress_lib.progress import Progress
 from compress_lib.results import FillRecord, Prediction, RunRecord
 from compress_lib.run import execute
 from compress_lib.store import Store
-from compress_lib.ui import controls, handlers, render, texts
+from compress_lib.ui import controls, handlers, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.fills import both_fills
+from compress_lib.ui.headline import headline
 from compress_lib.ui.shown import shown_run
 from compress_lib.ui.tabs import TABS
 from tests.compressed import run_record
@@ -220,7 +221,7 @@ def test_the_page_runs_a_masked_model(tmp_path: Path) -> None:
     assert written == [both_fills(record.fills)]
     shown = shown_run(engine, [record.key], record)
     assert TABS["text"]().show(shown)["texts"] == written[0]
-    assert "of hidden tokens" in render.headline(record, texts.YOURS)
+    assert "of hidden tokens" in headline(record, texts.YOURS)
 
 
 def test_the_command_line_tells_what_was_filled_in(

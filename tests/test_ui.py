@@ -32,8 +32,10 @@ from compress_lib.ui import (
     written,
 )
 from compress_lib.ui.app import Page
-from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.engine import Engine
 from compress_lib.ui.following import JobStatus
+from compress_lib.ui.headline import headline
+from compress_lib.ui.jobs import ProgressNote
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.shown import Shown, clicked, run_choices
 from compress_lib.ui.tabs.matrices import MatricesTab, curves, errors, spectrum
@@ -177,7 +179,7 @@ def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:
     assert "<script>" not in written.writing(evil, evil, evil)
     assert "<script>" not in render.status(evil, 0.5)
     named = replace(record, model=replace(record.model, id=evil))
-    assert "<script>" not in render.headline(named, evil)
+    assert "<script>" not in headline(named, evil)
     assert "<script>" not in render.provenance([named])
     broken = controls.read(controls.Form.of(form(overrides=[[evil, "svd", "0.5"]])))
     assert "<script>" not in preview.describe_plan(Engine(), broken)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.catalogue import DEFAULT_MODEL
@@ -22,6 +22,7 @@ from compress_lib.results import RunRecord
 from compress_lib.store import Store
 from compress_lib.targets import Target
 from compress_lib.ui import texts
+from compress_lib.ui.jobs import Job, ProgressNote, WritingNote, nobody
 from compress_lib.ui.made import MadeModels
 
 if TYPE_CHECKING:
@@ -35,23 +36,6 @@ MOST_ANSWERS = 1000
 """Plans whose runs are found without asking the model or the texts."""
 
 
-@dataclass(frozen=True)
-class ProgressNote:
-    """How far a job is."""
-
-    fraction: float
-    message: str
-
-
-@dataclass(frozen=True)
-class WritingNote:
-    """What one of the models has written so far."""
-
-    prompt: str
-    which: str
-    text: str
-
-
 class LandmarkStore(Store):
     """Runs of this machine, and the landmarks that came with the page."""
 
@@ -59,21 +43,6 @@ class LandmarkStore(Store):
         """Return the run of a key, if there is one."""
         known = (record for record in load_landmarks() if record.key == key)
         return next(known, None) or super().find(key)
-
-
-@dataclass
-class Job:
-    """A task in the line. `notes` receives what it tells until `future` is done."""
-
-    task: Callable[[Progress, Callable[[Any], None]], None]
-    notes: queue.Queue[Any] = field(default_factory=queue.Queue)
-    stop: threading.Event = field(default_factory=threading.Event)
-    future: Future[None] | None = None
-    owner: str | None = None
-
-
-def nobody() -> None:
-    """Say that it is not known who asks."""
 
 
 class Engine:

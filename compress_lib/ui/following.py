@@ -7,7 +7,8 @@ from typing import Any
 
 from compress_lib.progress import Look, TimeLeft
 from compress_lib.ui import render, texts
-from compress_lib.ui.engine import Engine, Job, ProgressNote
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.jobs import Job, ProgressNote
 
 
 class JobStatus:

@@ -18,9 +18,10 @@ from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, render, texts, written
-from compress_lib.ui.engine import Engine, WritingNote
+from compress_lib.ui.engine import Engine
 from compress_lib.ui.fills import both_fills
 from compress_lib.ui.following import followed
+from compress_lib.ui.jobs import WritingNote
 
 if TYPE_CHECKING:
     import pandas as pd

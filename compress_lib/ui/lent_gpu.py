@@ -17,7 +17,8 @@ from compress_lib.plan import DENSE, Plan
 from compress_lib.profiles import LENT_SECONDS, limits
 from compress_lib.progress import Progress
 from compress_lib.ui import texts
-from compress_lib.ui.engine import Engine, ProgressNote
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.jobs import ProgressNote
 
 Told = Generator[list[Any], None, None]
 """What a run tells, as much at a time as there is."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from compress_lib.describe import describe, run_labels
-from compress_lib.expected import RUINED, foretold
-from compress_lib.formatting import format_perplexity, format_seconds
-from compress_lib.metrics import METRICS
+from compress_lib.describe import run_labels
+from compress_lib.formatting import format_seconds
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
 from compress_lib.ui import texts
 
 MIN_SPARK = 2
 """Losses that make a curve."""
-
-CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
 
 COLUMNS = (
     ("perplexity", 2),
@@ -42,18 +38,6 @@ def header() -> str:
     return (
         f'<header><div class="brand">{MARK}<div><h1>{escape(texts.TITLE)}</h1>'
         f"<p>{escape(texts.SUBTITLE)}</p></div></div><ol>{steps}</ol></header>"
-    )
-
-
-def headline(record: RunRecord, kind: str) -> str:
-    """Return the cards with a run's most important numbers."""
-    title = f"{texts.RESULTS_OF} <strong>{escape(describe(record))}</strong>"
-    cards = "".join(_card(record, name) for name in CARDS)
-    badge = f'<span class="badge">{escape(kind)}</span>'
-    where = f"{record.model.id}, {record.perplexity.corpus}"
-    return (
-        f'<div class="headline"><p>{title} {badge} <span class="quiet">{escape(where)}</span></p>'
-        f'<div class="cards">{cards}</div></div>'
     )
 
 
@@ -185,70 +169,6 @@ def provenance(records: Sequence[RunRecord]) -> str:
     )
 
 
-def _card(record: RunRecord, name: str) -> str:
-    metric, value = METRICS[name], record.metrics()[name]
-    arrow = "↓" if metric.lower_is_better else "↑"
-    hint = texts.LOWER if metric.lower_is_better else texts.HIGHER
-    big, around, small = _value(record, name, value)
-    tip = escape(f"{metric.meaning} {hint}", quote=True)
-    extra = f" <small>{escape(around)}</small>" if around else ""
-    return (
-        f'<div class="card" data-tip="{tip}" role="group" '
-        f'aria-label="{escape(f"{metric.label}: {big} {around}, {small}. ", quote=True)}{tip}">'
-        f'<a class="term" href="#{term_id(metric.label)}">{escape(metric.label)}&nbsp;'
-        f'<span class="arrow">{arrow}</span></a>'
-        f'<span class="value">{escape(big)}{extra}</span>'
-        f'<span class="quiet">{escape(small)}</span></div>'
-    )
-
-
 def term_id(term: str) -> str:
     """Return the id of a term's definition on the page."""
     return "term-" + "-".join("".join(c if c.isalnum() else " " for c in term.lower()).split())
-
-
-def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str, str]:
-    """Return a number, its uncertainty, and what it is to be held against."""
-    ppl, memory = record.perplexity, record.memory
-    if value is None:
-        return "—", "", texts.NOT_TIMED if name == "speed" else texts.UNTOUCHED
-    if name == "perplexity":
-        error = ppl.compressed_stderr
-        around = f"± {_short(error)}" if error is not None else ""
-        base = format_perplexity(ppl.baseline)
-        return (
-            format_perplexity(value),
-            around,
-            texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base),
-        )
-    if name == "megabytes":
-        share = memory.compressed_bytes / memory.baseline_bytes
-        whole = f"{memory.baseline_bytes / 1e6:.0f}"
-        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=f"{share:.1%}", whole=whole)
-    if name == "speed":
-        assert record.speed is not None
-        return f"{value:.2f} ×", "", texts.READS.format(speed=record.speed.compressed_prefill)
-    if name == "top1":
-        return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
-    if name == "kl":
-        return f"{value:.3f}", "", _foretold(record)
-    table = next(t for t in record.targets if t.family in ("embedding", "head"))
-    return f"{value:.4f}", "", texts.MOST_BELOW.format(most=f"{table.direction_error.p95:.3f}")
-
-
-def _foretold(record: RunRecord) -> str:
-    """Return what the growth of the loss was expected to be, beside what was found."""
-    loss = foretold(record)
-    if loss is None:
-        return texts.KL_UNIT
-    if loss > RUINED:
-        return texts.KL_RUINED.format(least=f"{RUINED:g}")
-    return texts.KL_FORETOLD.format(loss=f"{loss:.2g}")
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
-
-
-def _short(error: float) -> str:
-    return f"{error:,.0f}" if error >= 100 else f"{error:.3g}"

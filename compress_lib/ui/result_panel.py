@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from compress_lib.ui import render, texts
+from compress_lib.ui import texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.headline import headline
 from compress_lib.ui.scripts import DEFINE, FIT
 from compress_lib.ui.shown import Shown, first_record, shown_run
 from compress_lib.ui.tabs import ResultTab, result_tabs
@@ -60,4 +61,4 @@ def build(engine: Engine) -> ResultPanel:
 
 def _headline(shown: Shown) -> str:
     assert shown.record is not None
-    return render.headline(shown.record, texts.YOURS if shown.mine else texts.LANDMARK)
+    return headline(shown.record, texts.YOURS if shown.mine else texts.LANDMARK)
