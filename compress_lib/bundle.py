@@ -109,4 +109,4 @@ def _requirements(usual: Sequence[str], other: Sequence[str]) -> list[str]:
 
 def _package(requirement: str) -> str:
     found = re.match(r"[\w.-]+", requirement)
-    return found[0].lower() if found else requirement
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else requirement

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.automatic import share_assignments
+from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.landmarks import record_targets
+from compress_lib.landmarks import landmark_targets, record_targets
 from compress_lib.loss_curves import Point
 from compress_lib.methods import METHODS, Method, OptionValue, build_method
 from compress_lib.methods.low_rank import STORING, LowRankMethod
@@ -33,6 +34,12 @@ FOLDER = Path(__file__).resolve().parents[1] / "assets" / "curves"
 
 EVEN_POINTS = 24
 """Of each curve, beside those near its end."""
+
+SMALL = 0.5
+"""Nats a token up to which estimates were near what was measured; beyond, errors meet."""
+
+LEAST, MOST = 0.2, 2.5
+"""What was measured, in parts of such an estimate, over all landmarks."""
 
 RUINED = 2.0
 """Nats a token: a model whose perplexity grows by more than 7 times writes no sense."""
@@ -78,13 +85,16 @@ def foretold(record: RunRecord) -> float | None:
     """Return the growth of the loss that was expected before a run; None where none was."""
     if not record.targets:
         return None
+    if record.estimated_loss is not None:
+        return record.estimated_loss
     plan = Plan.from_json(record.plan)
+    # What was left as it is stands in no record, but a plan selects it.
+    default = plan.model == DEFAULT_MODEL
+    targets = landmark_targets()[0] if default else record_targets(record)
     try:
-        loss = expected_loss(allocate(plan, record_targets(record)), plan.model)
+        return expected_loss(allocate(plan, targets), plan.model)
     except CompressionError:
-        # What a rule that was overruled selected is not in the record.
-        loss = None
-    return record.estimated_loss if loss is None else loss
+        return None
 
 
 def _foreseen(item: Assignment, known: Mapping[str, Any]) -> bool:

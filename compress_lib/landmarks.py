@@ -14,11 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from compress_lib.allocation import allocate
 from compress_lib.autoencoding.presets import LAB
+from compress_lib.errors import CompressionError
 from compress_lib.methods import OptionValue
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.results import RunRecord
 from compress_lib.targets import Target, matches
+from compress_lib.text_spec import AUTOMATIC
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "landmarks"
 
@@ -116,7 +119,16 @@ def landmark_targets() -> tuple[tuple[Target, ...], int]:
 
 def landmark_of(plan: Plan) -> RunRecord | None:
     """Return the landmark that answers a plan, in whatever words the plan asks, if there is one."""
-    return _by_question().get(_question(plan))
+    try:
+        allocate(plan, landmark_targets()[0])
+    except CompressionError:
+        # What a run would refuse has no answer.
+        return None
+    found = _by_question().get(_question(plan))
+    if found is None or plan.revision not in (None, found.model.revision):
+        return None
+    usual = plan.evaluation.protocol in (AUTOMATIC, found.perplexity.protocol)
+    return found if usual else None
 
 
 @cache

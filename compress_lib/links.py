@@ -16,6 +16,12 @@ RULE_FIELDS = tuple(
 )
 
 
+def is_link(query: str) -> bool:
+    """Tell whether a query string says anything of a plan."""
+    known = {"model", "rule", "prompt", *_values(Plan())}
+    return any(name in known for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
 def to_query(plan: Plan) -> str:
     """Return a plan as a query string; text of one's own is left out."""
     default = Plan()

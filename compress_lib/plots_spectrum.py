@@ -12,7 +12,9 @@ from compress_lib.results import TargetRecord
 
 
 def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
-    """Singular values against their number, with the rank that was kept and the break-even rank.
+    """Singular values against their number, with the rank that was kept.
+
+    Of two plain factors the break-even rank is marked as well.
 
     Args:
         values: `[k]`, falling.
@@ -37,8 +39,7 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
                 hovertemplate="%{x}: %{y:.4g}<extra></extra>",
             )
         )
-    shared = target.rows * target.cols // (target.rows + target.cols)
-    for place, words, dash in ((rank, f"rank {rank}", "solid"), (shared, "break-even", "dot")):
+    for place, words, dash in ((rank, f"rank {rank}", "solid"), *_break_even(target)):
         figure.add_vline(place, line={"color": INK, "dash": dash, "width": 1.5})
         figure.add_annotation(
             x=place,
@@ -54,3 +55,13 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
     figure.update_xaxes(range=[0, len(values) + 1])
     figure.update_layout(height=330, legend={"orientation": "h", "y": 1.14})
     return figure
+
+
+def _break_even(target: TargetRecord) -> list[tuple[int, str, str]]:
+    """Return where two plain factors are as large as the matrix; other forms have no such rank."""
+    numbers, both = target.rows * target.cols, target.rows + target.cols
+    plain = (target.rank or 0) * both * target.bytes_before // numbers
+    # A bias may be stored besides.
+    beyond = target.bytes_after - plain
+    is_plain = 0 <= beyond <= both * target.bytes_before // numbers
+    return [(numbers // both, "break-even", "dot")] if is_plain else []

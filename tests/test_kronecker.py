@@ -11,7 +11,7 @@ from compress_lib.calibration import Statistics
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.evaluation.direction import row_errors
 from compress_lib.factorization import truncated_svd
-from compress_lib.matrices.kronecker import KroneckerMatrix
+from compress_lib.matrices.kronecker import KroneckerMatrix, _multiply
 from compress_lib.methods import build_method
 from compress_lib.methods.kronecker import LARGEST_SIDE, _divisors, _left_factor
 from compress_lib.progress import Progress, no_progress
@@ -91,11 +91,33 @@ def test_projections_of_every_shape_agree(a1: int, a2: int, b1: int, b2: int, te
 
 def test_terms_are_taken_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = KroneckerMatrix.from_factors(random(9, 4, 3), random(9, 2, 5), torch.float32)
-    x, ids = random(6, 15), torch.tensor([7, 0, 3])
-    expected, rows = matrix.project(x), matrix.rows(ids)
+    x, y, ids = random(6, 15), random(6, 8), torch.tensor([7, 0, 3])
+    whole, rows = matrix.dense(), matrix.rows(ids)
     monkeypatch.setattr("compress_lib.matrices.kronecker.ELEMENTS", 64)
-    assert torch.allclose(matrix.project(x), expected, atol=1e-4)
+    assert torch.allclose(_multiply(matrix.left, matrix.right, x), x @ whole.T, atol=1e-4)
     assert torch.allclose(matrix.rows(ids), rows, atol=1e-5)
+    # The matrix is rebuilt in blocks of no more than 64 numbers, where rebuilding is less work.
+    assert [len(block) for block in matrix._blocks(torch.float32)] == [4, 4]
+    assert torch.allclose(matrix.project(x), x @ whole.T, atol=1e-4)
+    assert torch.allclose(matrix.combine(y), y @ whole, atol=1e-4)
+
+
+@pytest.mark.parametrize(("vectors", "rebuilt"), [(1, False), (500, True)])
+def test_many_vectors_are_multiplied_by_the_rebuilt_matrix(
+    vectors: int, rebuilt: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = KroneckerMatrix.from_factors(random(9, 8, 6), random(9, 6, 8), torch.float32)
+    taken = []
+
+    def noted(*given: torch.Tensor) -> torch.Tensor:
+        taken.append(given)
+        return _multiply(*given)
+
+    monkeypatch.setattr("compress_lib.matrices.kronecker._multiply", noted)
+    x, y = random(vectors, 48), random(vectors, 48)
+    assert torch.allclose(matrix.project(x), x @ matrix.dense().T, atol=1e-3)
+    assert torch.allclose(matrix.combine(y), y @ matrix.dense(), atol=1e-3)
+    assert (not taken) == rebuilt
 
 
 def test_parts_of_whole_blocks_share_the_right_factors() -> None:

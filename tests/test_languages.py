@@ -24,7 +24,8 @@ SAME = {"TITLE", "QUICK_TOKENS"}
 def blanks(text: str) -> list[str]:
     """What is filled into a text, and how."""
     parts = Formatter().parse(text)
-    return sorted(f"{name}:{how}!{as_}" for _, name, how, as_ in parts if name is not None)
+    # How a number is written is the language's own business.
+    return sorted(f"{name}!{as_}" for _, name, _, as_ in parts if name is not None)
 
 
 def sentences(value: Any) -> Iterator[str]:
@@ -65,7 +66,7 @@ def test_a_translation_fills_in_the_same(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_a_page_speaks_it_throughout(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_says_its_own_sentences_in_it(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(languages.VARIABLE, code)
     said = "import json; from compress_lib.ui import texts; from compress_lib.ui.app import Page; "
     said += "print(json.dumps([texts.RUN, Page().build().get_config_file()], default=str))"

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from compress_lib import profiles
 from compress_lib.errors import CompressionError
-from compress_lib.plan import Plan, Rule
+from compress_lib.plan import Plan, Rule, TextSpec
 from compress_lib.progress import Look
 from compress_lib.store import Store
 from compress_lib.ui import handlers, lent_gpu, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.lent_gpu import LendingEngine, seconds
 from compress_lib.ui.serve import _engine
-from tests.page import TinyEngine, finish, form
+from tests.page import PLAN, TinyEngine, finish, form
 from tests.tiny import tiny_model
 
 Task = Callable[[dict[str, Any]], Iterator[list[Any]]]
@@ -31,11 +34,15 @@ class Lender:
     def __init__(self) -> None:
         self.asked: list[int] = []
         self.open = 0
+        self.gate: threading.Event | None = None
+        self.fails: Exception | None = None
 
     def __call__(self, duration: Callable[[dict[str, Any]], int]) -> Callable[[Task], Task]:
         def wrap(task: Task) -> Task:
             def lent(plan: dict[str, Any]) -> Iterator[list[Any]]:
                 self.asked.append(duration(plan))
+                if self.fails is not None:
+                    raise self.fails
                 self.open += 1
                 steps = task(pickle.loads(pickle.dumps(plan)))
                 try:
@@ -60,9 +67,15 @@ def lending(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def there(device: str) -> Engine:
         made = TinyEngine(Store(tmp_path / "runs.sqlite"))
         made.model = tiny_model()
+        made.gate = lender.gate
         return made
 
+    def here(*given: Any) -> Any:
+        return tiny_model()
+
+    lent_gpu._engine_there.cache_clear()
     monkeypatch.setattr(lent_gpu, "Engine", there)
+    monkeypatch.setattr(LendingEngine, "load", here)
     return LendingEngine(lender, store=Store(tmp_path / "runs.sqlite"))
 
 
@@ -83,17 +96,37 @@ def test_a_run_there_ends_like_a_run_here(
 
 
 def test_a_refusal_there_keeps_its_words(lending: LendingEngine, lender: Lender) -> None:
-    with pytest.raises(CompressionError, match="no output head of its own"):
-        finish(lending, form(Plan(rules=(Rule(pattern="head"),))))
+    with pytest.raises(CompressionError, match="tokens"):
+        finish(lending, form(replace(PLAN, evaluation=TextSpec(tokens=300, context=100_000))))
     assert lender.open == 0
 
 
-def test_stopping_gives_the_gpu_back(lending: LendingEngine, lender: Lender) -> None:
+def test_stopping_gives_the_gpu_back_though_nothing_is_told(
+    lending: LendingEngine, lender: Lender
+) -> None:
+    lender.gate = threading.Event()
     updates = handlers.run(lending, form())
-    next(updates)
+    while not lender.open:
+        next(updates)
     updates.close()
     lending._thread.shutdown(wait=True)
     assert lender.open == 0
+
+
+def test_a_gpu_that_is_not_lent_is_a_sentence(lending: LendingEngine, lender: Lender) -> None:
+    lender.fails = gr.Error("You have exceeded your quota.")
+    with pytest.raises(CompressionError, match="exceeded your quota"):
+        finish(lending, form())
+    lender.fails = None
+    finish(lending, form())
+
+
+def test_a_plan_is_refused_before_a_gpu_is_asked_for(
+    lending: LendingEngine, lender: Lender
+) -> None:
+    with pytest.raises(CompressionError, match="no output head of its own"):
+        finish(lending, form(Plan(rules=(Rule(pattern="head"),))))
+    assert not lender.asked
 
 
 def test_all_that_is_told_can_be_handed_over() -> None:

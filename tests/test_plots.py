@@ -194,12 +194,18 @@ def test_a_run_stands_under_the_method_that_was_asked_for() -> None:
 
 def test_a_spectrum_is_cut_at_the_rank_and_shows_what_is_left_out() -> None:
     values = [2.0**-index for index in range(12)]
-    made = replace(target_record(), rank=5, rows=12, cols=12)
+    made = replace(
+        target_record(), rank=5, rows=12, cols=12, bytes_before=288, bytes_after=5 * 24 * 2
+    )
     figure = plots_spectrum.spectrum(values, made)
     kept, left = figure.data
     assert list(kept.y) == values[:5]
     assert list(left.y) == values[4:]
     assert [shape.x0 for shape in figure.layout.shapes] == [5, 6]
     assert figure.layout.yaxis.type == "log"
+    # Of pivots and coarse factors nothing breaks even there.
+    for size in (5 * 24, 5 * 24 * 2 - 50):
+        other = plots_spectrum.spectrum(values, replace(made, bytes_after=size))
+        assert [shape.x0 for shape in other.layout.shapes] == [5]
     whole = plots_spectrum.spectrum(values, replace(made, rank=40))
     assert len(whole.data[0].y) == 12

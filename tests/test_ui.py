@@ -8,9 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
-from urllib.parse import parse_qsl
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -240,7 +238,12 @@ def test_a_factorized_matrix_shows_where_its_spectrum_was_cut() -> None:
     assert len(names) == len(found["attention-svd-0.5"].targets)
     assert spectrum(found["attention-svd-0.5"], names[-1]) is not None
     assert spectrum(found["attention-svd-0.5"], "<b>") is None
-    for silent in ("layers-int8", "key-output_pca-0.25-concatenated", "baseline"):
+    for silent in (
+        "layers-int8",
+        "embedding-autoencoder-0.5",
+        "key-output_pca-0.25-concatenated",
+        "baseline",
+    ):
         assert not MatricesTab().show(Shown(found[silent]))["spectra"]["visible"]
 
 
@@ -335,40 +338,6 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
     assert "<polyline" in status.html
     status.progress(ProgressNote(0.6, "Measuring"))
     assert "<polyline" not in status.html
-
-
-def opened(page: Page, query: str) -> dict[Any, Any]:
-    """What opening the page by a link changes."""
-    pairs = dict(parse_qsl(query, keep_blank_values=True))
-    return page.open(cast(gr.Request, SimpleNamespace(query_params=pairs)))
-
-
-def test_a_link_brings_the_run_of_its_plan_along(engine: TinyEngine) -> None:
-    page = Page(engine)
-    page.build()
-    _, record = finish(engine, form())
-    changes = opened(page, Plan.from_json(record.plan).to_query())
-    assert changes[page.current] == record.key
-    assert page.results.headline in changes
-    assert changes[page.panel.method] == "svd"
-
-
-def test_a_link_to_a_landmark_shows_it(engine: TinyEngine) -> None:
-    page = Page(engine)
-    page.build()
-    landmark = landmarks_by_name()["embedding-tiered-0.25"]
-    changes = opened(page, Plan.from_json(landmark.plan).to_query())
-    assert changes[page.current] == landmark.key
-
-
-def test_a_link_that_nobody_ran_says_so(engine: TinyEngine) -> None:
-    page = Page(engine)
-    page.build()
-    changes = opened(page, Plan(rules=(Rule(pattern="key@3", keep=0.37),)).to_query())
-    assert page.current not in changes
-    assert texts.NOT_YET_RUN in changes[page.panel.status]
-    # Without a link nothing but the form is filled.
-    assert set(opened(page, "")) == set(page.panel.fields)
 
 
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:

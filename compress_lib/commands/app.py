@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from compress_lib.profiles import profiles
+from compress_lib.ui.languages import languages
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -12,9 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         metavar="NAME",
-        help="limits of spaces.yml: local, workshop, cpu-basic, zerogpu",
+        help=f"limits of spaces.yml: {', '.join(profiles())}",
     )
-    parser.add_argument("--language", metavar="CODE", help="what the page speaks: en, de")
+    parser.add_argument(
+        "--language", metavar="CODE", help=f"what it speaks: {', '.join(languages())}"
+    )
     parser.add_argument("--json", action="store_true", help="write the address as JSON")
 
 

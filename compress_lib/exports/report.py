@@ -84,10 +84,19 @@ def _numbers(record: RunRecord) -> str:
         f"Before: perplexity {format_perplexity(ppl.baseline)}, "
         f"{format_bytes(record.memory.baseline_bytes)}."
     )
-    foretold = expected.foretold(record)
-    if foretold is not None:
-        before += f" Expected before the run: the loss grows by some {foretold:.2g} nats a token."
-    return f"<h2>Numbers</h2><p>{escape(before)}</p><table>{rows}</table>"
+    notes = f"{before} {_foretold(record)} ± is one standard error over blocks of text."
+    return f"<h2>Numbers</h2><p>{escape(notes)}</p><table>{rows}</table>"
+
+
+def _foretold(record: RunRecord) -> str:
+    """Say what the growth of the loss was expected to be."""
+    loss = expected.foretold(record)
+    if loss is None:
+        return ""
+    if loss > expected.RUINED:
+        return "Expected before the run: little is left of the model."
+    more = " or far more" if loss > expected.SMALL else ""
+    return f"Expected before the run: the loss grows by some {loss:.2g} nats a token{more}."
 
 
 def _around(record: RunRecord, name: str) -> str:

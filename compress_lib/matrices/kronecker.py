@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -71,14 +71,24 @@ class KroneckerMatrix(CompressedMatrix):
     def project(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.project`."""
         if self._rebuilding_pays(x):
-            return x @ self.dense().to(x.dtype).T
+            return torch.cat([x @ block.T for block in self._blocks(x.dtype)], dim=-1)
         return _multiply(self.left, self.right, x)
 
     def combine(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.combine`."""
         if self._rebuilding_pays(x):
-            return x @ self.dense().to(x.dtype)
+            total, start = x.new_zeros(*x.shape[:-1], self.shape[1]), 0
+            for block in self._blocks(x.dtype):
+                total += x[..., start : start + len(block)] @ block
+                start += len(block)
+            return total
         return _multiply(self.left.mT, self.right.mT, x)
+
+    def _blocks(self, dtype: torch.dtype) -> Iterator[Tensor]:
+        """Yield the matrix in blocks of rows, of no more than `ELEMENTS` numbers if possible."""
+        each = int(self.right.shape[1]) * self.shape[1]
+        for left in self.left.detach().split(max(1, ELEMENTS // each), dim=1):
+            yield _folded(left, self.right.detach()).to(dtype)
 
     def _rebuilding_pays(self, x: Tensor) -> bool:
         """Tell whether so many vectors are multiplied with less work by the matrix itself."""
@@ -89,9 +99,7 @@ class KroneckerMatrix(CompressedMatrix):
 
     def dense(self) -> Tensor:
         """See `CompressedMatrix.dense`."""
-        (_, a1, a2), (_, b1, b2) = self.left.shape, self.right.shape
-        folded = self.left.detach().flatten(1).T @ self.right.detach().flatten(1)
-        return folded.view(a1, a2, b1, b2).transpose(1, 2).reshape(self.shape)
+        return _folded(self.left.detach(), self.right.detach())
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: parts of whole blocks share `right`."""
@@ -114,6 +122,13 @@ class KroneckerMatrix(CompressedMatrix):
     def from_spec(cls, spec: dict[str, Any]) -> KroneckerMatrix:
         """See `CompressedMatrix.from_spec`."""
         return cls(empty(*spec["left"]), empty(*spec["right"]), stored_type(spec))
+
+
+def _folded(left: Tensor, right: Tensor) -> Tensor:
+    """Return Σ_t left_t ⊗ right_t."""
+    (_, a1, a2), (_, b1, b2) = left.shape, right.shape
+    folded = left.flatten(1).T @ right.flatten(1)
+    return folded.view(a1, a2, b1, b2).transpose(1, 2).reshape(a1 * b1, a2 * b2)
 
 
 def _multiply(left: Tensor, right: Tensor, x: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from compress_lib.errors import CompressionError
+from compress_lib.landmarks import landmark_of
+from compress_lib.links import is_link
 from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import OWN_TEXT, Plan
 from compress_lib.results import RunRecord
@@ -86,7 +88,7 @@ class Page:
             MapEvents(self.panel.map, self.engine, self.panel.fields, self.current).connect()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
             if lessons is not None:
-                learn_panel.connect(lessons, self._brought, self._opened())
+                learn_panel.connect(lessons, self._brought, self.keys, self._opened())
             studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
         return built
@@ -128,7 +130,7 @@ class Page:
         )
         session = Session(self.engine, self.keys, self.current, query)
         Runs(panel, self.results, session).connect()
-        blocks.load(self.open, None, self._opened(), **QUICK)
+        blocks.load(self.open, self.keys, self._opened(), **QUICK)
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
@@ -168,38 +170,47 @@ class Page:
         except CompressionError as error:
             raise refusal(error) from error
 
-    def open(self, request: gr.Request) -> dict[Any, Any]:
+    def open(self, keys: Any, request: gr.Request) -> dict[Any, Any]:
         """Fill the form from the page's address, and show the run of that plan if there is one."""
         pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
         query = urlencode(list(pairs))
         plan, complaint = handlers.first_plan(query)
         if complaint:
             warn(complaint)
-        if complaint or not query:
+        if complaint or not is_link(query):
             return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
-        return self._brought(plan)
+        return self._brought(keys, plan)
 
     def _opened(self) -> list[Any]:
         """Return what changes when a plan is brought along."""
         return [
             *self.panel.fields,
+            self.keys,
             self.current,
             self.panel.status,
             *self.results.parts(),
         ]
 
-    def _brought(self, plan: Plan) -> dict[Any, Any]:
+    def _brought(self, keys: Any, plan: Plan) -> dict[Any, Any]:
         """Fill the form with a plan that was brought along, and show its run if there is one."""
         filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
-        record = self.engine.known(plan)
+        try:
+            record = self.engine.known(plan)
+        except CompressionError as error:
+            warn(error)
+            return filled
         if record is None:
             return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}
-        shown = self.results.show(shown_run(self.engine, [], record))
+        told = texts.MEASURED_BEFORE.format(source=record.model.source)
+        if landmark_of(plan) != record:
+            # Somebody ran it here: from now on it is among the session's runs.
+            told, keys = texts.STORED, handlers.with_run(keys, record)
         return {
             **filled,
-            **shown,
+            **self.results.show(shown_run(self.engine, keys, record)),
+            self.keys: keys,
             self.current: record.key,
-            self.panel.status: render.status(texts.STORED),
+            self.panel.status: render.status(told),
         }
 
     def _select(

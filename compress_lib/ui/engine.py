@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
@@ -54,6 +54,9 @@ class Engine:
         limits: How many jobs may wait, how many of one person, and how many models stay loaded.
         asker: Tells who asks for a job just now, None if nobody knows.
     """
+
+    keeps_models: ClassVar[bool] = True
+    """Whether compressed models stay here for a while, to be taken away."""
 
     def __init__(
         self,

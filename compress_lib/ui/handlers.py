@@ -140,6 +140,12 @@ def lookup(engine: Engine, key: object) -> RunRecord | None:
     return engine.store.find(key) if isinstance(key, str) else None
 
 
+def with_run(keys: Any, record: RunRecord) -> list[str]:
+    """Return a session's runs with one that comes first, the oldest left out if there are many."""
+    known = keys if isinstance(keys, list) else []
+    return [record.key, *(key for key in known if key != record.key)][:MAX_RUNS]
+
+
 def own_runs(engine: Engine, keys: Any) -> list[RunRecord]:
     """Return a session's runs, newest first."""
     wanted = keys[:MAX_RUNS] if isinstance(keys, list) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from compress_lib.describe import describe
-from compress_lib.expected import RUINED, foretold
+from compress_lib.expected import RUINED, SMALL, foretold
 from compress_lib.formatting import format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
@@ -80,7 +80,8 @@ def _foretold(record: RunRecord) -> str:
         return texts.KL_UNIT
     if loss > RUINED:
         return texts.KL_RUINED.format(least=f"{RUINED:g}")
-    return texts.KL_FORETOLD.format(loss=f"{loss:.2g}")
+    words = texts.KL_AT_LEAST if loss > SMALL else texts.KL_FORETOLD
+    return words.format(loss=f"{loss:.2g}")
 
 
 def _times(ratio: float) -> str:

@@ -55,21 +55,25 @@ def _tour(steps: Sequence[Step]) -> LearnPanel:
     return LearnPanel(chosen, text, guess, reveal, told, load)
 
 
-def connect(panel: LearnPanel, bring: Callable[[Plan], dict[Any, Any]], opened: list[Any]) -> None:
+def connect(
+    panel: LearnPanel, bring: Callable[[Any, Plan], dict[Any, Any]], keys: Any, opened: list[Any]
+) -> None:
     """Connect the tour.
 
     Args:
         panel: The tab.
-        bring: Brings a step's plan into the lab, with its run.
+        bring: Given the session's runs, brings a step's plan into the lab, with its run.
+        keys: The session's runs.
         opened: What that changes.
     """
     panel.steps.change(choose, panel.steps, panel.shown, **QUICK)
     panel.reveal.click(
         reveal, [panel.steps, panel.guess], [panel.reveal, panel.told, panel.load], **QUICK
     )
-    panel.load.click(lambda name: bring(_named(name).plan), panel.steps, opened, **QUICK).success(
-        None, None, None, js=OPEN_LAB, **PRIVATE
+    loaded = panel.load.click(
+        lambda name, own: bring(own, _named(name).plan), [panel.steps, keys], opened, **QUICK
     )
+    loaded.success(None, None, None, js=OPEN_LAB, **PRIVATE)
 
 
 def choose(name: Any) -> list[Any]:

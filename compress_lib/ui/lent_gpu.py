@@ -1,21 +1,26 @@
-"""Runs on a GPU that is lent for a minute or two, as ZeroGPU Spaces lend theirs.
+"""Runs on a GPU that is lent for a while, as ZeroGPU Spaces lend theirs.
 
 The GPU is there only inside a function that the package `spaces` wraps: it forks, hands arguments
 and results over as pickles, and ends the process some time later. So a whole run goes there, by
-an engine of that process, and what it tells comes back step by step.
+an engine of that process, and what it tells comes back step by step. Weights are fetched and plans
+are checked before, on the CPU; studies stay there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+import gradio as gr
+
+from compress_lib.allocation import allocate
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished
 from compress_lib.plan import DENSE, Plan
 from compress_lib.profiles import LENT_SECONDS, limits
-from compress_lib.progress import Progress
+from compress_lib.progress import Progress, span
 from compress_lib.ui import texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.jobs import ProgressNote
@@ -43,6 +48,8 @@ class LendingEngine(Engine):
         more: As of `Engine`.
     """
 
+    keeps_models = False
+
     def __init__(self, lend: Callable[..., Any] | None = None, **more: Any) -> None:
         super().__init__(device="cpu", **more)
         self._lent: Callable[[dict[str, Any]], Told] = (lend or _spaces())(duration=seconds)(
@@ -57,24 +64,34 @@ class LendingEngine(Engine):
         part: tuple[float, float],
     ) -> None:
         """See `Engine._execute`."""
+        model = self.load(plan.model, plan.revision, self.device, span(progress, 0.0, 0.0))
+        allocate(plan, model.targets)
+        last = ProgressNote(0.0, texts.LENDING)
+        progress(last.fraction, last.message)
         steps = self._lent(plan.to_json())
         try:
-            for note in (note for notes in steps for note in notes):
-                if isinstance(note, Refused):
-                    raise CompressionError(note.message)
-                if isinstance(note, ProgressNote):
-                    progress(note.fraction, note.message)
-                elif isinstance(note, Event):
-                    self._pass_on(plan, note, tell, part)
-                else:
-                    tell(note)
+            for notes in steps:
+                for note in notes:
+                    if isinstance(note, Refused):
+                        raise CompressionError(note.message)
+                    if isinstance(note, ProgressNote):
+                        last = note
+                    elif isinstance(note, Event):
+                        self._pass_on(plan, note, tell, part)
+                    else:
+                        tell(note)
+                # Said again where nothing is new: that is when a Stop is heard.
+                progress(last.fraction, last.message)
+        except gr.Error as error:
+            # No GPU is free, the quota is used up, the time is over: no bug of anybody here.
+            raise CompressionError(str(error.message)) from error
         finally:
             steps.close()
 
 
 def run_there(plan: dict[str, Any]) -> Told:
     """Run a plan in the process that has the GPU; everything that is yielded can be pickled."""
-    engine = Engine(device="auto")
+    engine = _engine_there()
     try:
         for notes in engine.follow(engine.submit(Plan.from_json(plan))):
             yield [
@@ -83,6 +100,12 @@ def run_there(plan: dict[str, Any]) -> Told:
             ]
     except CompressionError as error:
         yield [Refused(str(error))]
+
+
+@cache
+def _engine_there() -> Engine:
+    """Return the engine of the process that has the GPU, which may serve several runs."""
+    return Engine(device="auto")
 
 
 def seconds(plan: dict[str, Any]) -> int:

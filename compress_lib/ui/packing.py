@@ -29,7 +29,7 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
     """
     model = engine.made.find(record.key)
     if model is None:
-        raise CompressionError(texts.AWAY_GONE)
+        raise CompressionError(texts.AWAY_GONE if engine.keeps_models else texts.AWAY_ELSEWHERE)
     size, most = record.memory.compressed_bytes, limits().get("download_megabytes")
     if most is not None and size > most * 1e6:
         raise CompressionError(

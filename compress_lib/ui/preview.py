@@ -8,7 +8,7 @@ from math import exp
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.expected import RUINED, expected_loss, load_curves
+from compress_lib.expected import LEAST, MOST, RUINED, SMALL, expected_loss, load_curves
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import landmark_targets
 from compress_lib.plan import Plan
@@ -16,12 +16,6 @@ from compress_lib.spectra import left_out
 from compress_lib.targets import FAMILIES, Target
 from compress_lib.ui import texts
 from compress_lib.ui.engine import Engine
-
-SMALL = 0.5
-"""Nats a token up to which estimates were near what was measured; beyond, errors meet."""
-
-LEAST, MOST = 1 / 3, 2.0
-"""What was measured, in parts of such an estimate, over all landmarks."""
 
 
 def known_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from math import isfinite
 
 from compress_lib.describe import run_labels
 from compress_lib.formatting import format_seconds
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
 from compress_lib.ui import texts
 
-MIN_SPARK = 2
-"""Losses that make a curve."""
+MIN_SPARK, MOST_SPARK = 2, 100
+"""How many points make a curve."""
 
 COLUMNS = (
     ("perplexity", 2),
@@ -64,6 +65,8 @@ def status(
 
 def _spark(losses: Sequence[float]) -> str:
     """Return a curve from the left to the right, its lowest point at the bottom."""
+    losses = [loss for loss in losses if isfinite(loss)]
+    losses = losses[:: -(-len(losses) // MOST_SPARK) or 1]
     if len(losses) < MIN_SPARK:
         return ""
     low, high = min(losses), max(losses)

@@ -157,8 +157,7 @@ class Runs:
         ]
 
     def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
-        known = keys if isinstance(keys, list) else []
-        mine = [record.key, *(key for key in known if key != record.key)][: handlers.MAX_RUNS]
+        mine = handlers.with_run(keys, record)
         query = Plan.from_json(record.plan).to_query()
         shown = self.results.show(shown_run(self.session.engine, mine, record))
         return {

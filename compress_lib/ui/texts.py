@@ -96,7 +96,8 @@ TERMS = {
     "100. Two runs on the same text are compared block by block.",
     "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
     "being the second moment of a layer's inputs, G that of the gradients at its outputs. Where it "
-    "is below half a nat, what was measured lay between a third and twice of it.",
+    "is below half a nat, the growth of the loss and the KL divergence that were measured lay "
+    "between a fifth and two and a half times of it.",
 }
 PREVIEW_EXPECTED = (
     "Expected before the run: the loss grows by some {loss} nats a token, perplexity × {low} to "
@@ -205,10 +206,12 @@ NO_SPACES = (
     "The profile asks for a GPU that Spaces lend, which takes the package spaces: pip install "
     "spaces, or choose another profile."
 )
+LENDING = "Waiting for a GPU"
 NOT_YET_RUN = (
-    "The form holds the plan of the link, which was not run here yet: press Compress and measure. "
-    "The results are those of another run."
+    "The form holds a plan that was not run here yet: press Compress and measure. The results are "
+    "those of another run."
 )
+MEASURED_BEFORE = "Shown is the run of this plan that was measured beforehand, on {source}."
 STOPPED = "Stopped. Only what was finished is kept."
 PASSED_OVER = "Passed over: {error}"
 STORED = "This plan was run before: its stored result is shown."
@@ -227,7 +230,7 @@ BUSY_WITH_YOURS = (
 
 RESULTS_OF = "Results of"
 LANDMARK = "measured beforehand"
-YOURS = "your run"
+YOURS = "run here"
 TAB_FRONTIER = "Cost against size"
 TAB_COMPARE = "Compare"
 TAB_TEXT = "Text"
@@ -339,6 +342,7 @@ SHARE_OF = "{share} of {whole} MB"
 MOST_BELOW = "95 % below {most}"
 KL_UNIT = "nats a token"
 KL_FORETOLD = "nats a token; foretold {loss}"
+KL_AT_LEAST = "nats a token; foretold {loss} or far more"
 KL_RUINED = "nats a token; foretold over {least}"
 SPEED = "{speed:.0f} tokens a second"
 NOT_TIMED = "not timed"
@@ -374,6 +378,10 @@ AWAY_READY = "The checkpoint is ready: {size}."
 AWAY_GONE = (
     "Only the last few compressed models are kept. Press Compress and measure with another seed or "
     "text, or use compress-lab run … --save FOLDER."
+)
+AWAY_ELSEWHERE = (
+    "Runs of this page take place on a GPU that is lent, where their models stay. On a machine of "
+    "your own: compress-lab run … --save FOLDER."
 )
 AWAY_LARGE = (
     "The checkpoint has {size}, more than the {most} that this page sends. On a machine of your "

@@ -1,8 +1,9 @@
 """Languages that the page can be read in beside English: a file each, named by its code.
 
-A file holds translations of names in `texts`; what it leaves out stays English, and so do names of
-methods, options and metrics, which are the field's terms, and refusals, which the command line
-shares. A page speaks one language, chosen before it is built.
+A file holds translations of names in `texts`, which are the page's own sentences. What the page
+shares with the library and the command line stays English: names of methods, options, metrics and
+families, titles of charts, the log, refusals, and the tour. A page speaks one language, chosen
+before it is built.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ STEPS = (
 
 PLAN = "Plan"
 MODEL = "Modell"
-MODEL_INFO = "Aus der Liste, oder eine Hub-Kennung wie owner/name."
+MODEL_INFO = "Aus der Liste oder eine Hub-Kennung wie owner/name."
 FAMILIES = "Was komprimiert wird"
 PRESET_EMBEDDING = "Embedding"
 PRESET_LAYERS = "Alle Schichten"
@@ -73,7 +73,7 @@ TOUR_REVEAL = "Auflösen"
 TOUR_LOAD = "Diesen Plan ins Labor laden"
 TOUR_GUESS = "Erst raten: wähle eine der Antworten."
 TOUR_RIGHT = "Richtig."
-TOUR_WRONG = "Nicht ganz: {answer}."
+TOUR_WRONG = "Leider nein: {answer}."
 GLOSSARY = "Was die Wörter bedeuten"
 GLOSSARY_HELP = "Jede Zahl dieser Seite, mit ihrer Formel."
 LOWER = "Weniger ist besser."
@@ -95,8 +95,8 @@ TERMS = {
     "95 von 100 Fällen. Zwei Läufe auf demselben Text werden Block für Block verglichen.",
     "Geschätzter Verlust": "½ tr(G Δ C Δᵀ) eines Fehlers Δ: um so viel wächst der Verlust nach "
     "K-FAC, wobei C das zweite Moment der Eingaben einer Schicht ist und G das der Gradienten an "
-    "ihren Ausgaben. Unter einem halben Nat lag das Gemessene zwischen einem Drittel und dem "
-    "Doppelten davon.",
+    "ihren Ausgaben. Unter einem halben Nat lagen der gemessene Zuwachs des Verlusts und die "
+    "gemessene KL-Divergenz zwischen einem Fünftel und dem Zweieinhalbfachen davon.",
 }
 PREVIEW_EXPECTED = (
     "Vor dem Lauf erwartet: der Verlust wächst um etwa {loss} Nats je Token, Perplexität × {low} "
@@ -109,7 +109,9 @@ PREVIEW_AT_LEAST = (
 PREVIEW_UNFORETOLD = "Was das kostet, lässt sich nicht vorhersagen: ausführen."
 PREVIEW_RUINED = "Vor dem Lauf erwartet: vom Modell bleibt wenig übrig"
 PREVIEW_ERROR = "Relativer Fehler {error:.3f}, vor jedem Lauf bekannt."
-PREVIEW_ERROR_BOUND = "Relativer Fehler {error:.3f} oder mehr: kleiner ist er bei keinem Ergebnis."
+PREVIEW_ERROR_BOUND = (
+    "Relativer Fehler {error:.3f} oder mehr: kein Ergebnis dieser Ränge hat weniger."
+)
 CONTEXT_LENGTH = "Tokens im Kontext"
 CACHE = (
     "Beim Schreiben hält ein Modell auch Keys und Values aller früheren Tokens: {each} je Token, "
@@ -178,7 +180,7 @@ OWN_CHOICE = "Eigener Text"
 CALIBRATION = "Text zum Kalibrieren"
 CALIBRATION_INFO = "Was Verfahren über das Modell lernen, kommt von hier, nie aus dem Text oben."
 CALIBRATION_TOKENS = "Tokens zum Kalibrieren"
-CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} sind schnell; mehr ist besser, dauert einmal Minuten."
+CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS} sind schnell; mehr ist besser, dauert einmal Minuten."
 TOKENS = "Tokens"
 CONTEXT = "Kontext"
 PROTOCOL = "Wie Perplexität gemessen wird"
@@ -204,13 +206,15 @@ COPIED = "Link kopiert"
 
 READY = "Bereit. Gezeigt werden vorher gemessene Läufe."
 NO_SPACES = (
-    "Das Profil will eine GPU, die Spaces verleihen, und dazu das Paket spaces: pip install "
-    "spaces, oder ein anderes Profil."
+    "Das Profil will eine GPU, wie Spaces sie verleihen; dazu gehört das Paket spaces: pip "
+    "install spaces. Sonst ein anderes Profil wählen."
 )
+LENDING = "Warten auf eine GPU"
 NOT_YET_RUN = (
-    "Im Formular steht der Plan des Links, der hier noch nicht lief: Komprimieren und messen "
-    "drücken. Die Ergebnisse sind die eines anderen Laufs."
+    "Im Formular steht ein Plan, der hier noch nicht lief: Komprimieren und messen drücken. Die "
+    "Ergebnisse sind die eines anderen Laufs."
 )
+MEASURED_BEFORE = "Gezeigt wird der vorher gemessene Lauf dieses Plans, gemessen an {source}."
 STOPPED = "Angehalten. Nur was fertig war, bleibt."
 PASSED_OVER = "Ausgelassen: {error}"
 STORED = "Dieser Plan lief schon einmal: gezeigt wird sein gespeichertes Ergebnis."
@@ -229,7 +233,7 @@ BUSY_WITH_YOURS = (
 
 RESULTS_OF = "Ergebnisse von"
 LANDMARK = "vorher gemessen"
-YOURS = "dein Lauf"
+YOURS = "lief hier"
 TAB_FRONTIER = "Kosten gegen Größe"
 TAB_COMPARE = "Vergleichen"
 TAB_TEXT = "Text"
@@ -253,7 +257,7 @@ RUN_HEADERS = (
     "MB",
     "% Bytes",
     "KL",
-    "Gleiches 1. %",
+    "Gleiches 1. Token %",
     "Richtung",
 )
 PROVENANCE = (
@@ -338,17 +342,18 @@ PART_HERE = "Hier trennen sie sich."
 TOKEN_TIP = "das andere Modell: {other}, das schreibende: {own}"
 TOKEN_SCALE = "Wahrscheinlichkeit, die das andere Modell dem Token gab:"
 TOKEN_BY_TOKEN = "Token für Token"
-TOKEN_TABLE = ("Token", "Schreibendes", "Anderes Modell")
+TOKEN_TABLE = ("Token", "Schreibendes Modell", "Anderes Modell")
 TEXT_PERPLEXITY = "Perplexität dieses Textes beim schreibenden Modell {own}, beim anderen {other}."
 TIMES_BASELINE = "{ratio} × Original {base}"
 SHARE_OF = "{share} von {whole} MB"
 MOST_BELOW = "95 % unter {most}"
 KL_UNIT = "Nats je Token"
 KL_FORETOLD = "Nats je Token; vorhergesagt {loss}"
+KL_AT_LEAST = "Nats je Token; vorhergesagt {loss} oder viel mehr"
 KL_RUINED = "Nats je Token; vorhergesagt über {least}"
 SPEED = "{speed:.0f} Tokens je Sekunde"
 NOT_TIMED = "nicht gestoppt"
-READS = "liest {speed:,.0f} Tokens je Sekunde"
+READS = "liest {speed:.0f} Tokens je Sekunde"
 UNTOUCHED = "Embedding unverändert"
 DOWNLOAD_CSV = "Läufe als CSV"
 DOWNLOAD_MATRICES = "Matrizen als CSV"
@@ -380,6 +385,10 @@ AWAY_READY = "Der Checkpoint ist fertig: {size}."
 AWAY_GONE = (
     "Nur die letzten komprimierten Modelle werden behalten. Drücke Komprimieren und messen mit "
     "anderem Startwert oder Text, oder nimm compress-lab run … --save FOLDER."
+)
+AWAY_ELSEWHERE = (
+    "Läufe dieser Seite finden auf einer geliehenen GPU statt, und ihre Modelle bleiben dort. Auf "
+    "deinem eigenen Rechner: compress-lab run … --save FOLDER."
 )
 AWAY_LARGE = (
     "Der Checkpoint hat {size}, mehr als die {most}, die diese Seite verschickt. Auf deinem "
@@ -425,7 +434,7 @@ MORE_THAN_THE_PAGE = (
 )
 NO_RUN = "Es gibt keinen Lauf mit dem Schlüssel {key!r}: nimm einen aus landmarks oder compress."
 NOTHING_CHOSEN = "Wähle, was komprimiert wird: eine Familie, oder eine Zeile der Tabelle darunter."
-TOO_MANY = "{name}: auf dieser Seite höchstens {limit:,}, nicht {given:,}."
+TOO_MANY = "{name}: auf dieser Seite höchstens {limit}, nicht {given}."
 
 LAB_TAB = "Labor"
 STUDIES_TAB = "Artikel und Studien"

@@ -10,7 +10,10 @@ import gradio as gr
 
 from compress_lib import plots_matrices, plots_spectrum
 from compress_lib.describe import describe_decoding, targets_frame
+from compress_lib.methods import METHODS
+from compress_lib.methods.low_rank import LowRankMethod
 from compress_lib.metrics import ERRORS
+from compress_lib.plan import Plan
 from compress_lib.results import RunRecord, TargetRecord
 from compress_lib.spectra import load_spectra
 from compress_lib.ui import handlers, render, texts
@@ -156,10 +159,17 @@ def _cut(record: RunRecord) -> dict[str, Any]:
 def _ranked(record: RunRecord) -> list[TargetRecord]:
     """Return the matrices that were cut by themselves, and whose singular values are known."""
     known = load_spectra(record.model.id)
+    if any(rule.inputs != "original" for rule in Plan.from_json(record.plan).rules):
+        # What is factorized then is not the matrix that was there.
+        return []
     return [
         target
         for target in record.targets
-        if target.rank is not None and not target.group and target.names[0] in known
+        # The latent of an autoencoder is called a rank as well, but it cuts nothing.
+        if issubclass(METHODS[target.method], LowRankMethod)
+        and target.rank is not None
+        and not target.group
+        and target.names[0] in known
     ]
 
 
