@@ -100,7 +100,7 @@ def run_to_the_end(page: Any, expected: str) -> str:
         "() => /Finished|stored result/.test(document.querySelector('#status').innerText)",
         timeout=RUN_SECONDS,
     )
-    page.wait_for_selector(f"#headline p:has-text('{expected}'):has-text('your run')")
+    page.wait_for_selector(f"#headline p:has-text('{expected}'):has-text('run here')")
     return str(page.inner_text("#headline"))
 
 
