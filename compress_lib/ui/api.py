@@ -1,4 +1,4 @@
-"""What programs may ask of the page; with GRADIO_MCP_SERVER=True agents may, too."""
+"""What programs may ask of the page; where `mcp` is installed agents may, too."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.util import find_spec
 
 import gradio as gr
 
@@ -46,6 +47,8 @@ def launch(
             ssr_mode=False,
             footer_links=[],
             prevent_thread_lock=True,
+            # Agents may ask what programs may, where the extra is installed that this takes.
+            mcp_server=find_spec("mcp") is not None,
             quiet=as_json,
         )
     except OSError as error:
