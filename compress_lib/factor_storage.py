@@ -56,7 +56,7 @@ class FactorStorage:
     @property
     def plain(self) -> bool:
         """Whether two factors are stored in the checkpoint's type."""
-        return self == FactorStorage(group=self.group)
+        return not self.bits and not self.pivoted
 
     @property
     def pivoted(self) -> bool:

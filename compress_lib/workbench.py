@@ -113,7 +113,8 @@ class Workbench:
         done = []
         members = zip(assignment.targets, weights, parts, shared_out(parts), strict=True)
         for target, weight, matrix, size in members:
-            errors = row_errors(weight, matrix)
+            # Only of token tables every row is shown, beside noise as large as its error.
+            errors = row_errors(weight, matrix, control=target.family in TABLES)
             counts = self._counts(target)
             record = target_record(
                 assignment,
