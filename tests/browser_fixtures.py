@@ -85,6 +85,8 @@ def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator
     opened.on("request", lambda sent: hosts.add(sent.url.split("/")[2]))
     opened.goto(f"{address}?{QUICK}")
     opened.wait_for_selector("#frontier .js-plotly-plot .point")
+    # What answers the link is drawn a moment later, in the place of what was there.
+    opened.wait_for_function("() => !/Ready/.test(document.querySelector('#status').innerText)")
     yield opened
     assert problems == []
     assert {host.split(":")[0] for host in hosts if host} == {"127.0.0.1"}

@@ -47,6 +47,11 @@ def address(crowded: TinyEngine) -> Iterator[str]:
     blocks.close()
 
 
+def client(address: str) -> Client:
+    """A program, patient enough for a machine on which thirty ask at once."""
+    return Client(address, verbose=False, httpx_kwargs={"timeout": 120})
+
+
 def wanted(index: int) -> Plan:
     """Half of them ask for the same, the others each for something else."""
     keep = 0.5 if index % 2 else round(0.2 + 0.02 * index, 2)
@@ -57,7 +62,7 @@ def wanted(index: int) -> Plan:
 def test_everybody_gets_the_answer_to_his_own_question(address: str, crowded: TinyEngine) -> None:
     def ask(index: int) -> tuple[float, dict[str, Any]]:
         plan = wanted(index)
-        found = Client(address, verbose=False).predict(plan.to_json(), api_name="/compress")
+        found = client(address).predict(plan.to_json(), api_name="/compress")
         return plan.rules[0].keep, found
 
     with ThreadPoolExecutor(PEOPLE) as people:
@@ -74,9 +79,7 @@ def test_beyond_the_line_there_is_a_sentence(address: str, crowded: TinyEngine) 
 
     def ask(index: int) -> str:
         try:
-            Client(address, verbose=False).predict(
-                wanted(2 * index).to_json(), api_name="/compress"
-            )
+            client(address).predict(wanted(2 * index).to_json(), api_name="/compress")
         except AppError as error:
             return str(error)
         return "answered"
@@ -92,7 +95,7 @@ def test_one_client_cannot_take_the_whole_line(address: str, crowded: TinyEngine
     crowded._asker = telling.session
     crowded._limits |= {"queued_jobs": 10, "jobs_each": 1}
     crowded.gate = threading.Event()
-    greedy, modest = (Client(address, verbose=False) for _ in range(2))
+    greedy, modest = (client(address) for _ in range(2))
     first = greedy.submit(replace(wanted(0), seed=71).to_json(), api_name="/compress")
     while not crowded._line:
         time.sleep(0.02)
