@@ -81,6 +81,13 @@ def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
     return decided + (shared.loss or 0.0)
 
 
+def worded(loss: float, near: str, at_least: str, ruined: str) -> str:
+    """Return the words that fit an expected growth of the loss, by how far estimates hold."""
+    if loss > RUINED:
+        return ruined
+    return at_least if loss > SMALL else near
+
+
 def foretold(record: RunRecord) -> float | None:
     """Return the growth of the loss that was expected before a run; None where none was."""
     if not record.targets:

@@ -142,12 +142,11 @@ def _question(plan: Plan) -> str:
     for index, rule in enumerate(plan.rules):
         told = {k: v for k, v in rule.canonical(plan.seed).items() if k != "pattern"}
         # What one rule selects is shared out and grouped together.
-        alone = rule.method == DENSE or (rule.allocation, rule.group) == ("uniform", "separated")
+        alone = (rule.allocation, rule.group) == ("uniform", "separated")
         for target in landmark_targets()[0]:
             if matches(target, rule.pattern):
                 chosen[target.name] = [told, None if alone else index]
-    dense = [name for name, (told, _) in chosen.items() if told["method"] == DENSE]
-    rest = {name: what for name, what in chosen.items() if name not in dense}
+    rest = {name: what for name, what in chosen.items() if what[0]["method"] != DENSE}
     return replace(plan.asked(), rules=(Rule(),)).key + json.dumps(rest, sort_keys=True)
 
 

@@ -106,8 +106,8 @@ def _pivoted(
     """Round the pivots, and fit the coefficients to what they have become."""
     rank, columns = left.shape[1], by_columns((left.shape[0], right.shape[1]))
     # An error of 10⁻⁵ is far below what rounding to 16 bits does, and elimination is twice as fast.
-    exact = left.dtype if dtype.itemsize > torch.float16.itemsize else torch.float32
-    places, coefficients = find_pivots((right.T if columns else left).to(exact))
+    enough = left.dtype if dtype.itemsize > torch.float16.itemsize else torch.float32
+    places, coefficients = find_pivots((right.T if columns else left).to(enough))
     coefficients = coefficients.to(left.dtype)
     chosen = places[:rank]
     pivots = left @ right[:, chosen] if columns else left[chosen] @ right
@@ -115,8 +115,8 @@ def _pivoted(
     fitted = coefficients
     # The checkpoint's 16 bits leave nothing to make up for.
     if storage.bits:
-        aim, known = (pivots.T, _wide(kept).T) if columns else (pivots, _wide(kept))
-        fitted = refit(coefficients, aim, known)
+        exact, known = (pivots.T, _wide(kept).T) if columns else (pivots, _wide(kept))
+        fitted = refit(coefficients, exact, known)
     return PivotedMatrix.from_parts(
         kept,
         stored_matrix(fitted.T if columns else fitted, dtype, storage),

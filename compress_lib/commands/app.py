@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from compress_lib.profiles import profiles
-from compress_lib.ui.languages import languages
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--host", help="address to listen on; this machine only by default")
     parser.add_argument("--port", type=int, help="port to listen on; 7860 by default")
-    parser.add_argument(
-        "--profile",
-        metavar="NAME",
-        help=f"limits of spaces.yml: {', '.join(profiles())}",
-    )
-    parser.add_argument(
-        "--language", metavar="CODE", help=f"what it speaks: {', '.join(languages())}"
-    )
+    parser.add_argument("--profile", metavar="NAME", help="whose limits of spaces.yml hold")
+    parser.add_argument("--language", metavar="CODE", help="what the page speaks, such as de")
     parser.add_argument("--json", action="store_true", help="write the address as JSON")
 
 

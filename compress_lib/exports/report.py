@@ -93,10 +93,9 @@ def _foretold(record: RunRecord) -> str:
     loss = expected.foretold(record)
     if loss is None:
         return ""
-    if loss > expected.RUINED:
-        return "Expected before the run: little is left of the model."
-    more = " or far more" if loss > expected.SMALL else ""
-    return f"Expected before the run: the loss grows by some {loss:.2g} nats a token{more}."
+    grows = f"the loss grows by some {loss:.2g} nats a token"
+    words = expected.worded(loss, grows, f"{grows} or far more", "little is left of the model")
+    return f"Expected before the run: {words}."
 
 
 def _around(record: RunRecord, name: str) -> str:

@@ -178,7 +178,7 @@ class Page:
         if complaint:
             warn(complaint)
         if complaint or not is_link(query):
-            return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+            return self._form(plan)
         return self._brought(keys, plan)
 
     def _opened(self) -> list[Any]:
@@ -193,18 +193,20 @@ class Page:
 
     def _brought(self, keys: Any, plan: Plan) -> dict[Any, Any]:
         """Fill the form with a plan that was brought along, and show its run if there is one."""
-        filled = dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+        filled = self._form(plan)
         try:
-            record = self.engine.known(plan)
+            own = self.engine.ran(plan)
         except CompressionError as error:
             warn(error)
             return filled
+        record = own or landmark_of(plan)
         if record is None:
             return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}
+        # A landmark may have been measured on other weights than are loaded here.
         told = texts.MEASURED_BEFORE.format(source=record.model.source)
-        if landmark_of(plan) != record:
+        if own is not None:
             # Somebody ran it here: from now on it is among the session's runs.
-            told, keys = texts.STORED, handlers.with_run(keys, record)
+            told, keys = texts.STORED, handlers.with_run(keys, own)
         return {
             **filled,
             **self.results.show(shown_run(self.engine, keys, record)),
@@ -257,4 +259,8 @@ class Page:
             return {}
         if complaint:
             warn(complaint)
+        return self._form(plan)
+
+    def _form(self, plan: Plan) -> dict[Any, Any]:
+        """Return what the form shows for a plan."""
         return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))

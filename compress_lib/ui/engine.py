@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
 from compress_lib.events import Event, Finished
-from compress_lib.landmarks import landmark_of, load_landmarks
+from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Progress, span
@@ -102,20 +102,14 @@ class Engine:
 
         return self._answered(plans) or self._enter(Job(task))
 
-    def known(self, plan: Plan) -> RunRecord | None:
-        """Return the run that answers a plan, if this engine ran it or it is a landmark.
-
-        A landmark may have been measured on other weights of the model than are loaded here.
-        """
-        return self._ran(plan) or landmark_of(plan)
-
-    def _ran(self, plan: Plan) -> RunRecord | None:
+    def ran(self, plan: Plan) -> RunRecord | None:
+        """Return the run that answers a plan, if this engine ran it."""
         key = self._answers.get(plan.key)
         return self.store.find(key) if key is not None else None
 
     def _answered(self, plans: Sequence[Plan]) -> Job | None:
         """Return a job that is done, if all its plans were run before."""
-        records = [self._ran(plan) for plan in plans]
+        records = [self.ran(plan) for plan in plans]
         found = [record for record in records if record is not None]
         if len(found) < len(plans):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from compress_lib.describe import describe
-from compress_lib.expected import RUINED, SMALL, foretold
+from compress_lib.expected import RUINED, foretold, worded
 from compress_lib.formatting import format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
@@ -78,10 +78,8 @@ def _foretold(record: RunRecord) -> str:
     loss = foretold(record)
     if loss is None:
         return texts.KL_UNIT
-    if loss > RUINED:
-        return texts.KL_RUINED.format(least=f"{RUINED:g}")
-    words = texts.KL_AT_LEAST if loss > SMALL else texts.KL_FORETOLD
-    return words.format(loss=f"{loss:.2g}")
+    words = worded(loss, texts.KL_FORETOLD, texts.KL_AT_LEAST, texts.KL_RUINED)
+    return words.format(loss=f"{loss:.2g}", least=f"{RUINED:g}")
 
 
 def _times(ratio: float) -> str:

@@ -8,7 +8,7 @@ from math import exp
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
-from compress_lib.expected import LEAST, MOST, RUINED, SMALL, expected_loss, load_curves
+from compress_lib.expected import LEAST, MOST, expected_loss, load_curves, worded
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import landmark_targets
 from compress_lib.plan import Plan
@@ -71,12 +71,11 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
 
 def _expected(loss: float) -> str:
     """Say what a growth of the loss means: beyond a bound, that little is left of the model."""
-    if loss > RUINED:
-        return texts.PREVIEW_RUINED
-    if loss > SMALL:
-        return texts.PREVIEW_AT_LEAST.format(loss=f"{loss:.2g}", ratio=f"{exp(loss):.2g}")
-    return texts.PREVIEW_EXPECTED.format(
-        loss=f"{loss:.2g}", low=f"{exp(LEAST * loss):.3g}", high=f"{exp(MOST * loss):.3g}"
+    words = worded(loss, texts.PREVIEW_EXPECTED, texts.PREVIEW_AT_LEAST, texts.PREVIEW_RUINED)
+    # Of a model that is ruined the ratio may be beyond any number.
+    low, ratio, high = (exp(min(share * loss, 100.0)) for share in (LEAST, 1.0, MOST))
+    return words.format(
+        loss=f"{loss:.2g}", ratio=f"{ratio:.2g}", low=f"{low:.3g}", high=f"{high:.3g}"
     )
 
 
