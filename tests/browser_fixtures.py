@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,24 +74,38 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-@pytest.fixture
-def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page that has shown its first chart; at the end, nothing went wrong in it."""
-    width = getattr(request, "param", 1400)
+@contextmanager
+def _opened(browser: Any, address: str, width: int) -> Iterator[Any]:
+    """Open a page and wait for its first chart; at the end, nothing went wrong in it."""
     context = browser.new_context(viewport={"width": width, "height": 900})
     opened = context.new_page()
     problems: list[str] = []
     hosts: set[str] = set()
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on("request", lambda sent: hosts.add(sent.url.split("/")[2]))
-    opened.goto(f"{address}?{QUICK}")
+    opened.goto(address)
     opened.wait_for_selector("#frontier .js-plotly-plot .point")
-    # What answers the link is drawn a moment later, in the place of what was there.
-    opened.wait_for_function("() => !/Ready/.test(document.querySelector('#status').innerText)")
     yield opened
     assert problems == []
     assert {host.split(":")[0] for host in hosts if host} == {"127.0.0.1"}
     context.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page with a quick plan, and its run if another test has run it: what a link brings."""
+    width = getattr(request, "param", 1400)
+    with _opened(browser, f"{address}?{QUICK}", width) as opened:
+        # What answers the link is drawn a moment later, in the place of what was there.
+        opened.wait_for_function("() => !/Ready/.test(document.querySelector('#status').innerText)")
+        yield opened
+
+
+@pytest.fixture
+def front_page(browser: Any, address: str) -> Iterator[Any]:
+    """The page as a stranger finds it: the landmarks, whatever other tests have run."""
+    with _opened(browser, address, 1400) as opened:
+        yield opened
 
 
 def run_to_the_end(page: Any, expected: str) -> str:

@@ -13,10 +13,10 @@ from tests.browser_fixtures import RUN_SECONDS, choose, contrast, run_to_the_end
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
-def test_the_first_view_shows_measured_runs(page: Any) -> None:
-    assert page.locator("#frontier .point").count() > 15
-    assert "runs of smollm2-135m on prose" in page.inner_text("#provenance")
-    assert "measured beforehand" in page.inner_text("#headline")
+def test_the_first_view_shows_measured_runs(front_page: Any) -> None:
+    assert front_page.locator("#frontier .point").count() > 15
+    assert "runs of smollm2-135m on prose" in front_page.inner_text("#provenance")
+    assert "measured beforehand" in front_page.inner_text("#headline")
 
 
 def test_moving_keep_tells_rank_bytes_and_break_even_before_any_run(page: Any) -> None:

@@ -58,7 +58,8 @@ def test_a_preset_fills_the_form(page: Any) -> None:
     page.wait_for_selector("#plan .preview:has-text('197 matrices')")
 
 
-def test_a_mark_of_the_chart_gives_its_run_and_plan(page: Any) -> None:
+def test_a_mark_of_the_chart_gives_its_run_and_plan(front_page: Any) -> None:
+    page = front_page
     page.evaluate("document.querySelector('#frontier').scrollIntoView({ block: 'center' })")
     page.wait_for_timeout(300)
     # The smallest model stands alone, so that the pointer can mean no other mark.
@@ -70,18 +71,19 @@ def test_a_mark_of_the_chart_gives_its_run_and_plan(page: Any) -> None:
             return [box.x + box.width / 2, box.y + box.height / 2];
         }"""
     )
-    before = page.inner_text("#headline")
+    before = page.inner_text("#headline p")
     page.wait_for_timeout(700)
     page.mouse.move(*place)
     page.wait_for_timeout(300)
     page.mouse.click(*place)
     page.wait_for_function(
-        "before => document.querySelector('#headline').innerText !== before", arg=before
+        "before => document.querySelector('#headline p').innerText !== before", arg=before
     )
     assert "measured beforehand" in page.inner_text("#headline")
 
 
-def test_two_runs_in_the_tray_stand_beside_each_other(page: Any) -> None:
+def test_two_runs_in_the_tray_stand_beside_each_other(front_page: Any) -> None:
+    page = front_page
     page.get_by_role("tab", name="Compare", exact=True).click()
     page.click("#tray-add")
     page.wait_for_selector("#comparison table")
