@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from compress_lib.allocation import Assignment
 from compress_lib.errors import BudgetError
-from compress_lib.formatting import format_bytes
+from compress_lib.formatting import format_bytes, format_share
 from compress_lib.loss_curves import Curve, Point, at_equal_keep, share_out
 from compress_lib.progress import Progress, no_progress, span
 
@@ -34,7 +34,7 @@ class Allocation:
         """What was decided, in a sentence."""
         share = self.nbytes / self.before if self.before else 0.0
         return (
-            f"{format_bytes(self.nbytes)} ({share:.1%}) shared out by estimated loss: "
+            f"{format_bytes(self.nbytes)} ({format_share(share)}) shared out by estimated loss: "
             f"{self.loss or 0:.3g} nats a token are expected to be lost"
         )
 

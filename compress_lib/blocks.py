@@ -13,6 +13,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example, as_example
 from compress_lib.evaluation.likelihood import token_blocks
 from compress_lib.evaluation.masked import mask_id, masked_examples
+from compress_lib.formatting import format_share
 from compress_lib.models import LanguageModel
 from compress_lib.plan import AUTOMATIC, OWN_TEXT, PROTOCOLS, USUAL_PROTOCOLS, TextSpec
 
@@ -45,8 +46,9 @@ def check_disjoint(evaluation: list[int], calibration: list[int]) -> None:
     shared = sum(passage in seen for passage in passages)
     if passages and shared > OVERLAP_SHARE * len(passages):
         raise CompressionError(
-            f"{shared / len(passages):.0%} of the evaluation text stands in the calibration text "
-            "as well, so the result would flatter itself. Name another calibration text."
+            f"{format_share(shared / len(passages), 0)} of the evaluation text stands in the "
+            "calibration text as well, so the result would flatter itself. Name another "
+            "calibration text."
         )
 
 

@@ -41,6 +41,11 @@ def format_perplexity(value: float) -> str:
     return f"{value:,.0f}" if value < 1e9 else f"{value:.3g}"
 
 
+def format_share(share: float, digits: int = 1) -> str:
+    """Return a share of one in per cent, e.g. `89.5 %`, with digits behind the point."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def format_number(value: float) -> str:
     """Return a number of no special kind with four digits, or whole from a thousand on."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -51,7 +51,8 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
             yanchor="bottom" if dash == "dot" else "top",
             font={"size": 12, "color": INK},
         )
-    figure.update_yaxes(type="log", exponentformat="power", nticks=5)
+    # Without a format of ours 20 and 50 would be written as 2 and 5.
+    figure.update_yaxes(type="log", nticks=5, tickformat="~g")
     figure.update_xaxes(range=[0, len(values) + 1])
     figure.update_layout(height=330, legend={"orientation": "h", "y": 1.14})
     return figure

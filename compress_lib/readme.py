@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
 from compress_lib.describe import describe
-from compress_lib.formatting import format_perplexity
+from compress_lib.formatting import format_perplexity, format_share
 from compress_lib.landmarks import load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
@@ -121,8 +121,8 @@ def _landmark(record: RunRecord) -> tuple[str, ...]:
         describe(record),
         format_perplexity(record.perplexity.compressed),
         f"{memory.compressed_bytes / 1e6:.0f} MB "
-        f"({memory.compressed_bytes / memory.baseline_bytes:.0%})",
-        f"{record.agreement.top1:.1%}",
+        f"({format_share(memory.compressed_bytes / memory.baseline_bytes, 0)})",
+        format_share(record.agreement.top1),
         "" if direction is None else f"{direction:.4f}",
     )
 

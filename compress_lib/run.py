@@ -18,6 +18,7 @@ from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_logits
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished, finished
+from compress_lib.formatting import format_share
 from compress_lib.job import Outcome, make_record, prepare
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
@@ -220,7 +221,7 @@ def _target_line(record: TargetRecord) -> str:
     kept = record.bytes_after / record.bytes_before
     rank = f", rank {record.rank}" if record.rank is not None else ""
     return (
-        f"{record.names[0]}: {record.method}{rank}, {kept:.1%} of the bytes, relative error "
-        f"{record.relative_error:.4f}, direction error {record.direction_error.mean:.4f}, "
+        f"{record.names[0]}: {record.method}{rank}, {format_share(kept)} of the bytes, relative "
+        f"error {record.relative_error:.4f}, direction error {record.direction_error.mean:.4f}, "
         f"{record.seconds:.1f} s"
     )

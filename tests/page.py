@@ -61,4 +61,4 @@ def tiny_engine(folder: Path) -> Iterator[TinyEngine]:
     yield made
     if made.gate is not None:
         made.gate.set()
-    made._thread.shutdown(wait=True, cancel_futures=True)
+    made.line.close()

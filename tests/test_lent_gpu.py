@@ -109,7 +109,7 @@ def test_stopping_gives_the_gpu_back_though_nothing_is_told(
     while not lender.open:
         next(updates)
     updates.close()
-    lending._thread.shutdown(wait=True)
+    lending.line.close()
     assert lender.open == 0
 
 

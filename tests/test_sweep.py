@@ -60,7 +60,7 @@ def test_a_job_that_waits_can_be_stopped_at_any_time(engine: TinyEngine) -> None
     second.close()
     first.close()
     engine.gate.set()
-    assert engine.ahead(engine.submit(PLAN)) <= 1
+    assert engine.line.ahead(engine.submit(PLAN)) <= 1
 
 
 def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
@@ -93,7 +93,7 @@ def test_closing_a_sweep_stops_it_and_keeps_what_was_measured(engine: TinyEngine
     updates = studies_panel.sweep(engine, "owner/tiny", "svd", 0.5)
     next(updates)
     updates.close()
-    assert engine.ahead(engine.submit(PLAN)) <= 1
+    assert engine.line.ahead(engine.submit(PLAN)) <= 1
 
 
 def test_without_studies_the_tab_says_so() -> None:

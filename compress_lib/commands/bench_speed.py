@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from compress_lib.commands.arguments import given, read_pairs
 from compress_lib.commands.output import ProgressLine, write_json, write_line, write_table
 from compress_lib.errors import check_integer
+from compress_lib.formatting import format_share
 from compress_lib.methods import is_sized
 from compress_lib.plan import Plan, Rule
 from compress_lib.text_spec import QUICK_TOKENS
@@ -51,7 +52,8 @@ def run(options: argparse.Namespace) -> None:
     size = "" if is_sized(rule.method) else f" at keep {rule.keep:g}"
     write_line(
         f"{rule.method}{settings}{size} of {rule.pattern}: "
-        f"{share:.1%} of the bytes; medians of {repeat}, tokens a second on {model.device}"
+        f"{format_share(share)} of the bytes; medians of {repeat}, tokens a second on "
+        f"{model.device}"
     )
     numbers = ("dense_tokens_per_second", "compressed_tokens_per_second", "speedup")
     write_table(

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from compress_lib.commands.output import write_line
 from compress_lib.describe import describe_decoding
-from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
+from compress_lib.formatting import format_bytes, format_perplexity, format_seconds, format_share
 from compress_lib.results import Prediction, RunRecord, SpeedRecord
 
 
@@ -28,7 +28,7 @@ def write_summary(record: RunRecord) -> None:
     )
     write_line(
         f"agreement   KL {record.agreement.kl:.4f} nats, same first choice "
-        f"{record.agreement.top1:.1%}"
+        f"{format_share(record.agreement.top1)}"
     )
     if record.estimated_loss is not None:
         write_line(
@@ -37,7 +37,7 @@ def write_summary(record: RunRecord) -> None:
     write_line(
         f"memory      {format_bytes(memory.baseline_bytes)} → "
         f"{format_bytes(memory.compressed_bytes)} "
-        f"({memory.compressed_bytes / memory.baseline_bytes:.1%} of the whole model)"
+        f"({format_share(memory.compressed_bytes / memory.baseline_bytes)} of the whole model)"
     )
     if record.speed is not None:
         write_line(f"speed       {_speeds(record.speed)}")
@@ -71,7 +71,7 @@ def _filled(predictions: Sequence[Prediction]) -> str:
     """Return the tokens for each mask with their probabilities, masks apart by bars."""
     masks = groupby(predictions, key=lambda prediction: prediction.mask)
     return " | ".join(
-        ", ".join(f"{found.token!r} {found.probability:.1%}" for found in group)
+        ", ".join(f"{found.token!r} {format_share(found.probability)}" for found in group)
         for _, group in masks
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.describe import describe
 from compress_lib.exports.code import python_code
-from compress_lib.formatting import format_bytes, format_perplexity
+from compress_lib.formatting import format_bytes, format_perplexity, format_share
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.sources import HUB_ID
@@ -50,7 +50,7 @@ def model_card(record: RunRecord) -> str:
         ("Perplexity", format_perplexity(ppl.baseline), format_perplexity(ppl.compressed)),
         ("Size", format_bytes(memory.baseline_bytes), format_bytes(memory.compressed_bytes)),
         ("KL divergence (nats a token)", "0", f"{record.agreement.kl:.4f}"),
-        ("Same first choice", "100 %", f"{100 * record.agreement.top1:.1f} %"),
+        ("Same first choice", "100 %", format_share(record.agreement.top1)),
     ]
     table = "".join(f"| {name} | {before} | {after} |\n" for name, before, after in rows)
     return (

@@ -8,7 +8,7 @@ from html import escape
 from compress_lib import expected, plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
-from compress_lib.formatting import format_bytes, format_number, format_perplexity
+from compress_lib.formatting import format_bytes, format_number, format_perplexity, format_share
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.plots_direction import direction_histogram
@@ -119,7 +119,7 @@ def _texts(record: RunRecord) -> str:
     )
     filled = "".join(
         f"<p><b>{escape(name)}</b>\n{escape(fill.prompt)}\n"
-        + "\n".join(f"{escape(p.token)}  {100 * p.probability:.1f} %" for p in found)
+        + "\n".join(f"{escape(p.token)}  {format_share(p.probability)}" for p in found)
         + "</p>"
         for fill in record.fills
         for name, found in (("Original", fill.baseline), ("Compressed", fill.compressed))

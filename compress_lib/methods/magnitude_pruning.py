@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError
-from compress_lib.formatting import format_keep
+from compress_lib.formatting import format_keep, format_share
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.progress import Progress, no_progress
 
@@ -61,7 +61,7 @@ class MagnitudePruning(Method):
         return Preview(
             rank=None,
             nbytes=layout.fixed + kept * layout.each,
-            note=f"{kept:,} {self.structure} ({share:.1%}){where}",
+            note=f"{kept:,} {self.structure} ({format_share(share)}){where}",
         )
 
     def compress(

@@ -29,7 +29,7 @@ from compress_lib.ui import (
 )
 from compress_lib.ui.api import Endpoints
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.map_panel import MapEvents
+from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run

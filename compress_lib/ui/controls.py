@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from compress_lib.catalogue import CATALOGUE
-from compress_lib.corpora import CORPORA
 from compress_lib.errors import CompressionError, check_number
-from compress_lib.methods import METHODS, Option, is_sized
+from compress_lib.methods import METHODS, Option
 from compress_lib.plan import DENSE, OWN_TEXT, Generation, Plan, Rule, TextSpec
-from compress_lib.profiles import limits
-from compress_lib.sources import HUB_ID
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import texts
+from compress_lib.ui.typed import as_share, corpus_name, limited, model_name, share_of, table_rows
 
 CHOICES = tuple(family for family in FAMILIES if family != "other")
 LAYERS = tuple(family for family in CHOICES if family not in ("embedding", "head"))
@@ -28,9 +24,6 @@ PRESETS = {
 
 PLAIN = "svd"
 """The method that knows every matrix."""
-
-MAX_OVERRIDES = 100
-LONGEST_HUB_ID = 96
 
 TOGETHER = ("group", "window", "orientation", "tie", "allocation", "inputs")
 """Fields of a rule by the same name; the form has one of each for all its rules."""
@@ -90,22 +83,22 @@ def read(form: Form) -> Plan:
     """
     get = form.values.get
     generation = Generation(
-        max_new_tokens=_limited(texts.NEW_TOKENS, get("new_tokens"), "new_tokens"),
+        max_new_tokens=limited(texts.NEW_TOKENS, get("new_tokens"), "new_tokens"),
         temperature=check_number(texts.TEMPERATURE, get("temperature")),
     )
     return Plan(
         model=model_name(get("model")),
         rules=_rules(form),
         evaluation=TextSpec(
-            corpus=_corpus(get("corpus"), own=True),
-            tokens=_limited(texts.TOKENS, get("tokens"), "evaluation_tokens"),
+            corpus=corpus_name(get("corpus"), own=True),
+            tokens=limited(texts.TOKENS, get("tokens"), "evaluation_tokens"),
             context=get("context"),  # type: ignore[arg-type]
             protocol=str(get("protocol")),
             text=str(get("own_text") or "") if get("corpus") == OWN_TEXT else None,
         ),
         calibration=TextSpec(
-            corpus=_corpus(get("calibration"), own=False),
-            tokens=_limited(
+            corpus=corpus_name(get("calibration"), own=False),
+            tokens=limited(
                 texts.CALIBRATION_TOKENS, get("calibration_tokens"), "calibration_tokens"
             ),
         ),
@@ -186,13 +179,6 @@ def shown_values(plan: Plan) -> list[Any]:
     return values
 
 
-def table_rows(table: Any) -> list[list[str]]:
-    """Return the cells of a table component as text, whatever type they came in."""
-    rows = table.get("data", []) if isinstance(table, dict) else table
-    cells = [[("" if cell is None else str(cell).strip()) for cell in row] for row in rows or []]
-    return [[*row, "", "", ""][:3] for row in cells if any(row)][:MAX_OVERRIDES]
-
-
 def _rules(form: Form) -> tuple[Rule, ...]:
     get = form.values.get
     method, keep = str(get("method")), get("keep")
@@ -209,11 +195,6 @@ def _rules(form: Form) -> tuple[Rule, ...]:
     if not rules:
         raise CompressionError(texts.NOTHING_CHOSEN)
     return tuple(rules)
-
-
-def share_of(method: str, keep: Any) -> Any:
-    """Return the keep of the slider, unless the method's options alone decide its size."""
-    return 1.0 if is_sized(method) else keep
 
 
 def _rule(form: Form, pattern: str, method: str, keep: Any) -> Rule:
@@ -236,46 +217,3 @@ def _families_of(rule: Rule) -> list[str]:
         return list(CHOICES)
     parts = [part.strip() for part in rule.pattern.split(",")]
     return parts if all(part in CHOICES for part in parts) else []
-
-
-def model_name(given: Any) -> str:
-    """Return the name of a model that a person chose: of the catalogue, or a Hub id.
-
-    Raises:
-        CompressionError: It is neither; folders of this machine are nobody's business.
-    """
-    name = str(given or "").strip()
-    if name in CATALOGUE or (HUB_ID.fullmatch(name) and not _is_local(name)):
-        return name
-    raise CompressionError(texts.HUB_FORM.format(given=name))
-
-
-def _is_local(name: str) -> bool:
-    """Tell whether the library would take a Hub id for a folder or file of this machine."""
-    if len(name) > LONGEST_HUB_ID or ".." in name or name.lower().endswith(".gguf"):
-        return True
-    return Path(name).exists()
-
-
-def _corpus(given: Any, *, own: bool) -> str:
-    allowed = [*CORPORA, *([OWN_TEXT] if own else [])]
-    if given in allowed:
-        return str(given)
-    raise CompressionError(texts.NOT_A_CORPUS.format(given=given, allowed=", ".join(allowed)))
-
-
-def _limited(name: str, given: Any, limit: str) -> int:
-    number = int(check_number(name, given, minimum=1))
-    most = limits().get(limit)
-    if most is not None and number > most:
-        raise CompressionError(texts.TOO_MANY.format(name=name, limit=most, given=number))
-    return number
-
-
-def as_share(text: str) -> float | None:
-    """Read 0.5 or 50% as a share; None if it is none."""
-    try:
-        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        return None
-    return share if 0 < share <= 1 else None

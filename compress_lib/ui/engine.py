@@ -1,18 +1,14 @@
-"""One thread for all torch work: jobs wait in a visible line, and each can be stopped."""
+"""What the page computes with: plans, studies and files become jobs; models and runs are kept."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from contextvars import copy_context
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
-from compress_lib.errors import CompressionError, ModelUnavailableError, StoppedError
+from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.events import Event, Finished
 from compress_lib.landmarks import load_landmarks
 from compress_lib.plan import Plan
@@ -22,15 +18,13 @@ from compress_lib.results import RunRecord
 from compress_lib.store import Store
 from compress_lib.targets import Target
 from compress_lib.ui import texts
-from compress_lib.ui.jobs import Job, ProgressNote, WritingNote, nobody
+from compress_lib.ui.jobs import Job, WritingNote, nobody
+from compress_lib.ui.line import Line
 from compress_lib.ui.made import MadeModels
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
     from compress_lib.studies import Study
-
-HEARTBEAT = 0.4
-"""Seconds between looks at a job that has nothing to tell."""
 
 MOST_ANSWERS = 1000
 """Plans whose runs are found without asking the model or the texts."""
@@ -53,6 +47,10 @@ class Engine:
         device: See `models.choose_device`.
         limits: How many jobs may wait, how many of one person, and how many models stay loaded.
         asker: Tells who asks for a job just now, None if nobody knows.
+
+    Attributes:
+        line: The jobs that wait, and the one that is done now.
+        made: Compressed models that can still be taken away.
     """
 
     keeps_models: ClassVar[bool] = True
@@ -67,13 +65,9 @@ class Engine:
     ) -> None:
         self.store = store or LandmarkStore()
         self.device = device
-        self.activity = ""
         self._limits = served_limits() | (limits or {})
-        self._asker = asker
+        self.line = Line(self._limits, asker)
         self.made = MadeModels()
-        self._line: list[Job] = []
-        self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._models: dict[tuple[str, str | None], LanguageModel] = {}
         self._targets: dict[str, tuple[tuple[Target, ...], int]] = {}
         self._answers: dict[str, str] = {}
@@ -100,7 +94,7 @@ class Engine:
                         raise
                     tell(Event(end, texts.PASSED_OVER.format(error=error)))
 
-        return self._answered(plans) or self._enter(Job(task))
+        return self._answered(plans) or self.line.enter(Job(task))
 
     def ran(self, plan: Plan) -> RunRecord | None:
         """Return the run that answers a plan, if this engine ran it."""
@@ -174,10 +168,10 @@ class Engine:
 
             loaded = self.load(model, None, self.device, span(progress, 0.0, 0.0))
             for record in run_study(study, loaded, home() / "studies", progress=progress):
-                progress(0.0, self.activity)
+                progress(0.0, self.line.activity)
                 tell(record)
 
-        return self._enter(Job(task))
+        return self.line.enter(Job(task))
 
     def submit_task(self, task: Callable[[Progress], None]) -> Job:
         """Put anything else at the end of the line.
@@ -185,59 +179,11 @@ class Engine:
         Raises:
             CompressionError: The line is full.
         """
-        return self._enter(Job(lambda progress, tell: task(progress)))
-
-    def _enter(self, job: Job) -> Job:
-        most, each = self._limits["queued_jobs"], self._limits["jobs_each"]
-        job.owner = self._asker()
-        with self._lock:
-            if len(self._line) >= most:
-                raise CompressionError(texts.BUSY.format(limit=most))
-            same = sum(other.owner == job.owner for other in self._line)
-            if job.owner is not None and same >= each:
-                raise CompressionError(texts.BUSY_WITH_YOURS.format(limit=each))
-            self._line.append(job)
-        # Whoever lends a GPU asks in the context of the job whose request it serves.
-        job.future = self._thread.submit(copy_context().run, self._work, job)
-        job.future.add_done_callback(lambda done: self._leave(job))
-        return job
-
-    def follow(self, job: Job) -> Generator[list[Any], None, None]:
-        """Yield what a job tells, as much at a time as there is; nothing where it is silent.
-
-        Closing the generator stops the job, and so may whoever waits, several times a second.
-
-        Raises:
-            CompressionError: The job is refused.
-        """
-        assert job.future is not None
-        try:
-            while not (job.future.done() and job.notes.empty()):
-                notes: list[Any] = []
-                with suppress(queue.Empty):
-                    notes.append(job.notes.get(timeout=HEARTBEAT))
-                while not job.notes.empty():
-                    notes.append(job.notes.get())
-                yield notes
-            # A refusal is raised here, and so is a bug, which nobody may swallow.
-            job.future.result()
-        finally:
-            self.stop(job)
-
-    def stop(self, job: Job) -> None:
-        """End a job: at once while it waits, else at its next step."""
-        job.stop.set()
-        if job.future is not None:
-            job.future.cancel()
-
-    def ahead(self, job: Job) -> int:
-        """How many jobs come before this one."""
-        with self._lock:
-            return self._line.index(job) if job in self._line else 0
+        return self.line.enter(Job(lambda progress, tell: task(progress)))
 
     def warm(self) -> None:
         """Import torch and load the default model in the background."""
-        self._thread.submit(self._warm)
+        self.line.aside(self._warm)
 
     def targets(self, model: str) -> tuple[tuple[Target, ...], int]:
         """Return the matrices and all bytes of a model that was loaded; nothing if it was not."""
@@ -262,35 +208,14 @@ class Engine:
         self._targets[model] = (tuple(found.targets), total_bytes(found))
         return found
 
-    def _leave(self, job: Job) -> None:
-        with self._lock:
-            self._line.remove(job)
-
     def _warm(self) -> None:
         def progress(fraction: float, message: str) -> None:
-            self.activity = message
+            self.line.activity = message
 
         try:
             self.load(DEFAULT_MODEL, None, self.device, progress)
         except ModelUnavailableError as error:
             # Whoever runs the model is told the same sentence; the page works without it.
-            self.activity = str(error)
+            self.line.activity = str(error)
         else:
-            self.activity = ""
-
-    def _work(self, job: Job) -> None:
-        def progress(fraction: float, message: str) -> None:
-            if job.stop.is_set():
-                raise StoppedError
-            self.activity = message
-            job.notes.put(ProgressNote(fraction, message))
-
-        def tell(note: Any) -> None:
-            if job.stop.is_set():
-                raise StoppedError
-            job.notes.put(note)
-
-        try:
-            job.task(progress, tell)
-        finally:
-            self.activity = ""
+            self.line.activity = ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from compress_lib.formatting import format_share
 from compress_lib.results import FillRecord, Prediction
 from compress_lib.ui import texts
 
@@ -36,7 +37,7 @@ def _tables(predictions: Sequence[Prediction]) -> str:
 def _table(predictions: Sequence[Prediction], title: str) -> str:
     rows = "".join(
         f'<tr><td>{escape(prediction.token)}</td><td class="number">'
-        f"{100 * prediction.probability:.1f} %</td></tr>"
+        f"{format_share(prediction.probability)}</td></tr>"
         for prediction in predictions
     )
     caption = f"<caption>{escape(title)}</caption>" if title else ""

@@ -7,8 +7,8 @@ from typing import Any
 
 from compress_lib.progress import Look, TimeLeft
 from compress_lib.ui import render, texts
-from compress_lib.ui.engine import Engine
 from compress_lib.ui.jobs import Job, ProgressNote
+from compress_lib.ui.line import Line
 
 
 class JobStatus:
@@ -32,12 +32,12 @@ class JobStatus:
         left = self._left.seconds(self._fraction)
         self.html = render.status(note.message, self._fraction, left, self.losses)
 
-    def wait(self, engine: Engine, job: Job) -> None:
+    def wait(self, line: Line, job: Job) -> None:
         """Say how many come before a job that has not begun, and what they do."""
         if not self._fraction:
-            ahead = engine.ahead(job)
-            waiting = texts.WAITING.format(ahead=ahead, activity=engine.activity)
-            self.html = render.status(waiting if ahead else engine.activity, 0.0)
+            ahead = line.ahead(job)
+            waiting = texts.WAITING.format(ahead=ahead, activity=line.activity)
+            self.html = render.status(waiting if ahead else line.activity, 0.0)
 
     def _trained(self, message: str) -> None:
         if not isinstance(message, Look):
@@ -47,17 +47,17 @@ class JobStatus:
         self.losses = [*self.losses[: message.epoch - 1], message.loss]
 
 
-def followed(engine: Engine, job: Job) -> Generator[tuple[str, list[Any]], None, None]:
+def followed(line: Line, job: Job) -> Generator[tuple[str, list[Any]], None, None]:
     """Yield the line about a job several times a second, and what else the job told meanwhile.
 
     Where nothing is yielded, nothing can be stopped: it is said again even if nothing is new.
-    Closing the generator stops the job and frees the engine.
+    Closing the generator stops the job and lets the next one begin.
 
     Raises:
         CompressionError: The job is refused.
     """
     status = JobStatus()
-    steps = engine.follow(job)
+    steps = line.follow(job)
     try:
         yield status.html, []
         for notes in steps:
@@ -65,7 +65,7 @@ def followed(engine: Engine, job: Job) -> Generator[tuple[str, list[Any]], None,
                 if isinstance(note, ProgressNote):
                     status.progress(note)
             if not notes:
-                status.wait(engine, job)
+                status.wait(line, job)
             yield status.html, [note for note in notes if not isinstance(note, ProgressNote)]
     finally:
         steps.close()

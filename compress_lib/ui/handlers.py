@@ -83,7 +83,7 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         CompressionError: A run is refused; the message says why.
     """
     watch = _Watch(len(plans))
-    steps = followed(engine, engine.submit(*plans))
+    steps = followed(engine.line, engine.submit(*plans))
     try:
         yield Update(status=next(steps)[0], log="")
         for status, notes in steps:

@@ -6,7 +6,7 @@ from html import escape
 
 from compress_lib.describe import describe
 from compress_lib.expected import RUINED, foretold, worded
-from compress_lib.formatting import format_perplexity
+from compress_lib.formatting import format_perplexity, format_share
 from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
 from compress_lib.ui import texts
@@ -61,7 +61,7 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes
         whole = f"{memory.baseline_bytes / 1e6:.0f}"
-        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=f"{share:.1%}", whole=whole)
+        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=format_share(share), whole=whole)
     if name == "speed":
         assert record.speed is not None
         return f"{value:.2f} ×", "", texts.READS.format(speed=record.speed.compressed_prefill)

@@ -8,7 +8,7 @@ from html import escape
 
 from compress_lib.allocation import Assignment, allocate
 from compress_lib.errors import CompressionError
-from compress_lib.formatting import format_bytes
+from compress_lib.formatting import format_bytes, format_share
 from compress_lib.plan import Plan
 from compress_lib.plan_edits import Grid
 from compress_lib.results import RunRecord
@@ -155,7 +155,7 @@ class _Painter:
         if item is None:
             return Cell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
         share = item.preview.nbytes / item.nbytes
-        told = f"{where}: {item.method.label}, {share:.0%}"
+        told = f"{where}: {item.method.label}, {format_share(share, 0)}"
         if item.undecided:
             told += f", {texts.MAP_SHARED}"
         elif item.preview.rank is not None:

@@ -93,7 +93,7 @@ def run_there(plan: dict[str, Any]) -> Told:
     """Run a plan in the process that has the GPU; everything that is yielded can be pickled."""
     engine = _engine_there()
     try:
-        for notes in engine.follow(engine.submit(Plan.from_json(plan))):
+        for notes in engine.line.follow(engine.submit(Plan.from_json(plan))):
             yield [
                 replace(note, compressed=None) if isinstance(note, Finished) else note
                 for note in notes

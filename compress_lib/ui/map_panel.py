@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from compress_lib.allocation import allocate
-from compress_lib.errors import CompressionError
-from compress_lib.plan import DENSE, Plan, Rule
-from compress_lib.plan_edits import Grid, cleared, edited, pattern_for, presets
-from compress_lib.targets import Target
+from compress_lib.plan import Plan
 from compress_lib.ui import controls, handlers, preview, texts
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.layer_map import COLOURS, cell_targets, chosen_line, layer_map
+from compress_lib.ui.layer_map import COLOURS, chosen_line, layer_map
 from compress_lib.ui.lenient import AnySlider
-from compress_lib.ui.scripts import LIVE, MAP, QUICK
-from compress_lib.ui.telling import refusal
-from compress_lib.ui.undo import History
-
-MOST_CELLS = 4096
-"""Cells that a browser may name at once."""
+from compress_lib.ui.scripts import LIVE, MAP
 
 
 @dataclass(frozen=True)
@@ -92,171 +80,3 @@ def build(engine: Engine) -> MapPanel:
     return MapPanel(
         colour, shown, told, method, keep, apply, dense, clear, undo, redo, preset, chosen, history
     )
-
-
-class MapEvents:
-    """What happens on the map.
-
-    Args:
-        panel: The components.
-        engine: Knows the matrices of models and the runs.
-        fields: The form that holds the plan.
-        current: The key of the shown run.
-    """
-
-    def __init__(self, panel: MapPanel, engine: Engine, fields: list[Any], current: Any) -> None:
-        self.panel = panel
-        self.engine = engine
-        self.fields = fields
-        self.current = current
-
-    def connect(self) -> None:
-        """Connect all of it."""
-        panel, fields = self.panel, self.fields
-        drawn = [panel.map, panel.told]
-        inputs = [panel.colour, panel.chosen, self.current, *fields]
-        gr.on(
-            [component.change for component in (*fields, panel.colour, self.current)],
-            self.draw,
-            inputs,
-            drawn,
-            trigger_mode="always_last",
-            **QUICK,
-        )
-        # Cells are clicked faster than answers come: the last choice counts.
-        panel.map.select(
-            self.choose,
-            fields,
-            [panel.chosen, panel.told],
-            trigger_mode="always_last",
-            **QUICK,
-        )
-        edits: list[tuple[Any, Callable[..., Any], list[Any]]] = [
-            (panel.apply.click, self.apply, [panel.chosen, panel.method, panel.keep]),
-            (panel.dense.click, self.leave, [panel.chosen]),
-            (panel.clear.click, self.clear, [panel.chosen]),
-            (panel.preset.input, self.start_from, [panel.preset]),
-        ]
-        changed = [panel.history, panel.redo, *fields]
-        for event, change, own in edits:
-            event(change, [panel.history, *own, *fields], changed, **QUICK)
-        for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
-            button.click(partial(self.step, step), [panel.history, *fields], changed, **QUICK)
-
-    def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
-        """Draw the map of what stands in the form."""
-        try:
-            plan = controls.read(controls.Form.of(given))
-        except CompressionError as error:
-            # The map stays, and what is chosen on it.
-            return [gr.skip(), preview.complaint(error)]
-        targets, _ = preview.known_targets(self.engine, plan.model)
-        record = handlers.lookup(self.engine, current)
-        mode = colour if colour in COLOURS else COLOURS[0]
-        named = [target for target in targets if target.name in _names(chosen)]
-        return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named)]
-
-    def choose(self, event: gr.EventData, *given: Any) -> list[Any]:
-        """Note which cells are chosen, as the browser names them."""
-        plan, targets = self._plan(given)
-        cells = getattr(event, "_data", None) or {}
-        named = cells.get("cells", []) if isinstance(cells, dict) else []
-        grid = Grid.of(targets)
-        members = [
-            target
-            for cell in named[:MOST_CELLS]
-            if isinstance(cell, str)
-            for target in cell_targets(grid, cell)
-        ]
-        return [[target.name for target in members], chosen_line(plan, targets, members)]
-
-    def apply(self, history: Any, chosen: Any, method: Any, keep: Any, *given: Any) -> list[Any]:
-        """Let the chosen matrices be compressed in their own way."""
-        plan, targets = self._plan(given)
-        pattern = self._pattern(chosen, targets)
-        share = controls.share_of(str(method), keep)
-        return self._write(
-            history, plan, lambda: edited(plan.rules, pattern, str(method), share, targets)
-        )
-
-    def leave(self, history: Any, chosen: Any, *given: Any) -> list[Any]:
-        """Leave the chosen matrices as they are."""
-        plan, targets = self._plan(given)
-        pattern = self._pattern(chosen, targets)
-        return self._write(history, plan, lambda: edited(plan.rules, pattern, DENSE, 1.0, targets))
-
-    def clear(self, history: Any, chosen: Any, *given: Any) -> list[Any]:
-        """Let the chosen matrices follow the whole plan again."""
-        plan, targets = self._plan(given)
-        pattern = self._pattern(chosen, targets)
-        return self._write(history, plan, lambda: cleared(plan.rules, pattern, targets))
-
-    def start_from(self, history: Any, name: Any, *given: Any) -> list[Any]:
-        """Put a usual plan into the form, with the method and the keep that stand there."""
-        plan, targets = self._plan(given)
-        first = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
-        found = presets(first, Grid.of(targets))
-        if name not in found:
-            return [gr.skip()] * (2 + len(self.fields))
-        return self._write(history, plan, lambda: found[name])
-
-    def step(self, step: Callable[[History], History], history: Any, *given: Any) -> list[Any]:
-        """Take the last change back, or make it again; what was typed since is a change too."""
-        plan, _ = self._plan(given)
-        found = step(_history(history).seen(_state(plan)))
-        assert found.now is not None
-        before = Plan.from_json({**plan.to_json(), "rules": json.loads(found.now)})
-        return _stepped(found, before)
-
-    def _plan(self, given: Sequence[Any]) -> tuple[Plan, tuple[Target, ...]]:
-        """Return the plan in the form, and the matrices of its model."""
-        try:
-            plan = controls.read(controls.Form.of(given))
-        except CompressionError as error:
-            raise refusal(error) from error
-        return plan, preview.known_targets(self.engine, plan.model)[0]
-
-    def _pattern(self, chosen: Any, targets: Sequence[Target]) -> str:
-        names = _names(chosen) & {target.name for target in targets}
-        if not names:
-            raise refusal(texts.MAP_NOTHING)
-        return pattern_for(names, targets)
-
-    def _write(self, history: Any, plan: Plan, make: Callable[[], tuple[Rule, ...]]) -> list[Any]:
-        """Return the history and the form for a plan with other rules.
-
-        Raises:
-            gr.Error: The rules are refused, or too many for the form.
-        """
-        try:
-            changed = replace(plan, rules=make())
-            allocate(changed, preview.known_targets(self.engine, plan.model)[0])
-        except CompressionError as error:
-            raise refusal(error) from error
-        if len(changed.rules) > controls.MAX_OVERRIDES:
-            told = texts.MAP_FULL.format(count=len(changed.rules), limit=controls.MAX_OVERRIDES)
-            raise refusal(told)
-        return _stepped(_history(history).seen(_state(plan)).seen(_state(changed)), changed)
-
-
-def _names(chosen: Any) -> set[str]:
-    return {name for name in chosen if isinstance(name, str)} if isinstance(chosen, list) else set()
-
-
-def _state(plan: Plan) -> str:
-    """Return a plan's rules as a history keeps them, the same for all that the form shows alike."""
-    shown, _ = controls.shown_plan(plan)
-    return json.dumps(shown.to_json()["rules"], sort_keys=True)
-
-
-def _history(value: Any) -> History:
-    """Return the history that a session holds as JSON."""
-    given = value if isinstance(value, dict) else {}
-    return History(tuple(given.get("past", ())), tuple(given.get("future", ())))
-
-
-def _stepped(history: History, plan: Plan) -> list[Any]:
-    """Return the history as the session holds it, whether it goes on, and the form's values."""
-    kept = {"past": list(history.past), "future": list(history.future)}
-    again = gr.Button(interactive=bool(history.future))
-    return [kept, again, *controls.shown_values(plan)]

@@ -49,7 +49,7 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
-        steps = followed(engine, engine.submit_task(task))
+        steps = followed(engine.line, engine.submit_task(task))
         try:
             for status, _ in steps:
                 yield status, None

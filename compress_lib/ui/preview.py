@@ -9,7 +9,7 @@ from compress_lib.allocation import Assignment, allocate
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError
 from compress_lib.expected import LEAST, MOST, expected_loss, load_curves, worded
-from compress_lib.formatting import format_bytes
+from compress_lib.formatting import format_bytes, format_share
 from compress_lib.landmarks import landmark_targets
 from compress_lib.plan import Plan
 from compress_lib.spectra import left_out
@@ -40,7 +40,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     head = _headline(assigned, before, after)
     # What the output end keeps for itself stays in the checkpoint.
     kept = sum(item.nbytes for item in assigned if item.keeps_original)
-    share = f"{(whole - before + after + kept) / whole:.1%}" if whole else ""
+    share = format_share((whole - before + after + kept) / whole) if whole else ""
     lines = [f"<strong>{escape(head)}</strong>"]
     if share:
         lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))

@@ -15,7 +15,7 @@ from compress_lib.plots_studies import about, module_map, study_figure
 from compress_lib.studies import STUDIES, StudyRecord, build_study, load_studies
 from compress_lib.studies.findings import findings
 from compress_lib.studies.record import rounded
-from compress_lib.ui import controls, handlers, render, texts
+from compress_lib.ui import handlers, render, texts, typed
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.following import followed
 from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK
@@ -163,10 +163,10 @@ def sweep(
     Raises:
         CompressionError: The method or the model cannot be used.
     """
-    name = controls.model_name(model)
-    study = build_study(SWEEP, {"method": method, "keep": controls.share_of(str(method), keep)})
+    name = typed.model_name(model)
+    study = build_study(SWEEP, {"method": method, "keep": typed.share_of(str(method), keep)})
     latest: StudyRecord | None = None
-    steps = followed(engine, engine.submit_study(study, name))
+    steps = followed(engine.line, engine.submit_study(study, name))
     try:
         for status, notes in steps:
             new = next((note for note in reversed(notes) if isinstance(note, StudyRecord)), None)

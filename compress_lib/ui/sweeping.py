@@ -9,7 +9,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.methods import is_sized
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits
-from compress_lib.ui import controls, texts
+from compress_lib.ui import texts, typed
 
 
 def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
@@ -24,9 +24,7 @@ def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
         CompressionError: There is no method, a keep is none, or there are too many plans.
     """
     names = [name for name in methods if isinstance(name, str)] if isinstance(methods, list) else []
-    shares = [
-        controls.as_share(part.strip()) for part in str(keeps or "").split(",") if part.strip()
-    ]
+    shares = [typed.as_share(part.strip()) for part in str(keeps or "").split(",") if part.strip()]
     if not names or not shares or None in shares:
         raise CompressionError(texts.SWEEP_WANTS)
     sized = [name for name in dict.fromkeys(names) if is_sized(name)]

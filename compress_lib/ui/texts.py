@@ -115,7 +115,7 @@ CONTEXT_LENGTH = "Tokens in the context"
 CACHE = (
     "While it writes, a model also keeps keys and values of every token before: {each} a token, "
     "**{cache}** at {tokens} tokens, compressed or not. With it the model takes {before} → "
-    "**{after}** ({share:.0%})."
+    "**{after}** ({share})."
 )
 NO_CACHE = "How much memory keys and values take was not counted in this run."
 SWEEP_PLANS = "Several methods and sizes at once"

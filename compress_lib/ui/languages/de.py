@@ -116,7 +116,7 @@ CONTEXT_LENGTH = "Tokens im Kontext"
 CACHE = (
     "Beim Schreiben hält ein Modell auch Keys und Values aller früheren Tokens: {each} je Token, "
     "**{cache}** bei {tokens} Tokens, komprimiert oder nicht. Damit braucht das Modell {before} → "
-    "**{after}** ({share:.0%})."
+    "**{after}** ({share})."
 )
 NO_CACHE = "Wie viel Speicher Keys und Values brauchen, wurde in diesem Lauf nicht gezählt."
 SWEEP_PLANS = "Mehrere Verfahren und Größen auf einmal"

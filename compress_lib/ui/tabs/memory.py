@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from compress_lib import plots_matrices
-from compress_lib.formatting import format_bytes
+from compress_lib.formatting import format_bytes, format_share
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, texts
 from compress_lib.ui.scripts import QUICK
@@ -78,5 +78,5 @@ def cache_line(record: RunRecord, tokens: int) -> str:
         tokens=f"{tokens:,}",
         before=format_bytes(before),
         after=format_bytes(after),
-        share=after / before,
+        share=format_share(after / before, 0),
     )

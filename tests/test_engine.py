@@ -1,0 +1,136 @@
+"""Jobs of the page's engine: how they wait, are told of, stopped and refused."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from compress_lib.errors import CompressionError
+from compress_lib.plan import Plan
+from compress_lib.progress import Look
+from compress_lib.ui import (
+    handlers,
+    texts,
+    written,
+)
+from compress_lib.ui.app import Page
+from compress_lib.ui.following import JobStatus
+from compress_lib.ui.jobs import ProgressNote
+from compress_lib.ui.running import Runs, Session
+from tests.page import PLAN, TinyEngine, finish, form
+
+
+def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> None:
+    updates, record = finish(engine, form())
+    assert record.targets[0].method == "svd"
+    logs = [update.log for update in updates if update.log]
+    assert "model.embed_tokens" in logs[-1]
+    assert "Block 3" in logs[-1]
+    assert any(update.writing for update in updates)
+    assert handlers.lookup(engine, record.key) == record
+
+
+def test_a_run_that_was_made_before_is_shown_as_stored(engine: TinyEngine) -> None:
+    _, first = finish(engine, form())
+    updates, again = finish(engine, form())
+    assert again == first
+    assert texts.STORED in str(updates[-1].status)
+
+
+def test_a_refusal_during_the_run_reaches_the_person(engine: TinyEngine) -> None:
+    with pytest.raises(CompressionError, match="no output head of its own"):
+        list(handlers.run(engine, form(families=["head"])))
+
+
+def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("compress_lib.job.allocate", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(handlers.run(engine, form()))
+
+
+def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    watching = handlers.run(engine, form())
+    next(watching)
+    next(watching)
+    watching.close()
+    # The job was stopped while it was held; the next one gets through.
+    engine.gate.set()
+    _, record = finish(engine, form())
+    assert record.key
+    assert engine.store.runs() == [record]
+
+
+def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(3)]
+    assert [engine.line.ahead(job) for job in jobs] == [0, 1, 2]
+    with pytest.raises(CompressionError, match="Too many runs are waiting"):
+        engine.submit(replace(PLAN, seed=9))
+    engine.line.stop(jobs[1])
+    assert engine.line.ahead(jobs[2]) == 1
+    engine.gate.set()
+    assert jobs[2].future is not None
+    jobs[2].future.result(timeout=60)
+    assert {record.plan["seed"] for record in engine.store.runs()} == {0, 2}
+
+
+def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    engine._limits |= {"queued_jobs": 5, "jobs_each": 2}
+    asking = iter("aaabbc")
+    engine.line.asker = lambda: next(asking)
+    jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(2)]
+    with pytest.raises(CompressionError, match="2 of your own jobs"):
+        engine.submit(replace(PLAN, seed=2))
+    jobs += [engine.submit(replace(PLAN, seed=seed)) for seed in range(3, 6)]
+    for job in jobs:
+        engine.line.stop(job)
+    engine.gate.set()
+
+
+def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
+    plan = Plan.from_json(
+        {
+            **PLAN.to_json(),
+            "rules": [
+                {
+                    "pattern": "key",
+                    "method": "autoencoder",
+                    "keep": 0.5,
+                    "options": {"epochs": 6, "check_epochs": 6, "batch_size": 16},
+                }
+            ],
+        }
+    )
+    told: list[Look] = []
+    job = engine.submit(plan)
+    for notes in engine.line.follow(job):
+        told += [n.message for n in notes if isinstance(getattr(n, "message", None), Look)]
+    # Each weight begins anew.
+    assert {look.epoch for look in told} == set(range(1, 7))
+    status = JobStatus()
+    for look in told:
+        status.progress(ProgressNote(0.5, look))
+        assert status.losses[-1] == look.loss
+        assert len(status.losses) == look.epoch
+    assert "<polyline" in status.html
+    status.progress(ProgressNote(0.6, "Measuring"))
+    assert "<polyline" not in status.html
+
+
+def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    _, record = finish(engine, form())
+    session = Session(engine, page.keys, page.current, page.query)
+    runs = Runs(page.panel, page.results, session)
+    changes = runs._stopped(record.key)
+    texts_part = page.results.tabs["text"].parts["texts"]
+    assert changes[texts_part] == written.both_texts(record.text)
+    assert texts_part not in runs._stopped("unknown")

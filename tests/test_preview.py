@@ -1,0 +1,57 @@
+"""What the page says of a plan before it is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from compress_lib.plan import Plan, Rule
+from compress_lib.ui import (
+    preview,
+    texts,
+)
+from compress_lib.ui.engine import Engine
+from tests.page import PLAN, TinyEngine
+
+
+def test_the_preview_says_rank_bytes_and_break_even(engine: TinyEngine) -> None:
+    engine.load("owner/name", None, "cpu", lambda fraction, message: None)
+    plan = replace(PLAN, model="owner/name")
+    found = preview.describe_plan(engine, plan)
+    assert "rank 14 of at most 32" in found
+    assert f"Break-even rank {320 * 32 // 352}" in found
+    tiny = replace(plan, rules=(Rule(pattern="query", method="svd", keep=0.01),))
+    assert "below rank 1" in preview.describe_plan(engine, tiny)
+    unknown = preview.describe_plan(engine, replace(PLAN, model="never/seen"))
+    assert texts.UNKNOWN_SHAPES in unknown
+
+
+def test_the_preview_counts_matrices_and_groups() -> None:
+    def described(**changes: Any) -> str:
+        rule = Rule(pattern="key", method="svd", keep=0.5, group="concatenated")
+        return preview.describe_plan(Engine(), Plan(rules=(replace(rule, **changes),)))
+
+    assert "30 matrices in 1 group, rank" in described()
+    assert "30 matrices in 3 groups, rank" in described(window=10)
+    assert "30 matrices, rank" in described(group="separated")
+    # Stacked rows are many, so that columns leave the larger rank.
+    assert described(orientation="rows") != described(orientation="columns")
+    grown = described(pattern="embedding", tie="input")
+    assert "keeps its own matrix of 56.6 MB" in grown
+    assert "whole model 110.5 %" in grown
+
+
+def test_the_preview_of_bytes_that_are_shared_out_knows_no_ranks() -> None:
+    def described(**changes: Any) -> str:
+        rule = Rule(pattern="key", method="two_sided_svd", keep=0.5, allocation="automatic")
+        return preview.describe_plan(Engine(), Plan(rules=(replace(rule, **changes),)))
+
+    assert "30 matrices, shared out by estimated loss: " in described()
+    assert "1 matrix, shared out by estimated loss: " in described(pattern="key@0")
+    assert "rank" not in described() + described(pattern="key@0")
+    assert "rank" in described(allocation="uniform")
+
+
+def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:
+    found = preview.describe_plan(Engine(), Plan(rules=(Rule(pattern="*", keep=0.5),)))
+    assert "211 matrices" in found
