@@ -11,7 +11,16 @@ class CompressionError(Exception):
 
 
 class ModelUnavailableError(CompressionError):
-    """No source could provide the model's weights."""
+    """No source could provide the model's weights.
+
+    Args:
+        fact: What is missing, and why.
+        advice: What whoever has this machine's files and its network can do.
+    """
+
+    def __init__(self, fact: str, advice: str = "") -> None:
+        super().__init__(f"{fact} {advice}".strip())
+        self.fact = fact
 
 
 class BudgetError(CompressionError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.plan import Plan
 from compress_lib.progress import Look
 from compress_lib.ui import (
@@ -16,6 +17,7 @@ from compress_lib.ui import (
     written,
 )
 from compress_lib.ui.app import Page
+from compress_lib.ui.engine import Engine
 from compress_lib.ui.following import JobStatus
 from compress_lib.ui.jobs import ProgressNote
 from compress_lib.ui.running import Runs, Session
@@ -134,3 +136,14 @@ def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
     texts_part = page.results.tabs["text"].parts["texts"]
     assert changes[texts_part] == written.both_texts(record.text)
     assert texts_part not in runs._stopped("unknown")
+
+
+def test_a_model_that_cannot_be_fetched_is_told_without_advice_about_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unavailable(*given: Any, **more: Any) -> None:
+        raise ModelUnavailableError("It is not there.", "Name a folder.")
+
+    monkeypatch.setattr("compress_lib.models.load_model", unavailable)
+    with pytest.raises(CompressionError, match=r"^It is not there\. Choose another model"):
+        Engine().load("owner/name", None, "cpu", lambda fraction, message: None)

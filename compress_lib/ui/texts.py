@@ -413,6 +413,7 @@ HUB_FORM = (
     "{given!r} is neither in the list nor a Hub id of the form owner/name. Folders and files can "
     "be used on the command line: compress-lab run."
 )
+UNAVAILABLE = "Choose another model, or try again once this machine has a network."
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
 MORE_THAN_THE_FORM = (
