@@ -28,6 +28,13 @@ def test_moving_keep_tells_rank_bytes_and_break_even_before_any_run(page: Any) -
     assert "Break-even rank 569" in found
 
 
+def test_a_keep_typed_in_per_cent_is_one(page: Any) -> None:
+    page.fill("#keep input[type=number]", "25")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#plan .preview:has-text('rank 142')")
+    assert page.input_value("#keep input[type=number]") == "0.25"
+
+
 def test_one_click_chooses_all_layers(page: Any) -> None:
     page.locator("#presets").get_by_text("All layers", exact=True).click()
     page.wait_for_selector("#plan .preview:has-text('210 matrices')")

@@ -43,6 +43,19 @@ element.setAttribute('aria-live', 'polite');
 """
 """Telling those who do not see it what has changed: on the element that lasts."""
 
+PERCENT = """
+document.addEventListener('blur', (event) => {
+    const box = event.target;
+    const keeps = '#keep input[type=number], #map-keep input[type=number]';
+    if (!box.matches || !box.matches(keeps)) return;
+    const given = Number(box.value);
+    if (!(given > 1 && given <= 100)) return;
+    box.value = given / 100;
+    box.dispatchEvent(new Event('input', { bubbles: true }));
+}, true);
+"""
+"""Taking 25 typed beside a slider of shares for 25 %, before the slider makes it its most, 1."""
+
 MAP = """
 const chosen = new Set();
 let last = null;
