@@ -22,7 +22,7 @@ from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 
-TOUR = Path(__file__).resolve().parents[1] / "assets" / "lessons" / "tour.yml"
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "lessons"
 
 NUMBER = re.compile(r"\[\[([^\]:]+): (\w+)\]\]")
 """`[[landmark: metric]]` in a lesson's text."""
@@ -54,11 +54,28 @@ class Step:
 
 
 @cache
-def tour() -> tuple[Step, ...]:
-    """Return the steps that can be told with the landmarks there are."""
-    known = landmarks_by_name()
-    steps = yaml.safe_load(TOUR.read_text(encoding="utf-8")) if TOUR.is_file() else []
+def tour(language: str = "en") -> tuple[Step, ...]:
+    """Return the steps that can be told with the landmarks there are.
+
+    Args:
+        language: Code of the language; in English where nobody has translated the tour.
+    """
+    known, words = landmarks_by_name(), _read(f"tour.{language}.yml") or {}
+    steps = (_translated(raw, words.get(raw["name"])) for raw in _read("tour.yml") or [])
     return tuple(_step(raw, known) for raw in steps) if known else ()
+
+
+def _read(name: str) -> Any:
+    file = FOLDER / name
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _translated(raw: Mapping[str, Any], words: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return a step in other words; what its choices stand for stays."""
+    if words is None:
+        return raw
+    pairs = zip(raw["choices"], words["choices"], strict=True)
+    return {**raw, **words, "choices": [{**choice, "label": label} for choice, label in pairs]}
 
 
 def _step(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> Step:

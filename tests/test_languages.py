@@ -10,9 +10,11 @@ from string import Formatter
 from typing import Any
 
 import pytest
+import yaml
 
 from compress_lib.cli import main
 from compress_lib.errors import CompressionError
+from compress_lib.lessons import FOLDER, NUMBER, tour
 from compress_lib.ui import languages, texts
 
 NAMES = {name: value for name, value in vars(texts).items() if name.isupper()}
@@ -63,6 +65,19 @@ def test_a_translation_fills_in_the_same(code: str) -> None:
         for one, other in zip(ours, theirs, strict=True):
             assert blanks(one) == blanks(other), name
             assert one.strip()
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_the_tour_asks_the_same_in_it(code: str) -> None:
+    for step, other in zip(tour(), tour(code), strict=True):
+        assert (other.name, other.plan, other.answer) == (step.name, step.plan, step.answer)
+        assert len(other.choices) == len(step.choices)
+        assert other.text != step.text and other.question != step.question
+    words = yaml.safe_load((FOLDER / f"tour.{code}.yml").read_text(encoding="utf-8"))
+    for raw in yaml.safe_load((FOLDER / "tour.yml").read_text(encoding="utf-8")):
+        for part in ("text", "reveal"):
+            told = sorted(set(NUMBER.findall(words[raw["name"]][part])))
+            assert told == sorted(set(NUMBER.findall(raw[part]))), raw["name"]
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -36,7 +36,7 @@ class LearnPanel:
 
 def build() -> LearnPanel | None:
     """Make the tab; the tour only where its landmarks were measured."""
-    steps = tour()
+    steps = tour(texts.LANGUAGE)
     panel = _tour(steps) if steps else None
     gr.Markdown(f"## {texts.GLOSSARY}\n{texts.GLOSSARY_HELP}")
     gr.HTML(glossary(), elem_id="glossary")
@@ -127,4 +127,5 @@ def _numbered(step: Step) -> list[tuple[str, int]]:
 
 def _named(name: Any) -> Step:
     """Return a step by its name; the first where the name is unknown."""
-    return next((step for step in tour() if step.name == name), tour()[0])
+    steps = tour(texts.LANGUAGE)
+    return next((step for step in steps if step.name == name), steps[0])

@@ -2,8 +2,8 @@
 
 A file holds translations of names in `texts`, which are the page's own sentences. What the page
 shares with the library and the command line stays English: names of methods, options, metrics and
-families, titles of charts, the log, refusals, and the tour. A page speaks one language, chosen
-before it is built.
+families, titles of charts, the log, and refusals. The tour is in `assets/lessons/tour.CODE.yml`. A
+page speaks one language, chosen before it is built.
 """
 
 from __future__ import annotations
