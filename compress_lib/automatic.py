@@ -9,7 +9,6 @@ from compress_lib.allocation import Assignment
 from compress_lib.errors import BudgetError
 from compress_lib.formatting import format_bytes, format_share
 from compress_lib.loss_curves import Curve, Point, at_equal_keep, share_out
-from compress_lib.progress import Progress, no_progress, span
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,15 @@ class Allocation:
         )
 
 
-CurveOf = Callable[[Assignment, Progress], Curve[Point]]
+CurveOf = Callable[[Assignment], Curve[Point]]
 
 
-def share_assignments(
-    assignments: Sequence[Assignment], curve_of: CurveOf, progress: Progress = no_progress
-) -> Allocation:
+def share_assignments(assignments: Sequence[Assignment], curve_of: CurveOf) -> Allocation:
     """Give assignments the bytes that serve the model best.
 
     Args:
         assignments: From `allocate`; those of a rule share the bytes that it keeps of them.
         curve_of: Gives what an assignment's weight could be stored as.
-        progress: Told about every curve.
 
     Raises:
         BudgetError: What a rule keeps is too little for its targets.
@@ -62,15 +58,8 @@ def share_assignments(
     if not rules:
         return Allocation(list(assignments))
     chosen: dict[str, Point] = {}
-    done = 0
-    total = sum(len(members) for members in rules.values())
     for members in rules.values():
-        curves = []
-        for member in members:
-            part = span(progress, done / total, (done + 1) / total)
-            part(0.0, f"{member.name}: estimated loss by bytes")
-            curves.append([*curve_of(member, part), Point(member.nbytes, 0.0)])
-            done += 1
+        curves = [[*curve_of(member), Point(member.nbytes, 0.0)] for member in members]
         budget = sum(int(member.rule.keep * member.nbytes) for member in members)
         points = _share(members, curves, budget)
         chosen |= {member.name: point for member, point in zip(members, points, strict=True)}

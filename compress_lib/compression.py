@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import chain
 
 from compress_lib.allocation import Assignment
 from compress_lib.automatic import Allocation, share_assignments
@@ -16,6 +18,7 @@ from compress_lib.progress import Progress, no_progress, span
 from compress_lib.refining import family_factors, scaled
 from compress_lib.rule import MEASURED
 from compress_lib.sequential import compress_in_turn
+from compress_lib.side_by_side import in_order
 from compress_lib.stacking import input_only, with_matrices
 from compress_lib.workbench import Compressed, Workbench, check_text
 
@@ -64,17 +67,16 @@ def share_bytes(
     needs = {t.name: a.needs_for(t) & GATHERED for a in open_ones for t in a.targets}
     known = gather(model, needs, text, span(progress, 0.0, GATHERING))
     bench = Workbench(model, text, known)
-    curves: dict[str, list[Point]] = {}
+    found = in_order(bench.curve, bench.pieces(open_ones), span(progress, GATHERING, REFINING))
+    curves = {one.name: curve for one, curve in zip(open_ones, found, strict=True)}
     factors: dict[str, float] = {}
 
-    def curve_of(assignment: Assignment, tell: Progress) -> list[Point]:
-        if assignment.name not in curves:
-            curves[assignment.name] = bench.curve(assignment, tell)
+    def curve_of(assignment: Assignment) -> list[Point]:
         tried = assignment.rule.allocation == MEASURED
         factor = factors.get(assignment.family, 1.0) if tried else 1.0
         return scaled(curves[assignment.name], factor)
 
-    shared = share_assignments(assignments, curve_of, span(progress, GATHERING, REFINING))
+    shared = share_assignments(assignments, curve_of)
     tried = [a for a in shared.assignments if a.rule.allocation == MEASURED]
     if tried:
         factors |= family_factors(bench, tried, span(progress, REFINING, 1.0))
@@ -123,9 +125,11 @@ def compress_model(
     share = sum(assignment.nbytes for assignment in at_once) / max(whole, 1)
     middle = begin + (1 - begin) * share
     matrices: dict[str, CompressedMatrix] = {}
-    for done in _compress_each(bench, at_once, span(progress, begin, middle)):
-        matrices[done.record.names[0]] = done.matrix
-        yield done
+    steps = in_order(bench.compress, bench.pieces(at_once), span(progress, begin, middle))
+    with closing(steps):
+        for done in chain.from_iterable(steps):
+            matrices[done.record.names[0]] = done.matrix
+            yield done
     if in_turn:
         start = with_matrices(model, matrices, input_only(at_once))
         part = span(progress, middle, 1.0)
@@ -152,15 +156,6 @@ def compress_at_once(
             done.append(next(steps))
         except StopIteration as end:
             return done, end.value
-
-
-def _compress_each(
-    bench: Workbench, assignments: Sequence[Assignment], progress: Progress
-) -> Iterator[Compressed]:
-    weights = [assignment.nbytes for assignment in assignments]
-    for index, assignment in enumerate(assignments):
-        start, end = sum(weights[:index]) / sum(weights), sum(weights[: index + 1]) / sum(weights)
-        yield from bench.compress(assignment, span(progress, start, end))
 
 
 def _needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:

@@ -75,7 +75,7 @@ def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
         return None
     decided = sum(_at(item, known) for item in assigned if not item.undecided)
     try:
-        shared = share_assignments(assigned, lambda item, progress: _points(item, known))
+        shared = share_assignments(assigned, lambda item: _points(item, known))
     except CompressionError:
         return None
     return decided + (shared.loss or 0.0)
@@ -178,6 +178,7 @@ def measure_curves(
 
     from compress_lib.calibration import GATHERED
     from compress_lib.gathering import gather
+    from compress_lib.side_by_side import in_order
     from compress_lib.workbench import Workbench
 
     asked = list(_askable(model.targets, names))
@@ -187,10 +188,9 @@ def measure_curves(
         needs[name] = needs.get(name, frozenset()) | (item.needs_for(item.targets[0]) & GATHERED)
     bench = Workbench(model, text, gather(model, needs, text, span(progress, 0.0, 0.3)))
     found = {}
-    for index, item in enumerate(asked):
-        part = span(progress, 0.3 + 0.7 * index / len(asked), 0.3 + 0.7 * (index + 1) / len(asked))
-        part(0.0, f"{item.name}: {item.method.label}")
-        curve = _thinned(item, bench.curve(item, part))
+    curves = in_order(bench.curve, bench.pieces(asked), span(progress, 0.3, 1.0))
+    for item, points in zip(asked, curves, strict=True):
+        curve = _thinned(item, points)
         if curve:
             found[f"{item.method.name}/{item.name}"] = np.array(curve, dtype=np.float32).T.copy()
     return found

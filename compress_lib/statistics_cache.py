@@ -100,7 +100,7 @@ class StatisticsCache:
     def trim(self) -> None:
         """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
         with disk_errors(self.root):
-            for folder in self._used:
+            for folder in tuple(self._used):
                 _used(folder)
             ages = {folder: _age(folder) for folder in self.root.iterdir()}
             folders = sorted(ages, key=ages.__getitem__)

@@ -23,8 +23,12 @@ from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress
 from compress_lib.recording import shared_out, target_record
 from compress_lib.results import DirectionRecord, TargetRecord
+from compress_lib.side_by_side import Piece
 from compress_lib.stacking import input_only, read_weights, stack, take_apart, with_matrices
 from compress_lib.targets import TABLES, Target
+
+SMALL = 4_000_000
+"""Numbers of a weight that is worked on beside others: one core is enough for it."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,22 @@ class Workbench:
     text: Calibration
     known: Mapping[str, Statistics]
 
+    def pieces(self, assignments: Sequence[Assignment]) -> list[Piece[Assignment]]:
+        """Return assignments as pieces of work, of which small ones may be done at once."""
+        return [
+            Piece(assignment, assignment.nbytes, self._alone(assignment))
+            for assignment in assignments
+        ]
+
+    def _alone(self, assignment: Assignment) -> bool:
+        runs_model = "perplexity" in assignment.needs
+        large = assignment.shape[0] * assignment.shape[1] > SMALL
+        elsewhere = self.model.device.type != "cpu"
+        return assignment.method.trains or runs_model or large or elsewhere
+
     def curve(self, assignment: Assignment, progress: Progress) -> list[Point]:
         """Return what an assignment's weight could be stored as; see `Method.curve`."""
+        progress(0.0, f"{assignment.name}: {assignment.method.label}, estimated loss by bytes")
         weight = stack(read_weights(self.model, assignment), columns=assignment.columns)
         with named(assignment):
             statistics = self._statistics(assignment, {})

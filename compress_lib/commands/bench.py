@@ -2,7 +2,8 @@
 
 `speed` times a compressed model beside the dense one, `landmarks` makes the runs that the page
 shows first, `spectra` and `curves` what it knows before any run, `autoencoder` times the training
-of the second paper, `quality` compares all methods on whole models.
+of the second paper, `quality` compares all methods on whole models, `workers` times matrices that
+are compressed side by side.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from compress_lib.catalogue import CATALOGUE, DEFAULT_MODEL
-from compress_lib.commands import bench_autoencoder, bench_quality, bench_speed
+from compress_lib.commands import bench_autoencoder, bench_quality, bench_speed, bench_workers
 from compress_lib.commands.arguments import add_pairs
 from compress_lib.commands.output import ProgressLine, write_line
 from compress_lib.errors import unknown_name
@@ -134,5 +135,6 @@ WHAT = {
     "curves": _curves,
     "autoencoder": bench_autoencoder.run,
     "quality": bench_quality.run,
+    "workers": bench_workers.run,
 }
 """What can be measured, by its name."""

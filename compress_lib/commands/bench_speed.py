@@ -24,6 +24,8 @@ from compress_lib.text_spec import QUICK_TOKENS
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from compress_lib.allocation import Assignment
+    from compress_lib.calibration_text import Calibration
     from compress_lib.models import LanguageModel
 
 PREFILL_TOKENS = 512
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     from compress_lib.models import load_model
 
     repeat = check_integer("--repeat", options.repeat, minimum=3)
-    plan = _plan(options)
+    plan = one_rule(options)
     progress = ProgressLine()
     model = load_model(options.model, device=options.device, progress=progress)
     compressed = _compressed(model, plan, progress)
@@ -62,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def one_rule(options: argparse.Namespace) -> Plan:
     """Return one rule for what is selected, and a text for methods that want one."""
     keep: Any = options.keep or ("1" if is_sized(options.method) else USUAL_KEEP)
     rule = Rule(
@@ -77,17 +79,23 @@ def _plan(options: argparse.Namespace) -> Plan:
     return replace(plan, calibration=replace(plan.calibration, **text))
 
 
-def _compressed(model: LanguageModel, plan: Plan, progress: ProgressLine) -> LanguageModel:
+def prepared(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibration]:
+    """Return what is to be compressed, and the text that it learns from."""
     from compress_lib.allocation import allocate
     from compress_lib.blocks import calibration_blocks
-    from compress_lib.compression import compress_at_once
     from compress_lib.corpora import read_text
 
     assigned = allocate(plan, model.targets)
     wanted = any(assignment.needs for assignment in assigned)
     text = read_text(plan.calibration, "calibration") if wanted else None
-    chosen = calibration_blocks(model, plan.calibration, text, ())
-    return compress_at_once(model, assigned, calibration=chosen, progress=progress)[1]
+    return assigned, calibration_blocks(model, plan.calibration, text, ())
+
+
+def _compressed(model: LanguageModel, plan: Plan, progress: ProgressLine) -> LanguageModel:
+    from compress_lib.compression import compress_at_once
+
+    assigned, text = prepared(model, plan)
+    return compress_at_once(model, assigned, calibration=text, progress=progress)[1]
 
 
 def _times(model: LanguageModel, compressed: LanguageModel, repeat: int) -> list[dict[str, Any]]:
@@ -99,7 +107,7 @@ def _times(model: LanguageModel, compressed: LanguageModel, repeat: int) -> list
     with torch.inference_mode():
         # A masked model reads, and writes nothing.
         for name, make, tokens in tasks[: 1 if model.kind == "masked" else 2]:
-            dense, small = _by_turns(make(model), make(compressed), repeat)
+            dense, small = by_turns(make(model), make(compressed), repeat)
             rows.append(
                 {
                     "what": name,
@@ -140,7 +148,7 @@ def _written(model: LanguageModel, ids: Tensor, tokens: int) -> Callable[[], obj
     )
 
 
-def _by_turns(
+def by_turns(
     first: Callable[[], object], second: Callable[[], object], repeat: int
 ) -> tuple[float, float]:
     """Return the median seconds of two functions, run by turns after a warm-up of each."""

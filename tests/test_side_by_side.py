@@ -1,0 +1,139 @@
+"""Small pieces of work are done at once, and nobody can tell but by the clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from compress_lib.allocation import allocate
+from compress_lib.compression import compress_at_once
+from compress_lib.errors import StoppedError
+from compress_lib.plan import Plan, Rule
+from compress_lib.progress import Progress, no_progress
+from compress_lib.side_by_side import Piece, at_most, in_order, side_by_side
+from tests.tiny import tiny_model
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def named(item: int, progress: Progress) -> str:
+    progress(0.5, str(item))
+    return threading.current_thread().name
+
+
+def test_results_come_in_order_whoever_is_first() -> None:
+    def work(item: int, progress: Progress) -> int:
+        time.sleep(0.02 * (3 - item % 3))
+        return item
+
+    pieces = [Piece(item, 1.0, alone=False) for item in range(7)]
+    assert list(in_order(work, pieces, no_progress)) == list(range(7))
+    assert list(in_order(work, [], no_progress)) == []
+
+
+def test_two_are_done_at_once() -> None:
+    both = threading.Barrier(2)
+
+    def work(item: int, progress: Progress) -> int:
+        return both.wait(timeout=10)
+
+    assert sorted(side_by_side(work, [(0, no_progress), (1, no_progress)])) == [0, 1]
+
+
+def test_what_wants_all_cores_is_done_where_it_was_asked_for() -> None:
+    here = threading.current_thread().name
+    pieces = [Piece(item, 1.0, alone=item == 2) for item in range(5)]
+    places = list(in_order(named, pieces, no_progress))
+    assert [place == here for place in places] == [False, False, True, False, False]
+    with at_most(1):
+        assert set(in_order(named, pieces, no_progress)) == {here}
+
+
+def test_progress_is_of_the_whole_and_told_by_one_at_a_time() -> None:
+    told: list[float] = []
+    inside = threading.Lock()
+
+    def progress(fraction: float, message: str) -> None:
+        assert inside.acquire(blocking=False)
+        time.sleep(0.001)
+        told.append(fraction)
+        inside.release()
+
+    list(in_order(named, [Piece(item, item + 1.0, alone=False) for item in range(4)], progress))
+    assert sorted(told) == pytest.approx([0.05, 0.2, 0.45, 0.8])
+
+
+def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
+    begun: list[int] = []
+
+    def work(item: int, progress: Progress) -> int:
+        begun.append(item)
+        if item == 1:
+            raise ValueError("broken")
+        return item
+
+    results = side_by_side(work, [(item, no_progress) for item in range(500)])
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="broken"):
+        next(results)
+    assert len(begun) < 500
+
+
+def test_closing_stops_those_that_are_being_done() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(item: int, progress: Progress) -> int:
+        if not item:
+            assert begun.wait(timeout=10)
+        try:
+            while item:
+                begun.set()
+                progress(0.0, "still at it")
+                time.sleep(0.001)
+        except StoppedError:
+            ended.set()
+            raise
+        return item
+
+    results = side_by_side(work, [(0, no_progress), (1, no_progress)])
+    assert next(results) == 0
+    results.close()
+    assert ended.is_set()
+
+
+def test_whoever_listens_can_stop_it() -> None:
+    def stop(fraction: float, message: str) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        list(side_by_side(named, [(0, stop), (1, stop)]))
+
+
+def test_threads_are_as_many_as_before() -> None:
+    def threads(item: int, progress: Progress) -> int:
+        return torch.get_num_threads()
+
+    assert list(side_by_side(threads, [(0, no_progress), (1, no_progress)])) == [1, 1]
+    assert torch.get_num_threads() == 2
+
+
+def test_a_model_is_compressed_as_one_by_one() -> None:
+    model = tiny_model()
+    plan = Plan(model="tiny", rules=(Rule(pattern="*layers*", method="svd", keep=0.5),))
+    assignments = allocate(plan, model.targets)
+    several, _ = compress_at_once(model, assignments)
+    with at_most(1):
+        single, _ = compress_at_once(model, assignments)
+    assert [done.record.names for done in several] == [done.record.names for done in single]
+    for one, other in zip(several, single, strict=True):
+        assert torch.allclose(one.matrix.dense(), other.matrix.dense(), atol=1e-5)
