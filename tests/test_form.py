@@ -12,8 +12,7 @@ import pytest
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS, build_method
 from compress_lib.plan import DENSE, Plan, Rule, TextSpec
-from compress_lib.ui import controls, handlers, preview, texts
-from compress_lib.ui.app import Page
+from compress_lib.ui import controls, form_events, handlers, preview, texts
 from compress_lib.ui.option_groups import option_groups
 from tests.page import PLAN, TinyEngine, finish, form
 
@@ -181,10 +180,9 @@ def test_a_method_whose_options_decide_its_size_asks_for_no_keep(engine: TinyEng
     assert [rule.keep for rule in read.rules] == [0.5, 1.0, 0.4]
 
 
-def test_the_slider_rests_while_options_decide_the_size(engine: TinyEngine) -> None:
-    page = Page(engine)
+def test_the_slider_rests_while_options_decide_the_size() -> None:
     for method, moves in (("int8", False), ("svd", True)):
-        _, keep, *groups = page.choose_method(method)
+        _, keep, *groups = form_events.choose_method(method)
         assert keep["interactive"] is moves
         assert sum(group.visible for group in groups) == 1
     assert keep["info"] == texts.KEEP_INFO

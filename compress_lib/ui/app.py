@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,8 +12,7 @@ import gradio as gr
 from compress_lib.errors import CompressionError
 from compress_lib.landmarks import landmark_of
 from compress_lib.links import is_link
-from compress_lib.methods import METHODS, is_sized
-from compress_lib.plan import OWN_TEXT, Plan
+from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import (
     controls,
@@ -29,12 +27,13 @@ from compress_lib.ui import (
 )
 from compress_lib.ui.api import Endpoints
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.form_events import FormEvents
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.running import Runs, Session
-from compress_lib.ui.scripts import COPY_LINK, PERCENT, PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui.scripts import PERCENT, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
-from compress_lib.ui.telling import refusal, warn
+from compress_lib.ui.telling import warn
 
 SWEPT = ("model", "method", "keep")
 """Fields of the form that a sweep over all matrices takes from the plan."""
@@ -94,42 +93,9 @@ class Page:
         return built
 
     def _connect_form(self, blocks: gr.Blocks) -> None:
-        panel, query = self.panel, self.query
-        gr.on(
-            [component.change for component in panel.fields],
-            self.previewed,
-            panel.fields,
-            panel.preview,
-            trigger_mode="always_last",
-            **QUICK,
-        )
-        panel.method.change(
-            self.choose_method,
-            panel.method,
-            [panel.method, panel.keep, *panel.groups.values()],
-            **QUICK,
-        )
-        panel.corpus.change(
-            lambda corpus: gr.Textbox(visible=corpus == OWN_TEXT),
-            panel.corpus,
-            panel.own_text,
-            **QUICK,
-        )
-        for button, families in panel.presets:
-            button.click(
-                partial(self.choose_families, list(families)),
-                panel.method,
-                [panel.families, panel.method],
-                **QUICK,
-            )
-        for preset in panel.settings:
-            values = json.dumps(preset.values)
-            preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
-        panel.link.click(self.link, panel.fields, query, **QUICK).success(
-            None, query, None, js=COPY_LINK, **PRIVATE
-        )
-        session = Session(self.engine, self.keys, self.current, query)
-        Runs(panel, self.results, session).connect()
+        FormEvents(self.panel, self.engine, self.query).connect()
+        session = Session(self.engine, self.keys, self.current, self.query)
+        Runs(self.panel, self.results, session).connect()
         blocks.load(self.open, self.keys, self._opened(), **QUICK)
 
     def _connect_results(self) -> None:
@@ -138,37 +104,6 @@ class Page:
         wiring = Wiring(*known, self._select, restore)
         for tab in self.results.tabs.values():
             tab.connect(wiring)
-
-    def previewed(self, *given: Any) -> str:
-        """Say what the plan in the form would do."""
-        try:
-            plan = controls.read(controls.Form.of(given))
-        except CompressionError as error:
-            return preview.complaint(error)
-        return preview.describe_plan(self.engine, plan)
-
-    def choose_families(self, families: list[str], method: Any) -> list[Any]:
-        """Choose families; a method that does not know them gives way to one that does."""
-        known = METHODS.get(method) if isinstance(method, str) else None
-        only = known.families if known else None
-        fits = only is None or set(families) <= set(only)
-        return [families, method if fits else controls.PLAIN]
-
-    def choose_method(self, method: Any) -> list[Any]:
-        """Show a method's summary and its options."""
-        known = METHODS.get(method) if isinstance(method, str) else None
-        info = known.summary if known else None
-        free = not is_sized(method)
-        keep = gr.update(interactive=free, info=plan_panel.keep_info(method))
-        groups = (gr.Column(visible=name == method) for name in METHODS)
-        return [gr.Dropdown(info=info), keep, *groups]
-
-    def link(self, *given: Any) -> str:
-        """Return the query string of the plan in the form."""
-        try:
-            return controls.read(controls.Form.of(given)).to_query()
-        except CompressionError as error:
-            raise refusal(error) from error
 
     def open(self, keys: Any, request: gr.Request) -> dict[Any, Any]:
         """Fill the form from the page's address, and show the run of that plan if there is one."""

@@ -1,0 +1,103 @@
+"""What happens in the form: it says what its plan would do, and shows what a choice asks for."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS, is_sized
+from compress_lib.plan import OWN_TEXT
+from compress_lib.ui import controls, plan_panel, preview
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.plan_panel import PlanPanel
+from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK
+from compress_lib.ui.telling import refusal
+
+
+class FormEvents:
+    """What happens in the form.
+
+    Args:
+        panel: The components.
+        engine: Knows the matrices of models.
+        query: Takes the link that is copied.
+    """
+
+    def __init__(self, panel: PlanPanel, engine: Engine, query: Any) -> None:
+        self.panel = panel
+        self.engine = engine
+        self.query = query
+
+    def connect(self) -> None:
+        """Connect all of it."""
+        panel = self.panel
+        gr.on(
+            [component.change for component in panel.fields],
+            self.previewed,
+            panel.fields,
+            panel.preview,
+            trigger_mode="always_last",
+            **QUICK,
+        )
+        panel.method.change(
+            choose_method,
+            panel.method,
+            [panel.method, panel.keep, *panel.groups.values()],
+            **QUICK,
+        )
+        panel.corpus.change(
+            lambda corpus: gr.Textbox(visible=corpus == OWN_TEXT),
+            panel.corpus,
+            panel.own_text,
+            **QUICK,
+        )
+        for button, families in panel.presets:
+            button.click(
+                partial(choose_families, list(families)),
+                panel.method,
+                [panel.families, panel.method],
+                **QUICK,
+            )
+        for preset in panel.settings:
+            values = json.dumps(preset.values)
+            preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
+        panel.link.click(self.link, panel.fields, self.query, **QUICK).success(
+            None, self.query, None, js=COPY_LINK, **PRIVATE
+        )
+
+    def previewed(self, *given: Any) -> str:
+        """Say what the plan in the form would do."""
+        try:
+            plan = controls.read(controls.Form.of(given))
+        except CompressionError as error:
+            return preview.complaint(error)
+        return preview.describe_plan(self.engine, plan)
+
+    def link(self, *given: Any) -> str:
+        """Return the query string of the plan in the form."""
+        try:
+            return controls.read(controls.Form.of(given)).to_query()
+        except CompressionError as error:
+            raise refusal(error) from error
+
+
+def choose_families(families: list[str], method: Any) -> list[Any]:
+    """Choose families; a method that does not know them gives way to one that does."""
+    known = METHODS.get(method) if isinstance(method, str) else None
+    only = known.families if known else None
+    fits = only is None or set(families) <= set(only)
+    return [families, method if fits else controls.PLAIN]
+
+
+def choose_method(method: Any) -> list[Any]:
+    """Show a method's summary and its options."""
+    known = METHODS.get(method) if isinstance(method, str) else None
+    info = known.summary if known else None
+    free = not is_sized(method)
+    keep = gr.update(interactive=free, info=plan_panel.keep_info(method))
+    groups = (gr.Column(visible=name == method) for name in METHODS)
+    return [gr.Dropdown(info=info), keep, *groups]
