@@ -67,8 +67,9 @@ def share_bytes(
     needs = {t.name: a.needs_for(t) & GATHERED for a in open_ones for t in a.targets}
     known = gather(model, needs, text, span(progress, 0.0, GATHERING))
     bench = Workbench(model, text, known)
-    found = in_order(bench.curve, bench.pieces(open_ones), span(progress, GATHERING, REFINING))
-    curves = {one.name: curve for one, curve in zip(open_ones, found, strict=True)}
+    part = span(progress, GATHERING, REFINING)
+    with closing(in_order(bench.curve, bench.pieces(open_ones), part)) as found:
+        curves = {one.name: curve for one, curve in zip(open_ones, found, strict=True)}
     factors: dict[str, float] = {}
 
     def curve_of(assignment: Assignment) -> list[Point]:

@@ -21,6 +21,7 @@ class ModelUnavailableError(CompressionError):
     def __init__(self, fact: str, advice: str = "") -> None:
         super().__init__(f"{fact} {advice}".strip())
         self.fact = fact
+        self.advice = advice
 
 
 class BudgetError(CompressionError):

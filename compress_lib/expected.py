@@ -6,6 +6,7 @@ Knows torch only where they are computed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import cache
 from itertools import pairwise
 from math import exp, log
@@ -188,11 +189,12 @@ def measure_curves(
         needs[name] = needs.get(name, frozenset()) | (item.needs_for(item.targets[0]) & GATHERED)
     bench = Workbench(model, text, gather(model, needs, text, span(progress, 0.0, 0.3)))
     found = {}
-    curves = in_order(bench.curve, bench.pieces(asked), span(progress, 0.3, 1.0))
-    for item, points in zip(asked, curves, strict=True):
-        curve = _thinned(item, points)
-        if curve:
-            found[f"{item.method.name}/{item.name}"] = np.array(curve, dtype=np.float32).T.copy()
+    part = span(progress, 0.3, 1.0)
+    with closing(in_order(bench.curve, bench.pieces(asked), part)) as curves:
+        for item, points in zip(asked, curves, strict=True):
+            curve = np.array(_thinned(item, points), dtype=np.float32)
+            if len(curve):
+                found[f"{item.method.name}/{item.name}"] = curve.T.copy()
     return found
 
 

@@ -1,6 +1,7 @@
 """How long work reports itself: the library calls back, and never knows who listens.
 
-A callback may raise `StoppedError` to stop the work at that point.
+A callback may raise `StoppedError` to stop the work at that point. It is called by one thread at a
+time, but not always by the one that asked for the work.
 """
 
 from __future__ import annotations

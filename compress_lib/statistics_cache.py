@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -51,6 +52,8 @@ class StatisticsCache:
         self.folder = self.root / _key(model, text)
         self._device = model.device
         self._used = {self.folder}
+        # Several matrices may be worked on at once.
+        self._lock = threading.Lock()
 
     def has(self, target: str, kind: str) -> bool:
         """Tell whether a statistic of a target is kept and readable."""
@@ -79,16 +82,16 @@ class StatisticsCache:
             digest = hashlib.sha256(f"{MEMO_SCHEMA}|{name}".encode()).hexdigest()[:16]
             folder = self.root / f"{self.folder.name}-{digest}"
             file = folder / f"{target}.safetensors"
+            with self._lock:
+                new = folder not in self._used and not folder.exists()
+                self._used.add(folder)
             found = _open(file)
             if not found:
                 computed = compute()
-                new = not folder.exists()
                 _write(file, computed)
-                self._used.add(folder)
                 if new:
                     self.trim()
                 return computed
-            self._used.add(folder)
             _used(folder)
             return found
 
@@ -99,8 +102,8 @@ class StatisticsCache:
 
     def trim(self) -> None:
         """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
-        with disk_errors(self.root):
-            for folder in tuple(self._used):
+        with self._lock, disk_errors(self.root):
+            for folder in self._used:
                 _used(folder)
             ages = {folder: _age(folder) for folder in self.root.iterdir()}
             folders = sorted(ages, key=ages.__getitem__)
@@ -190,7 +193,9 @@ def _age(folder: Path) -> float:
 
 def _size(folder: Path) -> int:
     total = 0
-    for file in folder.rglob("*.safetensors"):
-        with suppress(FileNotFoundError):
-            total += file.stat().st_size
+    # Others write and delete meanwhile; what is gone in between has no size.
+    with suppress(FileNotFoundError):
+        for file in folder.rglob("*.safetensors"):
+            with suppress(FileNotFoundError):
+                total += file.stat().st_size
     return total

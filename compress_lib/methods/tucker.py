@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -189,13 +190,18 @@ def _grown(ranks: Triple, modes: tuple[int, ...]) -> Triple:
     return a, b, c
 
 
+_IMPORTING = threading.Lock()
+"""Parts of tensorly import each other, which two threads at once leave half done."""
+
+
 def _decompose(
     tensor: Tensor, ranks: Triple, iterations: int, progress: Progress
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the core and orthonormal factors of a tensor `[n1, n2, n3]`."""
-    from tensorly.backend import backend_context
-    from tensorly.decomposition import tucker
-    from tensorly.tenalg import multi_mode_dot
+    with _IMPORTING:
+        from tensorly.backend import backend_context
+        from tensorly.decomposition import tucker
+        from tensorly.tenalg import multi_mode_dot
 
     from compress_lib.factorization import top_right_vectors
 

@@ -209,6 +209,8 @@ class Engine:
                     model, revision=revision, device=device, progress=progress
                 )
             except ModelUnavailableError as error:
+                if not error.advice:
+                    raise
                 raise ModelUnavailableError(error.fact, texts.UNAVAILABLE) from error
         # The last used one is the last to go.
         self._models[key] = found = self._models.pop(key)

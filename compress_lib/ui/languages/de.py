@@ -420,7 +420,9 @@ HUB_FORM = (
     "{given!r} steht weder in der Liste noch ist es eine Hub-Kennung der Form owner/name. Ordner "
     "und Dateien nimmt die Kommandozeile: compress-lab run."
 )
-UNAVAILABLE = "Wähle ein anderes Modell, oder versuche es, sobald dieser Rechner ein Netz hat."
+UNAVAILABLE = (
+    "Wähle ein anderes Modell, oder versuche es noch einmal, sobald dieser Rechner ein Netz hat."
+)
 NOT_A_CORPUS = "{given!r} ist kein Text dieser Seite. Zur Wahl stehen: {allowed}."
 OVERRIDE_KEEP = (
     "Behalten in der Zeile {where!r} muss eine Zahl über 0 und höchstens 1 sein, nicht {given!r}."
