@@ -35,6 +35,18 @@ def test_a_keep_typed_in_per_cent_is_one(page: Any) -> None:
     assert page.input_value("#keep input[type=number]") == "0.25"
 
 
+def test_a_page_that_nobody_touches_asks_for_nothing(page: Any) -> None:
+    """Answers that come late must not set off questions without end."""
+    page.fill("#keep input[type=number]", "25")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#plan .preview:has-text('rank 142')")
+    page.wait_for_timeout(2000)
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.wait_for_timeout(3000)
+    assert asked == []
+
+
 def test_one_click_chooses_all_layers(page: Any) -> None:
     page.locator("#presets").get_by_text("All layers", exact=True).click()
     page.wait_for_selector("#plan .preview:has-text('210 matrices')")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_tokens_are_shaded_by_what_the_other_model_thought(engine: TinyEngine) -
     # √(1 ÷ 10⁻⁶): what is rounded to nothing counts as a millionth.
     assert "by its writer 4.00, by the other model 1,000" in shown
     assert "by its writer 4.00, by the other model 1.00" in shown
+
+
+def test_no_change_is_awaited_by_two_that_set_each_other_off() -> None:
+    """A late answer makes gradio ask all of an event's listeners anew, see `FormEvents`."""
+    waiting: Counter[tuple[Any, ...]] = Counter()
+    for dependency in Page().build().get_config_file()["dependencies"]:
+        if dependency["trigger_mode"] == "always_last":
+            waiting.update(tuple(target) for target in dependency["targets"])
+    assert waiting and max(waiting.values()) == 1
 
 
 def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:

@@ -84,7 +84,6 @@ class Page:
             self._connect_form(blocks)
             self._connect_results()
             Endpoints(self.engine).register()
-            MapEvents(self.panel.map, self.engine, self.panel.fields, self.current).connect()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
             if lessons is not None:
                 learn_panel.connect(lessons, self._brought, self.keys, self._opened())
@@ -93,7 +92,9 @@ class Page:
         return built
 
     def _connect_form(self, blocks: gr.Blocks) -> None:
-        FormEvents(self.panel, self.engine, self.query).connect()
+        chart = MapEvents(self.panel.map, self.engine, self.panel.fields, self.current)
+        chart.connect()
+        FormEvents(self.panel, self.engine, self.query, chart).connect()
         session = Session(self.engine, self.keys, self.current, self.query)
         Runs(self.panel, self.results, session).connect()
         blocks.load(self.open, self.keys, self._opened(), **QUICK)

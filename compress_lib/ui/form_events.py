@@ -13,6 +13,7 @@ from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import OWN_TEXT
 from compress_lib.ui import controls, plan_panel, preview
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.plan_panel import PlanPanel
 from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK
 from compress_lib.ui.telling import refusal
@@ -25,21 +26,25 @@ class FormEvents:
         panel: The components.
         engine: Knows the matrices of models.
         query: Takes the link that is copied.
+        chart: The map, which shows the same plan.
     """
 
-    def __init__(self, panel: PlanPanel, engine: Engine, query: Any) -> None:
+    def __init__(self, panel: PlanPanel, engine: Engine, query: Any, chart: MapEvents) -> None:
         self.panel = panel
+        self.chart = chart
         self.engine = engine
         self.query = query
 
     def connect(self) -> None:
         """Connect all of it."""
         panel = self.panel
+        # Gradio asks anew for all that a change asks for whenever one answer came too late: were
+        # there two that wait for the last change, each would set off the other without end.
         gr.on(
             [component.change for component in panel.fields],
-            self.previewed,
-            panel.fields,
-            panel.preview,
+            self.changed,
+            [*self.chart.inputs, *panel.fields],
+            [panel.preview, *self.chart.drawn],
             trigger_mode="always_last",
             **QUICK,
         )
@@ -47,12 +52,14 @@ class FormEvents:
             choose_method,
             panel.method,
             [panel.method, panel.keep, *panel.groups.values()],
+            trigger_mode="multiple",
             **QUICK,
         )
         panel.corpus.change(
             lambda corpus: gr.Textbox(visible=corpus == OWN_TEXT),
             panel.corpus,
             panel.own_text,
+            trigger_mode="multiple",
             **QUICK,
         )
         for button, families in panel.presets:
@@ -68,6 +75,10 @@ class FormEvents:
         panel.link.click(self.link, panel.fields, self.query, **QUICK).success(
             None, self.query, None, js=COPY_LINK, **PRIVATE
         )
+
+    def changed(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
+        """Say what the plan in the form would do, and draw it on the map."""
+        return [self.previewed(*given), *self.chart.draw(colour, chosen, current, *given)]
 
     def previewed(self, *given: Any) -> str:
         """Say what the plan in the form would do."""

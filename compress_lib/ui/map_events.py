@@ -42,17 +42,18 @@ class MapEvents:
         self.engine = engine
         self.fields = fields
         self.current = current
+        self.inputs = [panel.colour, panel.chosen, current]
+        self.drawn = [panel.map, panel.told]
 
     def connect(self) -> None:
         """Connect all of it."""
         panel, fields = self.panel, self.fields
-        drawn = [panel.map, panel.told]
-        inputs = [panel.colour, panel.chosen, self.current, *fields]
+        # What changes the plan draws it as well; see `FormEvents`.
         gr.on(
-            [component.change for component in (*fields, panel.colour, self.current)],
+            [panel.colour.change, self.current.change],
             self.draw,
-            inputs,
-            drawn,
+            [*self.inputs, *fields],
+            self.drawn,
             trigger_mode="always_last",
             **QUICK,
         )
