@@ -39,7 +39,7 @@ def direction_histogram(
             then, and runs that read no text are passed over.
     """
     what = "tokens in the text" if weighted else "tokens"
-    share = f"Share of the {what} {'up to here' if cumulative else f'per {BIN} of error'} (%)"
+    share = f"{what.capitalize()} {'up to here' if cumulative else f'per {BIN} of error'} (%)"
     figure = figure_of("Direction error of a token's row (1 − cos)", share)
     longest = 0.01
     for position, record in enumerate(records):

@@ -68,7 +68,8 @@ def frontier(
         ring = {"mode": "markers", "marker": {"size": 22, "color": "rgba(0,0,0,0)", "line": line}}
         figure.add_trace(_points(ringed[:1], ring, "these results", measure, legend=True))
     if log:
-        figure.update_yaxes(type="log", dtick=1, tickformat="~s")
+        # 0.01 nats are nobody's 10m.
+        figure.update_yaxes(type="log", dtick=1, tickformat="~g" if measure == "kl" else "~s")
     # A legend inside would take half of a phone's chart: `frontier_legend` stands below it.
     figure.update_layout(height=400, showlegend=False)
     return figure

@@ -30,7 +30,7 @@ from compress_lib.ui.engine import Engine
 from compress_lib.ui.form_events import FormEvents
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.running import Runs, Session
-from compress_lib.ui.scripts import PERCENT, QUICK, SAVE_FILE
+from compress_lib.ui.scripts import FORM, QUICK, SAVE_FILE
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
 from compress_lib.ui.telling import warn
@@ -63,7 +63,7 @@ class Page:
         with gr.Blocks(
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
-            gr.HTML(render.header(), elem_id="header", js_on_load=PERCENT)
+            gr.HTML(render.header(), elem_id="header", js_on_load=FORM)
             self.keys = gr.State([], time_to_live=handlers.KEPT_SECONDS)
             shown = first_record()
             self.current = gr.State(

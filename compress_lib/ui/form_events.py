@@ -11,12 +11,12 @@ import gradio as gr
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import OWN_TEXT
-from compress_lib.ui import controls, plan_panel, preview
+from compress_lib.ui import controls, plan_panel, preview, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.plan_panel import PlanPanel
 from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK
-from compress_lib.ui.telling import refusal
+from compress_lib.ui.telling import refusal, warn
 
 
 class FormEvents:
@@ -91,9 +91,12 @@ class FormEvents:
     def link(self, *given: Any) -> str:
         """Return the query string of the plan in the form."""
         try:
-            return controls.read(controls.Form.of(given)).to_query()
+            plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
             raise refusal(error) from error
+        if plan.evaluation.corpus == OWN_TEXT:
+            warn(texts.LINK_WITHOUT_TEXT)
+        return plan.to_query()
 
 
 def choose_families(families: list[str], method: Any) -> list[Any]:
@@ -101,6 +104,9 @@ def choose_families(families: list[str], method: Any) -> list[Any]:
     known = METHODS.get(method) if isinstance(method, str) else None
     only = known.families if known else None
     fits = only is None or set(families) <= set(only)
+    if known and not fits:
+        other = METHODS[controls.PLAIN].label
+        warn(texts.METHOD_GAVE_WAY.format(method=known.label, other=other))
     return [families, method if fits else controls.PLAIN]
 
 

@@ -13,6 +13,7 @@ from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured
 from compress_lib.formatting import format_seconds
+from compress_lib.landmarks import load_landmarks
 from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
@@ -92,7 +93,9 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         steps.close()
     if watch.record is not None:
         took = format_seconds(watch.seconds)
-        message = texts.STORED if watch.stored else texts.FINISHED.format(seconds=took)
+        message = texts.FINISHED.format(seconds=took)
+        if watch.stored:
+            message = stored_words(watch.record)
         yield Update(status=render.status(message), finished=watch.record, last=True)
 
 
@@ -140,6 +143,13 @@ def lookup(engine: Engine, key: object) -> RunRecord | None:
     return engine.store.find(key) if isinstance(key, str) else None
 
 
+def stored_words(record: RunRecord) -> str:
+    """Say of a run that exists where it comes from."""
+    if any(record.key == known.key for known in load_landmarks()):
+        return texts.MEASURED_BEFORE.format(source=record.model.source)
+    return texts.STORED
+
+
 def with_run(keys: Any, record: RunRecord) -> list[str]:
     """Return a session's runs with one that comes first, the oldest left out if there are many."""
     known = keys if isinstance(keys, list) else []
@@ -149,7 +159,9 @@ def with_run(keys: Any, record: RunRecord) -> list[str]:
 def own_runs(engine: Engine, keys: Any) -> list[RunRecord]:
     """Return a session's runs, newest first."""
     wanted = keys[:MAX_RUNS] if isinstance(keys, list) else []
-    found = (lookup(engine, key) for key in wanted)
+    # What was measured beforehand is nobody's own, even where it answers what somebody asked.
+    beforehand = {record.key for record in load_landmarks()}
+    found = (lookup(engine, key) for key in wanted if key not in beforehand)
     return [record for record in found if record is not None]
 
 

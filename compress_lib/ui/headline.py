@@ -12,6 +12,12 @@ from compress_lib.results import RunRecord
 from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
 
+SAME = 1.02
+"""A ratio of perplexities below which a text is predicted about as well."""
+
+LITTLE_LEFT = 20
+"""A ratio beyond which a model is of no use."""
+
 CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
 
 
@@ -20,11 +26,24 @@ def headline(record: RunRecord, kind: str) -> str:
     title = f"{texts.RESULTS_OF} <strong>{escape(describe(record))}</strong>"
     cards = "".join(_card(record, name) for name in CARDS)
     badge = f'<span class="badge">{escape(kind)}</span>'
-    where = f"{record.model.id}, {record.perplexity.corpus}"
+    ppl = record.perplexity
+    where = texts.MEASURED_ON.format(
+        model=record.model.id, corpus=ppl.corpus, tokens=f"{ppl.tokens:,}"
+    )
     return (
         f'<div class="headline"><p>{title} {badge} <span class="quiet">{escape(where)}</span></p>'
+        f'<p class="plainly">{escape(_plainly(record))}</p>'
         f'<div class="cards">{cards}</div></div>'
     )
+
+
+def _plainly(record: RunRecord) -> str:
+    """Say in a sentence what the numbers come to."""
+    memory, ratio = record.memory, record.perplexity.ratio
+    share = format_share(memory.compressed_bytes / memory.baseline_bytes, 0)
+    case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
+    words = texts.PLAINLY[case].format(ratio=_times(ratio))
+    return texts.SHRANK.format(share=share) + words
 
 
 def _card(record: RunRecord, name: str) -> str:

@@ -77,6 +77,7 @@ def build(engine: Engine, preview: str) -> PlanPanel:
             slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
             stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
         status = gr.HTML(render.status(texts.READY), elem_id="status", js_on_load=LIVE)
+    link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
     with gr.Accordion(texts.MAP, open=False, elem_id="layers-map"):
         chart = map_panel.build(engine)
     with gr.Accordion(texts.SWEEP_PLANS, open=False, elem_id="sweep-plans"):
@@ -101,7 +102,6 @@ def build(engine: Engine, preview: str) -> PlanPanel:
         _measure(made, shown)
     with gr.Accordion(texts.WRITING, open=False):
         _writing(made, shown)
-    link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
     fields = [made[name] for name in controls.FIELDS] + options
     return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link, chart, sweep)
 

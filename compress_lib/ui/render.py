@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from math import isfinite
 
+from compress_lib.catalogue import was_quantized
 from compress_lib.describe import run_labels
 from compress_lib.formatting import format_seconds
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
@@ -158,6 +159,7 @@ def provenance(records: Sequence[RunRecord]) -> str:
     if not records:
         return escape(texts.NO_LANDMARKS)
     first = records[0]
+    caveat = f" {texts.WERE_COARSE}" if was_quantized(first.model.source) else ""
     return escape(
         texts.PROVENANCE.format(
             count=len(records),
@@ -169,6 +171,7 @@ def provenance(records: Sequence[RunRecord]) -> str:
             version=first.environment.get("compress_lib", ""),
             date=first.created[:10],
         )
+        + caveat
     )
 
 

@@ -43,7 +43,12 @@ element.setAttribute('aria-live', 'polite');
 """
 """Telling those who do not see it what has changed: on the element that lasts."""
 
-PERCENT = """
+FORM = """
+document.addEventListener('focusin', (event) => {
+    // What is typed into a menu takes the place of what stands there.
+    const box = event.target;
+    if (box.matches && box.matches('#plan input[role="combobox"]')) setTimeout(() => box.select());
+});
 document.addEventListener('blur', (event) => {
     const box = event.target;
     const keeps = '#keep input[type=number], #map-keep input[type=number]';
@@ -54,7 +59,7 @@ document.addEventListener('blur', (event) => {
     box.dispatchEvent(new Event('input', { bubbles: true }));
 }, true);
 """
-"""Taking 25 typed beside a slider of shares for 25 %, before the slider makes it its most, 1."""
+"""Typing into menus, and 25 beside a slider of shares for 25 %, before the slider makes it 1."""
 
 MAP = """
 const chosen = new Set();

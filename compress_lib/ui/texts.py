@@ -74,7 +74,7 @@ TOUR_REVEAL = "Reveal"
 TOUR_LOAD = "Load this plan into the lab"
 TOUR_GUESS = "Guess first: choose one of the answers."
 TOUR_RIGHT = "Right."
-TOUR_WRONG = "Not so: {answer}."
+TOUR_WRONG = "No, what is right is: {answer}."
 GLOSSARY = "What the words mean"
 GLOSSARY_HELP = "Every number of the page, with its formula."
 LOWER = "Lower is better."
@@ -244,7 +244,7 @@ FRONTIER_HELP = (
     "is the model as it came; small marks were measured beforehand, large ones are yours. "
     "Click a mark to see its run and take its plan over, or a line below to see its run."
 )
-FRONTIER_MEASURE = "Over size stands"
+FRONTIER_MEASURE = "What is drawn against size"
 USE_PLAN = "Put the plan of the shown run into the form"
 RUN_HEADERS = (
     "Run",
@@ -260,6 +260,13 @@ PROVENANCE = (
     "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}. Weights: {source}. "
     "Measured with compress_lib {version} on {date}."
 )
+WERE_COARSE = "They were quantized once, which flatters quantization as coarse as that."
+SHRANK = "The model takes {share} of its bytes, "
+PLAINLY = {
+    "same": "and predicts this text about as well as before.",
+    "worse": "and hesitates between {ratio} times as many tokens at every step.",
+    "ruined": "and little is left of it: it hesitates between {ratio} times as many tokens.",
+}
 NOTHING_SHOWN = "No run is shown of which there could be a file."
 NO_LANDMARKS = "Nothing was measured beforehand on this model and text: here stand your own runs."
 NO_DIRECTION = "This run leaves the embedding as it is, so no token's direction changed."
@@ -338,6 +345,7 @@ TOKEN_BY_TOKEN = "Token by token"
 TOKEN_TABLE = ("Token", "Writer", "Other model")
 TEXT_PERPLEXITY = "Perplexity of this text by its writer {own}, by the other model {other}."
 TIMES_BASELINE = "{ratio} × baseline {base}"
+MEASURED_ON = "{model}, {corpus}, {tokens} tokens"
 SHARE_OF = "{share} of {whole} MB"
 MOST_BELOW = "95 % below {most}"
 KL_UNIT = "nats a token"
@@ -413,6 +421,8 @@ HUB_FORM = (
     "{given!r} is neither in the list nor a Hub id of the form owner/name. Folders and files can "
     "be used on the command line: compress-lab run."
 )
+METHOD_GAVE_WAY = "{method} does not know all of these matrices: {other} does."
+LINK_WITHOUT_TEXT = "The link does not hold your own text: whoever opens it gets the usual one."
 UNAVAILABLE = "Choose another model, or try again once this machine has a network."
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."

@@ -73,7 +73,7 @@ TOUR_REVEAL = "Auflösen"
 TOUR_LOAD = "Diesen Plan ins Labor laden"
 TOUR_GUESS = "Erst raten: wähle eine der Antworten."
 TOUR_RIGHT = "Richtig."
-TOUR_WRONG = "Leider nein: {answer}."
+TOUR_WRONG = "Nein, richtig ist: {answer}."
 GLOSSARY = "Was die Wörter bedeuten"
 GLOSSARY_HELP = "Jede Zahl dieser Seite, mit ihrer Formel."
 LOWER = "Weniger ist besser."
@@ -264,6 +264,13 @@ PROVENANCE = (
     "{count} Läufe von {model} auf {corpus}: {tokens} Tokens, Kontext {context}. Gewichte: "
     "{source}. Gemessen mit compress_lib {version} am {date}."
 )
+WERE_COARSE = "Sie waren schon einmal quantisiert, was ebenso grober Quantisierung schmeichelt."
+SHRANK = "Das Modell hat noch {share} seiner Bytes "
+PLAINLY = {
+    "same": "und sagt diesen Text etwa so gut voraus wie zuvor.",
+    "worse": "und schwankt bei jedem Schritt zwischen {ratio}-mal so vielen Tokens.",
+    "ruined": "und es ist wenig von ihm übrig: Es schwankt zwischen {ratio}-mal so vielen Tokens.",
+}
 NOTHING_SHOWN = "Es wird kein Lauf gezeigt, von dem es eine Datei geben könnte."
 NO_LANDMARKS = "Zu diesem Modell und Text wurde nichts vorher gemessen: hier stehen deine Läufe."
 NO_DIRECTION = "Dieser Lauf lässt das Embedding, wie es ist: kein Token hat sich gedreht."
@@ -345,6 +352,7 @@ TOKEN_BY_TOKEN = "Token für Token"
 TOKEN_TABLE = ("Token", "Schreibendes Modell", "Anderes Modell")
 TEXT_PERPLEXITY = "Perplexität dieses Textes beim schreibenden Modell {own}, beim anderen {other}."
 TIMES_BASELINE = "{ratio} × Original {base}"
+MEASURED_ON = "{model}, {corpus}, {tokens} Tokens"
 SHARE_OF = "{share} von {whole} MB"
 MOST_BELOW = "95 % unter {most}"
 KL_UNIT = "Nats je Token"
@@ -419,6 +427,10 @@ UNKNOWN_SHAPES = "Die Matrizen dieses Modells sind bekannt, sobald es geladen wa
 HUB_FORM = (
     "{given!r} steht weder in der Liste noch ist es eine Hub-Kennung der Form owner/name. Ordner "
     "und Dateien nimmt die Kommandozeile: compress-lab run."
+)
+METHOD_GAVE_WAY = "{method} kennt nicht alle diese Matrizen: {other} kennt sie."
+LINK_WITHOUT_TEXT = (
+    "Der Link enthält den eigenen Text nicht: Wer ihn öffnet, bekommt den üblichen Text."
 )
 UNAVAILABLE = (
     "Wähle ein anderes Modell, oder versuche es noch einmal, sobald dieser Rechner ein Netz hat."

@@ -24,6 +24,9 @@ from compress_lib.ui.telling import warn
 MOST = 4
 """Runs in the tray."""
 
+NOISY = ("speed",)
+"""Numbers that differ from one run of the same plan to the next."""
+
 
 @register
 class CompareTab(ResultTab):
@@ -98,8 +101,8 @@ def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
     values = [run.metrics()[name] for run in runs]
     known = [value for value in values if value is not None]
     best = min(known) if METRICS[name].lower_is_better else max(known)
-    # Where all are alike there is no best one.
-    marked = best if len(set(known)) > 1 else None
+    # Where all are alike there is no best one; of speed a few per cent are the machine's mood.
+    marked = best if len(set(known)) > 1 and name not in NOISY else None
     cells = []
     for value in values:
         told = "—" if value is None else format_number(value)

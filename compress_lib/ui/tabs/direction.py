@@ -23,7 +23,7 @@ MOST = 4
 """How many it shows beside the shown one when asked."""
 
 
-WIDTHS = ["110px", "110px", "86px", "76px", "210px", "210px", "70px"]
+WIDTHS = ["104px", "104px", "98px", "76px", "210px", "210px", "70px"]
 
 
 @register
