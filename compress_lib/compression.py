@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from itertools import chain
 
 from compress_lib.allocation import Assignment
 from compress_lib.automatic import Allocation, share_assignments
@@ -126,9 +125,8 @@ def compress_model(
     share = sum(assignment.nbytes for assignment in at_once) / max(whole, 1)
     middle = begin + (1 - begin) * share
     matrices: dict[str, CompressedMatrix] = {}
-    steps = in_order(bench.compress, bench.pieces(at_once), span(progress, begin, middle))
-    with closing(steps):
-        for done in chain.from_iterable(steps):
+    with closing(bench.compress_all(at_once, span(progress, begin, middle))) as steps:
+        for done in steps:
             matrices[done.record.names[0]] = done.matrix
             yield done
     if in_turn:

@@ -98,6 +98,11 @@ def load_landmarks(folder: Path = FOLDER) -> tuple[RunRecord, ...]:
     return tuple(landmarks_by_name(folder).values())
 
 
+def find_landmark(key: str) -> RunRecord | None:
+    """Return the landmark of a key, if there is one."""
+    return next((record for record in load_landmarks() if record.key == key), None)
+
+
 def record_targets(record: RunRecord) -> list[Target]:
     """Return the matrices that a run compressed, as a model has them."""
     return [

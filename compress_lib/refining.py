@@ -9,6 +9,7 @@ is measured on calibration text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from compress_lib.allocation import Assignment
 from compress_lib.evaluation.likelihood import compare
@@ -48,11 +49,8 @@ def family_factors(
         begin, end = index / len(families), (index + 1) / len(families)
         part = span(progress, begin, end)
         part(0.0, f"{FAMILIES[family]}: measuring what it costs alone")
-        matrices: dict[str, CompressedMatrix] = {}
-        for place, member in enumerate(members):
-            begin, end = (COMPRESSED * n / len(members) for n in (place, place + 1))
-            for done in bench.compress(member, span(part, begin, end)):
-                matrices[done.record.names[0]] = done.matrix
+        with closing(bench.compress_all(members, span(part, 0.0, COMPRESSED))) as steps:
+            matrices = {done.record.names[0]: done.matrix for done in steps}
         measured = _divergence(bench, members, matrices, span(part, COMPRESSED, 1.0))
         estimated = sum(member.loss or 0.0 for member in members)
         found[family] = min(max(measured / estimated, LIMITS[0]), LIMITS[1])

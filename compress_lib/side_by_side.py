@@ -146,7 +146,6 @@ class _JointProgress:
 
     def __init__(self, progress: Progress, sizes: Sequence[float]) -> None:
         self.stopped = False
-        self._reason: BaseException | None = None
         self._progress = progress
         self._sizes = sizes
         self._fractions = [0.0] * len(sizes)
@@ -163,13 +162,13 @@ class _JointProgress:
         def tell(fraction: float, message: str) -> None:
             with self._lock:
                 if self.stopped:
-                    raise self._reason or StoppedError
+                    raise StoppedError
                 self._fractions[index] = max(self._fractions[index], fraction)
                 done = sum(map(mul, self._fractions, self._sizes)) / sum(self._sizes)
                 try:
                     self._progress(done, message)
-                except BaseException as error:
-                    self.stopped, self._reason = True, error
+                except StoppedError:
+                    self.stopped = True
                     raise
 
         return tell

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from torch import Tensor
 
@@ -23,7 +24,7 @@ from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress
 from compress_lib.recording import shared_out, target_record
 from compress_lib.results import DirectionRecord, TargetRecord
-from compress_lib.side_by_side import Piece
+from compress_lib.side_by_side import Piece, in_order
 from compress_lib.stacking import input_only, read_weights, stack, take_apart, with_matrices
 from compress_lib.targets import TABLES, Target
 
@@ -118,6 +119,13 @@ class Workbench:
             raise AssertionError(f"{assignment.method.name} broke its budget or shape")
         self._own_biases(assignment, weights, parts, around)
         return self._finished(assignment, weights, parts, seconds)
+
+    def compress_all(
+        self, assignments: Sequence[Assignment], progress: Progress
+    ) -> Generator[Compressed, None, None]:
+        """Yield the parts of every assignment in order; see `compress` and `in_order`."""
+        with closing(in_order(self.compress, self.pieces(assignments), progress)) as steps:
+            yield from chain.from_iterable(steps)
 
     def _finished(
         self,

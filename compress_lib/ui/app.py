@@ -138,17 +138,15 @@ class Page:
         record = own or landmark_of(plan)
         if record is None:
             return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}
-        # A landmark may have been measured on other weights than are loaded here.
-        told = texts.MEASURED_BEFORE.format(source=record.model.source)
         if own is not None:
             # Somebody ran it here: from now on it is among the session's runs.
-            told, keys = texts.STORED, handlers.with_run(keys, own)
+            keys = handlers.with_run(keys, own)
         return {
             **filled,
             **self.results.show(shown_run(self.engine, keys, record)),
             self.keys: keys,
             self.current: record.key,
-            self.panel.status: render.status(told),
+            self.panel.status: render.status(handlers.stored_words(record)),
         }
 
     def _select(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.events import Event, Finished
-from compress_lib.landmarks import load_landmarks
+from compress_lib.landmarks import find_landmark
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Progress, span
@@ -35,8 +35,7 @@ class LandmarkStore(Store):
 
     def find(self, key: str) -> RunRecord | None:
         """Return the run of a key, if there is one."""
-        known = (record for record in load_landmarks() if record.key == key)
-        return next(known, None) or super().find(key)
+        return find_landmark(key) or super().find(key)
 
 
 class Engine:

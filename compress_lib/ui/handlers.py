@@ -13,7 +13,7 @@ from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
 from compress_lib.events import Event, Finished, MaskFilled, Measured
 from compress_lib.formatting import format_seconds
-from compress_lib.landmarks import load_landmarks
+from compress_lib.landmarks import find_landmark
 from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
 from compress_lib.progress import TimeLeft
@@ -93,9 +93,8 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         steps.close()
     if watch.record is not None:
         took = format_seconds(watch.seconds)
-        message = texts.FINISHED.format(seconds=took)
-        if watch.stored:
-            message = stored_words(watch.record)
+        finished = texts.FINISHED.format(seconds=took)
+        message = stored_words(watch.record) if watch.stored else finished
         yield Update(status=render.status(message), finished=watch.record, last=True)
 
 
@@ -144,8 +143,11 @@ def lookup(engine: Engine, key: object) -> RunRecord | None:
 
 
 def stored_words(record: RunRecord) -> str:
-    """Say of a run that exists where it comes from."""
-    if any(record.key == known.key for known in load_landmarks()):
+    """Say of a run that exists where it comes from.
+
+    A landmark may have been measured on other weights than are loaded here.
+    """
+    if find_landmark(record.key):
         return texts.MEASURED_BEFORE.format(source=record.model.source)
     return texts.STORED
 
@@ -160,9 +162,8 @@ def own_runs(engine: Engine, keys: Any) -> list[RunRecord]:
     """Return a session's runs, newest first."""
     wanted = keys[:MAX_RUNS] if isinstance(keys, list) else []
     # What was measured beforehand is nobody's own, even where it answers what somebody asked.
-    beforehand = {record.key for record in load_landmarks()}
-    found = (lookup(engine, key) for key in wanted if key not in beforehand)
-    return [record for record in found if record is not None]
+    found = (lookup(engine, key) for key in wanted)
+    return [record for record in found if record and not find_landmark(record.key)]
 
 
 def comparable(records: Sequence[RunRecord], like: RunRecord | None) -> list[RunRecord]:
