@@ -41,7 +41,7 @@ class FormEvents:
         # Gradio asks anew for all that a change asks for whenever one answer came too late: were
         # there two that wait for the last change, each would set off the other without end.
         gr.on(
-            [part.change for part in (*panel.fields, *self.chart.shown)],
+            [component.change for component in panel.fields],
             self.changed,
             [*self.chart.inputs, *panel.fields],
             [panel.preview, *self.chart.drawn],
@@ -78,14 +78,15 @@ class FormEvents:
 
     def changed(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
         """Say what the plan in the form would do, and draw it on the map."""
+        return [self.previewed(*given), *self.chart.draw(colour, chosen, current, *given)]
+
+    def previewed(self, *given: Any) -> str:
+        """Say what the plan in the form would do."""
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
-            told = preview.complaint(error)
-            # The map stays, and what is chosen on it.
-            return [told, gr.skip(), told]
-        described = preview.describe_plan(self.engine, plan)
-        return [described, *self.chart.draw(plan, colour, chosen, current)]
+            return preview.complaint(error)
+        return preview.describe_plan(self.engine, plan)
 
     def link(self, *given: Any) -> str:
         """Return the query string of the plan in the form."""

@@ -35,11 +35,6 @@ class MapEvents:
         engine: Knows the matrices of models and the runs.
         fields: The form that holds the plan.
         current: The key of the shown run.
-
-    Attributes:
-        inputs: What `draw` takes beside the plan.
-        shown: Those of them whose change draws the map anew.
-        drawn: What `draw` fills.
     """
 
     def __init__(self, panel: MapPanel, engine: Engine, fields: list[Any], current: Any) -> None:
@@ -48,12 +43,20 @@ class MapEvents:
         self.fields = fields
         self.current = current
         self.inputs = [panel.colour, panel.chosen, current]
-        self.shown = [panel.colour, current]
         self.drawn = [panel.map, panel.told]
 
     def connect(self) -> None:
         """Connect all of it."""
         panel, fields = self.panel, self.fields
+        # What changes the plan draws it as well; see `FormEvents`.
+        gr.on(
+            [panel.colour.change, self.current.change],
+            self.draw,
+            [*self.inputs, *fields],
+            self.drawn,
+            trigger_mode="always_last",
+            **QUICK,
+        )
         # Cells are clicked faster than answers come: the last choice counts.
         panel.map.select(
             self.choose,
@@ -74,8 +77,13 @@ class MapEvents:
         for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
             button.click(partial(self.step, step), [panel.history, *fields], changed, **QUICK)
 
-    def draw(self, plan: Plan, colour: Any, chosen: Any, current: Any) -> list[Any]:
-        """Draw the map of a plan; `FormEvents` asks for it whenever that changes, or the look."""
+    def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
+        """Draw the map of what stands in the form."""
+        try:
+            plan = controls.read(controls.Form.of(given))
+        except CompressionError as error:
+            # The map stays, and what is chosen on it.
+            return [gr.skip(), preview.complaint(error)]
         targets, _ = preview.known_targets(self.engine, plan.model)
         record = handlers.lookup(self.engine, current)
         mode = colour if colour in COLOURS else COLOURS[0]
