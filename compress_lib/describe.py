@@ -88,7 +88,7 @@ def describe_decoding(record: RunRecord) -> str:
 def _manner(rule: Mapping[str, Any]) -> str:
     """Say what is unusual about how a rule compresses."""
     preset = preset_of(rule["method"], rule.get("options", {}))
-    found = [preset] if preset else []
+    found = [f"preset {preset}"] if preset else []
     if is_sized(rule["method"]):
         # Its keep says nothing: its options tell such runs apart.
         options = rule.get("options", {}).items()

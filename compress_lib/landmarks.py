@@ -39,6 +39,17 @@ OTHERS: tuple[tuple[str, Mapping[str, OptionValue], tuple[float, ...]], ...] = (
     ("product_quantization", {}, (0.25, 0.125)),
     ("tiered", {}, (0.5, 0.25, 0.125)),
 )
+BY_SIZE: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
+    ("attention", "*attn*", "svd", (0.9, 0.75, 0.5)),
+    ("ffn", "*mlp*", "svd", (0.95, 0.9, 0.8)),
+    ("everything", "*", "svd", (0.9, 0.75)),
+    ("layers", LAYERS, "output_pca", (0.95, 0.9)),
+    ("layers", LAYERS, "row_quantization", (0.51,)),
+    # In 8, 6, 5 and 4 bits.
+    ("everything", "*", "row_quantization", (0.51, 0.4, 0.32, 0.26)),
+)
+"""Name, pattern, method and keeps."""
+
 PIVOTED: Mapping[str, OptionValue] = {"storage": "pivoted"}
 SHARED_OUT: tuple[tuple[str, str, str, float, Mapping[str, OptionValue]], ...] = (
     ("layers-two_sided_svd-pivoted", LAYERS, "two_sided_svd", 0.8, PIVOTED),
@@ -64,21 +75,15 @@ def landmark_plans() -> dict[str, Plan]:
         for keep in KEEPS:
             rule = Rule(pattern=EMBEDDING, method=method, keep=keep)
             plans[f"{EMBEDDING}-{method}-{keep:g}"] = Plan(rules=(rule,))
-    for name, pattern, keeps in (
-        ("attention", "*attn*", (0.9, 0.75, 0.5)),
-        ("ffn", "*mlp*", (0.95, 0.9, 0.8)),
-        ("everything", "*", (0.9, 0.75)),
-    ):
-        for keep in keeps:
-            plans[f"{name}-svd-{keep:g}"] = Plan(rules=(Rule(pattern=pattern, keep=keep),))
     for method, options, sizes in OTHERS:
         for keep in sizes:
             rule = Rule(pattern=EMBEDDING, method=method, keep=keep, options=options)
             name = "autoencoder-lab" if method == "autoencoder" else method
             plans[f"{EMBEDDING}-{name}-{keep:g}"] = Plan(rules=(rule,))
-    for method, keep in (("output_pca", 0.95), ("output_pca", 0.9), ("row_quantization", 0.51)):
-        rule = Rule(pattern=LAYERS, method=method, keep=keep)
-        plans[f"layers-{method}-{keep:g}"] = Plan(rules=(rule,))
+    for name, pattern, method, keeps in BY_SIZE:
+        for keep in keeps:
+            rule = Rule(pattern=pattern, method=method, keep=keep)
+            plans[f"{name}-{method}-{keep:g}"] = Plan(rules=(rule,))
     for name, pattern, method, keep, options in SHARED_OUT:
         rule = Rule(
             pattern=pattern, method=method, keep=keep, options=options, allocation="automatic"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -16,14 +17,25 @@ RULE_FIELDS = tuple(
 )
 
 
+BESIDE = "with"
+"""Names the plans that a link's own is compared with, each as a query string of its own."""
+
+MOST_BESIDE = 3
+
+
 def is_link(query: str) -> bool:
     """Tell whether a query string says anything of a plan."""
-    known = {"model", "rule", "prompt", *_values(Plan())}
+    known = {"model", "rule", "prompt", BESIDE, *_values(Plan())}
     return any(name in known for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
-def to_query(plan: Plan) -> str:
-    """Return a plan as a query string; text of one's own is left out."""
+def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
+    """Return a plan as a query string; text of one's own is left out.
+
+    Args:
+        plan: The plan.
+        beside: Plans that it is compared with, see `plans_beside`.
+    """
     default = Plan()
     pairs = [("model", plan.model)]
     pairs += [("rule", _rule_text(rule)) for rule in plan.rules]
@@ -34,7 +46,18 @@ def to_query(plan: Plan) -> str:
         if value not in (usual[name], OWN_TEXT)
     ]
     pairs += [("prompt", prompt) for prompt in plan.prompts]
+    pairs += [(BESIDE, to_query(other)) for other in beside[:MOST_BESIDE]]
     return urlencode(pairs)
+
+
+def plans_beside(query: str) -> list[Plan]:
+    """Return the plans that a link's own is compared with.
+
+    Raises:
+        CompressionError: One of them names something unknown, or a value out of range.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return [from_query(other) for name, other in pairs if name == BESIDE][:MOST_BESIDE]
 
 
 def from_query(query: str) -> Plan:

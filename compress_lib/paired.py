@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
+from compress_lib.intervals import Ends, around, exponential
 from compress_lib.results import RunRecord
 from compress_lib.spread import ratio_error
-
-INTERVAL = 1.96
-"""Standard errors on either side of a 95 % interval of a normal variable."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,9 @@ class Paired:
     """
 
     ratio: float
-    ratio_interval: tuple[float, float] | None
+    ratio_interval: Ends | None
     kl: float
-    kl_interval: tuple[float, float] | None
+    kl_interval: Ends | None
     bytes: int
 
     @property
@@ -74,19 +71,14 @@ def paired(first: RunRecord, second: RunRecord) -> Paired:
     difference = math.log(other.compressed) - math.log(one.compressed)
     divergence = second.agreement.kl - first.agreement.kl
     return Paired(
-        ratio=_exp(difference),
-        ratio_interval=None if nll is None else _around(difference, nll, _exp),
+        ratio=exponential(difference),
+        ratio_interval=None if nll is None else _ratio_ends(difference, nll, len(blocks)),
         kl=divergence,
-        kl_interval=None if kl is None else _around(divergence, kl, float),
+        kl_interval=None if kl is None else around(divergence, kl, len(blocks)),
         bytes=second.memory.compressed_bytes - first.memory.compressed_bytes,
     )
 
 
-def _exp(value: float) -> float:
-    """Return e to a power, infinity where that is too large for a number."""
-    return math.exp(value) if value < 700 else math.inf
-
-
-def _around(value: float, error: float, shown: Callable[[float], float]) -> tuple[float, float]:
-    """Return both ends of an interval, as they are shown."""
-    return shown(value - INTERVAL * error), shown(value + INTERVAL * error)
+def _ratio_ends(difference: float, error: float, draws: int) -> Ends:
+    low, high = around(difference, error, draws)
+    return exponential(low), exponential(high)

@@ -97,7 +97,7 @@ class Plan(Recorded):
 
     model: str = DEFAULT_MODEL
     revision: str | None = None
-    rules: tuple[Rule, ...] = (Rule(pattern="embedding", method="frequency_svd", keep=0.5),)
+    rules: tuple[Rule, ...] = (Rule(pattern="*", method="row_quantization", keep=0.51),)
     evaluation: TextSpec = field(default_factory=TextSpec)
     calibration: TextSpec = field(default_factory=lambda: TextSpec(tokens=32_768))
     prompts: tuple[str, ...] = (DEFAULT_PROMPT,)

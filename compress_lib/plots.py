@@ -9,14 +9,14 @@ BASELINE = "#8a8f9c"
 DASHES = {"embedding": "solid", "attention": "dot", "FFN": "dash", "everything": "dashdot"}
 
 SIGNS = {
-    "circle": "●○",
-    "square": "■□",
-    "diamond": "◆◇",
-    "triangle-up": "▲△",
-    "pentagon": "⬟⬠",
-    "hexagon": "⬢⬡",
+    "circle": "●",
+    "square": "■",
+    "diamond": "◆",
+    "triangle-up": "▲",
+    "pentagon": "⬟",
+    "hexagon": "⬢",
 }
-"""Symbols of the charts and, for texts, what they look like filled and open."""
+"""Symbols of the charts and, for texts, what they look like."""
 SYMBOLS = tuple(SIGNS)
 
 

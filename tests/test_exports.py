@@ -21,6 +21,7 @@ from compress_lib.exports.code import constructor, python_code
 from compress_lib.exports.notebook import notebook
 from compress_lib.exports.report import report
 from compress_lib.formatting import format_number
+from compress_lib.intervals import perplexity_ends
 from compress_lib.landmarks import landmarks_by_name, load_landmarks
 from compress_lib.plan import Generation, Plan, Rule, TextSpec
 from compress_lib.results import RunRecord, WrittenToken
@@ -93,10 +94,10 @@ def test_a_report_needs_no_network(record: RunRecord) -> None:
 def test_a_report_tells_how_sure_it_is_and_what_was_expected() -> None:
     record = landmarks_by_name()["embedding-two_sided_svd-0.5"]
     told = foretold(record)
-    error = record.perplexity.compressed_stderr
-    assert told is not None and error is not None
+    ends = perplexity_ends(record.perplexity)
+    assert told is not None and ends is not None
     page = report(record)
-    assert f" ± {format_number(error)}</td>" in page
+    assert f" ({format_number(ends[0])} to {format_number(ends[1])})</td>" in page
     assert f"by some {told:.2g} nats" in page
 
 

@@ -44,16 +44,17 @@ def test_turned_round_the_ratio_is_its_inverse() -> None:
     assert there.kl == pytest.approx(-back.kl)
 
 
-def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
+@pytest.mark.parametrize("blocks", [3, 4, 40])
+def test_an_interval_covers_the_truth_as_often_as_it_says(blocks: int) -> None:
     draw = random.Random(0)
     covered = 0
     for _ in range(300):
-        base = [draw.gauss(30, 5) for _ in range(40)]
+        base = [draw.gauss(30, 5) for _ in range(blocks)]
         other = [nll + draw.gauss(1.0, 2.0) for nll in base]
         ends = paired(run(base), run(other)).ratio_interval
         assert ends is not None
         covered += ends[0] <= math.exp(0.1) <= ends[1]
-    assert 0.9 < covered / 300 < 0.99
+    assert 0.92 < covered / 300 < 0.98
 
 
 def test_without_blocks_there_is_a_difference_and_no_interval() -> None:

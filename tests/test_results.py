@@ -230,8 +230,8 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
     lab = preset_options("autoencoder", "Lab")
     rule = Rule(pattern="embedding", method="autoencoder", keep=0.5, options=lab)
     record = run_record(plan=Plan(rules=(rule,)).to_json())
-    assert describe(record) == "Autoencoder 0.5 · embedding (Lab)"
-    assert manner(record) == " (Lab)" and manner(run_record()) == ""
+    assert describe(record) == "Autoencoder 0.5 · embedding (preset Lab)"
+    assert manner(record) == " (preset Lab)" and manner(run_record()) == ""
 
 
 def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:

@@ -27,7 +27,7 @@ from compress_lib.ui import (
 from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.headline import headline
-from compress_lib.ui.shown import clicked, run_choices
+from compress_lib.ui.shown import clicked, run_choices, shown_run
 from tests.page import TinyEngine, finish, form
 
 
@@ -126,8 +126,12 @@ def test_runs_that_are_called_alike_can_be_told_apart(engine: TinyEngine) -> Non
     rows = render.run_rows([first, second])
     assert rows[0][0] != rows[1][0]
     assert clicked([first, second], rows[1]) == second
-    labels = [label for label, _ in run_choices([first, second])]
-    assert len(set(labels)) == 2
+    shown = shown_run(engine, [first.key, second.key], second)
+    labels = [label for label, _ in run_choices(shown)]
+    assert len(set(labels)) == len(labels) == len(shown.all)
+    assert all(texts.YOURS in label for label in labels[:2])
+    assert labels[2:] == sorted(labels[2:])
+    assert len(run_choices(shown, lambda run: run != first)) == len(labels) - 1
 
 
 def test_a_click_that_finds_no_run_changes_nothing(engine: TinyEngine) -> None:

@@ -8,6 +8,7 @@ from compress_lib.catalogue import CATALOGUE, CatalogueEntry
 from compress_lib.commands.output import write_json, write_line, write_table
 from compress_lib.errors import CompressionError
 from compress_lib.sources.base import HubUnreachableError
+from compress_lib.sources.cached import cached_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +45,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _describe(entry: CatalogueEntry) -> dict[str, object]:
-    from compress_lib.sources.gguf import cached_package
-    from compress_lib.sources.hub import cached_snapshot, pinned_commit
+    from compress_lib.sources.hub import pinned_commit
 
-    found = cached_snapshot(entry.hub_id, None)
-    if found is None and entry.package is not None:
-        found = cached_package(entry.package)
+    found = cached_weights(entry)
     return {
         "name": entry.name,
         "label": entry.label,

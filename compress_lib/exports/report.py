@@ -9,6 +9,7 @@ from compress_lib import expected, plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
 from compress_lib.formatting import format_bytes, format_number, format_perplexity, format_share
+from compress_lib.intervals import perplexity_ends
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.plots_direction import direction_histogram
@@ -84,7 +85,7 @@ def _numbers(record: RunRecord) -> str:
         f"Before: perplexity {format_perplexity(ppl.baseline)}, "
         f"{format_bytes(record.memory.baseline_bytes)}."
     )
-    notes = f"{before} {_foretold(record)} ± is one standard error over blocks of text."
+    notes = f"{before} {_foretold(record)} In brackets: 95 % intervals over blocks of text."
     return f"<h2>Numbers</h2><p>{escape(notes)}</p><table>{rows}</table>"
 
 
@@ -99,13 +100,10 @@ def _foretold(record: RunRecord) -> str:
 
 
 def _around(record: RunRecord, name: str) -> str:
-    """Return one standard error of what has one."""
-    errors = {
-        "perplexity": record.perplexity.compressed_stderr,
-        "perplexity_ratio": record.perplexity.ratio_stderr,
-    }
-    error = errors.get(name)
-    return "" if error is None else f" ± {format_number(error)}"
+    """Return between which ends a number lies, 95 times in 100, of what has an interval."""
+    which = {"perplexity": "compressed", "perplexity_ratio": "ratio"}.get(name)
+    ends = perplexity_ends(record.perplexity, which) if which else None
+    return "" if ends is None else f" ({format_number(ends[0])} to {format_number(ends[1])})"
 
 
 def _texts(record: RunRecord) -> str:

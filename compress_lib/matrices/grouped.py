@@ -20,7 +20,7 @@ from compress_lib.matrices.base import (
 from compress_lib.matrices.by_rows import ELEMENTS, DecodedByRows
 from compress_lib.matrices.packing import pack, packed_width
 
-IN_CACHE = 2**19
+IN_CACHE = 2**21
 """Numbers decoded at once on a processor."""
 
 

@@ -16,7 +16,6 @@ from compress_lib.packed_sizes import packed_width
 __all__ = ["pack", "packed_width", "unpack"]
 
 BITS_IN_BYTE = 8
-TWELVE = 12
 WORDS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 """The type of so many bytes."""
 
@@ -45,24 +44,41 @@ def unpack(packed: Tensor, bits: int, count: int) -> Tensor:
         codes = packed
     elif BITS_IN_BYTE % bits == 0:
         codes = _looked_up(packed, 8, bits)
-    elif TWELVE % bits == 0:
-        # Three bytes are two halves of twelve bits, which codes of three or six bits do not cross.
-        first, second, third = packed.unflatten(1, (-1, 3)).int().unbind(-1)
-        low = first + ((second & 15) << 8)
-        words = torch.stack((low, (second >> 4) + (third << 4)), -1)
-        codes = _looked_up(words.flatten(1), 12, bits)
     else:
-        eights = packed.to(torch.int64).unflatten(1, (-1, bits))
-        words = (eights << _starts(bits, 8, packed.device)).sum(-1)
-        shifted = words[..., None] >> _starts(8, bits, packed.device)
-        codes = (shifted & (2**bits - 1)).flatten(1)
-    return codes[:, :count].to(torch.uint8)
+        codes = _spread(packed.unflatten(1, (-1, bits)), bits).flatten(1)
+    return codes[:, :count]
 
 
 def _looked_up(words: Tensor, width: int, bits: int) -> Tensor:
     """Return the codes in words `[rows, n]` of `width` bits: one look at a table for several."""
     found = _table(width, bits, words.device).index_select(0, words.flatten().int())
     return found.view(torch.uint8).reshape(len(words), words.shape[1] * (width // bits))
+
+
+def _spread(eights: Tensor, bits: int) -> Tensor:
+    """Return eight codes `[rows, n, 8]` of bytes `[rows, n, bits]`, all of a number at once.
+
+    Eight codes lie side by side at the lower end of a number of 64 bits. Its upper half of them
+    goes up to bit 32, then the upper half of each half, then that of each pair; moving a field up
+    by s bits adds it 2^s − 1 times (Warren, Hacker's Delight, 7-5, "expand").
+    """
+    filled: Tensor = nn.functional.pad(eights, (0, 8 - bits))
+    words = filled.view(torch.int64)[..., 0]
+    moved = torch.empty_like(words)
+    for count in (4, 2, 1):
+        width, apart = count * bits, count * 8
+        torch.bitwise_and(words, _upper(width, apart), out=moved)
+        words.add_(moved, alpha=(1 << (apart - width)) - 1)
+    return filled
+
+
+@cache
+def _upper(width: int, apart: int) -> int:
+    """Return ones where the upper of two neighbouring fields lies, for every pair in 64 bits."""
+    ones = ((1 << width) - 1) << width
+    found = sum(ones << start for start in range(0, 64, 2 * apart))
+    # As a signed number, which is how torch takes it.
+    return found - (1 << 64) if found >> 63 else found
 
 
 def joined(values: Tensor) -> Tensor:

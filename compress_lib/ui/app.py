@@ -11,7 +11,7 @@ import gradio as gr
 
 from compress_lib.errors import CompressionError
 from compress_lib.landmarks import landmark_of
-from compress_lib.links import is_link
+from compress_lib.links import is_link, plans_beside
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import (
@@ -30,9 +30,10 @@ from compress_lib.ui.engine import Engine
 from compress_lib.ui.form_events import FormEvents
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.running import Runs, Session
-from compress_lib.ui.scripts import FORM, QUICK, SAVE_FILE
+from compress_lib.ui.scripts import FORM, PRIVATE, QUICK, SAVE_FILE, SHOW_RESULTS
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
+from compress_lib.ui.tabs.compare import with_shown
 from compress_lib.ui.telling import warn
 
 SWEPT = ("model", "method", "keep")
@@ -94,7 +95,15 @@ class Page:
     def _connect_form(self, blocks: gr.Blocks) -> None:
         chart = MapEvents(self.panel.map, self.engine, self.panel.fields, self.current)
         chart.connect()
-        FormEvents(self.panel, self.engine, self.query, chart).connect()
+        tray = self.results.tabs["compare"].parts["tray"]
+        beside = (tray, self.keys, self.current)
+        FormEvents(self.panel, self.engine, self.query, chart, beside).connect()
+        self.panel.compare.click(
+            lambda *given: [with_shown(*given), gr.Tabs(selected="compare")],
+            [tray, self.current],
+            [tray, self.results.box],
+            **QUICK,
+        ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
         session = Session(self.engine, self.keys, self.current, self.query)
         Runs(self.panel, self.results, session).connect()
         blocks.load(self.open, self.keys, self._opened(), **QUICK)
@@ -115,7 +124,35 @@ class Page:
             warn(complaint)
         if complaint or not is_link(query):
             return self._form(plan)
-        return self._brought(keys, plan)
+        beside = self._beside(query)
+        for run in beside:
+            keys = handlers.with_run(keys, run)
+        return self._compared(self._brought(keys, plan), keys, beside)
+
+    def _beside(self, query: str) -> list[RunRecord]:
+        """Return the runs that a link compares with, as far as they are known here."""
+        try:
+            plans = plans_beside(query)
+            found = [self.engine.ran(plan) or landmark_of(plan) for plan in plans]
+        except CompressionError as error:
+            warn(error)
+            return []
+        known = [run for run in found if run is not None]
+        if len(known) < len(found):
+            warn(texts.BESIDE_MISSING.format(count=len(found) - len(known)))
+        return known
+
+    def _compared(
+        self, changes: dict[Any, Any], keys: Any, beside: list[RunRecord]
+    ) -> dict[Any, Any]:
+        """Put runs into the tray, the shown one last, where there is one that they stand beside."""
+        shown = handlers.lookup(self.engine, changes.get(self.current))
+        chosen = [run.key for run in handlers.comparable(beside, shown) if run != shown]
+        if shown is None or not chosen:
+            return changes
+        tray = self.results.tabs["compare"].parts["tray"]
+        put = {**changes[tray], "value": [*chosen, shown.key]}
+        return {self.keys: keys, **changes, tray: put}
 
     def _opened(self) -> list[Any]:
         """Return what changes when a plan is brought along."""

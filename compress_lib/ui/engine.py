@@ -13,7 +13,7 @@ from compress_lib.events import Event, Finished
 from compress_lib.landmarks import find_landmark
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
-from compress_lib.progress import Progress, span
+from compress_lib.progress import Look, Progress, span
 from compress_lib.results import RunRecord
 from compress_lib.store import Store
 from compress_lib.targets import Target
@@ -85,8 +85,9 @@ class Engine:
             refused: list[CompressionError] = []
             for index, plan in enumerate(plans):
                 begin, end = index / len(plans), (index + 1) / len(plans)
+                part = span(_numbered(progress, index + 1, len(plans)), begin, end)
                 try:
-                    self._execute(plan, span(progress, begin, end), tell, (begin, end))
+                    self._execute(plan, part, tell, (begin, end))
                 except CompressionError as error:
                     refused.append(error)
                     if len(refused) == len(plans):
@@ -227,3 +228,15 @@ class Engine:
             self.line.activity = str(error)
         else:
             self.line.activity = ""
+
+
+def _numbered(progress: Progress, number: int, count: int) -> Progress:
+    """Say of which of several runs what is said; a look at a training is drawn, so it stays."""
+    if count == 1:
+        return progress
+
+    def told(fraction: float, message: str) -> None:
+        words = texts.RUN_OF.format(number=number, count=count, what=message)
+        progress(fraction, message if isinstance(message, Look) else words)
+
+    return told

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from compress_lib.errors import CompressionError
+from compress_lib.links import to_query
 from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import OWN_TEXT
 from compress_lib.ui import controls, plan_panel, preview, texts
+from compress_lib.ui.beside import plans_of, runs_beside
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.plan_panel import PlanPanel
@@ -27,13 +30,17 @@ class FormEvents:
         engine: Knows the matrices of models.
         query: Takes the link that is copied.
         chart: The map, which shows the same plan.
+        beside: The tray, the session's runs and the shown one, see `beside.runs_beside`.
     """
 
-    def __init__(self, panel: PlanPanel, engine: Engine, query: Any, chart: MapEvents) -> None:
+    def __init__(
+        self, panel: PlanPanel, engine: Engine, query: Any, chart: MapEvents, beside: Sequence[Any]
+    ) -> None:
         self.panel = panel
         self.chart = chart
         self.engine = engine
         self.query = query
+        self.beside = beside
 
     def connect(self) -> None:
         """Connect all of it."""
@@ -72,7 +79,8 @@ class FormEvents:
         for preset in panel.settings:
             values = json.dumps(preset.values)
             preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
-        panel.link.click(self.link, panel.fields, self.query, **QUICK).success(
+        given = [*self.beside, *panel.fields]
+        panel.link.click(self.link, given, self.query, **QUICK).success(
             None, self.query, None, js=COPY_LINK, **PRIVATE
         )
 
@@ -88,15 +96,16 @@ class FormEvents:
             return preview.complaint(error)
         return preview.describe_plan(self.engine, plan)
 
-    def link(self, *given: Any) -> str:
-        """Return the query string of the plan in the form."""
+    def link(self, tray: Any, keys: Any, current: Any, *given: Any) -> str:
+        """Return the query string of the plan in the form, and of what it is compared with."""
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
             raise refusal(error) from error
         if plan.evaluation.corpus == OWN_TEXT:
             warn(texts.LINK_WITHOUT_TEXT)
-        return plan.to_query()
+        runs = runs_beside(self.engine, tray, keys, current)
+        return to_query(plan, plans_of(runs, plan))
 
 
 def choose_families(families: list[str], method: Any) -> list[Any]:

@@ -7,8 +7,9 @@ from html import escape
 from compress_lib.describe import describe
 from compress_lib.expected import RUINED, foretold, worded
 from compress_lib.formatting import format_perplexity, format_share
+from compress_lib.intervals import Ends, perplexity_ends
 from compress_lib.metrics import METRICS
-from compress_lib.results import RunRecord
+from compress_lib.results import RunRecord, SpeedRecord
 from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
 
@@ -69,27 +70,24 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if value is None:
         return "—", "", texts.NOT_TIMED if name == "speed" else texts.UNTOUCHED
     if name == "perplexity":
-        error = ppl.compressed_stderr
-        around = f"± {_short(error)}" if error is not None else ""
         base = format_perplexity(ppl.baseline)
-        return (
-            format_perplexity(value),
-            around,
-            texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base),
-        )
+        times = texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base)
+        ends = perplexity_ends(ppl)
+        around = texts.NO_INTERVAL if ends is None else _between(ends)
+        return format_perplexity(value), around, times
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes
         whole = f"{memory.baseline_bytes / 1e6:.0f}"
         return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=format_share(share), whole=whole)
     if name == "speed":
         assert record.speed is not None
-        return f"{value:.2f} ×", "", texts.READS.format(speed=record.speed.compressed_prefill)
+        return f"{value:.2f} ×", "", _speeds(record.speed)
     if name == "top1":
         return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
     if name == "kl":
         return f"{value:.3f}", "", _foretold(record)
     table = next(t for t in record.targets if t.family in ("embedding", "head"))
-    return f"{value:.4f}", "", texts.MOST_BELOW.format(most=f"{table.direction_error.p95:.3f}")
+    return f"{value:.4f}", "", texts.MOST_BELOW.format(most=f"{table.direction_error.p95:.2g}")
 
 
 def _foretold(record: RunRecord) -> str:
@@ -102,8 +100,19 @@ def _foretold(record: RunRecord) -> str:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
+    # Near the baseline a third decimal tells one quantization from another.
+    return f"{ratio:.3f}" if ratio < 1.1 else f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
-def _short(error: float) -> str:
-    return f"{error:,.0f}" if error >= 100 else f"{error:.3g}"
+def _between(ends: Ends) -> str:
+    low, high = (format_perplexity(end) for end in ends)
+    return texts.BETWEEN.format(low=low, high=high)
+
+
+def _speeds(speed: SpeedRecord) -> str:
+    """Return how fast the model reads, and beside what it was how fast it writes."""
+    reads = texts.READS.format(speed=speed.compressed_prefill)
+    if not speed.baseline_decode or not speed.compressed_decode:
+        return reads
+    writes = texts.WRITES.format(ratio=speed.compressed_decode / speed.baseline_decode)
+    return f"{reads}; {writes}"

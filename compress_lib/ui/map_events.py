@@ -71,7 +71,7 @@ class MapEvents:
             (panel.clear.click, self.clear, [panel.chosen]),
             (panel.preset.input, self.start_from, [panel.preset]),
         ]
-        changed = [panel.history, panel.redo, *fields]
+        changed = [panel.history, panel.undo, panel.redo, *fields]
         for event, change, own in edits:
             event(change, [panel.history, *own, *fields], changed, **QUICK)
         for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
@@ -131,7 +131,7 @@ class MapEvents:
         first = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
         found = presets(first, Grid.of(targets))
         if name not in found:
-            return [gr.skip()] * (2 + len(self.fields))
+            return [gr.skip()] * (3 + len(self.fields))
         return self._write(history, plan, lambda: found[name])
 
     def step(self, step: Callable[[History], History], history: Any, *given: Any) -> list[Any]:
@@ -192,5 +192,6 @@ def _history(value: Any) -> History:
 def _stepped(history: History, plan: Plan) -> list[Any]:
     """Return the history as the session holds it, whether it goes on, and the form's values."""
     kept = {"past": list(history.past), "future": list(history.future)}
-    again = gr.Button(interactive=bool(history.future))
-    return [kept, again, *controls.shown_values(plan)]
+    # What is typed after a step can be taken back as well, so the first step leaves a way back.
+    steps = [gr.Button(interactive=bool(states)) for states in (history.past, history.future)]
+    return [kept, *steps, *controls.shown_values(plan)]

@@ -73,7 +73,7 @@ def build(engine: Engine) -> MapPanel:
         dense = gr.Button(texts.MAP_DENSE_BUTTON, elem_id="map-dense", **small)
         clear = gr.Button(texts.MAP_CLEAR, elem_id="map-clear", **small)
     with gr.Row(elem_classes="settings"):
-        undo = gr.Button(texts.UNDO, elem_id="undo", **small)
+        undo = gr.Button(texts.UNDO, elem_id="undo", interactive=False, **small)
         redo = gr.Button(texts.REDO, elem_id="redo", interactive=False, **small)
     chosen = gr.State([], time_to_live=handlers.KEPT_SECONDS)
     history = gr.State({"past": [], "future": []}, time_to_live=handlers.KEPT_SECONDS)

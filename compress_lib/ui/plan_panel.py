@@ -9,8 +9,10 @@ import gradio as gr
 
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
+from compress_lib.formatting import format_bytes
 from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
+from compress_lib.sources.cached import cached_weights
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import controls, map_panel, render, texts
 from compress_lib.ui.engine import Engine
@@ -19,6 +21,9 @@ from compress_lib.ui.map_panel import MapPanel
 from compress_lib.ui.option_groups import Settings, option_groups
 from compress_lib.ui.scripts import LIVE
 from compress_lib.ui.together_panel import choices, together
+
+HALF_BYTES = 2
+"""Of a number in the type that most checkpoints have."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class PlanPanel:
     status: Any
     presets: list[tuple[Any, tuple[str, ...]]]
     settings: list[Settings]
+    compare: Any
     link: Any
     map: MapPanel
     sweep: list[Any]
@@ -77,7 +83,9 @@ def build(engine: Engine, preview: str) -> PlanPanel:
             slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
             stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
         status = gr.HTML(render.status(texts.READY), elem_id="status", js_on_load=LIVE)
-    link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link")
+    with gr.Row(elem_id="next"):
+        compare = gr.Button(texts.COMPARE, size="sm", elem_id="compare", min_width=100)
+        link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link", min_width=100)
     with gr.Accordion(texts.MAP, open=False, elem_id="layers-map"):
         chart = map_panel.build(engine)
     with gr.Accordion(texts.SWEEP_PLANS, open=False, elem_id="sweep-plans"):
@@ -103,7 +111,23 @@ def build(engine: Engine, preview: str) -> PlanPanel:
     with gr.Accordion(texts.WRITING, open=False):
         _writing(made, shown)
     fields = [made[name] for name in controls.FIELDS] + options
-    return PlanPanel(fields, groups, box, run, stop, status, presets, settings, link, chart, sweep)
+    buttons = (run, stop, status, presets, settings, compare, link)
+    return PlanPanel(fields, groups, box, *buttons, chart, sweep)
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """Return label and name of every model of the catalogue; what is not here says so."""
+    return [
+        (
+            entry.label
+            if cached_weights(entry)
+            else texts.MODEL_FETCHED.format(
+                label=entry.label, size=format_bytes(entry.parameters * HALF_BYTES)
+            ),
+            entry.name,
+        )
+        for entry in CATALOGUE.values()
+    ]
 
 
 def keep_info(method: Any) -> str:
@@ -113,7 +137,7 @@ def keep_info(method: Any) -> str:
 
 def _what(made: dict[str, Any], shown: controls.Form) -> list[tuple[Any, tuple[str, ...]]]:
     made["model"] = gr.Dropdown(
-        [(entry.label, entry.name) for entry in CATALOGUE.values()],
+        model_choices(),
         value=shown.values["model"],
         label=texts.MODEL,
         info=texts.MODEL_INFO,

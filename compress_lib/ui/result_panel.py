@@ -18,10 +18,11 @@ from compress_lib.ui.tabs import ResultTab, result_tabs
 
 @dataclass(frozen=True)
 class ResultPanel:
-    """The headline, and the tabs by name."""
+    """The headline, the tabs by name, and what holds them."""
 
     headline: Any
     tabs: dict[str, ResultTab]
+    box: Any
 
     def parts(self) -> list[Any]:
         """Return all components that show something."""
@@ -51,12 +52,12 @@ def build(engine: Engine) -> ResultPanel:
         )
         with gr.Tabs() as tabs:
             for tab in result_tabs():
-                with gr.Tab(tab.label, elem_id=f"tab-{tab.name}"):
+                with gr.Tab(tab.label, id=tab.name, elem_id=f"tab-{tab.name}"):
                     tab.parts.update(tab.build(tab.show(shown)))
                 made[tab.name] = tab
     # What was drawn while its tab was hidden has a size of its own.
     tabs.select(None, None, None, js=FIT, api_visibility="private")
-    return ResultPanel(headline, made)
+    return ResultPanel(headline, made, tabs)
 
 
 def _headline(shown: Shown) -> str:

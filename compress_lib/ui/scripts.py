@@ -27,6 +27,9 @@ COPY_LINK = f"""async (query) => {{
 }}"""
 
 
+SHOW_RESULTS = "() => document.querySelector('#headline').scrollIntoView({ behavior: 'smooth' })"
+"""Bringing the results into view, where they do not stand beside the plan."""
+
 SAVE_FILE = """(file) => {
     if (!file) return;
     const { name, type, content } = JSON.parse(file);

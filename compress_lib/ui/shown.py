@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from compress_lib.describe import run_labels
-from compress_lib.landmarks import load_landmarks
+from compress_lib.landmarks import landmark_of, load_landmarks
+from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
-from compress_lib.ui import handlers, render
+from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
 
 
@@ -40,11 +41,7 @@ class Shown:
 
 def first_record() -> RunRecord | None:
     """Return the landmark that is shown before anyone has run anything."""
-    records = load_landmarks()
-    for record in records:
-        if record.methods == ("frequency_svd",) and record.plan["rules"][0]["keep"] == 0.5:
-            return record
-    return records[0] if records else None
+    return landmark_of(Plan()) or next(iter(load_landmarks()), None)
 
 
 def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
@@ -62,9 +59,17 @@ def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
     return Shown(record, tuple(own), tuple(one for one in ordered if one.key not in mine))
 
 
-def run_choices(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
-    """Return a label, unlike all others, and the key of every run."""
-    return [(label, record.key) for label, record in zip(run_labels(records), records, strict=True)]
+def run_choices(
+    shown: Shown, wanted: Callable[[RunRecord], bool] = lambda run: True
+) -> list[tuple[str, str]]:
+    """Return a label, unlike all others, and the key of every run that is wanted.
+
+    One's own come first, newest first; the others stand in the order of their names.
+    """
+    labels = dict(zip((run.key for run in shown.all), run_labels(shown.all), strict=True))
+    own = [(f"{labels[run.key]} · {texts.YOURS}", run.key) for run in filter(wanted, shown.own)]
+    others = [(labels[run.key], run.key) for run in filter(wanted, shown.landmarks)]
+    return own + sorted(others)
 
 
 def clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:

@@ -14,6 +14,7 @@ STEPS = (
 
 PLAN = "Plan"
 MODEL = "Modell"
+MODEL_FETCHED = "{label} · {size}, vom Hub"
 MODEL_INFO = "Aus der Liste oder eine Hub-Kennung wie owner/name."
 FAMILIES = "Was komprimiert wird"
 PRESET_EMBEDDING = "Embedding"
@@ -91,8 +92,9 @@ TERMS = {
     "eine Matrix; ein Fehler in ihr zählt an beiden Enden.",
     "Decoder": "Der Teil eines Autoencoders, der Zeilen aus ihren Codes macht. Matrizen, die sich "
     "einen teilen, speichern ihn einmal.",
-    "Intervall": "± ist ein Standardfehler über Textblöcke; Intervalle enthalten die Wahrheit in "
-    "95 von 100 Fällen. Zwei Läufe auf demselben Text werden Block für Block verglichen.",
+    "Intervall": "Von … bis …: enthält die Wahrheit in 95 von 100 Fällen, nach Students t über "
+    "Textblöcke. Zwei Läufe auf demselben Text werden Block für Block verglichen, was weit "
+    "kleinere Unterschiede zeigt.",
     "Geschätzter Verlust": "½ tr(G Δ C Δᵀ) eines Fehlers Δ: um so viel wächst der Verlust nach "
     "K-FAC, wobei C das zweite Moment der Eingaben einer Schicht ist und G das der Gradienten an "
     "ihren Ausgaben. Unter einem halben Nat lagen der gemessene Zuwachs des Verlusts und die "
@@ -201,6 +203,7 @@ SEED_INFO = "Für beide gleich."
 RUN = "Komprimieren und messen"
 RUNNING = "Läuft …"
 STOP = "Stopp"
+COMPARE = "Vergleichen"
 COPY_LINK = "Link kopieren"
 COPIED = "Link kopiert"
 
@@ -219,6 +222,7 @@ STOPPED = "Angehalten. Nur was fertig war, bleibt."
 PASSED_OVER = "Ausgelassen: {error}"
 STORED = "Dieser Plan lief schon einmal: gezeigt wird sein gespeichertes Ergebnis."
 FINISHED = "Fertig nach {seconds}."
+RUN_OF = "Lauf {number} von {count}: {what}"
 WAITING = "Warten: {ahead} vor dir. {activity}"
 STARTING = "Es geht los."
 LEFT = "noch {time}"
@@ -354,28 +358,37 @@ TEXT_PERPLEXITY = "Perplexität dieses Textes beim schreibenden Modell {own}, be
 TIMES_BASELINE = "{ratio} × Original {base}"
 MEASURED_ON = "{model}, {corpus}, {tokens} Tokens"
 SHARE_OF = "{share} von {whole} MB"
-MOST_BELOW = "95 % unter {most}"
+MOST_BELOW = "95 % der Tokens unter {most}"
 KL_UNIT = "Nats je Token"
-KL_FORETOLD = "Nats je Token; vorhergesagt {loss}"
-KL_AT_LEAST = "Nats je Token; vorhergesagt {loss} oder viel mehr"
-KL_RUINED = "Nats je Token; vorhergesagt über {least}"
+KL_FORETOLD = "Nats je Token; erwartet {loss}"
+KL_AT_LEAST = "Nats je Token; erwartet {loss} oder viel mehr"
+KL_RUINED = "Nats je Token; erwartet über {least}"
 SPEED = "{speed:.0f} Tokens je Sekunde"
 NOT_TIMED = "nicht gestoppt"
+BETWEEN = "{low} bis {high}"
 READS = "liest {speed:.0f} Tokens je Sekunde"
+NO_INTERVAL = "ein Block: kein Intervall"
+WRITES = "schreibt {ratio:.2f} × so schnell"
 UNTOUCHED = "Embedding unverändert"
 DOWNLOAD_CSV = "Läufe als CSV"
 DOWNLOAD_MATRICES = "Matrizen als CSV"
 DOWNLOAD_JSON = "Dieser Lauf als JSON"
 COMPARE_HELP = (
-    "Lege bis zu vier Läufe in die Ablage. Jeder wird gegen den ersten gehalten, Block für Block "
-    "desselben Textes, damit sich kleine Unterschiede vom Zufall trennen lassen (95-%-Intervalle)."
+    "Bis zu vier Läufe. Jeder wird gegen den ersten gehalten, Block für Block desselben Textes, "
+    "damit sich kleine Unterschiede vom Zufall trennen lassen (95-%-Intervalle)."
 )
-TRAY = "Ablage"
-TRAY_ADD = "Den gezeigten Lauf hinzufügen"
-TRAY_FULL = "Die Ablage ist voll: nimm erst einen heraus."
-TRAY_EMPTY = "Die Ablage ist leer: füge den gezeigten Lauf hinzu, oder wähle oben welche."
+TRAY = "Läufe zum Vergleichen"
+TRAY_INFO = (
+    "Solange keiner gewählt ist, folgt die Tabelle dir: deine letzten Läufe, oder ein gemessener "
+    "und deiner."
+)
+TRAY_FULL = "Vier Läufe sind schon gewählt: nimm erst einen heraus."
+TRAY_EMPTY = "Noch gibt es keinen Lauf zum Vergleichen."
+TRAY_LONELY = (
+    "Führe einen eigenen Plan aus, oder wähle oben einen zweiten Lauf: er steht dann neben diesem."
+)
 COMPARE_RATIO = "Perplexität gegen den ersten"
-COMPARE_KL = "KL gegen den ersten"
+COMPARE_KL = "KL weniger die des ersten"
 COMPARE_BYTES = "Bytes gegen den ersten"
 COMPARE_SAYS = "Als der erste"
 COMPARE_UNKNOWN = "kein Intervall bekannt"
@@ -429,6 +442,10 @@ HUB_FORM = (
     "und Dateien nimmt die Kommandozeile: compress-lab run."
 )
 METHOD_GAVE_WAY = "{method} kennt nicht alle diese Matrizen: {other} kennt sie."
+BESIDE_MISSING = (
+    "Von den Läufen, mit denen der Link vergleicht, fehlen hier {count}: führe ihren Plan aus, um "
+    "sie zu sehen."
+)
 LINK_WITHOUT_TEXT = (
     "Der Link enthält den eigenen Text nicht: Wer ihn öffnet, bekommt den üblichen Text."
 )

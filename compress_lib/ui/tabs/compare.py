@@ -14,15 +14,13 @@ from compress_lib.formatting import format_bytes, format_number
 from compress_lib.metrics import METRICS
 from compress_lib.paired import Paired, paired
 from compress_lib.results import RunRecord
-from compress_lib.ui import handlers, texts
+from compress_lib.ui import texts
+from compress_lib.ui.beside import MOST, runs_beside
 from compress_lib.ui.lenient import AnyDropdown
 from compress_lib.ui.scripts import QUICK
-from compress_lib.ui.shown import Shown, run_choices
+from compress_lib.ui.shown import Shown, first_record, run_choices
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
 from compress_lib.ui.telling import warn
-
-MOST = 4
-"""Runs in the tray."""
 
 NOISY = ("speed",)
 """Numbers that differ from one run of the same plan to the next."""
@@ -38,51 +36,56 @@ class CompareTab(ResultTab):
 
     def show(self, shown: Shown) -> Mapping[str, Any]:
         """See `ResultTab.show`: what may be chosen changes, what was chosen stays."""
-        return {"tray": gr.update(choices=run_choices(shown.all))}
+        return {"tray": gr.update(choices=run_choices(shown))}
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.COMPARE_HELP)
-        with gr.Row():
-            tray = AnyDropdown(
-                values.get("tray", {}).get("choices", []),
-                value=[],
-                multiselect=True,
-                max_choices=MOST,
-                label=texts.TRAY,
-                elem_id="tray",
-                scale=4,
-            )
-            add = gr.Button(texts.TRAY_ADD, size="sm", elem_id="tray-add", scale=1, min_width=110)
-        table = gr.HTML(comparison([]), elem_id="comparison")
-        return {"tray": tray, "add": add, "table": table}
+        tray = AnyDropdown(
+            values.get("tray", {}).get("choices", []),
+            value=[],
+            multiselect=True,
+            max_choices=MOST,
+            label=texts.TRAY,
+            info=texts.TRAY_INFO,
+            elem_id="tray",
+        )
+        first = first_record()
+        table = gr.HTML(comparison([first] if first else []), elem_id="comparison")
+        return {"tray": tray, "table": table}
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: a choice draws the table, the button puts the run into it."""
+        """See `ResultTab.connect`: the table follows the tray, and the runs while that is empty."""
         tray = self.parts["tray"]
 
-        def drawn(keys: Any) -> str:
-            wanted = keys[:MOST] if isinstance(keys, list) else []
-            found = (handlers.lookup(wiring.engine, key) for key in wanted)
-            return comparison([run for run in found if run is not None])
+        def drawn(chosen: Any, keys: Any, current: Any) -> str:
+            return comparison(runs_beside(wiring.engine, chosen, keys, current))
 
-        def added(keys: Any, current: Any) -> Any:
-            chosen = list(keys) if isinstance(keys, list) else []
-            if not isinstance(current, str) or current in chosen:
-                return gr.skip()
-            if len(chosen) >= MOST:
-                warn(texts.TRAY_FULL)
-                return gr.skip()
-            return gr.update(value=[*chosen, current])
+        gr.on(
+            [tray.change, wiring.current.change],
+            drawn,
+            [tray, wiring.keys, wiring.current],
+            self.parts["table"],
+            trigger_mode="multiple",
+            **QUICK,
+        )
 
-        tray.change(drawn, tray, self.parts["table"], **QUICK)
-        self.parts["add"].click(added, [tray, wiring.current], tray, **QUICK)
+
+def with_shown(tray: Any, current: Any) -> Any:
+    """Return the tray with the shown run, if there is a tray and the run is not in it."""
+    if not isinstance(tray, list) or not tray or not isinstance(current, str) or current in tray:
+        return gr.skip()
+    if len(tray) >= MOST:
+        warn(texts.TRAY_FULL)
+        return gr.skip()
+    return gr.update(value=[*tray, current])
 
 
 def comparison(runs: Sequence[RunRecord]) -> str:
     """Return runs as an HTML table, a column each; below, how each differs from the first."""
     if not runs:
         return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
+    lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
     head = "".join(f'<th scope="col">{escape(describe(run))}</th>' for run in runs)
     rows = [
         _row(f"{metric.label} {'↓' if metric.lower_is_better else '↑'}", _metric(runs, name))
@@ -92,7 +95,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     rows += [_row(label, cells) for label, cells in _differences(runs)]
     return (
         f'<div class="scroll"><table class="compare"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>{lonely}"
     )
 
 

@@ -39,15 +39,18 @@ class DirectionTab(ResultTab):
         current = shown.record
         if current is None:
             return {}
-        others = [r for r in shown.all if r.direction and r.key != current.key]
+
+        def other(run: RunRecord) -> bool:
+            return run.direction is not None and run.key != current.key
+
         # Runs of one's own are laid over each other at once; landmarks on request.
-        beside = [r for r in others if r in shown.own][:OVERLAID] if current.direction else []
+        beside = [*filter(other, shown.own)][:OVERLAID] if current.direction else []
         layers = direction_by_layer(current)
         return {
             "chart": direction_histogram([current, *beside], texts.NO_DIRECTION),
             "cumulative": False,
             "weighted": False,
-            "overlay": gr.update(choices=run_choices(others), value=[r.key for r in beside]),
+            "overlay": gr.update(choices=run_choices(shown, other), value=[r.key for r in beside]),
             "tokens": render.token_rows(current.direction) if current.direction else [],
             "layers_help": gr.update(visible=layers is not None),
             "layers": gr.update(value=layers, visible=layers is not None),

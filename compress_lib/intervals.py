@@ -1,0 +1,53 @@
+"""Between which ends a number lies, 95 times in 100. Knows no torch."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+from compress_lib.results import PerplexityRecord
+
+CONFIDENCE = 0.95
+"""How often an interval holds the truth."""
+
+Ends = tuple[float, float]
+
+
+@cache
+def standard_errors(draws: int) -> float:
+    """Return how many standard errors an interval reaches to either side.
+
+    Args:
+        draws: Blocks of text, two or more, from which the standard error was found. Four blocks
+            tell it badly, which is why this is 3.2 for them and not 1.96.
+
+    Source: Student 1908, "The Probable Error of a Mean".
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(draws - 1, (1 + CONFIDENCE) / 2))
+
+
+def around(value: float, error: float, draws: int) -> Ends:
+    """Return the ends of an interval around a mean with a standard error over draws."""
+    reach = standard_errors(draws) * error
+    return value - reach, value + reach
+
+
+def perplexity_ends(perplexity: PerplexityRecord, which: str = "compressed") -> Ends | None:
+    """Return the ends for `baseline`, `compressed` or `ratio`; None where one block gives none.
+
+    What is normal over blocks is the mean of −ln p: the interval is that of the logarithm.
+    """
+    value: float = getattr(perplexity, which)
+    error: float | None = getattr(perplexity, f"{which}_stderr")
+    draws = len(perplexity.blocks)
+    if error is None or draws < 2 or not math.isfinite(value) or not math.isfinite(error):
+        return None
+    low, high = around(math.log(value), error / value, draws)
+    return exponential(low), exponential(high)
+
+
+def exponential(value: float) -> float:
+    """Return e to a power, infinity where that is too large for a number."""
+    return math.exp(value) if value < 700 else math.inf

@@ -1,0 +1,49 @@
+"""Which runs are held against each other: those in the tray, or else what was run last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from compress_lib.links import MOST_BESIDE
+from compress_lib.plan import OWN_TEXT, Plan
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.shown import first_record, shown_run
+
+MOST = MOST_BESIDE + 1
+"""Runs beside each other."""
+
+
+def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunRecord]:
+    """Return the runs to compare, four at most; all are held against the first.
+
+    Args:
+        engine: Knows the runs.
+        tray: The keys of what somebody chose; where there are none, the last runs of the session
+            take their place, oldest first, or the first landmark, and the shown run.
+        keys: The session's runs.
+        current: The key of the shown run.
+    """
+    if isinstance(tray, list) and tray:
+        found = (handlers.lookup(engine, key) for key in tray[:MOST])
+        return [run for run in found if run is not None]
+    record = handlers.lookup(engine, current)
+    if record is None:
+        return []
+    own = shown_run(engine, keys, record).own
+    others = [run for run in own if run.key != record.key][:MOST_BESIDE]
+    if not others:
+        first = first_record()
+        measured = handlers.comparable([first] if first else [], record)
+        others = [run for run in measured if run.key != record.key]
+    return [*reversed(others), record]
+
+
+def plans_of(runs: Sequence[RunRecord], plan: Plan) -> list[Plan]:
+    """Return the plans of runs that a link to a plan can hold beside it."""
+    plans = [Plan.from_json(run.plan).asked() for run in runs]
+    return [
+        other for other in plans if other.key != plan.key and other.evaluation.corpus != OWN_TEXT
+    ]
