@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.ui import texts
 from compress_lib.ui.jobs import Job, ProgressNote, nobody
+
+PACE = 0.2
+"""Seconds at least between two answers: what comes faster nobody reads, and a browser draws it."""
 
 HEARTBEAT = 0.4
 """Seconds between looks at a job that has nothing to tell."""
@@ -77,10 +81,13 @@ class Line:
         """
         assert job.future is not None
         try:
+            told = 0.0
             while not (job.future.done() and job.notes.empty()):
                 notes: list[Any] = []
                 with suppress(queue.Empty):
                     notes.append(job.notes.get(timeout=HEARTBEAT))
+                    wait([job.future], timeout=told + PACE - time.monotonic())
+                told = time.monotonic()
                 while not job.notes.empty():
                     notes.append(job.notes.get())
                 yield notes

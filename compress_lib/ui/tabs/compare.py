@@ -11,7 +11,7 @@ import gradio as gr
 from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes, format_number
-from compress_lib.metrics import METRICS
+from compress_lib.metrics import METRICS, Metric
 from compress_lib.paired import Paired, paired
 from compress_lib.results import RunRecord
 from compress_lib.ui import texts
@@ -87,16 +87,22 @@ def comparison(runs: Sequence[RunRecord]) -> str:
         return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
     lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
     head = "".join(f'<th scope="col">{escape(describe(run))}</th>' for run in runs)
-    rows = [
-        _row(f"{metric.label} {'↓' if metric.lower_is_better else '↑'}", _metric(runs, name))
+    # What people came to hear stands first.
+    rows = [_row(label, cells) for label, cells in _differences(runs)]
+    rows += [
+        _row(_label(metric), _metric(runs, name))
         for name, metric in METRICS.items()
         if any(run.metrics()[name] is not None for run in runs)
     ]
-    rows += [_row(label, cells) for label, cells in _differences(runs)]
     return (
         f'<div class="scroll"><table class="compare"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>{lonely}"
     )
+
+
+def _label(metric: Metric) -> str:
+    unit = f" ({metric.unit})" if metric.unit not in ("", "×") else ""
+    return f"{metric.label}{unit} {'↓' if metric.lower_is_better else '↑'}"
 
 
 def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
@@ -126,6 +132,10 @@ def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
     dash = "—"
     return [
         (
+            texts.COMPARE_SAYS,
+            [dash if p is None else escape(_verdict(p)) for p in found],
+        ),
+        (
             texts.COMPARE_RATIO,
             [dash if p is None else _interval(p.ratio, p.ratio_interval, "×") for p in found],
         ),
@@ -136,10 +146,6 @@ def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
         (
             texts.COMPARE_BYTES,
             [dash if p is None else _signed_bytes(p.bytes) for p in found],
-        ),
-        (
-            texts.COMPARE_SAYS,
-            [dash if p is None else escape(_verdict(p)) for p in found],
         ),
     ]
 
