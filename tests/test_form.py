@@ -9,10 +9,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from compress_lib.catalogue import CATALOGUE
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS, build_method
 from compress_lib.plan import DENSE, Plan, Rule, TextSpec
-from compress_lib.ui import controls, form_events, handlers, preview, texts
+from compress_lib.ui import controls, form_events, handlers, plan_panel, preview, texts
 from compress_lib.ui.option_groups import option_groups
 from tests.page import PLAN, TinyEngine, finish, form
 
@@ -186,3 +187,16 @@ def test_the_slider_rests_while_options_decide_the_size() -> None:
         assert keep["interactive"] is moves
         assert sum(group.visible for group in groups) == 1
     assert keep["info"] == texts.KEEP_INFO
+
+
+def test_models_that_are_not_here_say_what_they_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = CATALOGUE["gpt2"]
+    monkeypatch.setattr(
+        plan_panel, "cached_weights", lambda entry: entry if entry == here else None
+    )
+    labels = {name: label for label, name in plan_panel.model_choices()}
+    assert list(labels) == list(CATALOGUE)
+    assert labels.pop("gpt2") == here.label
+    assert all(" MB, from the Hub" in label for label in labels.values())

@@ -13,6 +13,7 @@ from compress_lib.landmarks import landmark_plans, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
+from compress_lib.plots_scale import FLOOR, Scale
 from compress_lib.results import DirectionError, RunRecord, SpeedRecord
 from tests.compressed import run_record, target_record
 
@@ -42,8 +43,32 @@ def test_the_frontier_has_every_run_and_rings_the_shown_one() -> None:
     assert drawn == len(compressed) + 1 + 1 + 1
     assert figure.layout.yaxis.type == "log"
     assert any(trace.name == "these results" for trace in figure.data)
-    named = [trace.name for trace in figure.data if trace.showlegend]
-    assert len(named) == len(set(named))
+
+
+def test_a_frontier_opens_up_near_the_baseline() -> None:
+    like = next(record for record in LANDMARKS if record.targets)
+
+    def run(ratio: float) -> RunRecord:
+        return replace(like, perplexity=replace(like.perplexity, ratio=ratio))
+
+    scale = Scale("perplexity")
+    assert [scale.height(run(r)) for r in (1.01, 1.1, 2, 11)] == pytest.approx([0.01, 0.1, 1, 10])
+    # What chance may account for lies on the baseline's line, and so does what is better.
+    assert scale.height(run(0.98)) == scale.height(run(1.0001)) == FLOOR
+    baseline = scale.baseline(like)
+    assert baseline is not None and baseline[0] == FLOOR
+    assert not scale.drawable(run(math.inf))
+    axis = plots_frontier.frontier([run(500.0)], []).layout.yaxis
+    assert axis.ticktext == ("1.001 ×", "1.01 ×", "1.1 ×", "2 ×", "10 ×", "100 ×")
+    for tick, text in zip(axis.tickvals, axis.ticktext, strict=True):
+        assert float(text.split()[0]) == pytest.approx(tick if tick >= 10 else tick + 1)
+    assert axis.range[0] < math.log10(FLOOR) and axis.range[1] > math.log10(499)
+
+
+def test_a_legend_names_each_method_once_and_what_fillings_mean() -> None:
+    names = [name for _, _, name in plots_frontier.frontier_legend(LANDMARKS)]
+    assert len(names) == len(set(names))
+    assert {"SVD", "Two-sided SVD", "embedding alone", "layers", "everything"} <= set(names)
 
 
 def test_an_empty_frontier_is_drawn_too() -> None:

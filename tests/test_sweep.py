@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from compress_lib.errors import CompressionError
+from compress_lib.progress import Look
 from compress_lib.ui import handlers, texts
+from compress_lib.ui.engine import _numbered
 from compress_lib.ui.sweeping import sweep_plans
 from tests.page import PLAN, TinyEngine
 
@@ -74,6 +76,18 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
     assert told.count("Passed over: ") == 2
     with pytest.raises(CompressionError):
         list(handlers.follow(engine, sweep_plans(plan, ["frequency_svd"], "0.3, 0.6")))
+
+
+def test_of_several_runs_a_status_says_which_it_is() -> None:
+    told: list[tuple[float, str]] = []
+    _numbered(lambda *note: told.append(note), 3, 8)(0.5, "Measuring")
+    assert told.pop() == (0.5, "Run 3 of 8: Measuring")
+    # The curve of a training is drawn from what it tells.
+    look = Look("epoch 2", 2, 0.5)
+    _numbered(lambda *note: told.append(note), 3, 8)(0.5, look)
+    assert told.pop()[1] is look
+    _numbered(lambda *note: told.append(note), 1, 1)(0.5, "Measuring")
+    assert told.pop()[1] == "Measuring"
 
 
 def test_what_was_run_before_needs_no_place_in_the_line(engine: TinyEngine) -> None:

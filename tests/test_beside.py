@@ -1,0 +1,134 @@
+"""Runs beside each other: what is compared without being asked, and what a link takes along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import pytest
+
+from compress_lib.errors import CompressionError
+from compress_lib.landmarks import landmarks_by_name
+from compress_lib.links import MOST_BESIDE, is_link, plans_beside, to_query
+from compress_lib.plan import Plan, Rule, TextSpec
+from compress_lib.ui import texts
+from compress_lib.ui.app import Page
+from compress_lib.ui.beside import plans_of, runs_beside
+from compress_lib.ui.engine import LandmarkStore
+from compress_lib.ui.shown import first_record
+from compress_lib.ui.tabs import compare
+from compress_lib.ui.tabs.compare import with_shown
+from tests.page import TinyEngine, finish, form
+
+SIZES = (0.2, 0.3, 0.4, 0.5, 0.6)
+
+
+def plan(keep: float) -> Plan:
+    return Plan(rules=(Rule(pattern="key", keep=keep),))
+
+
+@pytest.fixture
+def page(engine: TinyEngine) -> Page:
+    made = Page(engine)
+    made.build()
+    return made
+
+
+def opened(page: Page, query: str) -> dict[Any, Any]:
+    request = SimpleNamespace(query_params=dict(parse_qsl(query)))
+    return page.open([], cast(gr.Request, request))
+
+
+def test_a_link_names_the_plans_beside_its_own() -> None:
+    others = [plan(keep) for keep in SIZES]
+    query = to_query(Plan(), others)
+    assert Plan.from_query(query) == Plan()
+    assert plans_beside(query) == others[:MOST_BESIDE]
+    assert plans_beside(Plan().to_query()) == []
+    assert is_link("with=rule%3Dkey~svd~0.5")
+
+
+def test_a_broken_plan_beside_is_refused_with_a_sentence() -> None:
+    with pytest.raises(CompressionError, match="PATTERN~METHOD~KEEP"):
+        plans_beside("with=rule%3Dnonsense")
+
+
+def test_while_nothing_is_chosen_the_last_runs_are_compared(engine: TinyEngine) -> None:
+    made = [finish(engine, form(keep=keep))[1] for keep in SIZES]
+    newest_first = [run.key for run in reversed(made)]
+    found = runs_beside(engine, [], newest_first, made[-1].key)
+    assert [run.key for run in found] == [run.key for run in made[1:]]
+    # The shown run comes last, whenever it was run.
+    shown = runs_beside(engine, [], newest_first, made[0].key)
+    assert [run.key for run in shown] == [run.key for run in (*made[2:], made[0])]
+
+
+def test_a_landmark_stands_beside_the_first_one(engine: TinyEngine, tmp_path: Path) -> None:
+    engine.store = LandmarkStore(tmp_path / "runs.sqlite")
+    first, other = first_record(), landmarks_by_name()["embedding-tiered-0.25"]
+    assert first is not None
+    assert runs_beside(engine, None, [], other.key) == [first, other]
+    assert runs_beside(engine, [], [], first.key) == [first]
+    # Runs of another model have nothing measured beside them.
+    _, mine = finish(engine, form())
+    assert runs_beside(engine, [], [mine.key], mine.key) == [mine]
+    assert runs_beside(engine, [], [mine.key], None) == []
+
+
+def test_what_was_chosen_is_compared_whatever_is_shown(engine: TinyEngine) -> None:
+    first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
+    tray = [second.key, "no such run"]
+    assert runs_beside(engine, tray, [first.key], first.key) == [second]
+
+
+def test_the_button_puts_the_shown_run_into_a_tray_that_is_used() -> None:
+    assert with_shown(["a"], "b")["value"] == ["a", "b"]
+    for tray, current in (([], "b"), (None, "b"), (["a"], "a"), (["a"], None)):
+        assert "value" not in with_shown(tray, current)
+
+
+def test_a_full_tray_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(compare, "warn", said.append)
+    assert "value" not in with_shown(["a", "b", "c", "d"], "e")
+    assert said == [texts.TRAY_FULL]
+
+
+def test_text_of_ones_own_is_in_no_link_beside(engine: TinyEngine) -> None:
+    _, mine = finish(engine, form())
+    own = {
+        **mine.plan,
+        "evaluation": {**mine.plan["evaluation"], "corpus": "own", "text": "x" * 99},
+    }
+    asked = Plan.from_json(mine.plan).asked()
+    assert plans_of([mine, replace(mine, plan=own)], plan(0.5)) == [asked]
+    assert plans_of([mine], asked) == []
+
+
+def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> None:
+    runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
+    asked = [Plan.from_json(run.plan).asked() for run in runs]
+    changes = opened(page, to_query(asked[1], [asked[0]]))
+    tray = changes[page.results.tabs["compare"].parts["tray"]]
+    assert tray["value"] == [run.key for run in runs]
+    assert {key for _, key in tray["choices"]} >= set(tray["value"])
+    assert set(changes[page.keys]) == set(tray["value"])
+
+
+def test_a_link_says_what_of_it_is_missing_here(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    monkeypatch.setattr("compress_lib.ui.app.warn", said.append)
+    unknown = replace(plan(0.37), evaluation=TextSpec(tokens=700))
+    changes = opened(page, to_query(Plan(), [unknown]))
+    assert said == [texts.BESIDE_MISSING.format(count=1)]
+    assert changes[page.current]
+    assert "value" not in changes[page.results.tabs["compare"].parts["tray"]]
+    # What cannot be read leaves the plan itself.
+    changes = opened(page, to_query(Plan()) + "&with=rule%3Dnonsense")
+    assert changes[page.current] and len(said) == 2
