@@ -87,7 +87,10 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if name == "kl":
         return f"{value:.3f}", "", _foretold(record)
     table = next(t for t in record.targets if t.family in ("embedding", "head"))
-    return f"{value:.4f}", "", texts.MOST_BELOW.format(most=f"{table.direction_error.p95:.2g}")
+    most = table.direction_error.p95
+    # Of rounding in eight bits both lie in the fifth decimal.
+    digits = 4 if value >= 0.001 else 5
+    return f"{value:.{digits}f}", "", texts.MOST_BELOW.format(most=f"{most:.{digits}f}")
 
 
 def _foretold(record: RunRecord) -> str:

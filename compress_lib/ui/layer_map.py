@@ -84,7 +84,7 @@ def layer_map(
     return (
         f'{complaint}<table class="map" aria-label="{label}">{_head(grid)}'
         f"<tbody>{_tables(grid, painter)}{_layers(grid, painter)}</tbody></table>"
-        f"{_legend(colour, painter.hues)}"
+        f"{_legend(colour, painter.hues)}{_abbreviations(grid)}"
     )
 
 
@@ -223,6 +223,14 @@ def _row_head(row: str, label: str) -> str:
         f'<th scope="row"><button type="button" data-row="{row}" tabindex="-1" '
         f'title="{escape(label)}" aria-label="{escape(label)}">{escape(short)}</button></th>'
     )
+
+
+def _abbreviations(grid: Grid) -> str:
+    """Say what the letters above and beside the cells stand for."""
+    letters = [(SHORT[family], FAMILIES[family]) for family in grid.families]
+    letters += [(texts.MAP_TABLES_SHORT, texts.MAP_TABLES)] if grid.outside else []
+    told = ", ".join(f"{short} {full.lower()}" for short, full in letters if len(short) < 3)
+    return f'<p class="quiet">{escape(told)}.</p>' if told else ""
 
 
 def _legend(colour: str, hues: Mapping[str, int]) -> str:
