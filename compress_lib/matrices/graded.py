@@ -71,13 +71,26 @@ class GradedMatrix(DecodedByRows):
         return cls(frozen(torch.cat(packed, dim=1)), stored, shape, bands, dtype)
 
     def _decode(self, ids: Tensor) -> Tensor:
-        packed = self.codes[ids].split([packed_width(width, bits) for bits, width in self.bands], 1)
-        parts = [
-            unpack(part, bits, width).to(self.steps.dtype) - (2**bits - 1) / 2
+        found = torch.cat(self._unscaled(self.codes[ids], self.steps.dtype), dim=1) * self.steps
+        return nn.functional.pad(found, (0, self.shape[1] - found.shape[1]))
+
+    def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
+        # Columns have their steps in common, so what they meet is scaled instead of them.
+        parts = self._unscaled(self.codes[start:stop], x.dtype)
+        scaled = x[..., : len(self.steps)] * self.steps.to(x.dtype)
+        met = scaled.split([width for _, width in self.bands], dim=-1)
+        y = met[0] @ parts[0].T
+        for some, part in zip(met[1:], parts[1:], strict=True):
+            y += some @ part.T
+        return y
+
+    def _unscaled(self, codes: Tensor, dtype: torch.dtype) -> list[Tensor]:
+        """Return the values of packed rows, band by band, where every step is 1."""
+        packed = codes.split([packed_width(width, bits) for bits, width in self.bands], 1)
+        return [
+            unpack(part, bits, width).to(dtype).sub_((2**bits - 1) / 2)
             for part, (bits, width) in zip(packed, self.bands, strict=True)
         ]
-        found = torch.cat(parts, dim=1) * self.steps
-        return nn.functional.pad(found, (0, self.shape[1] - found.shape[1]))
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the steps."""

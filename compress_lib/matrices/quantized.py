@@ -10,10 +10,7 @@ from torch import Tensor, nn
 
 from compress_lib.matrices.base import register_form
 from compress_lib.matrices.grouped import GroupedMatrix
-from compress_lib.matrices.packing import BITS_IN_BYTE, unpack
-
-MIDDLE = 128
-"""Half of the values of a byte."""
+from compress_lib.matrices.packing import unpack
 
 
 def centre(bits: int) -> float:
@@ -62,14 +59,15 @@ class QuantizedMatrix(GroupedMatrix):
         return values if len(shared) == 1 else values.add_(shared[1])
 
     def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
-        if self.bits < BITS_IN_BYTE or self.group < self.shape[1]:
+        if self.group < self.shape[1]:
             return super()._project_between(x, start, stop)
-        # Whole rows of bytes need not be decoded. Shifted to lie around zero, their products with
+        # Codes of whole rows need not be scaled. Shifted to lie around zero, their products with
         # x are as exact as those of the values.
-        codes = self.codes[start:stop, : self.shape[1]].to(x.dtype).sub_(MIDDLE)
+        half = 1 << (self.bits - 1)
+        codes = unpack(self.codes[start:stop], self.bits, self.shape[1]).to(x.dtype).sub_(half)
         steps = self.steps[start:stop, 0].to(x.dtype)
         if self.minima is None:
-            middle = steps * (MIDDLE - centre(self.bits))
+            middle = steps * (half - centre(self.bits))
         else:
-            middle = (self.minima[start:stop, 0] + MIDDLE * self.steps[start:stop, 0]).to(x.dtype)
+            middle = (self.minima[start:stop, 0] + half * self.steps[start:stop, 0]).to(x.dtype)
         return (x @ codes.T) * steps + x.sum(-1, keepdim=True) * middle
