@@ -79,7 +79,7 @@ class GradedMatrix(DecodedByRows):
         parts = self._unscaled(self.codes[start:stop], x.dtype)
         scaled = x[..., : len(self.steps)] * self.steps.to(x.dtype)
         met = scaled.split([width for _, width in self.bands], dim=-1)
-        y = met[0] @ parts[0].T
+        y: Tensor = met[0] @ parts[0].T
         for some, part in zip(met[1:], parts[1:], strict=True):
             y += some @ part.T
         return y
