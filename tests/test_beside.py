@@ -81,8 +81,11 @@ def test_a_landmark_stands_beside_the_first_one(engine: TinyEngine, tmp_path: Pa
 
 def test_what_was_chosen_is_compared_whatever_is_shown(engine: TinyEngine) -> None:
     first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
-    tray = [second.key, "no such run"]
-    assert runs_beside(engine, tray, [first.key], first.key) == [second]
+    tray = [second.key, first.key, "no such run"]
+    assert runs_beside(engine, tray, [first.key], None) == [second, first]
+    # One alone is held against what is shown.
+    assert runs_beside(engine, [second.key], [first.key], first.key) == [second, first]
+    assert runs_beside(engine, [second.key], [first.key], second.key) == [second]
 
 
 def test_the_button_puts_the_shown_run_into_a_tray_that_is_used() -> None:

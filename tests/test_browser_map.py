@@ -1,4 +1,4 @@
-"""The map of layers, the chart that can be clicked, and the tray, in a real browser."""
+"""The map of layers, the chart that can be clicked, and the comparison, in a real browser."""
 
 from __future__ import annotations
 
@@ -82,13 +82,27 @@ def test_a_mark_of_the_chart_gives_its_run_and_plan(front_page: Any) -> None:
     assert "measured beforehand" in page.inner_text("#headline")
 
 
-def test_two_runs_in_the_tray_stand_beside_each_other(front_page: Any) -> None:
+def test_a_chosen_run_stands_beside_the_shown_one_and_in_the_link(
+    front_page: Any, browser: Any, address: str
+) -> None:
     page = front_page
-    page.get_by_role("tab", name="Compare", exact=True).click()
-    page.click("#tray-add")
+    page.click("#compare")
     page.wait_for_selector("#comparison table")
+    assert page.locator("#comparison thead th").count() == 2
     page.click("#tray input")
-    page.get_by_role("option").nth(4).click()
+    page.get_by_role("option", name="Tiers of tokens 0.25 · embedding").click()
     page.keyboard.press("Escape")
     page.wait_for_selector("#comparison :text('Bytes against the first')")
-    assert page.locator("#comparison thead th").count() == 3
+    heads = page.locator("#comparison thead th").all_inner_texts()
+    assert len(heads) == 3 and "Tiers" in heads[1]
+    page.click("#copy-link")
+    page.wait_for_function("() => location.search.includes('with=')")
+    # Elsewhere the same link shows the same comparison.
+    other = browser.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#frontier .js-plotly-plot .point")
+    other.wait_for_function("() => !/Ready/.test(document.querySelector('#status').innerText)")
+    other.click("#compare")
+    other.wait_for_selector("#comparison :text('Bytes against the first')")
+    assert other.locator("#comparison thead th").all_inner_texts() == heads
+    other.close()

@@ -21,17 +21,19 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
 
     Args:
         engine: Knows the runs.
-        tray: The keys of what somebody chose; where there are none, the last runs of the session
-            take their place, oldest first, or the first landmark, and the shown run.
+        tray: The keys of what somebody chose; a single one has the shown run beside it. Where
+            there are none, the last runs of the session take their place, oldest first, or the
+            first landmark, and the shown run.
         keys: The session's runs.
         current: The key of the shown run.
     """
-    if isinstance(tray, list) and tray:
-        found = (handlers.lookup(engine, key) for key in tray[:MOST])
-        return [run for run in found if run is not None]
     record = handlers.lookup(engine, current)
-    if record is None:
-        return []
+    wanted = tray[:MOST] if isinstance(tray, list) else []
+    chosen = [run for key in wanted if (run := handlers.lookup(engine, key)) is not None]
+    if len(chosen) == 1 and record is not None and record.key != chosen[0].key:
+        chosen.append(record)
+    if chosen or record is None:
+        return chosen
     own = shown_run(engine, keys, record).own
     others = [run for run in own if run.key != record.key][:MOST_BESIDE]
     if not others:
