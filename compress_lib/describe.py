@@ -93,6 +93,8 @@ def _manner(rule: Mapping[str, Any]) -> str:
         # Its keep says nothing: its options tell such runs apart.
         options = rule.get("options", {}).items()
         found += [f"{name} {value}" for name, value in options if not preset]
+    elif rule.get("options", {}).get("factor_bits"):
+        found.append(f"factors in {rule['options']['factor_bits']} bits")
     if rule.get("group") == "concatenated":
         found.append(f"together by {rule['window']}" if rule.get("window") else "together")
     if rule.get("orientation", "automatic") != "automatic":

@@ -67,7 +67,7 @@ METRICS: dict[str, Metric] = {
             "×",
             False,
             "Tokens a second that the compressed model reads ÷ those that the baseline reads, in "
-            "this run, on this machine.",
+            "this run, on this machine. Timed once, so a fifth more or less may be chance.",
         ),
         Metric(
             "direction_error",

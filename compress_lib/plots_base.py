@@ -34,7 +34,7 @@ LAYOUT: dict[str, Any] = {
     "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
     "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
     "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    "hoverlabel": {"font": {"size": 13}},
+    "hoverlabel": {"font": {"size": 13, "color": "#ffffff"}, "bgcolor": "#2b3040"},
     "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": PALETTE[0]},
 }
 

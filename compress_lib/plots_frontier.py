@@ -53,7 +53,7 @@ def frontier(
         A figure whose points know the key of their run, as the second of their custom data.
     """
     scale = Scale(measure)
-    figure = figure_of("Size of the whole model (MB)", scale.title)
+    figure = figure_of("Whole model (MB)", scale.title)
     landmarks, own = (
         [record for record in records if scale.drawable(record)] for records in (landmarks, own)
     )

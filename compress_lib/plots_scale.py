@@ -103,7 +103,7 @@ class Scale:
         ticks = [tick for tick in TICKS if tick - 1 <= 2 * top]
         return {
             "type": "log",
-            "range": [log10(FLOOR) - 0.25, log10(top) + 0.35],
+            "range": [log10(FLOOR) - 0.25, log10(top) + 0.6],
             "tickvals": [tick - 1 for tick in ticks],
             "ticktext": [f"{tick - 1 if tick > 10 else tick:,g} ×" for tick in ticks],
         }

@@ -59,7 +59,7 @@ def about(record: StudyRecord) -> str:
     known = STUDIES[record.name].options() if record.name in STUDIES else ()
     usual = {option.name: option.default for option in known}
     settings = ", ".join(
-        f"{name} {rounded(value)}"
+        name if value is True else f"{name} {rounded(value)}"
         for name, value in record.settings.items()
         if value != usual.get(name)
     )

@@ -19,7 +19,7 @@ from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished, finished
 from compress_lib.formatting import format_share
-from compress_lib.job import Outcome, make_record, prepare
+from compress_lib.job import Job, Outcome, make_record, prepare
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 LOADED = 0.05
 """The share of a run that loading takes."""
 
-MEASURING = 0.6
-"""The share that measuring takes of what is left after compressing; writing takes the rest."""
+ONE_BY_ONE = 30
+"""How much longer a token takes that is written than one of a text that is read."""
+
+DECODED = 3
+"""How much longer writing takes a model whose weights are all decoded at every token."""
 
 TASKS = 0.5
 """The share that tasks, if there are any, take of what is left after compressing."""
@@ -106,7 +109,7 @@ def execute(
     text = calibration_blocks(model, plan.calibration, job.calibration, blocks, plan.seed)
     clock.lap("calibrate")
 
-    ends = _stage_ends(job.assignments, TASKS if chosen.tasks else 0.0)
+    ends = _stage_ends(model, job, TASKS if chosen.tasks else 0.0)
     targets: list[Compressed] = []
     part = span(progress, LOADED, ends[0])
     begin = SHARING if any(assignment.undecided for assignment in job.assignments) else 0.0
@@ -139,12 +142,18 @@ def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) ->
     return finished(execute(plan, device=device, store=store)).record
 
 
-def _stage_ends(assignments: list[Assignment], tasks: float) -> tuple[float, float, float]:
+def _stage_ends(model: LanguageModel, job: Job, tasks: float) -> tuple[float, float, float]:
     """Return the shares of the run at which compressing, measuring and writing end."""
+    plan, assignments = job.plan, job.assignments
     effort = max((assignment.method.effort for assignment in assignments), default=0.0)
     compressed = LOADED + (1 - LOADED) * effort
     written = compressed + (1 - tasks) * (1 - compressed)
-    return compressed, compressed + MEASURING * (written - compressed), written
+    # Whatever has no rank is codes, which have to be decoded.
+    coded = sum(item.nbytes for item in assignments if item.preview.rank is None)
+    slower = 1 + DECODED * coded / sum(target.nbytes for target in model.targets)
+    writing = ONE_BY_ONE * len(plan.prompts) * plan.generation.max_new_tokens * (1 + slower)
+    reading = 2 * plan.evaluation.tokens
+    return compressed, compressed + reading / (reading + writing) * (written - compressed), written
 
 
 def _share(
@@ -202,7 +211,7 @@ def _measure(
 
     for index, comparison in enumerate(compare(model, compressed, blocks, tick, read), start=1):
         fraction = ends[0] + (ends[1] - ends[0]) * index / len(blocks)
-        message = f"Perplexity {comparison.compressed.value:,.2f} after {index} blocks"
+        message = f"Perplexity {comparison.compressed.value:,.2f} after block {index}"
         yield Measured(fraction, message, comparison)
     return comparison
 

@@ -30,7 +30,7 @@ def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> N
     assert record.targets[0].method == "svd"
     logs = [update.log for update in updates if update.log]
     assert "model.embed_tokens" in logs[-1]
-    assert "After 3 blocks" in logs[-1]
+    assert "After block 3" in logs[-1]
     assert any(update.writing for update in updates)
     assert handlers.lookup(engine, record.key) == record
 

@@ -86,7 +86,7 @@ def test_a_run_there_ends_like_a_run_here(
     _, here = finish(engine, form())
     assert record.key == here.key
     assert record.perplexity.compressed == here.perplexity.compressed
-    assert "After 3 blocks" in [update.log for update in updates if update.log][-1]
+    assert "After block 3" in [update.log for update in updates if update.log][-1]
     assert (len(lender.asked), lender.open) == (1, 0)
     # What is known needs no GPU.
     again, same = finish(lending, form())

@@ -97,8 +97,9 @@ class Page:
         chart.connect()
         tray = self.results.tabs["compare"].parts["tray"]
         beside = (tray, self.keys, self.current)
-        FormEvents(self.panel, self.engine, self.query, chart, beside).connect()
-        self.panel.compare.click(
+        link = (self.results.link, self.query)
+        FormEvents(self.panel, self.engine, link, chart, beside).connect()
+        self.results.compare.click(
             lambda *given: [with_shown(*given), gr.Tabs(selected="compare")],
             [tray, self.current],
             [tray, self.results.box],
@@ -152,7 +153,8 @@ class Page:
             return changes
         tray = self.results.tabs["compare"].parts["tray"]
         put = {**changes[tray], "value": [*chosen, shown.key]}
-        return {self.keys: keys, **changes, tray: put}
+        told = render.status(f"{handlers.stored_words(shown)} {texts.LINK_OPENED_BESIDE}")
+        return {self.keys: keys, **changes, tray: put, self.panel.status: told}
 
     def _opened(self) -> list[Any]:
         """Return what changes when a plan is brought along."""
@@ -208,9 +210,9 @@ class Page:
         listener(
             chosen if selects else clicked,
             [self.keys, self.current],
-            [self.current, *fields, *self.results.parts()],
+            [self.current, self.panel.status, *fields, *self.results.parts()],
             **QUICK,
-        )
+        ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
 
     def _chosen(self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool) -> Any:
         if record is None:
@@ -219,7 +221,8 @@ class Page:
         # What was clicked stays as it is, sorted or scrolled.
         shown.pop(kept, None)
         filled = self._filled(record) if restore else {}
-        return {self.current: record.key, **filled, **shown}
+        said = render.status(texts.SHOWN_PLAN if filled else texts.SHOWN_OTHER)
+        return {self.current: record.key, self.panel.status: said, **filled, **shown}
 
     def _filled(self, record: RunRecord) -> dict[Any, Any]:
         """Return the form for a run's plan; one that it refuses leaves it as it is."""

@@ -12,8 +12,8 @@ import gradio as gr
 from compress_lib.errors import CompressionError
 from compress_lib.links import to_query
 from compress_lib.methods import METHODS, is_sized
-from compress_lib.plan import OWN_TEXT
-from compress_lib.ui import controls, plan_panel, preview, texts
+from compress_lib.plan import OWN_TEXT, Plan
+from compress_lib.ui import controls, plan_panel, preview, render, texts
 from compress_lib.ui.beside import plans_of, runs_beside
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_events import MapEvents
@@ -28,18 +28,23 @@ class FormEvents:
     Args:
         panel: The components.
         engine: Knows the matrices of models.
-        query: Takes the link that is copied.
+        link: The button that copies it, and what takes it.
         chart: The map, which shows the same plan.
         beside: The tray, the session's runs and the shown one, see `beside.runs_beside`.
     """
 
     def __init__(
-        self, panel: PlanPanel, engine: Engine, query: Any, chart: MapEvents, beside: Sequence[Any]
+        self,
+        panel: PlanPanel,
+        engine: Engine,
+        link: tuple[Any, Any],
+        chart: MapEvents,
+        beside: Sequence[Any],
     ) -> None:
         self.panel = panel
         self.chart = chart
         self.engine = engine
-        self.query = query
+        self.link_button, self.query = link
         self.beside = beside
 
     def connect(self) -> None:
@@ -80,9 +85,11 @@ class FormEvents:
             values = json.dumps(preset.values)
             preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
         given = [*self.beside, *panel.fields]
-        panel.link.click(self.link, given, self.query, **QUICK).success(
+        outputs = [self.query, panel.status]
+        self.link_button.click(self.link, given, outputs, **QUICK).success(
             None, self.query, None, js=COPY_LINK, **PRIVATE
         )
+        panel.start_over.click(start_over, None, [*panel.fields, panel.status], **QUICK)
 
     def changed(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
         """Say what the plan in the form would do, and draw it on the map."""
@@ -96,16 +103,25 @@ class FormEvents:
             return preview.complaint(error)
         return preview.describe_plan(self.engine, plan)
 
-    def link(self, tray: Any, keys: Any, current: Any, *given: Any) -> str:
-        """Return the query string of the plan in the form, and of what it is compared with."""
+    def link(self, tray: Any, keys: Any, current: Any, *given: Any) -> list[str]:
+        """Return the plan in the form as a query string, beside what it is compared with.
+
+        And what the link restores, in words.
+        """
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
             raise refusal(error) from error
+        beside = plans_of(runs_beside(self.engine, tray, keys, current), plan)
+        said = texts.LINK_COPIED_BESIDE if beside else texts.LINK_COPIED
         if plan.evaluation.corpus == OWN_TEXT:
-            warn(texts.LINK_WITHOUT_TEXT)
-        runs = runs_beside(self.engine, tray, keys, current)
-        return to_query(plan, plans_of(runs, plan))
+            said = texts.LINK_WITHOUT_TEXT
+        return [to_query(plan, beside), render.status(said)]
+
+
+def start_over() -> list[Any]:
+    """Put the usual plan into the form, in the place of all that was set."""
+    return [*controls.shown_values(Plan()), render.status(texts.STARTED_OVER)]
 
 
 def choose_families(families: list[str], method: Any) -> list[Any]:

@@ -130,7 +130,7 @@ def _tell(watch: _Watch, event: Event) -> None:
     if isinstance(event, Measured):
         found = event.comparison
         watch.lines.append(
-            f"After {len(found.blocks)} blocks: perplexity {found.baseline.value:,.2f} → "
+            f"After block {len(found.blocks)}: perplexity {found.baseline.value:,.2f} → "
             f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"
         )
     else:

@@ -44,7 +44,8 @@ def _plainly(record: RunRecord) -> str:
     share = format_share(memory.compressed_bytes / memory.baseline_bytes, 0)
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
     words = texts.PLAINLY[case].format(ratio=_times(ratio))
-    return texts.SHRANK.format(share=share) + words
+    said = texts.SHRANK.format(share=share) + words
+    return said if perplexity_ends(record.perplexity) else f"{said} {texts.ONE_BLOCK}"
 
 
 def _card(record: RunRecord, name: str) -> str:

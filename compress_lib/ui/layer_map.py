@@ -162,7 +162,9 @@ class _Painter:
             told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
         if self.colour == "method":
             return Cell(item.method.label[:3], told, 0.6, self.hues[item.method.name])
-        return Cell(f"{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
+        # What is shared out is known when it runs: until then this is what all keep on average.
+        about = "~" if item.undecided else ""
+        return Cell(f"{about}{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
 
     @staticmethod
     def _measured(where: str, error: float | None) -> Cell:

@@ -192,6 +192,6 @@ def _history(value: Any) -> History:
 def _stepped(history: History, plan: Plan) -> list[Any]:
     """Return the history as the session holds it, whether it goes on, and the form's values."""
     kept = {"past": list(history.past), "future": list(history.future)}
-    # What is typed after a step can be taken back as well, so the first step leaves a way back.
-    steps = [gr.Button(interactive=bool(states)) for states in (history.past, history.future)]
+    back, again = len(history.past) > 1, bool(history.future)
+    steps = [gr.Button(interactive=possible) for possible in (back, again)]
     return [kept, *steps, *controls.shown_values(plan)]

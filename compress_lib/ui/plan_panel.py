@@ -38,8 +38,7 @@ class PlanPanel:
     status: Any
     presets: list[tuple[Any, tuple[str, ...]]]
     settings: list[Settings]
-    compare: Any
-    link: Any
+    start_over: Any
     map: MapPanel
     sweep: list[Any]
 
@@ -83,9 +82,7 @@ def build(engine: Engine, preview: str) -> PlanPanel:
             slim: dict[str, Any] = {"size": "lg", "scale": 1, "min_width": 80}
             stop = gr.Button(texts.STOP, elem_id="stop", interactive=False, **slim)
         status = gr.HTML(render.status(texts.READY), elem_id="status", js_on_load=LIVE)
-    with gr.Row(elem_id="next"):
-        compare = gr.Button(texts.COMPARE, size="sm", elem_id="compare", min_width=100)
-        link = gr.Button(texts.COPY_LINK, size="sm", elem_id="copy-link", min_width=100)
+    start_over = gr.Button(texts.START_OVER, size="sm", elem_id="start-over")
     with gr.Accordion(texts.MAP, open=False, elem_id="layers-map"):
         chart = map_panel.build(engine)
     with gr.Accordion(texts.SWEEP_PLANS, open=False, elem_id="sweep-plans"):
@@ -111,7 +108,7 @@ def build(engine: Engine, preview: str) -> PlanPanel:
     with gr.Accordion(texts.WRITING, open=False):
         _writing(made, shown)
     fields = [made[name] for name in controls.FIELDS] + options
-    buttons = (run, stop, status, presets, settings, compare, link)
+    buttons = (run, stop, status, presets, settings, start_over)
     return PlanPanel(fields, groups, box, *buttons, chart, sweep)
 
 

@@ -48,12 +48,12 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     if lost is not None:
         words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
         lines.append(escape(words.format(error=lost[0])))
+    shared = any(item.undecided for item in assigned)
     expected = expected_loss(assigned, plan.model)
     if expected is not None and assigned:
         lines.append(escape(_expected(expected)))
     elif load_curves(plan.model):
-        lines.append(escape(texts.PREVIEW_UNFORETOLD))
-    shared = any(item.undecided for item in assigned)
+        lines.append(escape(texts.PREVIEW_SHARED_COST if shared else texts.PREVIEW_UNFORETOLD))
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
@@ -75,8 +75,12 @@ def _expected(loss: float) -> str:
     # Of a model that is ruined the ratio may be beyond any number.
     low, ratio, high = (exp(min(share * loss, 100.0)) for share in (LEAST, 1.0, MOST))
     return words.format(
-        loss=f"{loss:.2g}", ratio=f"{ratio:.2g}", low=f"{low:.3g}", high=f"{high:.3g}"
+        loss=f"{loss:.2g}", ratio=f"{ratio:.2g}", low=_near_one(low), high=_near_one(high)
     )
+
+
+def _near_one(ratio: float) -> str:
+    return f"{ratio:.3f}" if ratio < 1.1 else f"{ratio:.3g}"
 
 
 def complaint(error: CompressionError) -> str:

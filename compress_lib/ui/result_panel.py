@@ -18,8 +18,10 @@ from compress_lib.ui.tabs import ResultTab, result_tabs
 
 @dataclass(frozen=True)
 class ResultPanel:
-    """The headline, the tabs by name, and what holds them."""
+    """The buttons, the headline, the tabs by name, and what holds them."""
 
+    compare: Any
+    link: Any
     headline: Any
     tabs: dict[str, ResultTab]
     box: Any
@@ -47,6 +49,10 @@ def build(engine: Engine) -> ResultPanel:
     shown = shown_run(engine, [], first_record())
     made: dict[str, ResultTab] = {}
     with gr.Column(elem_id="results"):
+        with gr.Row(elem_id="next"):
+            small: dict[str, Any] = {"size": "sm", "min_width": 100}
+            compare = gr.Button(texts.COMPARE, elem_id="compare", **small)
+            link = gr.Button(texts.COPY_LINK, elem_id="copy-link", **small)
         headline = gr.HTML(
             _headline(shown) if shown.record else "", elem_id="headline", js_on_load=DEFINE
         )
@@ -57,7 +63,7 @@ def build(engine: Engine) -> ResultPanel:
                 made[tab.name] = tab
     # What was drawn while its tab was hidden has a size of its own.
     tabs.select(None, None, None, js=FIT, api_visibility="private")
-    return ResultPanel(headline, made, tabs)
+    return ResultPanel(compare, link, headline, made, tabs)
 
 
 def _headline(shown: Shown) -> str:

@@ -27,7 +27,10 @@ COPY_LINK = f"""async (query) => {{
 }}"""
 
 
-SHOW_RESULTS = "() => document.querySelector('#headline').scrollIntoView({ behavior: 'smooth' })"
+SHOW_RESULTS = (
+    "() => document.querySelector('#headline').scrollIntoView("
+    "{ behavior: 'smooth', block: 'nearest' })"
+)
 """Bringing the results into view, where they do not stand beside the plan."""
 
 SAVE_FILE = """(file) => {
@@ -52,17 +55,26 @@ document.addEventListener('focusin', (event) => {
     const box = event.target;
     if (box.matches && box.matches('#plan input[role="combobox"]')) setTimeout(() => box.select());
 });
+addEventListener('popstate', () => {
+    // Back from a definition to the number.
+    const lab = document.querySelector('#pages button[role="tab"]');
+    if (lab) lab.click();
+});
 document.addEventListener('blur', (event) => {
     const box = event.target;
     const keeps = '#keep input[type=number], #map-keep input[type=number]';
     if (!box.matches || !box.matches(keeps)) return;
     const given = Number(box.value);
-    if (!(given > 1 && given <= 100)) return;
-    box.value = given / 100;
+    if (!(given > 1)) return;
+    // Nobody means less than two per cent.
+    box.value = given < 2 || given > 100 ? 1 : given / 100;
     box.dispatchEvent(new Event('input', { bubbles: true }));
 }, true);
 """
-"""Typing into menus, and 25 beside a slider of shares for 25 %, before the slider makes it 1."""
+"""Typing into menus, the way back from definitions, and 25 beside a slider of shares for 25 %.
+
+The last before the slider itself makes it 1.
+"""
 
 MAP = """
 const chosen = new Set();
@@ -151,6 +163,7 @@ element.addEventListener('click', (event) => {{
     const link = event.target.closest('a[href^="#term-"]');
     if (!link) return;
     event.preventDefault();
+    history.pushState({{ defined: true }}, '');
     const tabs = [...document.querySelectorAll('#pages button[role="tab"]')];
     const learn = tabs.find((tab) => tab.textContent.trim() === {json.dumps(texts.LEARN_TAB)});
     if (learn) learn.click();

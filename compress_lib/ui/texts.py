@@ -24,7 +24,7 @@ PRESET_LAYERS = "All layers"
 PRESET_EVERYTHING = "Everything"
 METHOD = "Method"
 KEEP = "Keep"
-KEEP_INFO = "Bytes after ÷ bytes before."
+KEEP_INFO = "Bytes after ÷ bytes before, 0.02 to 1; 25 is taken as 25 %."
 KEEP_SIZED = "This method's options decide its size."
 OPTIONS = "Options of the method"
 NO_OPTIONS = "This method has no options."
@@ -62,7 +62,7 @@ ALLOCATION_CHOICES = {
     "measured": "The same, after trying each family alone (takes longer)",
 }
 INPUTS = "Layers are compressed for"
-INPUTS_INFO = "Block by block and slower; what it changed where is in the README."
+INPUTS_INFO = "Block by block and slower; it helps where much is lost."
 INPUTS_CHOICES = {
     "original": "The inputs they had",
     "compressed": "The inputs they get in the compressed model",
@@ -75,7 +75,7 @@ TOUR_REVEAL = "Reveal"
 TOUR_LOAD = "Load this plan into the lab"
 TOUR_GUESS = "Guess first: choose one of the answers."
 TOUR_RIGHT = "Right."
-TOUR_WRONG = "No, what is right is: {answer}."
+TOUR_WRONG = "Not this time. It is: {answer}."
 GLOSSARY = "What the words mean"
 GLOSSARY_HELP = "Every number of the page, with its formula."
 LOWER = "Lower is better."
@@ -106,10 +106,14 @@ PREVIEW_EXPECTED = (
 )
 PREVIEW_AT_LEAST = (
     "Expected before the run: the loss grows by {loss} nats a token, perplexity × {ratio}, or far "
-    "more: errors so large meet in later layers"
+    "more: an estimate tells too little of errors so large"
 )
 PREVIEW_UNFORETOLD = "What this costs is not foretold: run it."
-PREVIEW_RUINED = "Expected before the run: little is left of the model"
+PREVIEW_SHARED_COST = "What this costs is estimated when it runs, with the bytes shared out."
+PREVIEW_RUINED = (
+    "Expected before the run: perplexity grows several times over, and maybe little is left of the "
+    "model"
+)
 PREVIEW_ERROR = "Relative error {error:.3f}, known before any run."
 PREVIEW_ERROR_BOUND = "Relative error {error:.3f} or more: no result of these ranks has less."
 CONTEXT_LENGTH = "Tokens in the context"
@@ -121,8 +125,8 @@ CACHE = (
 NO_CACHE = "How much memory keys and values take was not counted in this run."
 SWEEP_PLANS = "Several methods and sizes at once"
 SWEEP_PLANS_HELP = (
-    "Runs the plan by each method at each size, one after the other; points appear as they finish. "
-    "Stop ends it, and what was measured stays."
+    "Runs the plan by each method at each size, one after the other, with all its other settings; "
+    "points appear as they finish. Stop ends it, and what was measured stays."
 )
 SWEEP_METHODS = "Methods"
 SWEEP_KEEPS = "Keeps"
@@ -176,7 +180,10 @@ OWN_TEXT = "Text of your own"
 OWN_TEXT_HINT = "Paste a few paragraphs; their first tokens are used."
 OWN_CHOICE = "Text of your own"
 CALIBRATION = "Text to choose by"
-CALIBRATION_INFO = "What methods learn about the model comes from here, never from the text above."
+CALIBRATION_INFO = (
+    "What methods learn about the model comes from here: from another part of it where it is the "
+    "text above, never from what is measured on."
+)
 CALIBRATION_TOKENS = "Tokens to choose by"
 CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} is quick; more is better, and takes minutes once."
 TOKENS = "Tokens"
@@ -202,6 +209,13 @@ STOP = "Stop"
 COMPARE = "Compare"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
+LINK_COPIED = "The link is in the clipboard: it restores this plan."
+LINK_COPIED_BESIDE = (
+    "The link is in the clipboard: it restores this plan, and under Compare what it stands beside."
+)
+LINK_OPENED_BESIDE = "What the link compares it with is under Compare."
+START_OVER = "Start over"
+STARTED_OVER = "The form holds the usual plan again."
 
 READY = "Ready. Shown are runs measured beforehand."
 NO_SPACES = (
@@ -248,6 +262,8 @@ FRONTIER_HELP = (
     "Click a mark to see its run and take its plan over, or a line below to see its run."
 )
 FRONTIER_MEASURE = "What is drawn against size"
+SHOWN_PLAN = "The form holds the plan of this run now."
+SHOWN_OTHER = "This is another run than the plan in the form, which stays as it is."
 USE_PLAN = "Put the plan of the shown run into the form"
 RUN_HEADERS = (
     "Run",
@@ -263,7 +279,10 @@ PROVENANCE = (
     "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}. Weights: {source}. "
     "Measured with compress_lib {version} on {date}."
 )
-WERE_COARSE = "They were quantized once, which flatters quantization as coarse as that."
+WERE_COARSE = (
+    "These weights had been rounded to 4 bits before, so rounding them to 4 bits costs less here "
+    "than it does elsewhere."
+)
 SHRANK = "The model takes {share} of its bytes, "
 PLAINLY = {
     "same": "and predicts this text about as well as before.",
@@ -359,6 +378,7 @@ SPEED = "{speed:.0f} tokens a second"
 NOT_TIMED = "not timed"
 BETWEEN = "{low} to {high}"
 NO_INTERVAL = "one block: no interval"
+ONE_BLOCK = "So little text tells little: one block gives no interval."
 READS = "reads {speed:,.0f} tokens a second"
 WRITES = "writes {ratio:.2f} × as fast"
 UNTOUCHED = "embedding untouched"
@@ -370,9 +390,7 @@ COMPARE_HELP = (
     "small differences can be told from chance (95 % intervals)."
 )
 TRAY = "Runs to compare"
-TRAY_INFO = (
-    "While none is chosen, the table follows you: your last runs, or a measured one and yours."
-)
+TRAY_INFO = "Choose runs, or leave it empty: then the table shows your last runs."
 TRAY_FULL = "Four runs are chosen already: take one out first."
 TRAY_EMPTY = "There is no run to compare yet."
 TRAY_LONELY = "Run a plan of your own, or choose a second run above: it will stand beside this one."
@@ -393,8 +411,8 @@ AWAY_FILE = "The compressed model, with its card and its record"
 AWAY_SAVING = "Writing the checkpoint"
 AWAY_READY = "The checkpoint is ready: {size}."
 AWAY_GONE = (
-    "Only the last few compressed models are kept. Press Compress and measure with another seed or "
-    "text, or use compress-lab run … --save FOLDER."
+    "This run was made before the page was started, or too long ago: only the last few compressed "
+    "models are kept. Run a plan of your own, or use compress-lab run … --save FOLDER."
 )
 AWAY_ELSEWHERE = (
     "Runs of this page take place on a GPU that is lent, where their models stay. On a machine of "
@@ -453,8 +471,13 @@ TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
 LAB_TAB = "Lab"
 STUDIES_TAB = "Papers and studies"
 STUDIES_INTRO = (
-    "What takes many runs: both papers' experiments repeated on a model of today, and questions "
-    "behind them. `compress-lab reproduce p1` and `compress-lab study` measure them on any model."
+    "What takes many runs. P1, [Direction is what you need](https://arxiv.org/abs/2106.08181) "
+    "(2021), compresses token tables; P2, [Revisiting Offline "
+    "Compression](https://arxiv.org/abs/2302.04045) (2023), all matrices, *separated*, each by "
+    "itself, or *concatenated*, a family's matrices with one decoder. Both are repeated here on a"
+    " model of today, beside questions behind them; each study has a text of its own, so "
+    "baselines differ. `compress-lab reproduce p1` and `compress-lab study` measure them on any "
+    "model."
 )
 STUDY = "Study"
 STUDY_MEASURE = "Colour"

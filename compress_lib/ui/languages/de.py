@@ -22,7 +22,7 @@ PRESET_LAYERS = "Alle Schichten"
 PRESET_EVERYTHING = "Alles"
 METHOD = "Verfahren"
 KEEP = "Behalten"
-KEEP_INFO = "Bytes nachher ÷ Bytes vorher."
+KEEP_INFO = "Bytes nachher ÷ Bytes vorher, 0,02 bis 1; 25 gilt als 25 %."
 KEEP_SIZED = "Die Optionen dieses Verfahrens bestimmen seine Größe."
 OPTIONS = "Optionen des Verfahrens"
 NO_OPTIONS = "Dieses Verfahren hat keine Optionen."
@@ -61,7 +61,7 @@ ALLOCATION_CHOICES = {
     "measured": "Ebenso, nachdem jede Familie allein probiert wurde (dauert länger)",
 }
 INPUTS = "Schichten werden komprimiert für"
-INPUTS_INFO = "Block für Block und langsamer; was es wo ändert, steht in der README."
+INPUTS_INFO = "Block für Block und langsamer; es hilft, wo viel verloren geht."
 INPUTS_CHOICES = {
     "original": "die Eingaben, die sie hatten",
     "compressed": "die Eingaben, die sie im komprimierten Modell bekommen",
@@ -74,7 +74,7 @@ TOUR_REVEAL = "Auflösen"
 TOUR_LOAD = "Diesen Plan ins Labor laden"
 TOUR_GUESS = "Erst raten: wähle eine der Antworten."
 TOUR_RIGHT = "Richtig."
-TOUR_WRONG = "Nein, richtig ist: {answer}."
+TOUR_WRONG = "Diesmal nicht. Es ist: {answer}."
 GLOSSARY = "Was die Wörter bedeuten"
 GLOSSARY_HELP = "Jede Zahl dieser Seite, mit ihrer Formel."
 LOWER = "Weniger ist besser."
@@ -106,10 +106,14 @@ PREVIEW_EXPECTED = (
 )
 PREVIEW_AT_LEAST = (
     "Vor dem Lauf erwartet: der Verlust wächst um {loss} Nats je Token, Perplexität × {ratio}, "
-    "oder um viel mehr: so große Fehler treffen in späteren Schichten aufeinander"
+    "oder um viel mehr: so große Fehler unterschätzt jede Schätzung"
 )
 PREVIEW_UNFORETOLD = "Was das kostet, lässt sich nicht vorhersagen: ausführen."
-PREVIEW_RUINED = "Vor dem Lauf erwartet: vom Modell bleibt wenig übrig"
+PREVIEW_SHARED_COST = "Was das kostet, wird beim Lauf geschätzt, wenn die Bytes verteilt sind."
+PREVIEW_RUINED = (
+    "Vor dem Lauf erwartet: die Perplexität wird ein Mehrfaches, und vielleicht bleibt vom Modell "
+    "wenig übrig"
+)
 PREVIEW_ERROR = "Relativer Fehler {error:.3f}, vor jedem Lauf bekannt."
 PREVIEW_ERROR_BOUND = (
     "Relativer Fehler {error:.3f} oder mehr: kein Ergebnis dieser Ränge hat weniger."
@@ -123,8 +127,9 @@ CACHE = (
 NO_CACHE = "Wie viel Speicher Keys und Values brauchen, wurde in diesem Lauf nicht gezählt."
 SWEEP_PLANS = "Mehrere Verfahren und Größen auf einmal"
 SWEEP_PLANS_HELP = (
-    "Führt den Plan mit jedem Verfahren in jeder Größe aus, nacheinander; Punkte erscheinen, "
-    "sobald sie fertig sind. Stopp beendet es, und was gemessen wurde, bleibt."
+    "Führt den Plan mit jedem Verfahren in jeder Größe aus, einen nach dem anderen, mit allem, was "
+    "sonst eingestellt ist; Punkte erscheinen, sobald sie fertig sind. Anhalten beendet es, und "
+    "was gemessen ist, bleibt."
 )
 SWEEP_METHODS = "Verfahren"
 SWEEP_KEEPS = "Anteile"
@@ -180,7 +185,10 @@ OWN_TEXT = "Eigener Text"
 OWN_TEXT_HINT = "Ein paar Absätze einfügen; ihre ersten Tokens werden verwendet."
 OWN_CHOICE = "Eigener Text"
 CALIBRATION = "Text zum Kalibrieren"
-CALIBRATION_INFO = "Was Verfahren über das Modell lernen, kommt von hier, nie aus dem Text oben."
+CALIBRATION_INFO = (
+    "Was Verfahren über das Modell lernen, kommt von hier: aus einem anderen Teil, wenn es der "
+    "Text oben ist, nie aus dem, woran gemessen wird."
+)
 CALIBRATION_TOKENS = "Tokens zum Kalibrieren"
 CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS} sind schnell; mehr ist besser, dauert einmal Minuten."
 TOKENS = "Tokens"
@@ -206,6 +214,14 @@ STOP = "Stopp"
 COMPARE = "Vergleichen"
 COPY_LINK = "Link kopieren"
 COPIED = "Link kopiert"
+LINK_COPIED = "Der Link ist in der Zwischenablage: er stellt diesen Plan wieder her."
+LINK_COPIED_BESIDE = (
+    "Der Link ist in der Zwischenablage: er stellt diesen Plan wieder her, und unter Vergleichen, "
+    "woneben er steht."
+)
+LINK_OPENED_BESIDE = "Womit der Link ihn vergleicht, steht unter Vergleichen."
+START_OVER = "Von vorn"
+STARTED_OVER = "Das Formular enthält wieder den üblichen Plan."
 
 READY = "Bereit. Gezeigt werden vorher gemessene Läufe."
 NO_SPACES = (
@@ -253,6 +269,8 @@ FRONTIER_HELP = (
     "oder eine Zeile darunter, um ihren Lauf zu sehen."
 )
 FRONTIER_MEASURE = "Über der Größe steht"
+SHOWN_PLAN = "Das Formular enthält jetzt den Plan dieses Laufs."
+SHOWN_OTHER = "Dies ist ein anderer Lauf als der Plan im Formular, das bleibt, wie es ist."
 USE_PLAN = "Den Plan des gezeigten Laufs ins Formular übernehmen"
 RUN_HEADERS = (
     "Lauf",
@@ -268,7 +286,10 @@ PROVENANCE = (
     "{count} Läufe von {model} auf {corpus}: {tokens} Tokens, Kontext {context}. Gewichte: "
     "{source}. Gemessen mit compress_lib {version} am {date}."
 )
-WERE_COARSE = "Sie waren schon einmal quantisiert, was ebenso grober Quantisierung schmeichelt."
+WERE_COARSE = (
+    "Diese Gewichte waren schon auf 4 Bit gerundet; sie auf 4 Bit zu runden kostet darum hier "
+    "weniger als anderswo."
+)
 SHRANK = "Das Modell hat noch {share} seiner Bytes "
 PLAINLY = {
     "same": "und sagt diesen Text etwa so gut voraus wie zuvor.",
@@ -368,6 +389,7 @@ NOT_TIMED = "nicht gestoppt"
 BETWEEN = "{low} bis {high}"
 READS = "liest {speed:.0f} Tokens je Sekunde"
 NO_INTERVAL = "ein Block: kein Intervall"
+ONE_BLOCK = "So wenig Text sagt wenig: ein Block ergibt kein Intervall."
 WRITES = "schreibt {ratio:.2f} × so schnell"
 UNTOUCHED = "Embedding unverändert"
 DOWNLOAD_CSV = "Läufe als CSV"
@@ -378,10 +400,7 @@ COMPARE_HELP = (
     "damit sich kleine Unterschiede vom Zufall trennen lassen (95-%-Intervalle)."
 )
 TRAY = "Läufe zum Vergleichen"
-TRAY_INFO = (
-    "Solange keiner gewählt ist, folgt die Tabelle dir: deine letzten Läufe, oder ein gemessener "
-    "und deiner."
-)
+TRAY_INFO = "Wähle Läufe, oder lass es leer: dann zeigt die Tabelle deine letzten Läufe."
 TRAY_FULL = "Vier Läufe sind schon gewählt: nimm erst einen heraus."
 TRAY_EMPTY = "Noch gibt es keinen Lauf zum Vergleichen."
 TRAY_LONELY = (
@@ -404,8 +423,9 @@ AWAY_FILE = "Das komprimierte Modell, mit Karte und Messwerten"
 AWAY_SAVING = "Der Checkpoint wird geschrieben"
 AWAY_READY = "Der Checkpoint ist fertig: {size}."
 AWAY_GONE = (
-    "Nur die letzten komprimierten Modelle werden behalten. Drücke Komprimieren und messen mit "
-    "anderem Startwert oder Text, oder nimm compress-lab run … --save FOLDER."
+    "Dieser Lauf ist älter als diese Seite oder zu lange her: nur die letzten komprimierten "
+    "Modelle werden behalten. Führe einen eigenen Plan aus, oder nimm compress-lab run … --save "
+    "FOLDER."
 )
 AWAY_ELSEWHERE = (
     "Läufe dieser Seite finden auf einer geliehenen GPU statt, und ihre Modelle bleiben dort. Auf "
@@ -471,9 +491,13 @@ TOO_MANY = "{name}: auf dieser Seite höchstens {limit}, nicht {given}."
 LAB_TAB = "Labor"
 STUDIES_TAB = "Artikel und Studien"
 STUDIES_INTRO = (
-    "Was viele Läufe braucht: die Versuche beider Artikel, an einem Modell von heute wiederholt, "
-    "und Fragen dahinter. `compress-lab reproduce p1` und `compress-lab study` messen sie an jedem "
-    "Modell."
+    "Was viele Läufe braucht. P1, [Direction is what you need](https://arxiv.org/abs/2106.08181) "
+    "(2021), komprimiert Token-Tabellen; P2, [Revisiting Offline "
+    "Compression](https://arxiv.org/abs/2302.04045) (2023), alle Matrizen, *separated*, jede für "
+    "sich, oder *concatenated*, die Matrizen einer Familie mit einem Decoder. Beide sind hier an "
+    "einem Modell von heute wiederholt, neben Fragen dahinter; jede Studie hat ihren eigenen Text, "
+    "darum unterscheiden sich die Ausgangswerte. `compress-lab reproduce p1` und `compress-lab "
+    "study` messen sie an jedem Modell."
 )
 STUDY = "Studie"
 STUDY_MEASURE = "Farbe"
