@@ -40,7 +40,7 @@ def page(engine: TinyEngine) -> Page:
 
 def opened(page: Page, query: str) -> dict[Any, Any]:
     request = SimpleNamespace(query_params=dict(parse_qsl(query)))
-    return page.open([], cast(gr.Request, request))
+    return page.opening.open([], [], cast(gr.Request, request))
 
 
 def test_a_link_names_the_plans_beside_its_own() -> None:
@@ -126,7 +126,7 @@ def test_a_link_says_what_of_it_is_missing_here(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[object] = []
-    monkeypatch.setattr("compress_lib.ui.app.warn", said.append)
+    monkeypatch.setattr("compress_lib.ui.opening.warn", said.append)
     unknown = replace(plan(0.37), evaluation=TextSpec(tokens=700))
     changes = opened(page, to_query(Plan(), [unknown]))
     assert said == [texts.BESIDE_MISSING.format(count=1)]

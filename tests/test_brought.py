@@ -27,7 +27,7 @@ def page(engine: TinyEngine) -> Page:
 def opened(page: Page, query: str, keys: Any = ()) -> dict[Any, Any]:
     """What opening the page by a link changes."""
     pairs = dict(parse_qsl(query, keep_blank_values=True))
-    return page.open(list(keys), cast(gr.Request, SimpleNamespace(query_params=pairs)))
+    return page.opening.open(list(keys), [], cast(gr.Request, SimpleNamespace(query_params=pairs)))
 
 
 def test_a_link_brings_the_run_of_its_plan_along(page: Page, engine: TinyEngine) -> None:
@@ -90,17 +90,35 @@ def test_runs_that_cannot_be_read_leave_the_form(
         raise CompressionError("runs.sqlite cannot be read")
 
     monkeypatch.setattr(engine, "ran", broken)
-    monkeypatch.setattr("compress_lib.ui.app.warn", said.append)
+    monkeypatch.setattr("compress_lib.ui.opening.warn", said.append)
     assert set(opened(page, Plan().to_query())) == set(page.panel.fields)
     assert "cannot be read" in str(said)
 
 
 def test_a_step_of_the_tour_keeps_the_sessions_runs(page: Page, engine: TinyEngine) -> None:
     _, mine = finish(engine, form())
-    changes = page._brought([mine.key], learn_panel._named("direction").plan)
+    changes = page.opening.bring([mine.key], learn_panel._named("direction").plan)
     assert changes[page.keys] == [mine.key]
     assert changes[page.current] == landmarks_by_name()["embedding-svd-0.5"].key
 
 
 def test_nobody_asks_outside_of_an_event() -> None:
     assert telling.session() is None
+
+
+def test_runs_of_earlier_visits_are_there_again(page: Page, engine: TinyEngine) -> None:
+    _, mine = finish(engine, form())
+    request = cast(gr.Request, SimpleNamespace(query_params={}))
+    changes = page.opening.open([], ["gone", mine.key, mine.key, 7], request)
+    assert changes[page.keys] == [mine.key]
+    runs = page.results.tabs["compare"].parts["tray"]
+    assert len(changes[runs]["choices"]) >= 1
+    nothings: tuple[object, ...] = (None, {}, "abc", ["gone"])
+    for nonsense in nothings:
+        assert page.keys not in page.opening.open([], nonsense, request)
+    # A link has them beside its own run.
+    query = {"rule": "embedding~tiered~0.25"}
+    linked = page.opening.open(
+        [], [mine.key], cast(gr.Request, SimpleNamespace(query_params=query))
+    )
+    assert linked[page.current] != mine.key

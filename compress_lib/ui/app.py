@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 
 from compress_lib.errors import CompressionError
-from compress_lib.landmarks import landmark_of
-from compress_lib.links import is_link, plans_beside
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import (
@@ -29,12 +26,16 @@ from compress_lib.ui.api import Endpoints
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.form_events import FormEvents
 from compress_lib.ui.map_events import MapEvents
+from compress_lib.ui.opening import Opening
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.scripts import FORM, PRIVATE, QUICK, SAVE_FILE, SHOW_RESULTS
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
 from compress_lib.ui.tabs.compare import with_shown
 from compress_lib.ui.telling import warn
+
+KEPT_RUNS = "compress-lab-runs"
+"""Names the session's runs in the browser. They are no secret: a key alone tells nothing."""
 
 SWEPT = ("model", "method", "keep")
 """Fields of the form that a sweep over all matrices takes from the plan."""
@@ -51,9 +52,11 @@ class Page:
     results: result_panel.ResultPanel
     studies: studies_panel.StudiesPanel
     keys: gr.State
+    kept: gr.BrowserState
     current: gr.State
     query: gr.Textbox
     file: gr.Textbox
+    opening: Opening
 
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine or Engine()
@@ -66,6 +69,8 @@ class Page:
         ) as blocks:
             gr.HTML(render.header(), elem_id="header", js_on_load=FORM)
             self.keys = gr.State([], time_to_live=handlers.KEPT_SECONDS)
+            # In the browser of whoever ran them: a page that is opened again has them again.
+            self.kept = gr.BrowserState([], storage_key=KEPT_RUNS, secret=KEPT_RUNS)
             shown = first_record()
             self.current = gr.State(
                 shown.key if shown else None, time_to_live=handlers.KEPT_SECONDS
@@ -82,12 +87,14 @@ class Page:
                     self.studies = studies_panel.build()
                 with gr.Tab(texts.LEARN_TAB, elem_id="learn"):
                     lessons = learn_panel.build()
+            known = (self.engine, self.panel, self.results, self.keys, self.current)
+            self.opening = Opening(*known)
             self._connect_form(blocks)
             self._connect_results()
             Endpoints(self.engine).register()
             swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
             if lessons is not None:
-                learn_panel.connect(lessons, self._brought, self.keys, self._opened())
+                learn_panel.connect(lessons, self.opening.bring, self.keys, self.opening.outputs)
             studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
         return built
@@ -107,7 +114,9 @@ class Page:
         ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
         session = Session(self.engine, self.keys, self.current, self.query)
         Runs(self.panel, self.results, session).connect()
-        blocks.load(self.open, self.keys, self._opened(), **QUICK)
+        visit = [self.keys, self.kept]
+        blocks.load(self.opening.open, visit, self.opening.outputs, **QUICK)
+        self.keys.change(lambda keys: keys, self.keys, self.kept, **QUICK)
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
@@ -115,78 +124,6 @@ class Page:
         wiring = Wiring(*known, self._select, restore)
         for tab in self.results.tabs.values():
             tab.connect(wiring)
-
-    def open(self, keys: Any, request: gr.Request) -> dict[Any, Any]:
-        """Fill the form from the page's address, and show the run of that plan if there is one."""
-        pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
-        query = urlencode(list(pairs))
-        plan, complaint = handlers.first_plan(query)
-        if complaint:
-            warn(complaint)
-        if complaint or not is_link(query):
-            return self._form(plan)
-        beside = self._beside(query)
-        for run in beside:
-            keys = handlers.with_run(keys, run)
-        return self._compared(self._brought(keys, plan), keys, beside)
-
-    def _beside(self, query: str) -> list[RunRecord]:
-        """Return the runs that a link compares with, as far as they are known here."""
-        try:
-            plans = plans_beside(query)
-            found = [self.engine.ran(plan) or landmark_of(plan) for plan in plans]
-        except CompressionError as error:
-            warn(error)
-            return []
-        known = [run for run in found if run is not None]
-        if len(known) < len(found):
-            warn(texts.BESIDE_MISSING.format(count=len(found) - len(known)))
-        return known
-
-    def _compared(
-        self, changes: dict[Any, Any], keys: Any, beside: list[RunRecord]
-    ) -> dict[Any, Any]:
-        """Put runs into the tray, the shown one last, where there is one that they stand beside."""
-        shown = handlers.lookup(self.engine, changes.get(self.current))
-        chosen = [run.key for run in handlers.comparable(beside, shown) if run != shown]
-        if shown is None or not chosen:
-            return changes
-        tray = self.results.tabs["compare"].parts["tray"]
-        put = {**changes[tray], "value": [*chosen, shown.key]}
-        told = render.status(f"{handlers.stored_words(shown)} {texts.LINK_OPENED_BESIDE}")
-        return {self.keys: keys, **changes, tray: put, self.panel.status: told}
-
-    def _opened(self) -> list[Any]:
-        """Return what changes when a plan is brought along."""
-        return [
-            *self.panel.fields,
-            self.keys,
-            self.current,
-            self.panel.status,
-            *self.results.parts(),
-        ]
-
-    def _brought(self, keys: Any, plan: Plan) -> dict[Any, Any]:
-        """Fill the form with a plan that was brought along, and show its run if there is one."""
-        filled = self._form(plan)
-        try:
-            own = self.engine.ran(plan)
-        except CompressionError as error:
-            warn(error)
-            return filled
-        record = own or landmark_of(plan)
-        if record is None:
-            return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}
-        if own is not None:
-            # Somebody ran it here: from now on it is among the session's runs.
-            keys = handlers.with_run(keys, own)
-        return {
-            **filled,
-            **self.results.show(shown_run(self.engine, keys, record)),
-            self.keys: keys,
-            self.current: record.key,
-            self.panel.status: render.status(handlers.stored_words(record)),
-        }
 
     def _select(
         self,
@@ -233,8 +170,4 @@ class Page:
             return {}
         if complaint:
             warn(complaint)
-        return self._form(plan)
-
-    def _form(self, plan: Plan) -> dict[Any, Any]:
-        """Return what the form shows for a plan."""
-        return dict(zip(self.panel.fields, controls.shown_values(plan), strict=True))
+        return self.panel.filled(plan)

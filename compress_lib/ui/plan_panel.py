@@ -42,6 +42,10 @@ class PlanPanel:
     map: MapPanel
     sweep: list[Any]
 
+    def filled(self, plan: Plan) -> dict[Any, Any]:
+        """Return what the form shows for a plan, by component."""
+        return dict(zip(self.fields, controls.shown_values(plan), strict=True))
+
     @property
     def families(self) -> Any:
         """The boxes of what to compress."""

@@ -62,7 +62,7 @@ class CompareTab(ResultTab):
             return comparison(runs_beside(wiring.engine, chosen, keys, current))
 
         gr.on(
-            [tray.change, wiring.current.change],
+            [tray.change, wiring.current.change, wiring.keys.change],
             drawn,
             [tray, wiring.keys, wiring.current],
             self.parts["table"],

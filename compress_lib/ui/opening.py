@@ -1,0 +1,134 @@
+"""How a page begins: with the plan of its address, and what was run before."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from compress_lib.errors import CompressionError
+from compress_lib.landmarks import landmark_of
+from compress_lib.links import is_link, plans_beside
+from compress_lib.plan import Plan
+from compress_lib.results import RunRecord
+from compress_lib.ui import handlers, render, texts
+from compress_lib.ui.engine import Engine
+from compress_lib.ui.plan_panel import PlanPanel
+from compress_lib.ui.result_panel import ResultPanel
+from compress_lib.ui.shown import first_record, shown_run
+from compress_lib.ui.telling import warn
+
+
+class Opening:
+    """Brings plans along, by a link, the tour or an earlier visit.
+
+    Args:
+        engine: Knows the runs.
+        panel: The form.
+        results: What shows the run of a plan.
+        keys: The component that holds the keys of the session's runs.
+        current: That with the key of the shown run.
+    """
+
+    def __init__(
+        self, engine: Engine, panel: PlanPanel, results: ResultPanel, keys: Any, current: Any
+    ) -> None:
+        self.engine = engine
+        self.panel = panel
+        self.results = results
+        self.keys = keys
+        self.current = current
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What changes when a plan is brought along."""
+        told = [self.keys, self.current, self.panel.status]
+        return [*self.panel.fields, *told, *self.results.parts()]
+
+    def open(self, keys: Any, kept: Any, request: gr.Request) -> dict[Any, Any]:
+        """Fill the form from the page's address, and show the run of that plan if there is one.
+
+        Args:
+            keys: The session's runs.
+            kept: Those of earlier visits, as the browser knows them.
+            request: With the address.
+        """
+        keys = self._remembered(keys, kept)
+        pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
+        query = urlencode(list(pairs))
+        plan, complaint = handlers.first_plan(query)
+        if complaint:
+            warn(complaint)
+        if complaint or not is_link(query):
+            return {**self.panel.filled(plan), **self._mine(keys)}
+        beside = self._beside(query)
+        for run in beside:
+            keys = handlers.with_run(keys, run)
+        return self._compared(self.bring(keys, plan), keys, beside)
+
+    def _remembered(self, keys: Any, kept: Any) -> list[str]:
+        """Return the session's runs, and those of earlier visits that are still here."""
+        known = keys if isinstance(keys, list) else []
+        wanted = kept[: handlers.MAX_RUNS] if isinstance(kept, list) else []
+        try:
+            found = [handlers.lookup(self.engine, key) for key in wanted]
+        except CompressionError as error:
+            warn(error)
+            return known
+        return list(dict.fromkeys([*known, *(run.key for run in found if run is not None)]))
+
+    def _mine(self, keys: list[str]) -> dict[Any, Any]:
+        """Put the runs of earlier visits beside what a page begins with, if there are any."""
+        first = first_record()
+        if not keys or first is None:
+            return {}
+        return {self.keys: keys, **self.results.show(shown_run(self.engine, keys, first))}
+
+    def _beside(self, query: str) -> list[RunRecord]:
+        """Return the runs that a link compares with, as far as they are known here."""
+        try:
+            plans = plans_beside(query)
+            found = [self.engine.ran(plan) or landmark_of(plan) for plan in plans]
+        except CompressionError as error:
+            warn(error)
+            return []
+        known = [run for run in found if run is not None]
+        if len(known) < len(found):
+            warn(texts.BESIDE_MISSING.format(count=len(found) - len(known)))
+        return known
+
+    def _compared(
+        self, changes: dict[Any, Any], keys: Any, beside: list[RunRecord]
+    ) -> dict[Any, Any]:
+        """Put runs into the tray, the shown one last, where there is one that they stand beside."""
+        shown = handlers.lookup(self.engine, changes.get(self.current))
+        chosen = [run.key for run in handlers.comparable(beside, shown) if run != shown]
+        if shown is None or not chosen:
+            return changes
+        tray = self.results.tabs["compare"].parts["tray"]
+        put = {**changes[tray], "value": [*chosen, shown.key]}
+        told = render.status(f"{handlers.stored_words(shown)} {texts.LINK_OPENED_BESIDE}")
+        return {self.keys: keys, **changes, tray: put, self.panel.status: told}
+
+    def bring(self, keys: Any, plan: Plan) -> dict[Any, Any]:
+        """Fill the form with a plan that was brought along, and show its run if there is one."""
+        filled = self.panel.filled(plan)
+        try:
+            own = self.engine.ran(plan)
+        except CompressionError as error:
+            warn(error)
+            return filled
+        record = own or landmark_of(plan)
+        if record is None:
+            return {**filled, self.panel.status: render.status(texts.NOT_YET_RUN)}
+        if own is not None:
+            # Somebody ran it here: from now on it is among the session's runs.
+            keys = handlers.with_run(keys, own)
+        return {
+            **filled,
+            **self.results.show(shown_run(self.engine, keys, record)),
+            self.keys: keys,
+            self.current: record.key,
+            self.panel.status: render.status(handlers.stored_words(record)),
+        }
