@@ -18,9 +18,12 @@ RULE_FIELDS = tuple(
 
 
 BESIDE = "with"
-"""Names the plans that a link's own is compared with, each as a query string of its own."""
+"""Names plans that are compared, in their order, each as a query string of its own."""
 
-MOST_BESIDE = 3
+THIS = "this"
+"""Stands for the link's own plan among them."""
+
+MOST_BESIDE = 4
 
 
 def is_link(query: str) -> bool:
@@ -34,7 +37,7 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
 
     Args:
         plan: The plan.
-        beside: Plans that it is compared with, see `plans_beside`.
+        beside: Plans that are compared, in their order, itself among them; see `plans_beside`.
     """
     default = Plan()
     pairs = [("model", plan.model)]
@@ -46,18 +49,22 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
         if value not in (usual[name], OWN_TEXT)
     ]
     pairs += [("prompt", prompt) for prompt in plan.prompts]
-    pairs += [(BESIDE, to_query(other)) for other in beside[:MOST_BESIDE]]
+    pairs += [
+        (BESIDE, THIS if other.key == plan.key else to_query(other))
+        for other in beside[:MOST_BESIDE]
+    ]
     return urlencode(pairs)
 
 
 def plans_beside(query: str) -> list[Plan]:
-    """Return the plans that a link's own is compared with.
+    """Return the plans that a link compares, in their order, its own among them.
 
     Raises:
         CompressionError: One of them names something unknown, or a value out of range.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
-    return [from_query(other) for name, other in pairs if name == BESIDE][:MOST_BESIDE]
+    given = [other for name, other in pairs if name == BESIDE][:MOST_BESIDE]
+    return [from_query(query if other == THIS else other) for other in given]
 
 
 def from_query(query: str) -> Plan:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite, log10
 from typing import Any
 
-from compress_lib.formatting import format_perplexity
+from compress_lib.formatting import format_number, format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
 
@@ -22,8 +22,8 @@ FLOOR = 5e-4
 Texts of a few thousand tokens tell no smaller differences from chance.
 """
 
-TICKS = (1.001, 1.01, 1.1, 2, 11, 101, 1_001, 10_001, 100_001)
-"""Ratios of perplexities at the ticks: from one to the next, what exceeds 1 grows tenfold."""
+TICKS = (1.001, 1.01, 1.1, 2, 10, 100, 1_000, 10_000, 100_000)
+"""Ratios of perplexities at the ticks."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class Scale:
         value = record.metrics()[self.measure]
         assert value is not None
         if self.measure == "perplexity":
-            return f"{format_perplexity(value)}, {record.perplexity.ratio:.4g} × baseline"
+            return (
+                f"{format_perplexity(value)}, {format_number(record.perplexity.ratio)} × baseline"
+            )
         return f"{value:.4g}"
 
     def baseline(self, record: RunRecord) -> tuple[float, str] | None:
@@ -105,5 +107,5 @@ class Scale:
             "type": "log",
             "range": [log10(FLOOR) - 0.25, log10(top) + 0.6],
             "tickvals": [tick - 1 for tick in ticks],
-            "ticktext": [f"{tick - 1 if tick > 10 else tick:,g} ×" for tick in ticks],
+            "ticktext": [f"{tick:,g} ×" for tick in ticks],
         }

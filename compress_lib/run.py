@@ -151,7 +151,8 @@ def _stage_ends(model: LanguageModel, job: Job, tasks: float) -> tuple[float, fl
     # Whatever has no rank is codes, which have to be decoded.
     coded = sum(item.nbytes for item in assignments if item.preview.rank is None)
     slower = 1 + DECODED * coded / sum(target.nbytes for target in model.targets)
-    writing = ONE_BY_ONE * len(plan.prompts) * plan.generation.max_new_tokens * (1 + slower)
+    written_tokens = plan.generation.max_new_tokens if model.kind == "causal" else 0
+    writing = ONE_BY_ONE * len(plan.prompts) * written_tokens * (1 + slower)
     reading = 2 * plan.evaluation.tokens
     return compressed, compressed + reading / (reading + writing) * (written - compressed), written
 

@@ -6,19 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
+from starlette.datastructures import QueryParams
 
 from compress_lib.errors import CompressionError
 from compress_lib.landmarks import landmarks_by_name
 from compress_lib.links import MOST_BESIDE, is_link, plans_beside, to_query
 from compress_lib.plan import Plan, Rule, TextSpec
-from compress_lib.ui import texts
+from compress_lib.ui import controls, texts
 from compress_lib.ui.app import Page
 from compress_lib.ui.beside import plans_of, runs_beside
 from compress_lib.ui.engine import LandmarkStore
+from compress_lib.ui.form_events import FormEvents, start_over
 from compress_lib.ui.shown import first_record
 from compress_lib.ui.tabs import compare
 from compress_lib.ui.tabs.compare import with_shown
@@ -39,17 +40,22 @@ def page(engine: TinyEngine) -> Page:
 
 
 def opened(page: Page, query: str) -> dict[Any, Any]:
-    request = SimpleNamespace(query_params=dict(parse_qsl(query)))
+    request = SimpleNamespace(query_params=QueryParams(query))
     return page.opening.open([], [], cast(gr.Request, request))
 
 
-def test_a_link_names_the_plans_beside_its_own() -> None:
-    others = [plan(keep) for keep in SIZES]
-    query = to_query(Plan(), others)
+def test_a_link_names_the_plans_it_compares_in_their_order() -> None:
+    plans = [plan(SIZES[0]), Plan(), plan(SIZES[1])]
+    query = to_query(Plan(), plans)
     assert Plan.from_query(query) == Plan()
-    assert plans_beside(query) == others[:MOST_BESIDE]
+    assert plans_beside(query) == plans
+    assert "with=this" in query
+    many = [Plan(), *map(plan, SIZES)]
+    assert plans_beside(to_query(Plan(), many)) == many[:MOST_BESIDE]
     assert plans_beside(Plan().to_query()) == []
     assert is_link("with=rule%3Dkey~svd~0.5")
+    # What is beyond the most is not even read.
+    assert len(plans_beside(to_query(Plan(), many) + "&with=rule%3Dnonsense")) == MOST_BESIDE
 
 
 def test_a_broken_plan_beside_is_refused_with_a_sentence() -> None:
@@ -101,25 +107,33 @@ def test_a_full_tray_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == [texts.TRAY_FULL]
 
 
-def test_text_of_ones_own_is_in_no_link_beside(engine: TinyEngine) -> None:
-    _, mine = finish(engine, form())
-    own = {
-        **mine.plan,
-        "evaluation": {**mine.plan["evaluation"], "corpus": "own", "text": "x" * 99},
-    }
-    asked = Plan.from_json(mine.plan).asked()
-    assert plans_of([mine, replace(mine, plan=own)], plan(0.5)) == [asked]
-    assert plans_of([mine], asked) == []
+def test_a_link_holds_what_is_compared_if_its_own_plan_is_among_it(engine: TinyEngine) -> None:
+    first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
+    asked = [Plan.from_json(run.plan).asked() for run in (first, second)]
+    assert plans_of([first, second], asked[0]) == asked
+    assert plans_of([second, first], asked[0]) == asked[::-1]
+    # Whoever opened it would have nothing to hold the others against.
+    assert plans_of([first, second], plan(0.5)) == []
+    assert plans_of([first], asked[0]) == []
+    text = {**first.plan["evaluation"], "corpus": "own", "text": "x" * 99}
+    own = replace(second, plan={**second.plan, "evaluation": text})
+    assert plans_of([own, first], asked[0]) == []
+    refused = replace(second, plan={**second.plan, "rules": []})
+    assert plans_of([refused, first, second], asked[1]) == asked
 
 
 def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> None:
     runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
     asked = [Plan.from_json(run.plan).asked() for run in runs]
-    changes = opened(page, to_query(asked[1], [asked[0]]))
-    tray = changes[page.results.tabs["compare"].parts["tray"]]
-    assert tray["value"] == [run.key for run in runs]
-    assert {key for _, key in tray["choices"]} >= set(tray["value"])
-    assert set(changes[page.keys]) == set(tray["value"])
+    for own in (0, 1):
+        changes = opened(page, to_query(asked[own], asked))
+        tray = changes[page.results.tabs["compare"].parts["tray"]]
+        # The first stays the one that the others are held against.
+        assert tray["value"] == [run.key for run in runs]
+        assert {key for _, key in tray["choices"]} >= set(tray["value"])
+        assert set(changes[page.keys]) == set(tray["value"])
+        assert changes[page.current] == runs[own].key
+        assert texts.LINK_OPENED_BESIDE in changes[page.panel.status]
 
 
 def test_a_link_says_what_of_it_is_missing_here(
@@ -128,10 +142,29 @@ def test_a_link_says_what_of_it_is_missing_here(
     said: list[object] = []
     monkeypatch.setattr("compress_lib.ui.opening.warn", said.append)
     unknown = replace(plan(0.37), evaluation=TextSpec(tokens=700))
-    changes = opened(page, to_query(Plan(), [unknown]))
+    changes = opened(page, to_query(Plan(), [Plan(), unknown]))
     assert said == [texts.BESIDE_MISSING.format(count=1)]
     assert changes[page.current]
     assert "value" not in changes[page.results.tabs["compare"].parts["tray"]]
     # What cannot be read leaves the plan itself.
     changes = opened(page, to_query(Plan()) + "&with=rule%3Dnonsense")
     assert changes[page.current] and len(said) == 2
+
+
+def test_a_link_copied_says_what_it_restores(page: Page, engine: TinyEngine) -> None:
+    first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
+    keys = [second.key, first.key]
+    events = FormEvents(page.panel, engine, (None, None), cast(Any, None), [])
+    query, said = events.link([], keys, second.key, *form(keep=SIZES[1]))
+    assert len(plans_beside(query)) == 2 and texts.LINK_COPIED_BESIDE in said
+    query, said = events.link([], keys, second.key, *form(keep=0.77))
+    assert plans_beside(query) == [] and texts.LINK_COPIED in said
+    own = form(keep=SIZES[1], corpus="own", own_text="Once upon a time. " * 20)
+    query, said = events.link([], keys, second.key, *own)
+    assert texts.LINK_WITHOUT_TEXT in said
+
+
+def test_starting_over_leaves_nothing_of_what_was_set(page: Page) -> None:
+    *values, said = start_over()
+    assert controls.read(controls.Form.of(values)) == Plan()
+    assert texts.STARTED_OVER in said

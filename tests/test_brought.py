@@ -122,3 +122,10 @@ def test_runs_of_earlier_visits_are_there_again(page: Page, engine: TinyEngine) 
         [], [mine.key], cast(gr.Request, SimpleNamespace(query_params=query))
     )
     assert linked[page.current] != mine.key
+    # One that nobody ran keeps them too: the next run must not be the only one left.
+    unrun = {"rule": "key@3~svd~0.37"}
+    linked = page.opening.open(
+        [], [mine.key], cast(gr.Request, SimpleNamespace(query_params=unrun))
+    )
+    assert linked[page.keys] == [mine.key]
+    assert texts.NOT_YET_RUN in linked[page.panel.status]

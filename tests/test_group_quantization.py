@@ -220,10 +220,11 @@ def test_a_model_in_another_type_decodes_the_same(levels: Levels, dtype: torch.d
 # In a process.
 
 
+@pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("zero", [True, False])
-def test_products_with_whole_rows_of_bytes_lose_no_digits(zero: bool) -> None:
+def test_products_with_whole_rows_of_codes_lose_no_digits(zero: bool, bits: int) -> None:
     weight = random(30, 200) * 0.01 + torch.arange(30)[:, None]
-    matrix = quantize_to(UniformLevels(8, minimum=zero), weight)
+    matrix = quantize_to(UniformLevels(bits, minimum=zero), weight)
     x = random(5, 200) + 1
     expected = x.double() @ matrix.dense().double().T
     assert torch.allclose(matrix.project(x).double(), expected, rtol=1e-5, atol=1e-5)

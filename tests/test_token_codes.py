@@ -119,3 +119,15 @@ def test_parts_get_about_equal_volume() -> None:
     assert sorted(order.tolist()) == list(range(24))
     volumes = energy[order].log().reshape(6, 4).sum(1)
     assert float(volumes.max() - volumes.min()) < 0.1 * abs(float(energy.log().sum())) / 6
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_products_with_columns_of_any_bits_are_those_with_the_decoded_ones(
+    dtype: torch.dtype,
+) -> None:
+    matrix = graded(random(50, 40), [8, 5, 3, 1, 0], torch.float32)
+    x = random(3, 40)
+    expected = x @ matrix.dense().float().T
+    exact = 1e-5 if dtype == torch.float32 else 0.03
+    found = matrix.project(x.to(dtype)).float()
+    assert torch.allclose(found, expected, rtol=exact, atol=exact * float(expected.abs().max()))

@@ -43,16 +43,16 @@ def unpack(packed: Tensor, bits: int, count: int) -> Tensor:
     if bits == BITS_IN_BYTE:
         codes = packed
     elif BITS_IN_BYTE % bits == 0:
-        codes = _looked_up(packed, 8, bits)
+        codes = _looked_up(packed, bits)
     else:
         codes = _spread(packed.unflatten(1, (-1, bits)), bits).flatten(1)
     return codes[:, :count]
 
 
-def _looked_up(words: Tensor, width: int, bits: int) -> Tensor:
-    """Return the codes in words `[rows, n]` of `width` bits: one look at a table for several."""
-    found = _table(width, bits, words.device).index_select(0, words.flatten().int())
-    return found.view(torch.uint8).reshape(len(words), words.shape[1] * (width // bits))
+def _looked_up(packed: Tensor, bits: int) -> Tensor:
+    """Return the codes in bytes `[rows, n]`: one look at a table for several."""
+    found = _table(bits, packed.device).index_select(0, packed.flatten().int())
+    return found.view(torch.uint8).reshape(len(packed), packed.shape[1] * (BITS_IN_BYTE // bits))
 
 
 def _spread(eights: Tensor, bits: int) -> Tensor:
@@ -76,9 +76,8 @@ def _spread(eights: Tensor, bits: int) -> Tensor:
 def _upper(width: int, apart: int) -> int:
     """Return ones where the upper of two neighbouring fields lies, for every pair in 64 bits."""
     ones = ((1 << width) - 1) << width
-    found = sum(ones << start for start in range(0, 64, 2 * apart))
-    # As a signed number, which is how torch takes it.
-    return found - (1 << 64) if found >> 63 else found
+    # The highest is bit 61: torch's signed numbers hold them.
+    return sum(ones << start for start in range(0, 64, 2 * apart))
 
 
 def joined(values: Tensor) -> Tensor:
@@ -88,12 +87,12 @@ def joined(values: Tensor) -> Tensor:
 
 
 @cache
-def _table(width: int, bits: int, device: torch.device) -> Tensor:
-    """Return for every word of `width` bits its codes, one a byte, as one number."""
+def _table(bits: int, device: torch.device) -> Tensor:
+    """Return for every byte its codes, one a byte, as one number."""
     # Made once, and maybe where no gradients are known: what is kept must serve everywhere.
     with torch.inference_mode(False), device:
-        words = torch.arange(2**width)[:, None]
-        codes = (words >> _starts(width // bits, bits, words.device)) & (2**bits - 1)
+        each = torch.arange(2**BITS_IN_BYTE)[:, None]
+        codes = (each >> _starts(BITS_IN_BYTE // bits, bits, each.device)) & (2**bits - 1)
         return joined(codes.to(torch.uint8))
 
 

@@ -35,7 +35,7 @@ from compress_lib.ui.tabs.compare import with_shown
 from compress_lib.ui.telling import warn
 
 KEPT_RUNS = "compress-lab-runs"
-"""Names the session's runs in the browser. They are no secret: a key alone tells nothing."""
+"""Names the session's runs in the browser, and hides nothing there: who has a key sees its run."""
 
 SWEPT = ("model", "method", "keep")
 """Fields of the form that a sweep over all matrices takes from the plan."""

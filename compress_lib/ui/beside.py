@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from compress_lib.errors import CompressionError
 from compress_lib.links import MOST_BESIDE
 from compress_lib.plan import OWN_TEXT, Plan
 from compress_lib.results import RunRecord
@@ -12,7 +14,7 @@ from compress_lib.ui import handlers
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.shown import first_record, shown_run
 
-MOST = MOST_BESIDE + 1
+MOST = MOST_BESIDE
 """Runs beside each other."""
 
 
@@ -35,7 +37,7 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
     if chosen or record is None:
         return chosen
     own = shown_run(engine, keys, record).own
-    others = [run for run in own if run.key != record.key][:MOST_BESIDE]
+    others = [run for run in own if run.key != record.key][: MOST - 1]
     if not others:
         first = first_record()
         measured = handlers.comparable([first] if first else [], record)
@@ -44,8 +46,16 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
 
 
 def plans_of(runs: Sequence[RunRecord], plan: Plan) -> list[Plan]:
-    """Return the plans of runs that a link to a plan can hold beside it."""
-    plans = [Plan.from_json(run.plan).asked() for run in runs]
-    return [
-        other for other in plans if other.key != plan.key and other.evaluation.corpus != OWN_TEXT
-    ]
+    """Return the plans of runs that a link to a plan can hold, where the plan's own is among them.
+
+    Nothing where it is not: whoever opens the link has no run to hold the others against.
+    """
+    found: list[Plan] = []
+    for run in runs:
+        # What this version refuses is in no link, and nor is text of one's own.
+        with suppress(CompressionError):
+            other = Plan.from_json(run.plan).asked()
+            if other.evaluation.corpus != OWN_TEXT:
+                found.append(other)
+    own = any(other.key == plan.key for other in found)
+    return found if own and len(found) > 1 else []

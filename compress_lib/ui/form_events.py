@@ -91,9 +91,12 @@ class FormEvents:
         )
         panel.start_over.click(start_over, None, [*panel.fields, panel.status], **QUICK)
 
-    def changed(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
+    def changed(
+        self, colour: Any, chosen: Any, history: Any, current: Any, *given: Any
+    ) -> list[Any]:
         """Say what the plan in the form would do, and draw it on the map."""
-        return [self.previewed(*given), *self.chart.draw(colour, chosen, current, *given)]
+        drawn = self.chart.draw(colour, chosen, history, current, *given)
+        return [self.previewed(*given), *drawn]
 
     def previewed(self, *given: Any) -> str:
         """Say what the plan in the form would do."""
@@ -110,9 +113,9 @@ class FormEvents:
         """
         try:
             plan = controls.read(controls.Form.of(given))
+            beside = plans_of(runs_beside(self.engine, tray, keys, current), plan)
         except CompressionError as error:
             raise refusal(error) from error
-        beside = plans_of(runs_beside(self.engine, tray, keys, current), plan)
         said = texts.LINK_COPIED_BESIDE if beside else texts.LINK_COPIED
         if plan.evaluation.corpus == OWN_TEXT:
             said = texts.LINK_WITHOUT_TEXT

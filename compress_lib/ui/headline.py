@@ -45,7 +45,12 @@ def _plainly(record: RunRecord) -> str:
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
     words = texts.PLAINLY[case].format(ratio=_times(ratio))
     said = texts.SHRANK.format(share=share) + words
-    return said if perplexity_ends(record.perplexity) else f"{said} {texts.ONE_BLOCK}"
+    return f"{said} {texts.ONE_BLOCK}" if _single(record) else said
+
+
+def _single(record: RunRecord) -> bool:
+    """Tell whether a run was measured on a single block."""
+    return record.perplexity.compressed_stderr is None
 
 
 def _card(record: RunRecord, name: str) -> str:
@@ -74,7 +79,7 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
         base = format_perplexity(ppl.baseline)
         times = texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base)
         ends = perplexity_ends(ppl)
-        around = texts.NO_INTERVAL if ends is None else _between(ends)
+        around = _between(ends) if ends else texts.NO_INTERVAL if _single(record) else ""
         return format_perplexity(value), around, times
     if name == "megabytes":
         share = memory.compressed_bytes / memory.baseline_bytes

@@ -231,7 +231,7 @@ def _abbreviations(grid: Grid) -> str:
     """Say what the letters above and beside the cells stand for."""
     letters = [(SHORT[family], FAMILIES[family]) for family in grid.families]
     letters += [(texts.MAP_TABLES_SHORT, texts.MAP_TABLES)] if grid.outside else []
-    told = ", ".join(f"{short} {full.lower()}" for short, full in letters if len(short) < 3)
+    told = ", ".join(f"{short}: {full}" for short, full in letters if len(short) < 3)
     return f'<p class="quiet">{escape(told)}.</p>' if told else ""
 
 

@@ -42,8 +42,8 @@ class MapEvents:
         self.engine = engine
         self.fields = fields
         self.current = current
-        self.inputs = [panel.colour, panel.chosen, current]
-        self.drawn = [panel.map, panel.told]
+        self.inputs = [panel.colour, panel.chosen, panel.history, current]
+        self.drawn = [panel.map, panel.told, panel.undo]
 
     def connect(self) -> None:
         """Connect all of it."""
@@ -77,18 +77,19 @@ class MapEvents:
         for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
             button.click(partial(self.step, step), [panel.history, *fields], changed, **QUICK)
 
-    def draw(self, colour: Any, chosen: Any, current: Any, *given: Any) -> list[Any]:
-        """Draw the map of what stands in the form."""
+    def draw(self, colour: Any, chosen: Any, history: Any, current: Any, *given: Any) -> list[Any]:
+        """Draw the map of what stands in the form, and offer to take back what was done to it."""
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
             # The map stays, and what is chosen on it.
-            return [gr.skip(), preview.complaint(error)]
+            return [gr.skip(), preview.complaint(error), gr.skip()]
         targets, _ = preview.known_targets(self.engine, plan.model)
         record = handlers.lookup(self.engine, current)
         mode = colour if colour in COLOURS else COLOURS[0]
         named = [target for target in targets if target.name in _names(chosen)]
-        return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named)]
+        back = gr.Button(interactive=_goes_back(_history(history), plan))
+        return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named), back]
 
     def choose(self, event: gr.EventData, *given: Any) -> list[Any]:
         """Note which cells are chosen, as the browser names them."""
@@ -192,6 +193,11 @@ def _history(value: Any) -> History:
 def _stepped(history: History, plan: Plan) -> list[Any]:
     """Return the history as the session holds it, whether it goes on, and the form's values."""
     kept = {"past": list(history.past), "future": list(history.future)}
-    back, again = len(history.past) > 1, bool(history.future)
-    steps = [gr.Button(interactive=possible) for possible in (back, again)]
+    again = bool(history.future)
+    steps = [gr.Button(interactive=on) for on in (_goes_back(history, plan), again)]
     return [kept, *steps, *controls.shown_values(plan)]
+
+
+def _goes_back(history: History, plan: Plan) -> bool:
+    """Tell whether there is a step to take back; what was typed since the last one is a step."""
+    return len(history.past) > 1 or (bool(history.past) and history.now != _state(plan))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from compress_lib.errors import CompressionError
-from compress_lib.landmarks import landmark_of
+from compress_lib.landmarks import find_landmark, landmark_of
 from compress_lib.links import is_link, plans_beside
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
@@ -62,9 +62,10 @@ class Opening:
             warn(complaint)
         if complaint or not is_link(query):
             return {**self.panel.filled(plan), **self._mine(keys)}
-        beside = self._beside(query)
+        beside = self._beside(query, plan)
         for run in beside:
-            keys = handlers.with_run(keys, run)
+            if not find_landmark(run.key):
+                keys = handlers.with_run(keys, run)
         return self._compared(self.bring(keys, plan), keys, beside)
 
     def _remembered(self, keys: Any, kept: Any) -> list[str]:
@@ -85,31 +86,34 @@ class Opening:
             return {}
         return {self.keys: keys, **self.results.show(shown_run(self.engine, keys, first))}
 
-    def _beside(self, query: str) -> list[RunRecord]:
-        """Return the runs that a link compares with, as far as they are known here."""
+    def _beside(self, query: str, plan: Plan) -> list[RunRecord]:
+        """Return the runs that a link compares, as far as they are known here."""
         try:
             plans = plans_beside(query)
-            found = [self.engine.ran(plan) or landmark_of(plan) for plan in plans]
+            found = {other.key: self.engine.ran(other) or landmark_of(other) for other in plans}
         except CompressionError as error:
             warn(error)
             return []
-        known = [run for run in found if run is not None]
-        if len(known) < len(found):
-            warn(texts.BESIDE_MISSING.format(count=len(found) - len(known)))
-        return known
+        # That its own plan was not run here is said anyway.
+        missing = sum(run is None for key, run in found.items() if key != plan.key)
+        if missing:
+            warn(texts.BESIDE_MISSING.format(count=missing))
+        return [run for run in found.values() if run is not None]
 
     def _compared(
-        self, changes: dict[Any, Any], keys: Any, beside: list[RunRecord]
+        self, changes: dict[Any, Any], keys: list[str], beside: list[RunRecord]
     ) -> dict[Any, Any]:
-        """Put runs into the tray, the shown one last, where there is one that they stand beside."""
+        """Put runs into the tray, where the shown one is among them; the session keeps its own."""
         shown = handlers.lookup(self.engine, changes.get(self.current))
-        chosen = [run.key for run in handlers.comparable(beside, shown) if run != shown]
-        if shown is None or not chosen:
-            return changes
+        if shown is None:
+            return {**changes, **self._mine(keys)}
+        kept = {self.keys: keys, **changes}
+        chosen = [run.key for run in handlers.comparable(beside, shown)]
+        if shown.key not in chosen or len(chosen) < 2:
+            return kept
         tray = self.results.tabs["compare"].parts["tray"]
-        put = {**changes[tray], "value": [*chosen, shown.key]}
         told = render.status(f"{handlers.stored_words(shown)} {texts.LINK_OPENED_BESIDE}")
-        return {self.keys: keys, **changes, tray: put, self.panel.status: told}
+        return {**kept, tray: {**changes[tray], "value": chosen}, self.panel.status: told}
 
     def bring(self, keys: Any, plan: Plan) -> dict[Any, Any]:
         """Fill the form with a plan that was brought along, and show its run if there is one."""

@@ -36,7 +36,8 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     except CompressionError as error:
         return complaint(error)
     before = sum(item.nbytes for item in assigned)
-    after = sum(item.preview.nbytes for item in assigned)
+    # What is shared out may take up what another matrix leaves.
+    after = sum(item.budget if item.undecided else item.preview.nbytes for item in assigned)
     head = _headline(assigned, before, after)
     # What the output end keeps for itself stays in the checkpoint.
     kept = sum(item.nbytes for item in assigned if item.keeps_original)
@@ -90,7 +91,7 @@ def complaint(error: CompressionError) -> str:
 
 def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     count = sum(len(item.targets) for item in assigned)
-    bound = any(item.preview.at_most for item in assigned)
+    bound = any(item.preview.at_most or item.undecided for item in assigned)
     size = texts.PREVIEW_AT_MOST.format(size=format_bytes(after)) if bound else format_bytes(after)
     sizes = {"before": format_bytes(before), "after": size}
     if count == 1 and not assigned[0].undecided:

@@ -14,7 +14,6 @@ STEPS = (
     ("Read the cost", "in perplexity, bytes, directions and text."),
 )
 
-PLAN = "Plan"
 MODEL = "Model"
 MODEL_FETCHED = "{label} · {size}, from the Hub"
 MODEL_INFO = "From the list, or any Hub id such as owner/name."
@@ -181,8 +180,8 @@ OWN_TEXT_HINT = "Paste a few paragraphs; their first tokens are used."
 OWN_CHOICE = "Text of your own"
 CALIBRATION = "Text to choose by"
 CALIBRATION_INFO = (
-    "What methods learn about the model comes from here: from another part of it where it is the "
-    "text above, never from what is measured on."
+    "What methods learn about the model comes from here. If it is the text above, another part of"
+    " it is taken, never what is measured on."
 )
 CALIBRATION_TOKENS = "Tokens to choose by"
 CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} is quick; more is better, and takes minutes once."
@@ -209,10 +208,8 @@ STOP = "Stop"
 COMPARE = "Compare"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
-LINK_COPIED = "The link is in the clipboard: it restores this plan."
-LINK_COPIED_BESIDE = (
-    "The link is in the clipboard: it restores this plan, and under Compare what it stands beside."
-)
+LINK_COPIED = "The link restores this plan."
+LINK_COPIED_BESIDE = "The link restores this plan and, under Compare, what it stands beside."
 LINK_OPENED_BESIDE = "What the link compares it with is under Compare."
 START_OVER = "Start over"
 STARTED_OVER = "The form holds the usual plan again."
@@ -263,7 +260,7 @@ FRONTIER_HELP = (
 )
 FRONTIER_MEASURE = "What is drawn against size"
 SHOWN_PLAN = "The form holds the plan of this run now."
-SHOWN_OTHER = "This is another run than the plan in the form, which stays as it is."
+SHOWN_OTHER = "The form stays as it is; the button below the runs puts this run's plan into it."
 USE_PLAN = "Put the plan of the shown run into the form"
 RUN_HEADERS = (
     "Run",
@@ -380,7 +377,7 @@ BETWEEN = "{low} to {high}"
 NO_INTERVAL = "one block: no interval"
 ONE_BLOCK = "So little text tells little: one block gives no interval."
 READS = "reads {speed:,.0f} tokens a second"
-WRITES = "writes {ratio:.2f} × as fast"
+WRITES = "writes {ratio:.2f} × as fast as the baseline"
 UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"
 DOWNLOAD_MATRICES = "Matrices as CSV"
@@ -411,8 +408,8 @@ AWAY_FILE = "The compressed model, with its card and its record"
 AWAY_SAVING = "Writing the checkpoint"
 AWAY_READY = "The checkpoint is ready: {size}."
 AWAY_GONE = (
-    "This run was made before the page was started, or too long ago: only the last few compressed "
-    "models are kept. Run a plan of your own, or use compress-lab run … --save FOLDER."
+    "The model of this run is gone: only the last few are kept, and none of runs measured "
+    "beforehand. Run the plan with another seed or text, or use compress-lab run … --save FOLDER."
 )
 AWAY_ELSEWHERE = (
     "Runs of this page take place on a GPU that is lent, where their models stay. On a machine of "
@@ -449,9 +446,7 @@ HUB_FORM = (
     "be used on the command line: compress-lab run."
 )
 METHOD_GAVE_WAY = "{method} does not know all of these matrices: {other} does."
-BESIDE_MISSING = (
-    "Of the runs that the link compares with, {count} was not run here: run its plan to see it."
-)
+BESIDE_MISSING = "Not known here, of the runs that the link compares with: {count}."
 LINK_WITHOUT_TEXT = "The link does not hold your own text: whoever opens it gets the usual one."
 UNAVAILABLE = "Choose another model, or try again once this machine has a network."
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."

@@ -12,7 +12,6 @@ STEPS = (
     ("Kosten lesen:", "Perplexität, Bytes, Richtungen und Text."),
 )
 
-PLAN = "Plan"
 MODEL = "Modell"
 MODEL_FETCHED = "{label} · {size}, vom Hub"
 MODEL_INFO = "Aus der Liste oder eine Hub-Kennung wie owner/name."
@@ -128,7 +127,7 @@ NO_CACHE = "Wie viel Speicher Keys und Values brauchen, wurde in diesem Lauf nic
 SWEEP_PLANS = "Mehrere Verfahren und Größen auf einmal"
 SWEEP_PLANS_HELP = (
     "Führt den Plan mit jedem Verfahren in jeder Größe aus, einen nach dem anderen, mit allem, was "
-    "sonst eingestellt ist; Punkte erscheinen, sobald sie fertig sind. Anhalten beendet es, und "
+    "sonst eingestellt ist; Punkte erscheinen, sobald sie fertig sind. Stopp beendet es, und "
     "was gemessen ist, bleibt."
 )
 SWEEP_METHODS = "Verfahren"
@@ -186,8 +185,8 @@ OWN_TEXT_HINT = "Ein paar Absätze einfügen; ihre ersten Tokens werden verwende
 OWN_CHOICE = "Eigener Text"
 CALIBRATION = "Text zum Kalibrieren"
 CALIBRATION_INFO = (
-    "Was Verfahren über das Modell lernen, kommt von hier: aus einem anderen Teil, wenn es der "
-    "Text oben ist, nie aus dem, woran gemessen wird."
+    "Was Verfahren über das Modell lernen, kommt von hier. Ist es der Text oben, dann ein anderer "
+    "Teil davon, nie das, woran gemessen wird."
 )
 CALIBRATION_TOKENS = "Tokens zum Kalibrieren"
 CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS} sind schnell; mehr ist besser, dauert einmal Minuten."
@@ -214,10 +213,9 @@ STOP = "Stopp"
 COMPARE = "Vergleichen"
 COPY_LINK = "Link kopieren"
 COPIED = "Link kopiert"
-LINK_COPIED = "Der Link ist in der Zwischenablage: er stellt diesen Plan wieder her."
+LINK_COPIED = "Der Link stellt diesen Plan wieder her."
 LINK_COPIED_BESIDE = (
-    "Der Link ist in der Zwischenablage: er stellt diesen Plan wieder her, und unter Vergleichen, "
-    "woneben er steht."
+    "Der Link stellt diesen Plan wieder her und unter Vergleichen, woneben er steht."
 )
 LINK_OPENED_BESIDE = "Womit der Link ihn vergleicht, steht unter Vergleichen."
 START_OVER = "Von vorn"
@@ -270,7 +268,9 @@ FRONTIER_HELP = (
 )
 FRONTIER_MEASURE = "Über der Größe steht"
 SHOWN_PLAN = "Das Formular enthält jetzt den Plan dieses Laufs."
-SHOWN_OTHER = "Dies ist ein anderer Lauf als der Plan im Formular, das bleibt, wie es ist."
+SHOWN_OTHER = (
+    "Das Formular bleibt, wie es ist; der Knopf unter den Läufen übernimmt den Plan dieses Laufs."
+)
 USE_PLAN = "Den Plan des gezeigten Laufs ins Formular übernehmen"
 RUN_HEADERS = (
     "Lauf",
@@ -390,7 +390,7 @@ BETWEEN = "{low} bis {high}"
 READS = "liest {speed:.0f} Tokens je Sekunde"
 NO_INTERVAL = "ein Block: kein Intervall"
 ONE_BLOCK = "So wenig Text sagt wenig: ein Block ergibt kein Intervall."
-WRITES = "schreibt {ratio:.2f} × so schnell"
+WRITES = "schreibt {ratio:.2f} × so schnell wie das Original"
 UNTOUCHED = "Embedding unverändert"
 DOWNLOAD_CSV = "Läufe als CSV"
 DOWNLOAD_MATRICES = "Matrizen als CSV"
@@ -423,9 +423,9 @@ AWAY_FILE = "Das komprimierte Modell, mit Karte und Messwerten"
 AWAY_SAVING = "Der Checkpoint wird geschrieben"
 AWAY_READY = "Der Checkpoint ist fertig: {size}."
 AWAY_GONE = (
-    "Dieser Lauf ist älter als diese Seite oder zu lange her: nur die letzten komprimierten "
-    "Modelle werden behalten. Führe einen eigenen Plan aus, oder nimm compress-lab run … --save "
-    "FOLDER."
+    "Das Modell dieses Laufs ist fort: nur die letzten werden behalten, und keines von vorher "
+    "gemessenen Läufen. Führe den Plan mit anderem Startwert oder Text aus, oder nimm compress-lab "
+    "run … --save FOLDER."
 )
 AWAY_ELSEWHERE = (
     "Läufe dieser Seite finden auf einer geliehenen GPU statt, und ihre Modelle bleiben dort. Auf "
@@ -462,10 +462,7 @@ HUB_FORM = (
     "und Dateien nimmt die Kommandozeile: compress-lab run."
 )
 METHOD_GAVE_WAY = "{method} kennt nicht alle diese Matrizen: {other} kennt sie."
-BESIDE_MISSING = (
-    "Von den Läufen, mit denen der Link vergleicht, fehlen hier {count}: führe ihren Plan aus, um "
-    "sie zu sehen."
-)
+BESIDE_MISSING = "Von den Läufen, mit denen der Link vergleicht, sind hier nicht bekannt: {count}."
 LINK_WITHOUT_TEXT = (
     "Der Link enthält den eigenen Text nicht: Wer ihn öffnet, bekommt den üblichen Text."
 )

@@ -82,7 +82,7 @@ def with_shown(tray: Any, current: Any) -> Any:
 
 
 def comparison(runs: Sequence[RunRecord]) -> str:
-    """Return runs as an HTML table, a column each; below, how each differs from the first."""
+    """Return runs as an HTML table, a column each; above, how each differs from the first."""
     if not runs:
         return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
     lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
@@ -162,9 +162,9 @@ def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
     told = f"{format_number(value)} {sign}".strip()
     if ends is None:
         return told
-    return (
-        f'{told} <span class="quiet">({format_number(ends[0])} to {format_number(ends[1])})</span>'
-    )
+    low, high = (format_number(end) for end in ends)
+    between = texts.BETWEEN.format(low=low, high=high)
+    return f'{told} <span class="quiet">({escape(between)})</span>'
 
 
 def _signed_bytes(difference: int) -> str:
