@@ -13,7 +13,7 @@ from compress_lib.catalogue import CATALOGUE
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS, build_method
 from compress_lib.plan import DENSE, Plan, Rule, TextSpec
-from compress_lib.ui import controls, form_events, handlers, plan_panel, preview, texts
+from compress_lib.ui import controls, form_events, handlers, model_menu, preview, texts
 from compress_lib.ui.option_groups import option_groups
 from tests.page import PLAN, TinyEngine, finish, form
 
@@ -196,7 +196,7 @@ def test_models_that_are_not_here_say_what_they_take(
     monkeypatch.setattr(
         plan_panel, "cached_weights", lambda entry: entry if entry == here else None
     )
-    labels = {name: label for label, name in plan_panel.model_choices()}
+    labels = {name: label for label, name in model_menu.model_choices()}
     assert list(labels) == list(CATALOGUE)
     assert labels.pop("gpt2") == here.label
     assert all(" MB, from the Hub" in label for label in labels.values())

@@ -7,23 +7,18 @@ from typing import Any
 
 import gradio as gr
 
-from compress_lib.catalogue import CATALOGUE
 from compress_lib.corpora import CORPORA
-from compress_lib.formatting import format_bytes
 from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import MAX_PROMPT, MAX_TEXT, OWN_TEXT, Plan
-from compress_lib.sources.cached import cached_weights
 from compress_lib.targets import FAMILIES
 from compress_lib.ui import controls, map_panel, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.lenient import AnySlider
 from compress_lib.ui.map_panel import MapPanel
+from compress_lib.ui.model_menu import model_choices
 from compress_lib.ui.option_groups import Settings, option_groups
 from compress_lib.ui.scripts import LIVE
 from compress_lib.ui.together_panel import choices, together
-
-HALF_BYTES = 2
-"""Of a number in the type that most checkpoints have."""
 
 
 @dataclass(frozen=True)
@@ -114,21 +109,6 @@ def build(engine: Engine, preview: str) -> PlanPanel:
     fields = [made[name] for name in controls.FIELDS] + options
     buttons = (run, stop, status, presets, settings, start_over)
     return PlanPanel(fields, groups, box, *buttons, chart, sweep)
-
-
-def model_choices() -> list[tuple[str, str]]:
-    """Return label and name of every model of the catalogue; what is not here says so."""
-    return [
-        (
-            entry.label
-            if cached_weights(entry)
-            else texts.MODEL_FETCHED.format(
-                label=entry.label, size=format_bytes(entry.parameters * HALF_BYTES)
-            ),
-            entry.name,
-        )
-        for entry in CATALOGUE.values()
-    ]
 
 
 def keep_info(method: Any) -> str:
