@@ -194,7 +194,7 @@ def test_models_that_are_not_here_say_what_they_take(
 ) -> None:
     here = CATALOGUE["gpt2"]
     monkeypatch.setattr(
-        plan_panel, "cached_weights", lambda entry: entry if entry == here else None
+        model_menu, "cached_weights", lambda entry: entry if entry == here else None
     )
     labels = {name: label for label, name in model_menu.model_choices()}
     assert list(labels) == list(CATALOGUE)
