@@ -47,6 +47,21 @@ def test_a_page_that_nobody_touches_asks_for_nothing(page: Any) -> None:
     assert asked == []
 
 
+def test_tab_leaves_no_list_behind_and_what_was_typed_stays(page: Any) -> None:
+    for field in ("#model", "#method"):
+        page.focus(f"{field} input")
+        page.locator("[role=listbox]:visible").wait_for()
+        page.keyboard.press("Tab")
+        page.wait_for_function(
+            """() => ![...document.querySelectorAll('[role=listbox]')]
+                .some((list) => list.offsetParent)"""
+        )
+    page.fill("#model input", "owner/name")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(300)
+    assert page.input_value("#model input") == "owner/name"
+
+
 def test_one_click_chooses_all_layers(page: Any) -> None:
     page.locator("#presets").get_by_text("All layers", exact=True).click()
     page.wait_for_selector("#plan .preview:has-text('210 matrices')")

@@ -53,9 +53,14 @@ class Update:
 
 @dataclass
 class _Watch:
-    """What a handler knows of its job so far; `plans` are those that are not finished."""
+    """What a handler knows of its job so far; `plans` are those that are not finished.
+
+    `so_far` says what was measured of the plan that runs: half of the time it takes, both models
+    write, and nobody needs to wait for that.
+    """
 
     plans: int
+    so_far: str = ""
     left: TimeLeft = field(default_factory=TimeLeft)
     lines: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
@@ -116,19 +121,23 @@ def _updates(watch: _Watch, status: str, notes: Sequence[Any]) -> Iterator[Updat
         if isinstance(note, Finished) and watch.plans:
             yield replace(update, status=status, finished=note.record)
             update = Update()
-    yield replace(update, status=status)
+    yield replace(update, status=status + watch.so_far)
 
 
 def _tell(watch: _Watch, event: Event) -> None:
     if isinstance(event, Finished):
         watch.record = event.record
         watch.plans -= 1
+        watch.so_far = ""
         watch.stored = watch.stored and event.stored
         watch.seconds += 0.0 if event.stored else sum(event.record.seconds.values())
     left = watch.left.seconds(event.fraction)
     ahead = f"  ({format_seconds(left)} left)" if left is not None and event.fraction < 1 else ""
     if isinstance(event, Measured):
         found = event.comparison
+        watch.so_far = render.so_far(
+            found.baseline.value, found.compressed.value, len(found.blocks)
+        )
         watch.lines.append(
             f"After block {len(found.blocks)}: perplexity {found.baseline.value:,.2f} → "
             f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"

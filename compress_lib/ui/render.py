@@ -8,7 +8,7 @@ from math import isfinite
 
 from compress_lib.catalogue import was_quantized
 from compress_lib.describe import run_labels
-from compress_lib.formatting import format_seconds
+from compress_lib.formatting import format_perplexity, format_seconds
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
 from compress_lib.ui import texts
 
@@ -62,6 +62,17 @@ def status(
         f'<div class="status"><span>{escape(message)}</span>'
         f'<span class="quiet">{escape(ahead)}</span></div>{bar}{_spark(losses)}'
     )
+
+
+def so_far(baseline: float, compressed: float, blocks: int) -> str:
+    """Return the line that says what was measured while a run goes on."""
+    told = texts.SO_FAR.format(
+        compressed=format_perplexity(compressed),
+        ratio=f"{compressed / baseline:.4g}",
+        baseline=format_perplexity(baseline),
+        blocks=blocks,
+    )
+    return f'<p class="so-far">{escape(told)}</p>'
 
 
 def _spark(losses: Sequence[float]) -> str:

@@ -55,6 +55,13 @@ document.addEventListener('focusin', (event) => {
     const box = event.target;
     if (box.matches && box.matches('#plan input[role="combobox"]')) setTimeout(() => box.select());
 });
+document.addEventListener('focusout', (event) => {
+    // Of a menu that is left by Tab, Gradio 6.31 leaves the list behind, over what comes next.
+    const box = event.target;
+    if (!box.matches || !box.matches('#plan input[role="combobox"]')) return;
+    const escape = new KeyboardEvent('keydown', { key: 'Escape', code: 'Escape' });
+    setTimeout(() => { if (document.activeElement !== box) box.dispatchEvent(escape); }, 60);
+});
 addEventListener('popstate', () => {
     // Back from a definition to the number.
     const lab = document.querySelector('#pages button[role="tab"]');

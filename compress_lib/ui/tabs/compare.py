@@ -151,6 +151,8 @@ def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
 
 
 def _verdict(difference: Paired) -> str:
+    if (difference.ratio, difference.kl) == (1, 0):
+        return texts.COMPARE_SAME
     if difference.ratio_interval is None:
         return texts.COMPARE_UNKNOWN
     if not difference.certain:
@@ -159,7 +161,7 @@ def _verdict(difference: Paired) -> str:
 
 
 def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
-    told = f"{format_number(value)} {sign}".strip()
+    told = f"{format_number(value)} {sign}".strip().replace("-", "−")
     if ends is None:
         return told
     low, high = (format_number(end) for end in ends)
