@@ -59,7 +59,7 @@ document.addEventListener('focusout', (event) => {
     // Of a menu that is left by Tab, Gradio 6.31 leaves the list behind, over what comes next.
     const box = event.target;
     if (!box.matches || !box.matches('#plan input[role="combobox"]')) return;
-    const escape = new KeyboardEvent('keydown', { key: 'Escape', code: 'Escape' });
+    const escape = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true });
     setTimeout(() => { if (document.activeElement !== box) box.dispatchEvent(escape); }, 60);
 });
 addEventListener('popstate', () => {
