@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
+from compress_lib.formatting import format_number
 from compress_lib.results import PerplexityRecord
 
 CONFIDENCE = 0.95
@@ -46,6 +47,12 @@ def perplexity_ends(perplexity: PerplexityRecord, which: str = "compressed") -> 
         return None
     low, high = around(math.log(value), error / value, draws)
     return exponential(low), exponential(high)
+
+
+def in_brackets(perplexity: PerplexityRecord, which: str = "compressed") -> str:
+    """Return ` (low to high)`, to stand behind a number; nothing where there is no interval."""
+    ends = perplexity_ends(perplexity, which)
+    return "" if ends is None else f" ({format_number(ends[0])} to {format_number(ends[1])})"
 
 
 def exponential(value: float) -> float:

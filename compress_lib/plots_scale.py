@@ -52,23 +52,20 @@ class Scale:
 
     def drawable(self, record: RunRecord) -> bool:
         """Tell whether a run has a place."""
-        value = record.metrics()[self.measure]
         if self.measure == "perplexity":
             return isfinite(record.perplexity.ratio)
+        value = record.metrics()[self.measure]
         return value is not None and (value > 0 or not self.logarithmic)
 
     def height(self, record: RunRecord) -> float:
         """Return where a drawable run stands."""
         if self.measure == "perplexity":
             return max(record.perplexity.ratio - 1, FLOOR)
-        value = record.metrics()[self.measure]
-        assert value is not None
-        return value
+        return self._value(record)
 
     def cost(self, record: RunRecord) -> float:
         """Return a number that is lower the better a drawable run is."""
-        value = record.metrics()[self.measure]
-        assert value is not None
+        value = self._value(record)
         return value if METRICS[self.measure].lower_is_better else -value
 
     def place(self, height: float) -> float:
@@ -77,8 +74,7 @@ class Scale:
 
     def told(self, record: RunRecord) -> str:
         """Return a run's number in words."""
-        value = record.metrics()[self.measure]
-        assert value is not None
+        value = self._value(record)
         if self.measure == "perplexity":
             return (
                 f"{format_perplexity(value)}, {format_number(record.perplexity.ratio)} × baseline"
@@ -109,3 +105,8 @@ class Scale:
             "tickvals": [tick - 1 for tick in ticks],
             "ticktext": [f"{tick:,g} ×" for tick in ticks],
         }
+
+    def _value(self, record: RunRecord) -> float:
+        value = record.metrics()[self.measure]
+        assert value is not None
+        return value

@@ -7,15 +7,9 @@ from itertools import groupby
 
 from compress_lib.commands.output import write_line
 from compress_lib.describe import describe_decoding
-from compress_lib.formatting import (
-    format_bytes,
-    format_number,
-    format_perplexity,
-    format_seconds,
-    format_share,
-)
-from compress_lib.intervals import perplexity_ends
-from compress_lib.results import PerplexityRecord, Prediction, RunRecord, SpeedRecord
+from compress_lib.formatting import format_bytes, format_perplexity, format_seconds, format_share
+from compress_lib.intervals import in_brackets
+from compress_lib.results import Prediction, RunRecord, SpeedRecord
 
 
 def write_summary(record: RunRecord) -> None:
@@ -24,9 +18,9 @@ def write_summary(record: RunRecord) -> None:
 
     write_line(f"model       {record.model.id}, {record.model.source}")
     write_line(
-        f"perplexity  {format_perplexity(ppl.baseline)}{_ends(ppl, 'baseline')} → "
-        f"{format_perplexity(ppl.compressed)}{_ends(ppl, 'compressed')}, "
-        f"× {ppl.ratio:.4g}{_ends(ppl, 'ratio')}; {ppl.tokens:,} tokens of {ppl.corpus}, "
+        f"perplexity  {format_perplexity(ppl.baseline)}{in_brackets(ppl, 'baseline')} → "
+        f"{format_perplexity(ppl.compressed)}{in_brackets(ppl)}, "
+        f"× {ppl.ratio:.4g}{in_brackets(ppl, 'ratio')}; {ppl.tokens:,} tokens of {ppl.corpus}, "
         f"context {ppl.context}, protocol {ppl.protocol}"
     )
     write_line(
@@ -88,12 +82,6 @@ def _speeds(speed: SpeedRecord) -> str:
     if speed.baseline_decode is not None and speed.compressed_decode is not None:
         text += f", writing {speed.baseline_decode:,.1f} → {speed.compressed_decode:,.1f}"
     return text
-
-
-def _ends(perplexity: PerplexityRecord, which: str) -> str:
-    """Return between which ends a number lies, 95 times in 100."""
-    ends = perplexity_ends(perplexity, which)
-    return "" if ends is None else f" ({format_number(ends[0])} to {format_number(ends[1])})"
 
 
 def _error(value: float | None) -> str:

@@ -9,7 +9,7 @@ from compress_lib import expected, plots_frontier, plots_matrices
 from compress_lib.describe import describe, describe_decoding
 from compress_lib.exports.code import python_code
 from compress_lib.formatting import format_bytes, format_number, format_perplexity, format_share
-from compress_lib.intervals import perplexity_ends
+from compress_lib.intervals import in_brackets
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.plots_direction import direction_histogram
@@ -102,8 +102,7 @@ def _foretold(record: RunRecord) -> str:
 def _around(record: RunRecord, name: str) -> str:
     """Return between which ends a number lies, 95 times in 100, of what has an interval."""
     which = {"perplexity": "compressed", "perplexity_ratio": "ratio"}.get(name)
-    ends = perplexity_ends(record.perplexity, which) if which else None
-    return "" if ends is None else f" ({format_number(ends[0])} to {format_number(ends[1])})"
+    return in_brackets(record.perplexity, which) if which else ""
 
 
 def _texts(record: RunRecord) -> str:

@@ -14,9 +14,6 @@ from compress_lib.ui import handlers
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.shown import first_record, shown_run
 
-MOST = MOST_BESIDE
-"""Runs beside each other."""
-
 
 def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunRecord]:
     """Return the runs to compare, four at most; all are held against the first.
@@ -30,14 +27,14 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
         current: The key of the shown run.
     """
     record = handlers.lookup(engine, current)
-    wanted = tray[:MOST] if isinstance(tray, list) else []
+    wanted = tray[:MOST_BESIDE] if isinstance(tray, list) else []
     chosen = [run for key in wanted if (run := handlers.lookup(engine, key)) is not None]
     if len(chosen) == 1 and record is not None and record.key != chosen[0].key:
         chosen.append(record)
     if chosen or record is None:
         return chosen
     own = shown_run(engine, keys, record).own
-    others = [run for run in own if run.key != record.key][: MOST - 1]
+    others = [run for run in own if run.key != record.key][: MOST_BESIDE - 1]
     if not others:
         first = first_record()
         measured = handlers.comparable([first] if first else [], record)

@@ -95,16 +95,12 @@ class FormEvents:
         self, colour: Any, chosen: Any, history: Any, current: Any, *given: Any
     ) -> list[Any]:
         """Say what the plan in the form would do, and draw it on the map."""
-        drawn = self.chart.draw(colour, chosen, history, current, *given)
-        return [self.previewed(*given), *drawn]
-
-    def previewed(self, *given: Any) -> str:
-        """Say what the plan in the form would do."""
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
-            return preview.complaint(error)
-        return preview.describe_plan(self.engine, plan)
+            return [preview.complaint(error), *self.chart.refused(error)]
+        told = preview.describe_plan(self.engine, plan)
+        return [told, *self.chart.drawn_of(plan, colour, chosen, history, current)]
 
     def link(self, tray: Any, keys: Any, current: Any, *given: Any) -> list[str]:
         """Return the plan in the form as a query string, beside what it is compared with.

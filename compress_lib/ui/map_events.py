@@ -82,8 +82,18 @@ class MapEvents:
         try:
             plan = controls.read(controls.Form.of(given))
         except CompressionError as error:
-            # The map stays, and what is chosen on it.
-            return [gr.skip(), preview.complaint(error), gr.skip()]
+            return self.refused(error)
+        return self.drawn_of(plan, colour, chosen, history, current)
+
+    @staticmethod
+    def refused(error: CompressionError) -> list[Any]:
+        """Say why nothing is drawn: the map stays, and what is chosen on it."""
+        return [gr.skip(), preview.complaint(error), gr.skip()]
+
+    def drawn_of(
+        self, plan: Plan, colour: Any, chosen: Any, history: Any, current: Any
+    ) -> list[Any]:
+        """Return what `drawn` shows of a plan."""
         targets, _ = preview.known_targets(self.engine, plan.model)
         record = handlers.lookup(self.engine, current)
         mode = colour if colour in COLOURS else COLOURS[0]

@@ -11,11 +11,12 @@ import gradio as gr
 from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes, format_number
+from compress_lib.links import MOST_BESIDE
 from compress_lib.metrics import METRICS, Metric
 from compress_lib.paired import Paired, paired
 from compress_lib.results import RunRecord
 from compress_lib.ui import texts
-from compress_lib.ui.beside import MOST, runs_beside
+from compress_lib.ui.beside import runs_beside
 from compress_lib.ui.lenient import AnyDropdown
 from compress_lib.ui.scripts import QUICK
 from compress_lib.ui.shown import Shown, first_record, run_choices
@@ -45,7 +46,7 @@ class CompareTab(ResultTab):
             values.get("tray", {}).get("choices", []),
             value=[],
             multiselect=True,
-            max_choices=MOST,
+            max_choices=MOST_BESIDE,
             label=texts.TRAY,
             info=texts.TRAY_INFO,
             elem_id="tray",
@@ -75,7 +76,7 @@ def with_shown(tray: Any, current: Any) -> Any:
     """Return the tray with the shown run, if there is a tray and the run is not in it."""
     if not isinstance(tray, list) or not tray or not isinstance(current, str) or current in tray:
         return gr.skip()
-    if len(tray) >= MOST:
+    if len(tray) >= MOST_BESIDE:
         warn(texts.TRAY_FULL)
         return gr.skip()
     return gr.update(value=[*tray, current])
