@@ -45,6 +45,13 @@ class Measured(Event):
 
 
 @dataclass(frozen=True)
+class Evaluated(Event):
+    """All text was scored; the record lacks what both models are still to write and to solve."""
+
+    record: RunRecord
+
+
+@dataclass(frozen=True)
 class TextWritten(Event):
     """Both models continued a prompt."""
 

@@ -34,6 +34,11 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def format_left(seconds: float) -> str:
+    """Return a time to come in whole seconds, e.g. `9 s`: an estimate has no tenths."""
+    return f"{max(ceil(seconds), 1)} s" if seconds <= 59 else format_seconds(seconds)
+
+
 def format_perplexity(value: float) -> str:
     """Return a perplexity with the digits that mean something."""
     if value < 999.995:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import median
 
@@ -38,13 +39,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the steps of a run found."""
+    """What was found before both models write."""
 
     targets: tuple[Compressed, ...]
     blocks: list[Example]
     comparison: Comparison
-    answers: Answers
-    tasks: tuple[TaskRecord, ...]
     estimated_loss: float | None
     seconds: dict[str, float]
 
@@ -52,7 +51,7 @@ class Outcome:
 def make_record(
     job: Job, model: LanguageModel, compressed: LanguageModel, found: Outcome
 ) -> RunRecord:
-    """Return the numbers of a run."""
+    """Return the numbers of a run before both models write: the record of `events.Evaluated`."""
     spec = job.plan.evaluation
     return RunRecord(
         key=job.plan.key,
@@ -71,28 +70,41 @@ def make_record(
         memory=compare_memory(model, compressed),
         targets=tuple(done.record for done in found.targets),
         direction=next((done.direction for done in found.targets if done.direction), None),
-        text=tuple(found.answers.texts),
-        fills=tuple(found.answers.fills),
-        seconds=found.seconds,
+        text=(),
+        seconds=dict(found.seconds),
         environment=environment(model),
-        tasks=found.tasks,
         estimated_loss=found.estimated_loss,
-        speed=_speed(found.comparison, found.answers),
+        speed=_reading_speed(found.comparison),
     )
 
 
-def _speed(comparison: Comparison, answers: Answers) -> SpeedRecord | None:
-    """Return how fast both models read and wrote, where that was timed."""
+def completed(
+    record: RunRecord, answers: Answers, tasks: Sequence[TaskRecord], seconds: dict[str, float]
+) -> RunRecord:
+    """Return a record with what both models wrote and solved after it was made."""
+    speed = record.speed
+    if speed is not None and answers.texts:
+        speed = replace(
+            speed,
+            baseline_decode=median(text.baseline_tokens_per_second for text in answers.texts),
+            compressed_decode=median(text.compressed_tokens_per_second for text in answers.texts),
+        )
+    return replace(
+        record,
+        text=tuple(answers.texts),
+        fills=tuple(answers.fills),
+        tasks=tuple(tasks),
+        seconds=dict(seconds),
+        speed=speed,
+    )
+
+
+def _reading_speed(comparison: Comparison) -> SpeedRecord | None:
+    """Return how fast both models read, where that was timed."""
     read = [comparison.tokens_per_second(which) for which in ("baseline", "compressed")]
     if read[0] is None or read[1] is None:
         return None
-    wrote: list[float | None] = [None, None]
-    if answers.texts:
-        wrote = [
-            median(text.baseline_tokens_per_second for text in answers.texts),
-            median(text.compressed_tokens_per_second for text in answers.texts),
-        ]
-    return SpeedRecord(read[0], read[1], *wrote)
+    return SpeedRecord(read[0], read[1])
 
 
 def prepare(plan: Plan, model: LanguageModel) -> Job:

@@ -59,15 +59,22 @@ class Laps:
 
 
 class TimeLeft:
-    """Estimates the seconds left from the share done so far."""
+    """Estimates the seconds left from the share done so far.
+
+    What is done within half a second, such as loading what is loaded, tells nothing of the rest.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._start = clock()
+        self._begin = (self._start, 0.0)
 
     def seconds(self, fraction: float) -> float | None:
-        """Return the seconds left, or None while too little is done to tell."""
-        elapsed = self._clock() - self._start
-        if fraction < 0.02 or elapsed < 0.5:
+        """Return the seconds left, or None at the end and while too little is done to tell."""
+        now = self._clock()
+        if now - self._start < 0.5:
+            self._begin = now, fraction
+        elapsed, done = now - self._begin[0], fraction - self._begin[1]
+        if done < 0.02 or elapsed < 0.5 or fraction >= 1:
             return None
-        return elapsed * (1.0 - fraction) / fraction
+        return elapsed * (1.0 - fraction) / done

@@ -241,6 +241,11 @@ class RunRecord(Recorded):
         lost = sum(target.squared_norm * target.relative_error**2 for target in self.targets)
         return float((lost / total) ** 0.5) if total else 0.0
 
+    @property
+    def answered(self) -> bool:
+        """Whether both models wrote after the prompts, if there are any."""
+        return bool(self.text or self.fills or not self.plan.get("prompts"))
+
     def metrics(self) -> dict[str, float | None]:
         """Return every number of `metrics.METRICS`; None where it does not apply."""
         tables = [t for t in self.targets if t.family in TABLES]

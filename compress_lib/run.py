@@ -17,9 +17,17 @@ from compress_lib.errors import CompressionError
 from compress_lib.evaluation.examples import Example
 from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_logits
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
-from compress_lib.events import Allocated, Event, Finished, Measured, TargetFinished, finished
-from compress_lib.formatting import format_share
-from compress_lib.job import Job, Outcome, make_record, prepare
+from compress_lib.events import (
+    Allocated,
+    Evaluated,
+    Event,
+    Finished,
+    Measured,
+    TargetFinished,
+    finished,
+)
+from compress_lib.formatting import format_perplexity, format_share
+from compress_lib.job import Job, Outcome, completed, make_record, prepare
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
@@ -119,6 +127,9 @@ def execute(
     clock.lap("compress")
     comparison = yield from _measure(model, compressed, blocks, progress, ends, read)
     clock.lap("evaluate")
+    outcome = Outcome(tuple(targets), blocks, comparison, shared.loss, clock.seconds)
+    record = make_record(job, model, compressed, outcome)
+    yield Evaluated(ends[1], _measured_line(record), record)
     answers = yield from answer(model, compressed, plan, span(progress, *ends[1:]), writing)
     clock.lap("generate")
     solved = yield from _solve(model, compressed, chosen, span(progress, ends[2], 1.0))
@@ -128,10 +139,7 @@ def execute(
     # Tasks of an earlier run of the same plan stay beside the new ones.
     new = {task.task for task in solved}
     solved += [task for task in (found.tasks if found else ()) if task.task not in new]
-    outcome = Outcome(
-        tuple(targets), blocks, comparison, answers, tuple(solved), shared.loss, clock.seconds
-    )
-    record = make_record(job, model, compressed, outcome)
+    record = completed(record, answers, solved, clock.seconds)
     if store is not None:
         store.add(record)
     yield Finished(1.0, "Finished", record, False, compressed)
@@ -225,6 +233,15 @@ def _solve(
         line = f"{record.task}: {record.metric} {record.baseline:.3f} → {record.compressed:.3f}"
         yield Event(1.0, line)
     return done
+
+
+def _measured_line(record: RunRecord) -> str:
+    found, memory = record.perplexity, record.memory
+    share = format_share(memory.compressed_bytes / memory.baseline_bytes)
+    return (
+        f"Measured: perplexity {format_perplexity(found.baseline)} → "
+        f"{format_perplexity(found.compressed)} (× {found.ratio:.4g}), {share} of the bytes"
+    )
 
 
 def _target_line(record: TargetRecord) -> str:

@@ -18,8 +18,8 @@ from compress_lib.plan import Plan, Rule, TextSpec
 from compress_lib.ui import controls, texts
 from compress_lib.ui.app import Page
 from compress_lib.ui.beside import plans_of, runs_beside
-from compress_lib.ui.engine import LandmarkStore
 from compress_lib.ui.form_events import FormEvents, start_over
+from compress_lib.ui.known_runs import LandmarkStore
 from compress_lib.ui.shown import first_record
 from compress_lib.ui.tabs import compare
 from compress_lib.ui.tabs.compare import with_shown
@@ -74,7 +74,7 @@ def test_while_nothing_is_chosen_the_last_runs_are_compared(engine: TinyEngine) 
 
 
 def test_a_landmark_stands_beside_the_first_one(engine: TinyEngine, tmp_path: Path) -> None:
-    engine.store = LandmarkStore(tmp_path / "runs.sqlite")
+    engine.runs.store = LandmarkStore(tmp_path / "runs.sqlite")
     first, other = first_record(), landmarks_by_name()["embedding-tiered-0.25"]
     assert first is not None
     assert runs_beside(engine, None, [], other.key) == [first, other]

@@ -89,7 +89,7 @@ def test_runs_that_cannot_be_read_leave_the_form(
     def broken(plan: Plan) -> None:
         raise CompressionError("runs.sqlite cannot be read")
 
-    monkeypatch.setattr(engine, "ran", broken)
+    monkeypatch.setattr(engine.runs, "ran", broken)
     monkeypatch.setattr("compress_lib.ui.opening.warn", said.append)
     assert set(opened(page, Plan().to_query())) == set(page.panel.fields)
     assert "cannot be read" in str(said)

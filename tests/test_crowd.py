@@ -71,7 +71,7 @@ def test_everybody_gets_the_answer_to_his_own_question(address: str, crowded: Ti
     for keep, record in answers:
         assert record["plan"]["rules"][0]["keep"] == keep
     different = {keep for keep, _ in answers}
-    assert len(crowded.store.runs()) == len(different)
+    assert len(crowded.runs.store.runs()) == len(different)
 
 
 def test_beyond_the_line_there_is_a_sentence(address: str, crowded: TinyEngine) -> None:

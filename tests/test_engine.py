@@ -12,6 +12,7 @@ import pytest
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.plan import Plan
 from compress_lib.progress import Look
+from compress_lib.prompts import answer
 from compress_lib.ui import (
     handlers,
     texts,
@@ -66,7 +67,7 @@ def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine)
     engine.gate.set()
     _, record = finish(engine, form())
     assert record.key
-    assert engine.store.runs() == [record]
+    assert engine.runs.store.runs() == [record]
 
 
 def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
@@ -80,7 +81,7 @@ def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
     engine.gate.set()
     assert jobs[2].future is not None
     jobs[2].future.result(timeout=60)
-    assert {record.plan["seed"] for record in engine.store.runs()} == {0, 2}
+    assert {record.plan["seed"] for record in engine.runs.store.runs()} == {0, 2}
 
 
 def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
@@ -125,6 +126,65 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
     assert "<polyline" in status.html
     status.progress(ProgressNote(0.6, "Measuring"))
     assert "<polyline" not in status.html
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What both models wait for before they write."""
+    gate = threading.Event()
+
+    def wait(*given: Any) -> Any:
+        while not gate.wait(0.02):
+            given[3](0.0, "held")
+        return (yield from answer(*given))
+
+    monkeypatch.setattr("compress_lib.run.answer", wait)
+    return gate
+
+
+def test_a_measured_run_is_shown_while_both_models_write(
+    engine: TinyEngine, held: threading.Event
+) -> None:
+    updates = handlers.run(engine, form())
+    measured = next(update.measured for update in updates if update.measured)
+    assert texts.SO_FAR_SHOWN in str(next(updates).status)
+    held.set()
+    *_, last = updates
+    assert last.finished is not None
+    assert last.finished.key == measured.key
+
+
+def test_what_is_measured_stays_where_the_writing_is_stopped(
+    engine: TinyEngine, held: threading.Event
+) -> None:
+    watching = handlers.run(engine, form())
+    measured = next(update.measured for update in watching if update.measured)
+    watching.close()
+    assert handlers.lookup(engine, measured.key) == measured
+    assert handlers.own_runs(engine, [measured.key]) == [measured]
+    # Whoever asks again gets all of it.
+    held.set()
+    updates, record = finish(engine, form())
+    assert texts.STORED not in str(updates[-1].status)
+    assert record.key == measured.key
+    assert record.answered
+    assert handlers.lookup(engine, measured.key) == record
+
+
+def test_a_run_s_end_leaves_alone_what_somebody_looks_at_by_then(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    session = Session(engine, page.keys, page.current, page.query)
+    runs = Runs(page.panel, page.results, session)
+    steps = [changes for changes in runs.run([], None, *form()) if changes]
+    shown = [changes for changes in steps if page.results.headline in changes]
+    assert len(shown) == 1
+    assert texts.YOURS_SO_FAR in shown[0][page.results.headline]
+    key = shown[0][page.current]
+    assert steps[-1].keys().isdisjoint(shown[0].keys() - {page.panel.status})
+    told = runs._completed([key], key)
+    assert texts.YOURS_SO_FAR not in told[page.results.headline]
+    assert set(told) == {page.results.headline, page.results.tabs["text"].parts["texts"]}
 
 
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:

@@ -122,7 +122,7 @@ def test_what_a_browser_sends_is_checked(
         return
     with pytest.raises(CompressionError, match=complaint):
         list(handlers.run(engine, given))
-    assert engine.store.runs() == []
+    assert engine.runs.store.runs() == []
 
 
 def test_the_form_shares_bytes_out_and_goes_layer_by_layer(engine: TinyEngine) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_lib.errors import StoppedError
-from compress_lib.formatting import format_bytes, format_perplexity, format_seconds
+from compress_lib.formatting import format_bytes, format_left, format_perplexity, format_seconds
 from compress_lib.progress import TimeLeft, no_progress, span
 
 
@@ -123,9 +123,25 @@ def test_a_listener_stops_the_work_through_every_part() -> None:
 def test_the_time_left_is_in_proportion_to_what_is_done() -> None:
     now = [100.0]
     left = TimeLeft(lambda: now[0])
-    assert left.seconds(0.5) is None
+    assert left.seconds(0.01) is None
     now[0] = 110.0
-    assert left.seconds(0.25) == pytest.approx(30.0)
-    assert left.seconds(1.0) == 0.0
+    assert left.seconds(0.25) == pytest.approx(10 * 0.75 / 0.24)
+    assert left.seconds(1.0) is None
     assert left.seconds(0.01) is None
     assert left.seconds(0.0) is None
+
+
+def test_what_takes_no_time_tells_nothing_of_the_time_left() -> None:
+    now = [100.0]
+    left = TimeLeft(lambda: now[0])
+    now[0] = 100.4
+    assert left.seconds(0.5) is None
+    now[0] = 110.4
+    assert left.seconds(0.6) == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.1, "1 s"), (8.2, "9 s"), (59, "59 s"), (59.7, "1 min 0 s")]
+)
+def test_a_time_to_come_has_no_tenths(seconds: float, text: str) -> None:
+    assert format_left(seconds) == text

@@ -10,7 +10,7 @@ import pytest
 
 from compress_lib.blocks import check_disjoint
 from compress_lib.errors import CompressionError, StoppedError
-from compress_lib.events import Event, Finished, Measured, TargetFinished, TextWritten
+from compress_lib.events import Evaluated, Event, Finished, Measured, TargetFinished, TextWritten
 from compress_lib.models import LanguageModel, load_model
 from compress_lib.plan import DENSE, Generation, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
@@ -66,6 +66,23 @@ def test_the_record_has_all_that_was_promised(llama: LanguageModel) -> None:
     assert {"names", "family", "layer", "rows", "cols", "method", "rank"} <= set(data["targets"][0])
     assert set(data["seconds"]) == {"load", "calibrate", "compress", "evaluate", "generate"}
     assert RunRecord.from_json(json.loads(json.dumps(data, allow_nan=False))).to_json() == data
+
+
+def test_what_is_measured_is_told_before_both_models_write(llama: LanguageModel) -> None:
+    found = events(llama)
+    kinds = [type(event) for event in found]
+    assert kinds.index(Evaluated) < kinds.index(TextWritten)
+    early, last = next(event for event in found if isinstance(event, Evaluated)), record_of(found)
+    assert not early.record.answered
+    assert last.answered
+    assert early.record.speed is not None
+    assert early.record.speed.baseline_decode is None
+    assert last.speed is not None
+    assert last.speed.baseline_decode
+    # All else is said already, and stays as it was said.
+    same = {"text": last.text, "seconds": last.seconds, "speed": last.speed}
+    assert replace(early.record, **same) == last  # type: ignore[arg-type]
+    assert f"{last.perplexity.compressed:,.2f}" in early.message
 
 
 def test_the_same_plan_gives_the_same_numbers(llama: LanguageModel) -> None:

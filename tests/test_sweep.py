@@ -71,7 +71,7 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
     updates = list(handlers.follow(engine, plans))
     made = list(dict.fromkeys(u.finished.methods for u in updates if u.finished))
     assert made == [("svd",)]
-    assert len(engine.store.runs()) == 2
+    assert len(engine.runs.store.runs()) == 2
     told = next(u.log for u in reversed(updates) if u.log)
     assert told.count("Passed over: ") == 2
     with pytest.raises(CompressionError):
@@ -128,7 +128,7 @@ def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
     assert len(keys) == len(plans)
     first = next(i for i, u in enumerate(updates) if u.finished)
     assert first < len(updates) - 1, "a point appears before the last run ends"
-    assert len(engine.store.runs()) == len(plans)
+    assert len(engine.runs.store.runs()) == len(plans)
     again = list(handlers.follow(engine, plans))
     assert texts.STORED in str(again[-1].status)
     # What is stored comes faster than anybody looks, and still each by itself.
@@ -159,4 +159,4 @@ def test_what_a_stopped_sweep_measured_stays(engine: TinyEngine) -> None:
         if update.finished:
             break
     updates.close()
-    assert 1 <= len(engine.store.runs()) < len(plans)
+    assert 1 <= len(engine.runs.store.runs()) < len(plans)

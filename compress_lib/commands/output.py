@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from compress_lib.formatting import format_seconds
+from compress_lib.formatting import format_left
 from compress_lib.progress import TimeLeft
 
 
@@ -61,7 +61,7 @@ class ProgressLine:
             return
         self._last = now
         left = self._left.seconds(fraction)
-        ahead = f", {format_seconds(left)} left" if left is not None and fraction < 1 else ""
+        ahead = f", {format_left(left)} left" if left is not None else ""
         self._rewrite(f"{fraction:4.0%} {message}{ahead}")
 
     def line(self, fraction: float, message: str) -> None:
@@ -70,7 +70,7 @@ class ProgressLine:
             self._rewrite("")
             sys.stderr.write("\r")
         left = self._left.seconds(fraction)
-        ahead = f" ({format_seconds(left)} left)" if left is not None and fraction < 1 else ""
+        ahead = f" ({format_left(left)} left)" if left is not None else ""
         sys.stderr.write(f"{fraction:4.0%} {message}{ahead}\n")
         sys.stderr.flush()
         self._width = 0

@@ -10,32 +10,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.events import Event, Finished
-from compress_lib.landmarks import find_landmark
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Look, Progress, span
-from compress_lib.results import RunRecord
 from compress_lib.store import Store
 from compress_lib.targets import Target
 from compress_lib.ui import texts
 from compress_lib.ui.jobs import Job, WritingNote, nobody
+from compress_lib.ui.known_runs import KnownRuns, LandmarkStore
 from compress_lib.ui.line import Line
 from compress_lib.ui.made import MadeModels
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
     from compress_lib.studies import Study
-
-MOST_ANSWERS = 1000
-"""Plans whose runs are found without asking the model or the texts."""
-
-
-class LandmarkStore(Store):
-    """Runs of this machine, and the landmarks that came with the page."""
-
-    def find(self, key: str) -> RunRecord | None:
-        """Return the run of a key, if there is one."""
-        return find_landmark(key) or super().find(key)
 
 
 class Engine:
@@ -48,6 +36,7 @@ class Engine:
         asker: Tells who asks for a job just now, None if nobody knows.
 
     Attributes:
+        runs: What was run here, and the landmarks.
         line: The jobs that wait, and the one that is done now.
         made: Compressed models that can still be taken away.
     """
@@ -62,14 +51,13 @@ class Engine:
         limits: dict[str, int] | None = None,
         asker: Callable[[], str | None] = nobody,
     ) -> None:
-        self.store = store or LandmarkStore()
+        self.runs = KnownRuns(store or LandmarkStore())
         self.device = device
         self._limits = served_limits() | (limits or {})
         self.line = Line(self._limits, asker)
         self.made = MadeModels()
         self._models: dict[tuple[str, str | None], LanguageModel] = {}
         self._targets: dict[str, tuple[tuple[Target, ...], int]] = {}
-        self._answers: dict[str, str] = {}
 
     def submit(self, *plans: Plan) -> Job:
         """Put plans at the end of the line, as one job; its notes are events and texts.
@@ -96,14 +84,9 @@ class Engine:
 
         return self._answered(plans) or self.line.enter(Job(task))
 
-    def ran(self, plan: Plan) -> RunRecord | None:
-        """Return the run that answers a plan, if this engine ran it."""
-        key = self._answers.get(plan.key)
-        return self.store.find(key) if key is not None else None
-
     def _answered(self, plans: Sequence[Plan]) -> Job | None:
         """Return a job that is done, if all its plans were run before."""
-        records = [self.ran(plan) for plan in plans]
+        records = [self.runs.ran(plan) for plan in plans]
         found = [record for record in records if record is not None]
         if len(found) < len(plans):
             return None
@@ -130,7 +113,7 @@ class Engine:
         for event in execute(
             plan,
             device=self.device,
-            store=self.store,
+            store=self.runs.store,
             load=self.load,
             progress=progress,
             writing=writing,
@@ -145,15 +128,13 @@ class Engine:
         tell: Callable[[Any], None],
         part: tuple[float, float],
     ) -> None:
-        """Tell an event of a plan that is a part of a job, and remember what it ended with."""
+        """Tell an event of a plan that is a part of a job, and remember what it found."""
+        self.runs.note(plan, event)
+        if isinstance(event, Finished) and event.compressed is not None:
+            self.made.add(event.record.key, event.compressed)
+        # Who is told of a run finds it.
         done = part[0] + event.fraction * (part[1] - part[0])
         tell(replace(event, fraction=done))
-        if isinstance(event, Finished):
-            while len(self._answers) >= MOST_ANSWERS:
-                self._answers.pop(next(iter(self._answers)))
-            self._answers[plan.key] = event.record.key
-            if event.compressed is not None:
-                self.made.add(event.record.key, event.compressed)
 
     def submit_study(self, study: Study, model: str) -> Job:
         """Put a study at the end of the line; its notes are the records so far.

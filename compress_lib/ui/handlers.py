@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
-from compress_lib.events import Event, Finished, MaskFilled, Measured
-from compress_lib.formatting import format_seconds
+from compress_lib.events import Evaluated, Event, Finished, MaskFilled, Measured
+from compress_lib.formatting import format_left, format_seconds
 from compress_lib.landmarks import find_landmark
 from compress_lib.paired import measured_on
 from compress_lib.plan import Plan
@@ -41,12 +41,15 @@ class Update:
     """What a running job changes on the page; None leaves a part as it is.
 
     Attributes:
+        measured: A run that is measured while both models still write.
+        finished: The same run at its end, or one that was made before.
         last: Whether the job is over.
     """
 
     status: str | None = None
     log: str | None = None
     writing: str | None = None
+    measured: RunRecord | None = None
     finished: RunRecord | None = None
     last: bool = False
 
@@ -55,8 +58,7 @@ class Update:
 class _Watch:
     """What a handler knows of its job so far; `plans` are those that are not finished.
 
-    `so_far` says what was measured of the plan that runs: half of the time it takes, both models
-    write, and nobody needs to wait for that.
+    `so_far` says what was measured of the plan that runs.
     """
 
     plans: int
@@ -118,6 +120,9 @@ def _updates(watch: _Watch, status: str, notes: Sequence[Any]) -> Iterator[Updat
             _tell(watch, note)
             filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
             update = replace(update, log="\n".join(watch.lines[-MAX_LOG:]), writing=filled)
+        if isinstance(note, Evaluated):
+            yield replace(update, status=status + watch.so_far, measured=note.record)
+            update = Update()
         if isinstance(note, Finished) and watch.plans:
             yield replace(update, status=status, finished=note.record)
             update = Update()
@@ -132,7 +137,7 @@ def _tell(watch: _Watch, event: Event) -> None:
         watch.stored = watch.stored and event.stored
         watch.seconds += 0.0 if event.stored else sum(event.record.seconds.values())
     left = watch.left.seconds(event.fraction)
-    ahead = f"  ({format_seconds(left)} left)" if left is not None and event.fraction < 1 else ""
+    ahead = f"  ({format_left(left)} left)" if left is not None else ""
     if isinstance(event, Measured):
         found = event.comparison
         watch.so_far = render.so_far(
@@ -143,12 +148,14 @@ def _tell(watch: _Watch, event: Event) -> None:
             f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"
         )
     else:
+        if isinstance(event, Evaluated):
+            watch.so_far = render.so_far_shown()
         watch.lines.append(event.message + ahead)
 
 
 def lookup(engine: Engine, key: object) -> RunRecord | None:
     """Find a run by its key: a landmark, or one of this machine's runs."""
-    return engine.store.find(key) if isinstance(key, str) else None
+    return engine.runs.find(key) if isinstance(key, str) else None
 
 
 def stored_words(record: RunRecord) -> str:

@@ -19,6 +19,9 @@ SAME = 1.02
 LITTLE_LEFT = 20
 """A ratio beyond which a model is of no use."""
 
+ROOMY = 6
+"""Letters that a card has room for in its large type."""
+
 CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
 
 
@@ -65,7 +68,7 @@ def _card(record: RunRecord, name: str) -> str:
         f'aria-label="{escape(f"{metric.label}: {big} {around}, {small}. ", quote=True)}{tip}">'
         f'<a class="term" href="#{term_id(metric.label)}">{escape(metric.label)}&nbsp;'
         f'<span class="arrow">{arrow}</span></a>'
-        f'<span class="value">{escape(big)}{extra}</span>'
+        f'<span class="value{" long" if len(big) > ROOMY else ""}">{escape(big)}{extra}</span>'
         f'<span class="quiet">{escape(small)}</span></div>'
     )
 
@@ -87,7 +90,7 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
         return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=format_share(share), whole=whole)
     if name == "speed":
         assert record.speed is not None
-        return f"{value:.2f} ×", "", _speeds(record.speed)
+        return f"{value:.2f} ×", "", _speeds(record, record.speed)
     if name == "top1":
         return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
     if name == "kl":
@@ -118,10 +121,11 @@ def _between(ends: Ends) -> str:
     return texts.BETWEEN.format(low=low, high=high)
 
 
-def _speeds(speed: SpeedRecord) -> str:
+def _speeds(record: RunRecord, speed: SpeedRecord) -> str:
     """Return how fast the model reads, and beside what it was how fast it writes."""
     reads = texts.READS.format(speed=speed.compressed_prefill)
     if not speed.baseline_decode or not speed.compressed_decode:
-        return reads
+        # As many lines as it will have: nothing jumps when both have written.
+        return reads if record.answered else f"{reads}; {texts.WRITES_YET}"
     writes = texts.WRITES.format(ratio=speed.compressed_decode / speed.baseline_decode)
     return f"{reads}; {writes}"

@@ -90,7 +90,8 @@ class Opening:
         """Return the runs that a link compares, as far as they are known here."""
         try:
             plans = plans_beside(query)
-            found = {other.key: self.engine.ran(other) or landmark_of(other) for other in plans}
+            known = self.engine.runs
+            found = {other.key: known.ran(other) or landmark_of(other) for other in plans}
         except CompressionError as error:
             warn(error)
             return []
@@ -119,7 +120,7 @@ class Opening:
         """Fill the form with a plan that was brought along, and show its run if there is one."""
         filled = self.panel.filled(plan)
         try:
-            own = self.engine.ran(plan)
+            own = self.engine.runs.ran(plan)
         except CompressionError as error:
             warn(error)
             return filled

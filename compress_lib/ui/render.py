@@ -8,7 +8,7 @@ from math import isfinite
 
 from compress_lib.catalogue import was_quantized
 from compress_lib.describe import run_labels
-from compress_lib.formatting import format_perplexity, format_seconds
+from compress_lib.formatting import format_left, format_perplexity
 from compress_lib.results import DirectionRecord, Neighbour, RunRecord
 from compress_lib.ui import texts
 
@@ -50,7 +50,7 @@ def status(
     losses: Sequence[float] = (),
 ) -> str:
     """Return the line that says what is going on, above the losses of a training so far."""
-    ahead = texts.LEFT.format(time=format_seconds(left)) if left is not None else ""
+    ahead = texts.LEFT.format(time=format_left(left)) if left is not None else ""
     bar = ""
     if fraction is not None:
         percent = f"{100 * min(max(fraction, 0), 1):.0f}"
@@ -73,6 +73,11 @@ def so_far(baseline: float, compressed: float, blocks: int) -> str:
         blocks=blocks,
     )
     return f'<p class="so-far">{escape(told)}</p>'
+
+
+def so_far_shown() -> str:
+    """Return the line that leads to the results of a run that goes on."""
+    return f'<p class="so-far"><a href="#headline">{escape(texts.SO_FAR_SHOWN)}</a></p>'
 
 
 def _spark(losses: Sequence[float]) -> str:

@@ -39,6 +39,12 @@ class ResultPanel:
             filled |= tab.filled(tab.show(shown))
         return filled
 
+    def completed(self, shown: Shown) -> dict[Any, Any]:
+        """Return what a run adds once both models wrote; all else stays as somebody left it."""
+        if shown.record is None:
+            return {}
+        return {self.headline: _headline(shown), **self.told("text", self.tabs["text"].show(shown))}
+
     def told(self, tab: str, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Return values of one tab by component."""
         return self.tabs[tab].filled(values)
@@ -68,4 +74,5 @@ def build(engine: Engine) -> ResultPanel:
 
 def _headline(shown: Shown) -> str:
     assert shown.record is not None
-    return headline(shown.record, texts.YOURS if shown.mine else texts.LANDMARK)
+    yours = texts.YOURS if shown.record.answered else texts.YOURS_SO_FAR
+    return headline(shown.record, yours if shown.mine else texts.LANDMARK)

@@ -67,7 +67,12 @@ class Runs:
                 show_progress="hidden",
                 **PRIVATE,
             )
-            clicked.success(None, query, None, js=AFTER_RUN, **PRIVATE)
+            clicked.success(
+                self._completed,
+                [self.session.keys, self.session.current],
+                [results.headline, *results.tabs["text"].parts.values()],
+                **QUICK,
+            ).success(None, query, None, js=AFTER_RUN, **PRIVATE)
             # A bug ends the run without its last word.
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
@@ -95,10 +100,14 @@ class Runs:
     def _followed(
         self, keys: Any, current: Any, updates: Generator[handlers.Update, None, None]
     ) -> Iterator[dict[Any, Any]]:
-        """Show what a job tells; runs that are finished are the session's at once."""
+        """Show what a job tells; runs that are measured are the session's at once.
+
+        When the text is written too, somebody may be looking at something else.
+        """
         panel, results = self.panel, self.results
         buttons = self._all_buttons()
         known = list(keys) if isinstance(keys, list) else []
+        shown = ""
         try:
             for position, update in enumerate(updates):
                 changes: dict[Any, Any] = {}
@@ -112,9 +121,10 @@ class Runs:
                     # Nothing to put into the address until there is a run.
                     changes[self.session.query] = ""
                     changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
-                if update.finished is not None:
-                    changes |= self._finished(known, update.finished)
-                    known = changes[self.session.keys]
+                found = update.measured or update.finished
+                if found is not None and found.key != shown:
+                    changes |= self._found(known, found)
+                    known, shown = changes[self.session.keys], found.key
                 if update.last:
                     # In the same breath: what follows a chart in a box that was hidden until then
                     # would take it away again.
@@ -156,7 +166,12 @@ class Runs:
             gr.Button(interactive=not busy),
         ]
 
-    def _finished(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
+    def _completed(self, keys: Any, current: Any) -> dict[Any, Any]:
+        """Show what both models wrote in the run that is looked at by then."""
+        record = handlers.lookup(self.session.engine, current)
+        return self.results.completed(shown_run(self.session.engine, keys, record))
+
+    def _found(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
         mine = handlers.with_run(keys, record)
         query = Plan.from_json(record.plan).to_query()
         shown = self.results.show(shown_run(self.session.engine, mine, record))

@@ -14,7 +14,9 @@ QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
 AFTER_RUN = """(query) => {
     if (!query) return;
     history.replaceState(null, '', '?' + query);
-    if (innerWidth < 820) document.querySelector('#headline').scrollIntoView();
+    const results = document.querySelector('#headline');
+    // Where they stand below the plan; but whoever reads them already is left there.
+    if (results.getBoundingClientRect().top > innerHeight) results.scrollIntoView();
 }"""
 COPY_LINK = f"""async (query) => {{
     const link = location.origin + location.pathname + '?' + query;
