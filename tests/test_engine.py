@@ -7,9 +7,11 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from compress_lib.errors import CompressionError, ModelUnavailableError
+from compress_lib.events import Evaluated
 from compress_lib.plan import Plan
 from compress_lib.progress import Look
 from compress_lib.prompts import answer
@@ -171,27 +173,35 @@ def test_what_is_measured_stays_where_the_writing_is_stopped(
     assert handlers.lookup(engine, measured.key) == record
 
 
-def test_a_run_s_end_leaves_alone_what_somebody_looks_at_by_then(engine: TinyEngine) -> None:
+def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
-    session = Session(engine, page.keys, page.current, page.query)
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0))
     runs = Runs(page.panel, page.results, session)
     steps = [changes for changes in runs.run([], None, *form()) if changes]
-    shown = [changes for changes in steps if page.results.headline in changes]
-    assert len(shown) == 1
-    assert texts.YOURS_SO_FAR in shown[0][page.results.headline]
-    key = shown[0][page.current]
-    assert steps[-1].keys().isdisjoint(shown[0].keys() - {page.panel.status})
-    told = runs._completed([key], key)
-    assert texts.YOURS_SO_FAR not in told[page.results.headline]
-    assert set(told) == {page.results.headline, page.results.tabs["text"].parts["texts"]}
+    (found,) = [changes for changes in steps if session.found in changes]
+    keys, current = found[page.keys], found[page.current]
+    assert keys == [current]
+    shown = runs._shown(keys, current)
+    assert page.results.headline in shown
+    assert set(shown) <= set(page.results.parts())
+    completed = runs._completed(keys, current)
+    assert set(completed) == {page.results.headline, page.results.tabs["text"].parts["texts"]}
+    assert texts.YOURS in completed[page.results.headline]
+    # Somebody looks at a run whose text is still being written.
+    record = handlers.lookup(engine, current)
+    assert record is not None
+    early = replace(record, key="early", text=())
+    engine.runs.note(PLAN, Evaluated(0.5, "Measured", early))
+    assert texts.YOURS_SO_FAR in runs._shown(["early"], "early")[page.results.headline]
+    assert runs._completed(["early"], "early") == gr.skip()
 
 
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
     _, record = finish(engine, form())
-    session = Session(engine, page.keys, page.current, page.query)
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0))
     runs = Runs(page.panel, page.results, session)
     changes = runs._stopped(record.key)
     texts_part = page.results.tabs["text"].parts["texts"]

@@ -112,7 +112,7 @@ class Page:
             [tray, self.results.box],
             **QUICK,
         ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
-        session = Session(self.engine, self.keys, self.current, self.query)
+        session = Session(self.engine, self.keys, self.current, self.query, gr.State(0))
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
         blocks.load(self.opening.open, visit, self.opening.outputs, **QUICK)

@@ -41,7 +41,7 @@ class ResultPanel:
 
     def completed(self, shown: Shown) -> dict[Any, Any]:
         """Return what a run adds once both models wrote; all else stays as somebody left it."""
-        if shown.record is None:
+        if shown.record is None or not shown.record.answered:
             return {}
         return {self.headline: _headline(shown), **self.told("text", self.tabs["text"].show(shown))}
 

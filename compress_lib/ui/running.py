@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,12 +31,14 @@ class Session:
         keys: The component that holds the keys of one's runs.
         current: That with the key of the shown run.
         query: That with the shown run's plan, for the address.
+        found: That which changes whenever a job has found the numbers of a run.
     """
 
     engine: Engine
     keys: Any
     current: Any
     query: Any
+    found: Any
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,14 @@ class Runs:
 
     def connect(self) -> None:
         """Connect Run, the sweep and Stop."""
-        panel, results, query = self.panel, self.results, self.session.query
+        panel, results, session = self.panel, self.results, self.session
         methods, keeps, start = panel.sweep
         told = [panel.status, *self._all_buttons()]
-        outputs = [*told, self.session.keys, self.session.current, query, *results.parts()]
+        known = [session.keys, session.current]
+        text = list(results.tabs["text"].parts.values())
+        spoken = [*text, *results.tabs["log"].parts.values()]
+        outputs = [*told, *spoken, *known, session.query, session.found]
+        completed = (self._completed, known, [results.headline, *text])
         running = []
         for button, function, more in (
             (panel.run, self.run, []),
@@ -59,7 +66,7 @@ class Runs:
         ):
             clicked = button.click(
                 function,
-                [self.session.keys, self.session.current, *more, *panel.fields],
+                [*known, *more, *panel.fields],
                 outputs,
                 trigger_mode="once",
                 concurrency_id="run",
@@ -67,17 +74,16 @@ class Runs:
                 show_progress="hidden",
                 **PRIVATE,
             )
-            clicked.success(
-                self._completed,
-                [self.session.keys, self.session.current],
-                [results.headline, *results.tabs["text"].parts.values()],
-                **QUICK,
-            ).success(None, query, None, js=AFTER_RUN, **PRIVATE)
+            clicked.success(*completed, **QUICK).success(
+                None, session.query, None, js=AFTER_RUN, **PRIVATE
+            )
             # A bug ends the run without its last word.
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
-        text = list(self.results.tabs["text"].parts.values())
-        asked = (self._stopped, self.session.current, [*told, *text])
+        # By an event of its own: whatever else a job tells would take charts that nobody has seen
+        # yet away again. What was written meanwhile comes after it.
+        session.found.change(self._shown, known, results.parts(), **QUICK).then(*completed, **QUICK)
+        asked = (self._stopped, session.current, [*told, *text])
         stopped = panel.stop.click(*asked, cancels=running, **QUICK)
         # What the run sent just before may have come just after.
         stopped.then(*asked, **QUICK)
@@ -126,8 +132,6 @@ class Runs:
                     changes |= self._found(known, found)
                     known, shown = changes[self.session.keys], found.key
                 if update.last:
-                    # In the same breath: what follows a chart in a box that was hidden until then
-                    # would take it away again.
                     changes |= dict(zip(buttons, self._buttons(), strict=True))
                 yield changes
         except CompressionError as error:
@@ -166,18 +170,23 @@ class Runs:
             gr.Button(interactive=not busy),
         ]
 
-    def _completed(self, keys: Any, current: Any) -> dict[Any, Any]:
-        """Show what both models wrote in the run that is looked at by then."""
-        record = handlers.lookup(self.session.engine, current)
-        return self.results.completed(shown_run(self.session.engine, keys, record))
-
     def _found(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
-        mine = handlers.with_run(keys, record)
-        query = Plan.from_json(record.plan).to_query()
-        shown = self.results.show(shown_run(self.session.engine, mine, record))
         return {
-            self.session.keys: mine,
+            self.session.keys: handlers.with_run(keys, record),
             self.session.current: record.key,
-            self.session.query: query,
-            **shown,
+            self.session.query: Plan.from_json(record.plan).to_query(),
+            # Also where the same run is found again.
+            self.session.found: time.monotonic_ns(),
         }
+
+    def _shown(self, keys: Any, current: Any) -> Any:
+        """Show the run that was found."""
+        engine = self.session.engine
+        shown = shown_run(engine, keys, handlers.lookup(engine, current))
+        return self.results.show(shown)
+
+    def _completed(self, keys: Any, current: Any) -> Any:
+        """Show what both models wrote in the run that is looked at by then."""
+        engine = self.session.engine
+        shown = shown_run(engine, keys, handlers.lookup(engine, current))
+        return self.results.completed(shown) or gr.skip()
