@@ -36,9 +36,11 @@ ALLOCATED = {
 
 def describe(record: RunRecord) -> str:
     """Return a short name for a run, e.g. `SVD 0.5 · embedding` or `int4 · key (group 32)`."""
-    parts = []
+    parts: list[str] = []
     for rule in record.plan["rules"]:
         if rule["method"] == DENSE:
+            # What nothing was to happen to anyway goes without saying.
+            parts += [f"{_in_pattern(rule['pattern'])} left dense"] if parts else []
             continue
         method = METHODS.get(rule["method"])
         label = method.label if method else rule["method"]
@@ -115,6 +117,14 @@ def _where(record: RunRecord, pattern: str) -> str:
         return pattern
     found = {target.family for target in record.targets if matches(target, pattern)}
     return _in_words(found) or pattern
+
+
+def _in_pattern(pattern: str) -> str:
+    """Say a pattern in words where it has some, whatever weights it selected."""
+    parts = [part.strip() for part in pattern.split(",")]
+    if all(part in FAMILIES for part in parts):
+        return _in_words(set(parts))
+    return ", ".join(part.replace("@", "layers ", 1) if part[:1] == "@" else part for part in parts)
 
 
 def _in_words(found: set[str]) -> str:

@@ -49,6 +49,7 @@ class Evaluated(Event):
     """All text was scored; the record lacks what both models are still to write and to solve."""
 
     record: RunRecord
+    compressed: LanguageModel | None
 
 
 @dataclass(frozen=True)

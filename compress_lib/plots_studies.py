@@ -8,7 +8,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compress_lib.plots_base import COLOURS, FARTHEST, GRID, INK, SYMBOLS, layer_map
+from compress_lib.plots_base import COLOURS, FARTHEST, GRID, INK, LAYOUT, SYMBOLS, layer_map
 from compress_lib.plots_quality import quality_figure
 from compress_lib.studies import STUDIES
 from compress_lib.studies.findings import findings
@@ -229,11 +229,6 @@ def _figure(x: str, y: str) -> go.Figure:
 
 def _decorate(figure: go.Figure) -> None:
     """Transparent and mid-grey, to be read on light and dark alike."""
-    figure.update_layout(
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": INK, "size": 13},
-        margin={"l": 60, "r": 20, "t": 40, "b": 50},
-    )
+    figure.update_layout(LAYOUT | {"margin": {"l": 60, "r": 20, "t": 40, "b": 50}})
     figure.update_xaxes(gridcolor=GRID, zeroline=False)
     figure.update_yaxes(gridcolor=GRID, zeroline=False)

@@ -129,7 +129,7 @@ def execute(
     clock.lap("evaluate")
     outcome = Outcome(tuple(targets), blocks, comparison, shared.loss, clock.seconds)
     record = make_record(job, model, compressed, outcome)
-    yield Evaluated(ends[1], _measured_line(record), record)
+    yield Evaluated(ends[1], _measured_line(record), record, compressed)
     answers = yield from answer(model, compressed, plan, span(progress, *ends[1:]), writing)
     clock.lap("generate")
     solved = yield from _solve(model, compressed, chosen, span(progress, ends[2], 1.0))

@@ -107,19 +107,17 @@ def test_a_full_tray_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == [texts.TRAY_FULL]
 
 
-def test_a_link_holds_what_is_compared_if_its_own_plan_is_among_it(engine: TinyEngine) -> None:
+def test_a_link_holds_what_is_compared(engine: TinyEngine) -> None:
     first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
     asked = [Plan.from_json(run.plan).asked() for run in (first, second)]
-    assert plans_of([first, second], asked[0]) == asked
-    assert plans_of([second, first], asked[0]) == asked[::-1]
-    # Whoever opened it would have nothing to hold the others against.
-    assert plans_of([first, second], plan(0.5)) == []
-    assert plans_of([first], asked[0]) == []
+    assert plans_of([first, second]) == asked
+    assert plans_of([second, first]) == asked[::-1]
+    assert plans_of([first]) == []
     text = {**first.plan["evaluation"], "corpus": "own", "text": "x" * 99}
     own = replace(second, plan={**second.plan, "evaluation": text})
-    assert plans_of([own, first], asked[0]) == []
+    assert plans_of([own, first]) == []
     refused = replace(second, plan={**second.plan, "rules": []})
-    assert plans_of([refused, first, second], asked[1]) == asked
+    assert plans_of([refused, first, second]) == asked
 
 
 def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> None:
@@ -134,6 +132,18 @@ def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> 
         assert set(changes[page.keys]) == set(tray["value"])
         assert changes[page.current] == runs[own].key
         assert texts.LINK_OPENED_BESIDE in changes[page.panel.status]
+
+
+def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
+    page: Page, engine: TinyEngine
+) -> None:
+    runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
+    asked = [Plan.from_json(run.plan).asked() for run in runs]
+    changes = opened(page, to_query(plan(0.77), asked))
+    assert changes[page.current] == runs[0].key
+    assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
+    assert texts.NOT_YET_RUN in changes[page.panel.status]
+    assert changes[page.results.box].selected == "compare"
 
 
 def test_a_link_says_what_of_it_is_missing_here(
@@ -158,7 +168,9 @@ def test_a_link_copied_says_what_it_restores(page: Page, engine: TinyEngine) -> 
     query, said = events.link([], keys, second.key, *form(keep=SIZES[1]))
     assert len(plans_beside(query)) == 2 and texts.LINK_COPIED_BESIDE in said
     query, said = events.link([], keys, second.key, *form(keep=0.77))
-    assert plans_beside(query) == [] and texts.LINK_COPIED in said
+    assert len(plans_beside(query)) == 2 and texts.LINK_OF_FORM in said
+    query, said = events.link([], [], second.key, *form(keep=SIZES[1]))
+    assert plans_beside(query) == [] and texts.LINK_COPIED in said and "another" not in said
     own = form(keep=SIZES[1], corpus="own", own_text="Once upon a time. " * 20)
     query, said = events.link([], keys, second.key, *own)
     assert texts.LINK_WITHOUT_TEXT in said

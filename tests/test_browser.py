@@ -82,7 +82,10 @@ def test_one_click_saves_what_is_taken_away(page: Any) -> None:
 
 def test_a_step_of_the_tour_ends_in_the_lab_with_its_run(page: Any) -> None:
     page.get_by_role("tab", name="Learn", exact=True).click()
-    page.locator("#tour-steps").get_by_text("3. When does").click()
+    page.locator("#tour-steps").get_by_text("2. ").click()
+    page.locator("#tour-guess label").last.click()
+    page.locator("#tour-reveal").click()
+    page.locator("#tour-onward").click()
     page.wait_for_selector("#tour-text:has-text('break-even')")
     page.locator("#tour-guess label").first.click()
     page.locator("#tour-reveal").click()
@@ -185,6 +188,11 @@ def test_a_link_restores_the_plan_in_another_window(browser: Any, address: str) 
     assert page.locator("#method input").input_value() == "Row-normalised SVD"
     assert page.locator("#keep input[type=number]").input_value() == "0.33"
     context.close()
+
+
+def test_a_link_that_cannot_be_read_says_why(page: Any, address: str) -> None:
+    page.goto(f"{address}?rule=embedding~svdd~0.5")
+    page.wait_for_selector(".toast-body:has-text(\"Did you mean 'svd'\")")
 
 
 def test_stop_stops(page: Any) -> None:

@@ -164,6 +164,9 @@ def test_what_is_measured_stays_where_the_writing_is_stopped(
     watching.close()
     assert handlers.lookup(engine, measured.key) == measured
     assert handlers.own_runs(engine, [measured.key]) == [measured]
+    # A link shows it, and its model can be taken away.
+    assert engine.runs.ran(PLAN) == measured
+    assert engine.made.find(measured.key) is not None
     # Whoever asks again gets all of it.
     held.set()
     updates, record = finish(engine, form())
@@ -192,7 +195,7 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     record = handlers.lookup(engine, current)
     assert record is not None
     early = replace(record, key="early", text=())
-    engine.runs.note(PLAN, Evaluated(0.5, "Measured", early))
+    engine.runs.note(PLAN, Evaluated(0.5, "Measured", early, None))
     assert texts.YOURS_SO_FAR in runs._shown(["early"], "early")[page.results.headline]
     assert runs._completed(["early"], "early") == gr.skip()
 

@@ -51,21 +51,28 @@ def test_what_is_right_follows_from_the_landmarks() -> None:
 
 def test_nothing_is_told_before_a_guess() -> None:
     for step in STEPS.values():
-        text, _, button, told, load = learn_panel.choose(step.name)
+        text, _, button, told, load, onward = learn_panel.choose(step.name)
         assert step.reveal not in text
-        assert (told.visible, load.visible, button.visible) == (False, False, True)
+        hidden = (told.visible, load.visible, onward.visible)
+        assert (*hidden, button.visible) == (False, False, False, True)
         for nothing in (None, "x", 99, -1):
-            _, told, _ = learn_panel.reveal(step.name, nothing)
+            _, told, *_ = learn_panel.reveal(step.name, nothing)
             assert told.value == texts.TOUR_GUESS
 
 
 def test_a_guess_is_told_right_from_wrong() -> None:
     step = STEPS["int8"]
     for guess in range(len(step.choices)):
-        _, told, load = learn_panel.reveal(step.name, guess)
+        _, told, load, _ = learn_panel.reveal(step.name, guess)
         assert step.reveal in told.value
         assert told.value.startswith(f"**{texts.TOUR_RIGHT}") == (guess == step.answer)
         assert load.visible
+
+
+def test_the_tour_goes_on_to_its_last_step() -> None:
+    names = list(STEPS)
+    assert [learn_panel.following(name) for name in names] == [*names[1:], names[-1]]
+    assert [learn_panel.reveal(name, 0)[3].visible for name in names] == [True] * 5 + [False]
 
 
 def test_an_unknown_step_shows_the_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +39,27 @@ def test_the_preview_counts_matrices_and_groups() -> None:
     assert described(orientation="rows") != described(orientation="columns")
     grown = described(pattern="embedding", tie="input")
     assert "keeps its own matrix of 56.6 MB" in grown
-    assert "whole model 110.5 %" in grown
+    assert "110.5 % of its bytes" in grown
+
+
+def test_the_preview_says_that_both_ends_are_one_table() -> None:
+    def told(pattern: str, **changes: Any) -> str:
+        rule = Rule(pattern=pattern, method="svd", keep=0.5, **changes)
+        return html.unescape(preview.describe_plan(Engine(), Plan(rules=(rule,))))
+
+    assert texts.PREVIEW_TIED["embedding"] in told("embedding")
+    assert texts.PREVIEW_TIED["head"] in told("head,query")
+    for silent in ("*", "query", "embedding,head"):
+        assert not any(said in told(silent) for said in texts.PREVIEW_TIED.values())
+    assert texts.PREVIEW_TIED["embedding"] not in told("embedding", tie="input")
+
+
+def test_the_preview_of_mixed_methods_tells_both() -> None:
+    rules = (
+        Rule(pattern="*", method="row_quantization", keep=0.3),
+        Rule(pattern="query@3-6", method="svd", keep=0.5),
+    )
+    assert "211 matrices, 4 bits, rank 144" in preview.describe_plan(Engine(), Plan(rules=rules))
 
 
 def test_the_preview_of_bytes_that_are_shared_out_knows_no_ranks() -> None:

@@ -12,6 +12,7 @@ from compress_lib.targets import FAMILIES
 SVD, NORMALISED = "SVD", "row-normalised SVD"
 AUTOENCODER = "autoencoder"
 SEPARATED, CONCATENATED = "separated", "concatenated"
+ONE_END = "input only"
 
 
 def findings(record: StudyRecord) -> list[str]:
@@ -22,7 +23,7 @@ def findings(record: StudyRecord) -> list[str]:
         return _grid(record.rows)
     if "level" in record.columns:
         return _perturbed(record)
-    return _modules(record.rows)
+    return _modules(record)
 
 
 def _grid(rows: Sequence[Row]) -> list[str]:
@@ -86,8 +87,10 @@ def _winners(rows: Sequence[Row]) -> list[str]:
     """Which method keeps the model best at a size?"""
     sizes: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if _has(row) and row["grouping"] != "input only":
+        if _has(row) and row["grouping"] != ONE_END:
             sizes.setdefault((str(row["matrices"]), str(row["times_smaller"])), []).append(row)
+    # A chart beside it may show that the input end alone costs less.
+    ends = ", with both ends of a tied table" if any(r["grouping"] == ONE_END for r in rows) else ""
     won = []
     for (family, ratio), members in sizes.items():
         best = _least(members, "perplexity")
@@ -95,7 +98,7 @@ def _winners(rows: Sequence[Row]) -> list[str]:
         grouping = "" if best["grouping"] == SEPARATED else f" {best['grouping']}"
         label = FAMILIES.get(family, family).lower()
         won.append(f"{label} {float(ratio):g} × smaller, {best['method']}{grouping} ({_n(best)})")
-    return [f"Lowest perplexity: {_listed(won)}."] if won else []
+    return [f"Lowest perplexity{ends}: {_listed(won)}."] if won else []
 
 
 def _perturbed(record: StudyRecord) -> list[str]:
@@ -125,14 +128,15 @@ def _perturbed(record: StudyRecord) -> list[str]:
     return sentences
 
 
-def _modules(rows: Sequence[Row]) -> list[str]:
-    measured = sorted((row for row in rows if _has(row)), key=_value, reverse=True)
+def _modules(record: StudyRecord) -> list[str]:
+    measured = sorted((row for row in record.rows if _has(row)), key=_value, reverse=True)
     if len(measured) < 2:
         return []
     worst = [f"{row['module']} (perplexity {_n(row)})" for row in measured[:5]]
     least = measured[-1]
     return [
-        f"What hurts most alone: {_listed(worst)}.",
+        f"What hurts most alone, by {record.settings['method']} at keep "
+        f"{record.settings['keep']:g}: {_listed(worst)}.",
         f"What hurts least: {least['module']} ({_n(least)}).",
     ]
 
@@ -140,7 +144,7 @@ def _modules(rows: Sequence[Row]) -> list[str]:
 def _places(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Row]]:
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        if row["grouping"] == "input only" or row.get("direction_error") is None:
+        if row["grouping"] == ONE_END or row.get("direction_error") is None:
             continue
         key = (str(row["matrices"]), str(row["times_smaller"]), str(row["grouping"]))
         found.setdefault(key, []).append(row)

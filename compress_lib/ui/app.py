@@ -28,7 +28,7 @@ from compress_lib.ui.form_events import FormEvents
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.opening import Opening
 from compress_lib.ui.running import Runs, Session
-from compress_lib.ui.scripts import FORM, PRIVATE, QUICK, SAVE_FILE, SHOW_RESULTS
+from compress_lib.ui.scripts import FORM, PRIVATE, QUICK, SAVE_FILE, SHOW_RESULTS, WARNING
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
 from compress_lib.ui.tabs.compare import with_shown
@@ -110,12 +110,12 @@ class Page:
             lambda *given: [with_shown(*given), gr.Tabs(selected="compare")],
             [tray, self.current],
             [tray, self.results.box],
-            **QUICK,
+            **WARNING,
         ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
         session = Session(self.engine, self.keys, self.current, self.query, gr.State(0))
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
-        blocks.load(self.opening.open, visit, self.opening.outputs, **QUICK)
+        blocks.load(self.opening.open, visit, self.opening.outputs, **WARNING)
         self.keys.change(lambda keys: keys, self.keys, self.kept, **QUICK)
 
     def _connect_results(self) -> None:
@@ -148,7 +148,7 @@ class Page:
             chosen if selects else clicked,
             [self.keys, self.current],
             [self.current, self.panel.status, *fields, *self.results.parts()],
-            **QUICK,
+            **WARNING,
         ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
 
     def _chosen(self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool) -> Any:

@@ -42,11 +42,8 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
     return [*reversed(others), record]
 
 
-def plans_of(runs: Sequence[RunRecord], plan: Plan) -> list[Plan]:
-    """Return the plans of runs that a link to a plan can hold, where the plan's own is among them.
-
-    Nothing where it is not: whoever opens the link has no run to hold the others against.
-    """
+def plans_of(runs: Sequence[RunRecord]) -> list[Plan]:
+    """Return the plans of runs that a link can hold; nothing where one alone is left."""
     found: list[Plan] = []
     for run in runs:
         # What this version refuses is in no link, and nor is text of one's own.
@@ -54,5 +51,9 @@ def plans_of(runs: Sequence[RunRecord], plan: Plan) -> list[Plan]:
             other = Plan.from_json(run.plan).asked()
             if other.evaluation.corpus != OWN_TEXT:
                 found.append(other)
-    own = any(other.key == plan.key for other in found)
-    return found if own and len(found) > 1 else []
+    return found if len(found) > 1 else []
+
+
+def is_of(run: RunRecord | None, plan: Plan) -> bool:
+    """Tell whether a run is that of a plan."""
+    return run is not None and Plan.from_json(run.plan).asked().key == plan.asked().key

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError
-from compress_lib.events import Event, Finished
+from compress_lib.events import Evaluated, Event, Finished
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Look, Progress, span
@@ -87,7 +87,7 @@ class Engine:
     def _answered(self, plans: Sequence[Plan]) -> Job | None:
         """Return a job that is done, if all its plans were run before."""
         records = [self.runs.ran(plan) for plan in plans]
-        found = [record for record in records if record is not None]
+        found = [record for record in records if record is not None and record.answered]
         if len(found) < len(plans):
             return None
         job = Job(lambda progress, tell: None, future=Future())
@@ -130,7 +130,7 @@ class Engine:
     ) -> None:
         """Tell an event of a plan that is a part of a job, and remember what it found."""
         self.runs.note(plan, event)
-        if isinstance(event, Finished) and event.compressed is not None:
+        if isinstance(event, Evaluated | Finished) and event.compressed is not None:
             self.made.add(event.record.key, event.compressed)
         # Who is told of a run finds it.
         done = part[0] + event.fraction * (part[1] - part[0])

@@ -13,12 +13,12 @@ from compress_lib.errors import CompressionError
 from compress_lib.links import to_query
 from compress_lib.methods import METHODS, is_sized
 from compress_lib.plan import OWN_TEXT, Plan
-from compress_lib.ui import controls, plan_panel, preview, render, texts
-from compress_lib.ui.beside import plans_of, runs_beside
+from compress_lib.ui import controls, handlers, plan_panel, preview, render, texts
+from compress_lib.ui.beside import is_of, plans_of, runs_beside
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.plan_panel import PlanPanel
-from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK
+from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK, WARNING
 from compress_lib.ui.telling import refusal, warn
 
 
@@ -79,7 +79,7 @@ class FormEvents:
                 partial(choose_families, list(families)),
                 panel.method,
                 [panel.families, panel.method],
-                **QUICK,
+                **WARNING,
             )
         for preset in panel.settings:
             values = json.dumps(preset.values)
@@ -109,12 +109,15 @@ class FormEvents:
         """
         try:
             plan = controls.read(controls.Form.of(given))
-            beside = plans_of(runs_beside(self.engine, tray, keys, current), plan)
+            beside = plans_of(runs_beside(self.engine, tray, keys, current))
+            shown = is_of(handlers.lookup(self.engine, current), plan)
         except CompressionError as error:
             raise refusal(error) from error
         said = texts.LINK_COPIED_BESIDE if beside else texts.LINK_COPIED
         if plan.evaluation.corpus == OWN_TEXT:
             said = texts.LINK_WITHOUT_TEXT
+        elif not shown:
+            said = f"{said} {texts.LINK_OF_FORM}"
         return [to_query(plan, beside), render.status(said)]
 
 

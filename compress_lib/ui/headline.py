@@ -44,7 +44,7 @@ def headline(record: RunRecord, kind: str) -> str:
 def _plainly(record: RunRecord) -> str:
     """Say in a sentence what the numbers come to."""
     memory, ratio = record.memory, record.perplexity.ratio
-    share = format_share(memory.compressed_bytes / memory.baseline_bytes, 0)
+    share = format_share(memory.compressed_bytes / memory.baseline_bytes)
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
     words = texts.PLAINLY[case].format(ratio=_times(ratio))
     said = texts.SHRANK.format(share=share) + words

@@ -45,16 +45,17 @@ class KnownRuns:
         return self.store.find(key) or self._measured.get(key)
 
     def ran(self, plan: Plan) -> RunRecord | None:
-        """Return the run that answers a plan, if it was finished by this page."""
+        """Return the run that answers a plan, as far as this page made it."""
         key = self._answers.get(plan.key)
-        return self.store.find(key) if key is not None else None
+        return self.find(key) if key is not None else None
 
     def note(self, plan: Plan, event: Event) -> None:
         """Remember what an event tells of a plan's run."""
         if isinstance(event, Evaluated):
             _remember(self._measured, event.record.key, event.record, MOST_MEASURED)
-        elif isinstance(event, Finished):
+        if isinstance(event, Finished):
             self._measured.pop(event.record.key, None)
+        if isinstance(event, Evaluated | Finished):
             _remember(self._answers, plan.key, event.record.key, MOST_ANSWERS)
 
 

@@ -14,7 +14,7 @@ from compress_lib.metrics import ERRORS, METRICS
 from compress_lib.plan import Plan
 from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
-from compress_lib.ui.scripts import OPEN_LAB, PRIVATE, QUICK
+from compress_lib.ui.scripts import OPEN_LAB, PRIVATE, QUICK, TOUR_TOP, WARNING
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,12 @@ class LearnPanel:
     reveal: Any
     told: Any
     load: Any
+    onward: Any
 
     @property
     def shown(self) -> list[Any]:
         """What changes with the step."""
-        return [self.text, self.guess, self.reveal, self.told, self.load]
+        return [self.text, self.guess, self.reveal, self.told, self.load, self.onward]
 
 
 def build() -> LearnPanel | None:
@@ -51,8 +52,10 @@ def _tour(steps: Sequence[Step]) -> LearnPanel:
     guess = gr.Radio(_numbered(steps[0]), value=None, label=steps[0].question, elem_id="tour-guess")
     reveal = gr.Button(texts.TOUR_REVEAL, variant="primary", elem_id="tour-reveal")
     told = gr.Markdown("", visible=False, elem_id="tour-told")
-    load = gr.Button(texts.TOUR_LOAD, visible=False, elem_id="tour-load")
-    return LearnPanel(chosen, text, guess, reveal, told, load)
+    with gr.Row(elem_id="tour-after"):
+        load = gr.Button(texts.TOUR_LOAD, visible=False, elem_id="tour-load")
+        onward = gr.Button(texts.TOUR_ONWARD, visible=False, elem_id="tour-onward")
+    return LearnPanel(chosen, text, guess, reveal, told, load, onward)
 
 
 def connect(
@@ -67,11 +70,13 @@ def connect(
         opened: What that changes.
     """
     panel.steps.change(choose, panel.steps, panel.shown, **QUICK)
-    panel.reveal.click(
-        reveal, [panel.steps, panel.guess], [panel.reveal, panel.told, panel.load], **QUICK
+    after = [panel.reveal, panel.told, panel.load, panel.onward]
+    panel.reveal.click(reveal, [panel.steps, panel.guess], after, **QUICK)
+    panel.onward.click(following, panel.steps, panel.steps, **QUICK).success(
+        None, None, None, js=TOUR_TOP, **PRIVATE
     )
     loaded = panel.load.click(
-        lambda name, own: bring(own, _named(name).plan), [panel.steps, keys], opened, **QUICK
+        lambda name, own: bring(own, _named(name).plan), [panel.steps, keys], opened, **WARNING
     )
     loaded.success(None, None, None, js=OPEN_LAB, **PRIVATE)
 
@@ -85,6 +90,7 @@ def choose(name: Any) -> list[Any]:
         gr.Button(visible=True),
         gr.Markdown("", visible=False),
         gr.Button(visible=False),
+        gr.Button(visible=False),
     ]
 
 
@@ -92,11 +98,24 @@ def reveal(name: Any, guess: Any) -> list[Any]:
     """Say what is really so; a guess comes first."""
     step = _named(name)
     if not isinstance(guess, int) or not 0 <= guess < len(step.choices):
-        return [gr.Button(visible=True), gr.Markdown(texts.TOUR_GUESS, visible=True), gr.skip()]
+        asked = gr.Markdown(texts.TOUR_GUESS, visible=True)
+        return [gr.Button(visible=True), asked, gr.skip(), gr.skip()]
     verdict = texts.TOUR_RIGHT if guess == step.answer else texts.TOUR_WRONG
     said = verdict.format(answer=step.choices[step.answer])
     told = f"**{said}** {step.reveal}"
-    return [gr.Button(visible=False), gr.Markdown(told, visible=True), gr.Button(visible=True)]
+    return [
+        gr.Button(visible=False),
+        gr.Markdown(told, visible=True),
+        gr.Button(visible=True),
+        gr.Button(visible=following(name) != step.name),
+    ]
+
+
+def following(name: Any) -> str:
+    """Return the name of the step after another; the last one is followed by none."""
+    names = [step.name for step in tour(texts.LANGUAGE)]
+    after = names.index(_named(name).name) + 1
+    return names[min(after, len(names) - 1)]
 
 
 def glossary() -> str:

@@ -17,7 +17,7 @@ import gradio as gr
 
 from compress_lib.allocation import allocate
 from compress_lib.errors import CompressionError
-from compress_lib.events import Event, Finished
+from compress_lib.events import Evaluated, Event, Finished
 from compress_lib.plan import DENSE, Plan
 from compress_lib.profiles import LENT_SECONDS, limits
 from compress_lib.progress import Progress, span
@@ -95,7 +95,7 @@ def run_there(plan: dict[str, Any]) -> Told:
     try:
         for notes in engine.line.follow(engine.submit(Plan.from_json(plan))):
             yield [
-                replace(note, compressed=None) if isinstance(note, Finished) else note
+                replace(note, compressed=None) if isinstance(note, Evaluated | Finished) else note
                 for note in notes
             ]
     except CompressionError as error:

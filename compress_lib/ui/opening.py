@@ -44,7 +44,7 @@ class Opening:
     def outputs(self) -> list[Any]:
         """What changes when a plan is brought along."""
         told = [self.keys, self.current, self.panel.status]
-        return [*self.panel.fields, *told, *self.results.parts()]
+        return [*self.panel.fields, *told, self.results.box, *self.results.parts()]
 
     def open(self, keys: Any, kept: Any, request: gr.Request) -> dict[Any, Any]:
         """Fill the form from the page's address, and show the run of that plan if there is one.
@@ -104,17 +104,27 @@ class Opening:
     def _compared(
         self, changes: dict[Any, Any], keys: list[str], beside: list[RunRecord]
     ) -> dict[Any, Any]:
-        """Put runs into the tray, where the shown one is among them; the session keeps its own."""
-        shown = handlers.lookup(self.engine, changes.get(self.current))
+        """Show runs side by side; where the plan has none, the first of them is the shown one."""
+        own = handlers.lookup(self.engine, changes.get(self.current))
+        shown = own or next(iter(beside), None)
         if shown is None:
             return {**changes, **self._mine(keys)}
+        if own is None:
+            filled = self.results.show(shown_run(self.engine, keys, shown))
+            changes = {**changes, **filled, self.current: shown.key}
         kept = {self.keys: keys, **changes}
         chosen = [run.key for run in handlers.comparable(beside, shown)]
-        if shown.key not in chosen or len(chosen) < 2:
+        if len(chosen) < 2:
             return kept
         tray = self.results.tabs["compare"].parts["tray"]
-        told = render.status(f"{handlers.stored_words(shown)} {texts.LINK_OPENED_BESIDE}")
-        return {**kept, tray: {**changes[tray], "value": chosen}, self.panel.status: told}
+        words = handlers.stored_words(own) if own else texts.NOT_YET_RUN
+        told = render.status(f"{words} {texts.LINK_OPENED_BESIDE}")
+        return {
+            **kept,
+            tray: {**changes[tray], "value": chosen},
+            self.results.box: gr.Tabs(selected="compare"),
+            self.panel.status: told,
+        }
 
     def bring(self, keys: Any, plan: Plan) -> dict[Any, Any]:
         """Fill the form with a plan that was brought along, and show its run if there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from math import exp
 
@@ -13,7 +14,7 @@ from compress_lib.formatting import format_bytes, format_share
 from compress_lib.landmarks import landmark_targets
 from compress_lib.plan import Plan
 from compress_lib.spectra import left_out
-from compress_lib.targets import FAMILIES, Target
+from compress_lib.targets import FAMILIES, TABLES, Target
 from compress_lib.ui import texts
 from compress_lib.ui.engine import Engine
 
@@ -41,10 +42,11 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     head = _headline(assigned, before, after)
     # What the output end keeps for itself stays in the checkpoint.
     kept = sum(item.nbytes for item in assigned if item.keeps_original)
-    share = format_share((whole - before + after + kept) / whole) if whole else ""
     lines = [f"<strong>{escape(head)}</strong>"]
-    if share:
-        lines.append(escape(texts.PREVIEW_WHOLE.format(share=share)))
+    if whole:
+        left = whole - before + after + kept
+        size, share = format_bytes(left), format_share(left / whole)
+        lines.append(escape(texts.PREVIEW_WHOLE.format(size=size, share=share)))
     lost = left_out(assigned, plan.model)
     if lost is not None:
         words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
@@ -65,6 +67,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         lines.append(escape(texts.PREVIEW_KEPT.format(size=format_bytes(kept))))
     elif after >= before and not bigger:
         lines.append(escape(texts.NO_SAVING))
+    lines += [escape(said) for said in (_tied(plan, targets),) if said]
     width = f"{100 * after / max(before, 1):.1f}%"
     bar = f'<span class="meter"><span style="width:{width}"></span></span>'
     return _box(bar + "<br>".join(lines), "warn" if bigger or after + kept >= before else "")
@@ -108,16 +111,27 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
 
 
 def _ranks(assigned: list[Assignment]) -> str:
-    """Say the ranks; where methods are mixed, those of the matrices that have one."""
+    """Say the ranks, and before them what becomes of matrices without, if it is one thing."""
     if any(item.undecided for item in assigned):
         return texts.PREVIEW_SHARED
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
+    notes = {item.preview.note for item in assigned if item.preview.rank is None}
+    said = f", {notes.pop()}" if len(notes) == 1 and all(notes) else ""
     if not ranks:
-        notes = {item.preview.note for item in assigned}
-        return f", {notes.pop()}" if len(notes) == 1 and all(notes) else ""
+        return said
     low, high = min(ranks), max(ranks)
     words = texts.PREVIEW_RANK if low == high else texts.PREVIEW_RANKS
-    return words.format(low=low, high=high)
+    return said + words.format(low=low, high=high)
+
+
+def _tied(plan: Plan, targets: Sequence[Target]) -> str:
+    """Say that a model reads and writes with one table, where a plan names one of its two ends."""
+    if not any(target.tied for target in targets):
+        return ""
+    rules = [rule for rule in plan.rules if rule.tie == "both"]
+    named = {part.strip() for rule in rules for part in rule.pattern.split(",")}
+    ends = [end for end in TABLES if end in named]
+    return texts.PREVIEW_TIED[ends[0]] if len(ends) == 1 else ""
 
 
 def _box(content: str, kind: str) -> str:

@@ -17,7 +17,7 @@ MIN_SPARK, MOST_SPARK = 2, 100
 
 COLUMNS = (
     ("perplexity", 2),
-    ("perplexity_ratio", 2),
+    ("perplexity_ratio", 3),
     ("megabytes", 0),
     ("size_share", 1),
     ("kl", 3),

@@ -11,6 +11,9 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
 """Settings of events: none is offered as an interface, and quick ones do not wait in line."""
 
+WARNING: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "show_progress": "hidden"}
+"""Settings of events that may warn: Gradio 6.31 drops the warnings of those out of line."""
+
 AFTER_RUN = """(query) => {
     if (!query) return;
     history.replaceState(null, '', '?' + query);
@@ -191,6 +194,13 @@ OPEN_LAB = """() => {
     if (lab) lab.click();
     scrollTo(0, 0);
 }"""
+
+TOUR_TOP = """() => {
+    const steps = document.querySelector('#tour-steps');
+    steps.scrollIntoView({ block: 'nearest' });
+    steps.querySelector('input:checked')?.focus({ preventScroll: true });
+}"""
+"""The button that led to a step is gone: the step is looked at, and goes on by keys from there."""
 
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
 """Redraw charts at the size they have now."""

@@ -72,6 +72,7 @@ TOUR_HELP = "Guess first; then see what was measured, and load the plan to see i
 TOUR_STEPS = "Steps"
 TOUR_REVEAL = "Reveal"
 TOUR_LOAD = "Load this plan into the lab"
+TOUR_ONWARD = "Next step"
 TOUR_GUESS = "Guess first: choose one of the answers."
 TOUR_RIGHT = "Right."
 TOUR_WRONG = "Not this time. It is: {answer}."
@@ -161,7 +162,7 @@ MAP_METHOD = "What happens to them"
 MAP_KEEP = "Keep of them"
 MAP_APPLY = "Apply to these"
 MAP_CLEAR = "As the whole plan"
-MAP_DENSE_BUTTON = "Leave as they are"
+MAP_DENSE_BUTTON = "Leave uncompressed"
 MAP_FULL = "The plan has {count} exceptions, more than the {limit} that it may have."
 UNDO = "Undo"
 REDO = "Redo"
@@ -210,6 +211,7 @@ COPY_LINK = "Copy link"
 COPIED = "Link copied"
 LINK_COPIED = "The link restores this plan."
 LINK_COPIED_BESIDE = "The link restores this plan and, under Compare, what it stands beside."
+LINK_OF_FORM = "That is the plan in the form: the results shown are those of another one."
 LINK_OPENED_BESIDE = "What the link compares it with is under Compare."
 START_OVER = "Start over"
 STARTED_OVER = "The form holds the usual plan again."
@@ -247,10 +249,14 @@ BUSY_WITH_YOURS = (
 RESULTS_OF = "Results of"
 LANDMARK = "measured beforehand"
 YOURS = "run here"
-YOURS_SO_FAR = "run here, texts not written yet"
+YOURS_SO_FAR = "run here, without texts so far"
 TAB_FRONTIER = "Cost against size"
 TAB_COMPARE = "Compare"
 TAB_TEXT = "Text"
+NO_TEXT = (
+    "No text yet. Both models write once all is measured; where that was stopped, Compress and "
+    "measure has them write."
+)
 TAB_DIRECTION = "Directions"
 TAB_MEMORY = "Memory"
 TAB_MATRICES = "Matrices"
@@ -287,7 +293,7 @@ SHRANK = "The model takes {share} of its bytes, "
 PLAINLY = {
     "same": "and predicts this text about as well as before.",
     "worse": "and hesitates between {ratio} times as many tokens at every step.",
-    "ruined": "and little is left of it: it hesitates between {ratio} times as many tokens.",
+    "ruined": "and little is left of it: its perplexity is {ratio} times as large.",
 }
 NOTHING_SHOWN = "No run is shown of which there could be a file."
 NO_LANDMARKS = "Nothing was measured beforehand on this model and text: here stand your own runs."
@@ -381,7 +387,7 @@ NO_INTERVAL = "one block: no interval"
 ONE_BLOCK = "So little text tells little: one block gives no interval."
 READS = "reads {speed:,.0f} tokens a second"
 WRITES = "writes {ratio:.2f} ×"
-WRITES_YET = "writes …"
+WRITES_YET = "writing not timed"
 UNTOUCHED = "embedding untouched"
 DOWNLOAD_CSV = "Runs as CSV"
 DOWNLOAD_MATRICES = "Matrices as CSV"
@@ -441,7 +447,11 @@ PREVIEW_RANKS = ", ranks {low} to {high}"
 PREVIEW_SHARED = ", shared out by estimated loss"
 PREVIEW_KEPT = "The output keeps its own matrix of {size} beside it, so the model grows."
 PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
-PREVIEW_WHOLE = "whole model {share} of its bytes"
+PREVIEW_WHOLE = "whole model {size}, {share} of its bytes"
+PREVIEW_TIED = {
+    "embedding": "This model writes with the same table: its output head is compressed as well.",
+    "head": "This model has no head of its own: it writes with the embedding, which stays.",
+}
 BREAK_EVEN = "Break-even rank {rank}: above it, two factors are bigger than what they replace."
 BIGGER = "{count} of them would be bigger than before."
 NO_SAVING = "At this keep nothing becomes smaller."

@@ -71,6 +71,7 @@ TOUR_HELP = "Erst raten; dann sehen, was gemessen wurde, und den Plan selbst aus
 TOUR_STEPS = "Schritte"
 TOUR_REVEAL = "Auflösen"
 TOUR_LOAD = "Diesen Plan ins Labor laden"
+TOUR_ONWARD = "Nächster Schritt"
 TOUR_GUESS = "Erst raten: wähle eine der Antworten."
 TOUR_RIGHT = "Richtig."
 TOUR_WRONG = "Diesmal nicht. Es ist: {answer}."
@@ -166,7 +167,7 @@ MAP_METHOD = "Was mit ihnen geschieht"
 MAP_KEEP = "Davon behalten"
 MAP_APPLY = "Auf diese anwenden"
 MAP_CLEAR = "Wie der ganze Plan"
-MAP_DENSE_BUTTON = "Lassen, wie sie sind"
+MAP_DENSE_BUTTON = "Nicht komprimieren"
 MAP_FULL = "Der Plan hat {count} Ausnahmen, mehr als die {limit}, die er haben darf."
 UNDO = "Rückgängig"
 REDO = "Wiederholen"
@@ -217,6 +218,7 @@ LINK_COPIED = "Der Link stellt diesen Plan wieder her."
 LINK_COPIED_BESIDE = (
     "Der Link stellt diesen Plan wieder her und unter Vergleichen, woneben er steht."
 )
+LINK_OF_FORM = "Das ist der Plan im Formular: die gezeigten Ergebnisse sind die eines anderen."
 LINK_OPENED_BESIDE = "Womit der Link ihn vergleicht, steht unter Vergleichen."
 START_OVER = "Von vorn"
 STARTED_OVER = "Das Formular enthält wieder den üblichen Plan."
@@ -254,10 +256,14 @@ BUSY_WITH_YOURS = (
 RESULTS_OF = "Ergebnisse von"
 LANDMARK = "vorher gemessen"
 YOURS = "lief hier"
-YOURS_SO_FAR = "lief hier, Texte noch nicht geschrieben"
+YOURS_SO_FAR = "lief hier, bisher ohne Texte"
 TAB_FRONTIER = "Kosten gegen Größe"
 TAB_COMPARE = "Vergleichen"
 TAB_TEXT = "Text"
+NO_TEXT = (
+    "Noch kein Text. Beide Modelle schreiben, sobald alles gemessen ist; wo das angehalten wurde, "
+    "holt Komprimieren und messen es nach."
+)
 TAB_DIRECTION = "Richtungen"
 TAB_MEMORY = "Speicher"
 TAB_MATRICES = "Matrizen"
@@ -297,7 +303,7 @@ SHRANK = "Das Modell hat noch {share} seiner Bytes "
 PLAINLY = {
     "same": "und sagt diesen Text etwa so gut voraus wie zuvor.",
     "worse": "und schwankt bei jedem Schritt zwischen {ratio}-mal so vielen Tokens.",
-    "ruined": "und es ist wenig von ihm übrig: Es schwankt zwischen {ratio}-mal so vielen Tokens.",
+    "ruined": "und es ist wenig von ihm übrig: Seine Perplexität ist {ratio}-mal so groß.",
 }
 NOTHING_SHOWN = "Es wird kein Lauf gezeigt, von dem es eine Datei geben könnte."
 NO_LANDMARKS = "Zu diesem Modell und Text wurde nichts vorher gemessen: hier stehen deine Läufe."
@@ -394,7 +400,7 @@ READS = "liest {speed:.0f} Tokens je Sekunde"
 NO_INTERVAL = "ein Block: kein Intervall"
 ONE_BLOCK = "So wenig Text sagt wenig: ein Block ergibt kein Intervall."
 WRITES = "schreibt {ratio:.2f} ×"
-WRITES_YET = "schreibt …"
+WRITES_YET = "Schreiben nicht gestoppt"
 UNTOUCHED = "Embedding unverändert"
 DOWNLOAD_CSV = "Läufe als CSV"
 DOWNLOAD_MATRICES = "Matrizen als CSV"
@@ -457,7 +463,11 @@ PREVIEW_RANKS = ", Rang {low} bis {high}"
 PREVIEW_SHARED = ", verteilt nach geschätztem Verlust"
 PREVIEW_KEPT = "Die Ausgabe behält ihre eigene Matrix von {size} daneben: das Modell wächst."
 PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
-PREVIEW_WHOLE = "ganzes Modell: {share} seiner Bytes"
+PREVIEW_WHOLE = "ganzes Modell: {size}, {share} seiner Bytes"
+PREVIEW_TIED = {
+    "embedding": "Dieses Modell schreibt mit derselben Tabelle: sie wird auch dort komprimiert.",
+    "head": "Dieses Modell hat keinen eigenen Kopf: es schreibt mit dem Embedding, das bleibt.",
+}
 BREAK_EVEN = "Gewinnschwelle bei Rang {rank}: darüber sind zwei Faktoren größer als die Matrix."
 BIGGER = "{count} davon würden größer als vorher."
 NO_SAVING = "Bei diesem Anteil wird nichts kleiner."

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib.describe import describe
+from compress_lib.describe import run_labels
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes, format_number
 from compress_lib.links import MOST_BESIDE
@@ -87,7 +87,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     if not runs:
         return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
     lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
-    head = "".join(f'<th scope="col">{escape(describe(run))}</th>' for run in runs)
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in run_labels(runs))
     # What people came to hear stands first.
     rows = [_row(label, cells) for label, cells in _differences(runs)]
     rows += [
@@ -162,12 +162,16 @@ def _verdict(difference: Paired) -> str:
 
 
 def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
-    told = f"{format_number(value)} {sign}".strip().replace("-", "−")
+    told = f"{_minus(value)} {sign}".strip()
     if ends is None:
         return told
-    low, high = (format_number(end) for end in ends)
+    low, high = (_minus(end) for end in ends)
     between = texts.BETWEEN.format(low=low, high=high)
     return f'{told} <span class="quiet">({escape(between)})</span>'
+
+
+def _minus(value: float) -> str:
+    return format_number(value).replace("-", "−")
 
 
 def _signed_bytes(difference: int) -> str:

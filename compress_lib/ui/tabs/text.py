@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -26,7 +27,8 @@ class TextTab(ResultTab):
         """See `ResultTab.show`."""
         if shown.record is None:
             return {}
-        return {"texts": both_texts(shown.record.text) + both_fills(shown.record.fills)}
+        written = both_texts(shown.record.text) + both_fills(shown.record.fills)
+        return {"texts": written or f'<p class="quiet">{escape(texts.NO_TEXT)}</p>'}
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
