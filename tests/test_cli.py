@@ -224,7 +224,8 @@ def test_bytes_are_shared_out_and_layers_compressed_in_turn(
     assert "shared out by estimated loss" in printed.err
     record = RunRecord.from_json(json.loads(printed.out))
     assert record.plan["rules"][0]["inputs"] == "compressed"
-    assert describe(record) == "Two-sided SVD 0.6 · everything (shared out, layer by layer)"
+    words = "everything (shared out, layer by layer), embedding left dense"
+    assert describe(record) == f"Two-sided SVD 0.6 · {words}"
 
 
 def test_several_seeds_tell_their_spread(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
