@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.events import Evaluated
 from compress_lib.plan import Plan
-from compress_lib.progress import Look
+from compress_lib.progress import Look, Progress
 from compress_lib.prompts import answer
 from compress_lib.ui import (
     handlers,
@@ -23,7 +25,8 @@ from compress_lib.ui import (
 from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.following import JobStatus
-from compress_lib.ui.jobs import ProgressNote
+from compress_lib.ui.jobs import Job, ProgressNote
+from compress_lib.ui.line import PACE
 from compress_lib.ui.running import Runs, Session
 from tests.page import PLAN, TinyEngine, finish, form
 
@@ -84,6 +87,18 @@ def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
     assert jobs[2].future is not None
     jobs[2].future.result(timeout=60)
     assert {record.plan["seed"] for record in engine.runs.store.runs()} == {0, 2}
+
+
+def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None:
+    def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+        for number in range(100):
+            tell(number)
+            time.sleep(0.004)
+
+    began = time.monotonic()
+    batches = list(engine.line.follow(engine.line.enter(Job(task))))
+    assert [note for notes in batches for note in notes] == list(range(100))
+    assert len(batches) <= (time.monotonic() - began) / PACE + 2
 
 
 def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
