@@ -27,6 +27,9 @@ GROUPS = {
 }
 
 
+EVERYTHING = ("", "*")
+"""Patterns that select all weights."""
+
 ALLOCATED = {
     "by_family": "shared out by family",
     "automatic": "shared out",
@@ -39,7 +42,7 @@ def describe(record: RunRecord) -> str:
     parts: list[str] = []
     for rule in record.plan["rules"]:
         if rule["method"] == DENSE:
-            # What nothing was to happen to anyway goes without saying.
+            # Before any other rule it leaves alone what nothing happens to anyway.
             parts += [f"{_in_pattern(rule['pattern'])} left dense"] if parts else []
             continue
         method = METHODS.get(rule["method"])
@@ -111,7 +114,7 @@ def _manner(rule: Mapping[str, Any]) -> str:
 
 def _where(record: RunRecord, pattern: str) -> str:
     """Say in words which weights a pattern selected in a run."""
-    if pattern in ("", "*"):
+    if pattern in EVERYTHING:
         return "everything"
     if "@" in pattern:
         return pattern
@@ -121,10 +124,16 @@ def _where(record: RunRecord, pattern: str) -> str:
 
 def _in_pattern(pattern: str) -> str:
     """Say a pattern in words where it has some, whatever weights it selected."""
+    if pattern in EVERYTHING:
+        return "everything"
     parts = [part.strip() for part in pattern.split(",")]
     if all(part in FAMILIES for part in parts):
         return _in_words(set(parts))
-    return ", ".join(part.replace("@", "layers ", 1) if part[:1] == "@" else part for part in parts)
+    return ", ".join(_layers(part) if part[:1] == "@" else part for part in parts)
+
+
+def _layers(part: str) -> str:
+    return f"{'layers' if '-' in part else 'layer'} {part[1:]}"
 
 
 def _in_words(found: set[str]) -> str:

@@ -67,6 +67,11 @@ class MaskFilled(Event):
 
 
 @dataclass(frozen=True)
+class PassedOver(Event):
+    """One of several plans was refused; the message says why."""
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The run is over. `stored` says that the record is from an earlier run.
 

@@ -118,7 +118,7 @@ def perturbations(record: StudyRecord) -> go.Figure:
         )
     figure.add_hline(y=record.baseline, line={"dash": "dot", "color": INK})
     figure.update_yaxes(type="log", dtick=1)
-    figure.update_layout(height=420, legend={"orientation": "h", "y": -0.25})
+    figure.update_layout(height=420, legend={"orientation": "h", "y": -0.25, "yanchor": "top"})
     return figure
 
 

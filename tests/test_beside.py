@@ -17,13 +17,13 @@ from compress_lib.links import MOST_BESIDE, is_link, plans_beside, to_query
 from compress_lib.plan import Plan, Rule, TextSpec
 from compress_lib.ui import controls, texts
 from compress_lib.ui.app import Page
-from compress_lib.ui.beside import plans_of, runs_beside
+from compress_lib.ui.beside import is_of, plans_of, runs_beside
 from compress_lib.ui.form_events import FormEvents, start_over
 from compress_lib.ui.known_runs import LandmarkStore
 from compress_lib.ui.shown import first_record
 from compress_lib.ui.tabs import compare
 from compress_lib.ui.tabs.compare import with_shown
-from tests.page import TinyEngine, finish, form
+from tests.page import PLAN, TinyEngine, finish, form
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6)
 
@@ -118,6 +118,8 @@ def test_a_link_holds_what_is_compared(engine: TinyEngine) -> None:
     assert plans_of([own, first]) == []
     refused = replace(second, plan={**second.plan, "rules": []})
     assert plans_of([refused, first, second]) == asked
+    assert is_of(first, asked[0]) and not is_of(first, asked[1])
+    assert not is_of(refused, asked[0]) and not is_of(None, asked[0])
 
 
 def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> None:
@@ -144,6 +146,16 @@ def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
     assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
     assert texts.NOT_YET_RUN in changes[page.panel.status]
     assert changes[page.results.box].selected == "compare"
+
+
+def test_a_link_keeps_a_comparison_on_another_text(page: Page, engine: TinyEngine) -> None:
+    runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
+    asked = [Plan.from_json(run.plan).asked() for run in runs]
+    other = replace(PLAN, evaluation=replace(PLAN.evaluation, tokens=200))
+    _, own = finish(engine, form(other))
+    changes = opened(page, to_query(other, asked))
+    assert changes[page.current] == own.key
+    assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
 
 
 def test_a_link_says_what_of_it_is_missing_here(

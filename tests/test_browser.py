@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser_fixtures import RUN_SECONDS, choose, contrast, run_to_the_end
+from compress_lib.ui import texts
+from tests.browser_fixtures import QUICK, RUN_SECONDS, choose, contrast, run_to_the_end
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -209,6 +210,23 @@ def test_stop_stops(page: Any) -> None:
     page.fill("#keep input[type=number]", "0.45")
     page.keyboard.press("Tab")
     run_to_the_end(page, "SVD 0.45 · embedding")
+
+
+def test_what_is_measured_stays_when_the_writing_is_stopped(page: Any, address: str) -> None:
+    page.goto(f"{address}?{QUICK.replace('new_tokens=8', 'new_tokens=200')}&seed=7")
+    page.wait_for_selector("#status:has-text('not run here yet')")
+    page.click("#run")
+    page.wait_for_selector(f"#headline:has-text('{texts.YOURS_SO_FAR}')", timeout=RUN_SECONDS)
+    # In the middle of the job its charts are there to stay.
+    page.get_by_role("tab", name="Directions", exact=True).click()
+    page.wait_for_selector("#direction .js-plotly-plot .scatterlayer .trace")
+    page.wait_for_selector("#status:has-text('Both models write')", timeout=RUN_SECONDS)
+    page.click("#stop")
+    page.wait_for_selector("#status:has-text('Stopped')")
+    page.get_by_role("tab", name="Text", exact=True).click()
+    page.wait_for_selector("#texts:has-text('No text yet')")
+    assert texts.YOURS_SO_FAR in page.inner_text("#headline")
+    page.wait_for_function("() => location.search.includes('seed=7')")
 
 
 def test_a_wrong_value_is_one_sentence_and_changes_nothing(page: Any) -> None:

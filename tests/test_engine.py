@@ -194,17 +194,19 @@ def test_what_is_measured_stays_where_the_writing_is_stopped(
 def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
-    session = Session(engine, page.keys, page.current, page.query, gr.State(0))
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
     runs = Runs(page.panel, page.results, session)
     steps = [changes for changes in runs.run([], None, *form()) if changes]
     (found,) = [changes for changes in steps if session.found in changes]
+    assert sum(session.ended in changes for changes in steps) == 1
     keys, current = found[page.keys], found[page.current]
     assert keys == [current]
     shown = runs._shown(keys, current)
     assert page.results.headline in shown
     assert set(shown) <= set(page.results.parts())
     completed = runs._completed(keys, current)
-    assert set(completed) == {page.results.headline, page.results.tabs["text"].parts["texts"]}
+    text = page.results.tabs["text"].parts["texts"]
+    assert set(completed) == {page.results.headline, text}
     assert texts.YOURS in completed[page.results.headline]
     # Somebody looks at a run whose text is still being written.
     record = handlers.lookup(engine, current)
@@ -213,18 +215,40 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     engine.runs.note(PLAN, Evaluated(0.5, "Measured", early, None))
     assert texts.YOURS_SO_FAR in runs._shown(["early"], "early")[page.results.headline]
     assert runs._completed(["early"], "early") == gr.skip()
+    assert texts.NO_TEXT in runs._stopped(["early"], "early")[text]
 
 
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
     _, record = finish(engine, form())
-    session = Session(engine, page.keys, page.current, page.query, gr.State(0))
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
     runs = Runs(page.panel, page.results, session)
-    changes = runs._stopped(record.key)
+    changes = runs._stopped([record.key], record.key)
     texts_part = page.results.tabs["text"].parts["texts"]
     assert changes[texts_part] == written.both_texts(record.text)
-    assert texts_part not in runs._stopped("unknown")
+    assert texts.YOURS in changes[page.results.headline]
+    assert texts_part not in runs._stopped([], "unknown")
+
+
+def test_a_refusal_after_the_measurement_leaves_no_other_run_s_text(
+    engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(engine)
+    page.build()
+    _, other = finish(engine, form(keep=0.4))
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
+
+    def refuse(*given: Any) -> Any:
+        raise CompressionError("The prompt is too long.")
+        yield
+
+    monkeypatch.setattr("compress_lib.run.answer", refuse)
+    monkeypatch.setattr("compress_lib.ui.running.warn", lambda message: None)
+    runs = Runs(page.panel, page.results, session)
+    *_, last = runs.run([other.key], other.key, *form())
+    assert "too long" in last[page.panel.status]
+    assert texts.NO_TEXT in last[page.results.tabs["text"].parts["texts"]]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ def test_the_preview_says_that_both_ends_are_one_table() -> None:
     for silent in ("*", "query", "embedding,head"):
         assert not any(said in told(silent) for said in texts.PREVIEW_TIED.values())
     assert texts.PREVIEW_TIED["embedding"] not in told("embedding", tie="input")
+    # What is left dense is not compressed at either end.
+    svd, dense = Rule(method="svd", keep=0.5), Rule(pattern="embedding", method="dense")
+    for first in (replace(svd, pattern="*"), replace(svd, pattern="query")):
+        found = html.unescape(preview.describe_plan(Engine(), Plan(rules=(first, dense))))
+        assert not any(said in found for said in texts.PREVIEW_TIED.values())
+    both = Plan(rules=(replace(svd, pattern="*"), replace(svd, pattern="head,query")))
+    assert texts.PREVIEW_TIED["head"] not in html.unescape(preview.describe_plan(Engine(), both))
 
 
 def test_the_preview_of_mixed_methods_tells_both() -> None:

@@ -185,6 +185,8 @@ def test_a_run_is_described_by_what_it_did() -> None:
     assert described(rule, rule | value) == "SVD 0.5 · embedding, value left dense"
     both = described(rule | {"pattern": "*"}, rule | ends)
     assert both == "SVD 0.5 · everything, layers 0-1, key@5 left dense"
+    one = described(rule, rule | {"pattern": "@3", "method": "dense"})
+    assert one == "SVD 0.5 · embedding, layer 3 left dense"
     assert described(rule | {"method": "gone"}) == "gone 0.5 · embedding"
     two = described(rule, rule | {"pattern": "query@0-3", "keep": 0.25})
     assert two == "SVD 0.5 · embedding, SVD 0.25 · query@0-3"

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from compress_lib.results import WrittenToken
+from compress_lib.results import DirectionError, SpeedRecord, WrittenToken
 from compress_lib.ui import (
     controls,
     handlers,
@@ -28,6 +28,7 @@ from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.headline import headline
 from compress_lib.ui.shown import clicked, run_choices, shown_run
+from tests.compressed import run_record, target_record
 from tests.page import TinyEngine, finish, form
 
 
@@ -65,6 +66,23 @@ def test_no_change_is_awaited_by_two_that_set_each_other_off() -> None:
         if dependency["trigger_mode"] == "always_last":
             waiting.update(tuple(target) for target in dependency["targets"])
     assert waiting and max(waiting.values()) == 1
+
+
+def test_before_both_models_write_the_headline_has_as_many_lines() -> None:
+    early = run_record(text=(), speed=SpeedRecord(100.0, 150.0))
+    assert texts.WRITES_YET in headline(early, "")
+    assert texts.WRITES_YET not in headline(replace(early, plan={**early.plan, "prompts": []}), "")
+    done = run_record(speed=SpeedRecord(100.0, 150.0, 10.0, 5.0))
+    assert texts.WRITES.format(ratio=0.5) in headline(done, "")
+    # A masked model never writes.
+    masked = replace(early, perplexity=replace(early.perplexity, protocol="whole_word"))
+    assert texts.WRITES_YET not in headline(masked, "")
+
+
+def test_a_long_number_is_set_smaller() -> None:
+    small = target_record(direction_error=DirectionError(0.00006, 0.0, 0.0001, 0.001))
+    assert '<span class="value long">0.00006' in headline(run_record(targets=(small,)), "")
+    assert "long" not in headline(run_record(), "")
 
 
 def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:

@@ -112,7 +112,8 @@ class Page:
             [tray, self.results.box],
             **WARNING,
         ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
-        session = Session(self.engine, self.keys, self.current, self.query, gr.State(0))
+        found, ended = gr.State(0), gr.State(0)
+        session = Session(self.engine, self.keys, self.current, self.query, found, ended)
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
         blocks.load(self.opening.open, visit, self.opening.outputs, **WARNING)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError
-from compress_lib.events import Evaluated, Event, Finished
+from compress_lib.events import Evaluated, Event, Finished, PassedOver
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Look, Progress, span
@@ -80,7 +80,7 @@ class Engine:
                     refused.append(error)
                     if len(refused) == len(plans):
                         raise
-                    tell(Event(end, texts.PASSED_OVER.format(error=error)))
+                    tell(PassedOver(end, texts.PASSED_OVER.format(error=error)))
 
         return self._answered(plans) or self.line.enter(Job(task))
 

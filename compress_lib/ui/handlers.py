@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.describe import to_frame
 from compress_lib.errors import CompressionError
-from compress_lib.events import Evaluated, Event, Finished, MaskFilled, Measured
+from compress_lib.events import Evaluated, Event, Finished, MaskFilled, Measured, PassedOver
 from compress_lib.formatting import format_left, format_seconds
 from compress_lib.landmarks import find_landmark
 from compress_lib.paired import measured_on
@@ -130,10 +130,11 @@ def _updates(watch: _Watch, status: str, notes: Sequence[Any]) -> Iterator[Updat
 
 
 def _tell(watch: _Watch, event: Event) -> None:
-    if isinstance(event, Finished):
-        watch.record = event.record
+    if isinstance(event, Finished | PassedOver):
         watch.plans -= 1
         watch.so_far = ""
+    if isinstance(event, Finished):
+        watch.record = event.record
         watch.stored = watch.stored and event.stored
         watch.seconds += 0.0 if event.stored else sum(event.record.seconds.values())
     left = watch.left.seconds(event.fraction)

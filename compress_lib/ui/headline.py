@@ -9,6 +9,7 @@ from compress_lib.expected import RUINED, foretold, worded
 from compress_lib.formatting import format_perplexity, format_share
 from compress_lib.intervals import Ends, perplexity_ends
 from compress_lib.metrics import METRICS
+from compress_lib.plan import PROTOCOLS
 from compress_lib.results import RunRecord, SpeedRecord
 from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
@@ -126,6 +127,7 @@ def _speeds(record: RunRecord, speed: SpeedRecord) -> str:
     reads = texts.READS.format(speed=speed.compressed_prefill)
     if not speed.baseline_decode or not speed.compressed_decode:
         # As many lines as it will have: nothing jumps when both have written.
-        return reads if record.answered else f"{reads}; {texts.WRITES_YET}"
+        written = record.answered or PROTOCOLS.get(record.perplexity.protocol) != "causal"
+        return reads if written else f"{reads}; {texts.WRITES_YET}"
     writes = texts.WRITES.format(ratio=speed.compressed_decode / speed.baseline_decode)
     return f"{reads}; {writes}"

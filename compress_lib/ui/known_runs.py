@@ -61,6 +61,7 @@ class KnownRuns:
 
 def _remember(known: dict[str, Any], key: str, value: Any, most: int) -> None:
     """Put something among what is known; where there is too much, the oldest goes."""
-    while len(known) >= most:
-        known.pop(next(iter(known)), None)
+    known.pop(key, None)
     known[key] = value
+    while len(known) > most:
+        known.pop(next(iter(known)), None)

@@ -113,7 +113,8 @@ class Opening:
             filled = self.results.show(shown_run(self.engine, keys, shown))
             changes = {**changes, **filled, self.current: shown.key}
         kept = {self.keys: keys, **changes}
-        chosen = [run.key for run in handlers.comparable(beside, shown)]
+        first = shown if shown in beside else next(iter(beside), shown)
+        chosen = [run.key for run in handlers.comparable(beside, first)]
         if len(chosen) < 2:
             return kept
         tray = self.results.tabs["compare"].parts["tray"]

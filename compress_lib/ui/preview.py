@@ -12,7 +12,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.expected import LEAST, MOST, expected_loss, load_curves, worded
 from compress_lib.formatting import format_bytes, format_share
 from compress_lib.landmarks import landmark_targets
-from compress_lib.plan import Plan
+from compress_lib.plan import DENSE, Plan
 from compress_lib.spectra import left_out
 from compress_lib.targets import FAMILIES, TABLES, Target
 from compress_lib.ui import texts
@@ -67,7 +67,8 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         lines.append(escape(texts.PREVIEW_KEPT.format(size=format_bytes(kept))))
     elif after >= before and not bigger:
         lines.append(escape(texts.NO_SAVING))
-    lines += [escape(said) for said in (_tied(plan, targets),) if said]
+    if tied := _tied(plan, assigned, targets):
+        lines.append(escape(tied))
     width = f"{100 * after / max(before, 1):.1f}%"
     bar = f'<span class="meter"><span style="width:{width}"></span></span>'
     return _box(bar + "<br>".join(lines), "warn" if bigger or after + kept >= before else "")
@@ -124,14 +125,17 @@ def _ranks(assigned: list[Assignment]) -> str:
     return said + words.format(low=low, high=high)
 
 
-def _tied(plan: Plan, targets: Sequence[Target]) -> str:
+def _tied(plan: Plan, assigned: Sequence[Assignment], targets: Sequence[Target]) -> str:
     """Say that a model reads and writes with one table, where a plan names one of its two ends."""
     if not any(target.tied for target in targets):
         return ""
-    rules = [rule for rule in plan.rules if rule.tie == "both"]
-    named = {part.strip() for rule in rules for part in rule.pattern.split(",")}
-    ends = [end for end in TABLES if end in named]
-    return texts.PREVIEW_TIED[ends[0]] if len(ends) == 1 else ""
+    patterns = [rule.pattern for rule in plan.rules if rule.method != DENSE]
+    named = {part.strip() for part in ",".join(patterns).split(",")}.intersection(TABLES)
+    table = [item for item in assigned if any(target.tied for target in item.targets)]
+    if not table and "head" in named:
+        return texts.PREVIEW_TIED["head"]
+    both = any(item.rule.tie == "both" for item in table)
+    return texts.PREVIEW_TIED["embedding"] if both and named == {"embedding"} else ""
 
 
 def _box(content: str, kind: str) -> str:

@@ -40,8 +40,8 @@ class ResultPanel:
         return filled
 
     def completed(self, shown: Shown) -> dict[Any, Any]:
-        """Return what a run adds once both models wrote; all else stays as somebody left it."""
-        if shown.record is None or not shown.record.answered:
+        """Return what changes once both models wrote; all else stays as somebody left it."""
+        if shown.record is None:
             return {}
         return {self.headline: _headline(shown), **self.told("text", self.tabs["text"].show(shown))}
 

@@ -32,6 +32,7 @@ class Session:
         current: That with the key of the shown run.
         query: That with the shown run's plan, for the address.
         found: That which changes whenever a job has found the numbers of a run.
+        ended: That which changes whenever a run of a job has come to its end.
     """
 
     engine: Engine
@@ -39,6 +40,7 @@ class Session:
     current: Any
     query: Any
     found: Any
+    ended: Any
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ class Runs:
         known = [session.keys, session.current]
         text = list(results.tabs["text"].parts.values())
         spoken = [*text, *results.tabs["log"].parts.values()]
-        outputs = [*told, *spoken, *known, session.query, session.found]
+        outputs = [*told, *spoken, *known, session.query, session.found, session.ended]
         completed = (self._completed, known, [results.headline, *text])
+        address = {"fn": None, "inputs": session.query, "js": AFTER_RUN, **PRIVATE}
         running = []
         for button, function, more in (
             (panel.run, self.run, []),
@@ -74,19 +77,18 @@ class Runs:
                 show_progress="hidden",
                 **PRIVATE,
             )
-            clicked.success(*completed, **QUICK).success(
-                None, session.query, None, js=AFTER_RUN, **PRIVATE
-            )
+            clicked.success(**address)
             # A bug ends the run without its last word.
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
         # By an event of its own: whatever else a job tells would take charts that nobody has seen
         # yet away again. What was written meanwhile comes after it.
         session.found.change(self._shown, known, results.parts(), **QUICK).then(*completed, **QUICK)
-        asked = (self._stopped, session.current, [*told, *text])
+        session.ended.change(*completed, **QUICK)
+        asked = (self._stopped, known, [*told, results.headline, *text])
         stopped = panel.stop.click(*asked, cancels=running, **QUICK)
         # What the run sent just before may have come just after.
-        stopped.then(*asked, **QUICK)
+        stopped.then(*asked, **QUICK).then(**address)
 
     def run(self, keys: Any, current: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
@@ -106,10 +108,7 @@ class Runs:
     def _followed(
         self, keys: Any, current: Any, updates: Generator[handlers.Update, None, None]
     ) -> Iterator[dict[Any, Any]]:
-        """Show what a job tells; runs that are measured are the session's at once.
-
-        When the text is written too, somebody may be looking at something else.
-        """
+        """Show what a job tells; runs that are measured are the session's at once."""
         panel, results = self.panel, self.results
         buttons = self._all_buttons()
         known = list(keys) if isinstance(keys, list) else []
@@ -131,23 +130,26 @@ class Runs:
                 if found is not None and found.key != shown:
                     changes |= self._found(known, found)
                     known, shown = changes[self.session.keys], found.key
+                if update.finished is not None:
+                    changes[self.session.ended] = time.monotonic_ns()
                 if update.last:
                     changes |= dict(zip(buttons, self._buttons(), strict=True))
                 yield changes
         except CompressionError as error:
-            # An error would be written over every result; a refusal changes nothing.
+            # An error would be written over every result, and what was measured stays.
             warn(error)
             idle = dict(zip(buttons, self._buttons(), strict=True))
-            yield {panel.status: render.failure(str(error)), **idle, **self._text(current)}
+            yield {panel.status: render.failure(str(error)), **idle, **self._text(shown or current)}
         finally:
             updates.close()
 
-    def _stopped(self, current: Any) -> dict[Any, Any]:
+    def _stopped(self, keys: Any, current: Any) -> dict[Any, Any]:
         idle = dict(zip(self._all_buttons(), self._buttons(), strict=True))
+        shown = self._now(keys, current)
         return {
             self.panel.status: render.status(texts.STOPPED),
             **idle,
-            **self._text(current),
+            **self.results.completed(shown),
         }
 
     def _text(self, current: Any) -> dict[Any, Any]:
@@ -179,14 +181,16 @@ class Runs:
             self.session.found: time.monotonic_ns(),
         }
 
-    def _shown(self, keys: Any, current: Any) -> Any:
+    def _shown(self, keys: Any, current: Any) -> dict[Any, Any]:
         """Show the run that was found."""
-        engine = self.session.engine
-        shown = shown_run(engine, keys, handlers.lookup(engine, current))
-        return self.results.show(shown)
+        return self.results.show(self._now(keys, current))
 
     def _completed(self, keys: Any, current: Any) -> Any:
         """Show what both models wrote in the run that is looked at by then."""
+        shown = self._now(keys, current)
+        answered = shown.record is not None and shown.record.answered
+        return self.results.completed(shown) if answered else gr.skip()
+
+    def _now(self, keys: Any, current: Any) -> Shown:
         engine = self.session.engine
-        shown = shown_run(engine, keys, handlers.lookup(engine, current))
-        return self.results.completed(shown) or gr.skip()
+        return shown_run(engine, keys, handlers.lookup(engine, current))

@@ -17,6 +17,9 @@ from compress_lib.ui.engine import Engine
 from compress_lib.ui.telling import session
 from compress_lib.ui.theme import style, theme
 
+THREADS = 40
+"""Events at once besides the jobs."""
+
 
 def launch(
     host: str | None = None, port: int | None = None, *, as_json: bool = False, block: bool = True
@@ -44,6 +47,8 @@ def launch(
             max_file_size="1mb",
             allowed_paths=[],
             enable_monitoring=False,
+            # Each job that waits or runs takes one, and others look at the page meanwhile.
+            max_threads=limits()["queued_jobs"] + THREADS,
             ssr_mode=False,
             footer_links=[],
             prevent_thread_lock=True,

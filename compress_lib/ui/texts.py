@@ -212,7 +212,7 @@ COPIED = "Link copied"
 LINK_COPIED = "The link restores this plan."
 LINK_COPIED_BESIDE = "The link restores this plan and, under Compare, what it stands beside."
 LINK_OF_FORM = "That is the plan in the form: the results shown are those of another one."
-LINK_OPENED_BESIDE = "What the link compares it with is under Compare."
+LINK_OPENED_BESIDE = "What the link compares is under Compare."
 START_OVER = "Start over"
 STARTED_OVER = "The form holds the usual plan again."
 

@@ -219,7 +219,7 @@ LINK_COPIED_BESIDE = (
     "Der Link stellt diesen Plan wieder her und unter Vergleichen, woneben er steht."
 )
 LINK_OF_FORM = "Das ist der Plan im Formular: die gezeigten Ergebnisse sind die eines anderen."
-LINK_OPENED_BESIDE = "Womit der Link ihn vergleicht, steht unter Vergleichen."
+LINK_OPENED_BESIDE = "Was der Link vergleicht, steht unter Vergleichen."
 START_OVER = "Von vorn"
 STARTED_OVER = "Das Formular enthält wieder den üblichen Plan."
 
