@@ -5,9 +5,12 @@ Told by transformers' own tables of architectures, never by the name of a model.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
+
+from compress_lib.sources.base import reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -33,6 +36,23 @@ def kind_of(config: PreTrainedConfig) -> Kind:
     # Masked prediction beside another task; read as a decoder it would see what it predicts.
     pretrained = any(name.endswith("ForPreTraining") for name in names)
     return "masked" if pretrained and not getattr(config, "is_decoder", False) else "causal"
+
+
+def why_unsupported(folder: Path) -> str | None:
+    """Say why the model of a folder's `config.json` cannot be loaded; None if it can.
+
+    Told before any weights are there, and without running code of the checkpoint.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, LookupError, ImportError, StrictDataclassError) as error:
+        return reason_of(error)
+    if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or type(config) in MODEL_FOR_MASKED_LM_MAPPING:
+        return None
+    return f"{config.model_type} is neither a causal nor a masked language model"
 
 
 def auto_class(kind: Kind) -> Any:

@@ -37,6 +37,12 @@ class Paired:
         ends = self.ratio_interval
         return ends is not None and not ends[0] <= 1 <= ends[1]
 
+    @property
+    def certain_by_kl(self) -> bool:
+        """Whether the interval leaves out that both are equally far from the original."""
+        ends = self.kl_interval
+        return ends is not None and not ends[0] <= 0 <= ends[1]
+
 
 def measured_on(record: RunRecord) -> tuple[object, ...]:
     """Return what must be equal of two runs for their numbers to stand side by side."""

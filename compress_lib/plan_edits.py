@@ -174,7 +174,14 @@ def presets(rule: Rule, grid: Grid) -> dict[str, tuple[Rule, ...]]:
         if present:
             pattern = ",".join(dict.fromkeys(present))
             found[name] = (replace(rule, pattern=pattern),)
+    # Whatever decides its own size, such as int8, has no keep to share out.
+    keep = rule.keep if rule.keep < 1 else HALF
+    found["automatic"] = (Rule(pattern="*", method="mixed", keep=keep, allocation="automatic"),)
     return found
+
+
+HALF = 0.5
+"""Of the bytes: where a rule names no size."""
 
 
 PARTS = {

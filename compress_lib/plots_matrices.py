@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, isfinite
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -15,6 +16,7 @@ from compress_lib.results import RunRecord, TargetRecord
 from compress_lib.targets import FAMILIES
 
 BEFORE = "#aab2c2"
+OUTLINED = {"color": "rgba(0,0,0,0)", "line": {"color": PALETTE[0], "width": 1.5}}
 ABREAST = 2
 """Training curves side by side; a phone has room for no more."""
 
@@ -22,22 +24,31 @@ WIDE = 50
 """From this ratio of its largest to its smallest value on, a curve needs a logarithmic axis."""
 
 
-def memory_bars(record: RunRecord) -> go.Figure:
-    """Megabytes of each component, before and after."""
+def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -> go.Figure:
+    """Megabytes of each component, before and after.
+
+    Args:
+        record: The run.
+        predicted: What its plan foretold, see `predicted.predicted_bytes`.
+    """
     figure = figure_of("Megabytes", "")
     parts = [part for part in record.memory.components if part.baseline_bytes]
     names = [FAMILIES.get(part.component, part.component.capitalize()) for part in parts]
-    for when, colour, values in (
-        ("Compressed", PALETTE[0], [part.compressed_bytes for part in parts]),
-        ("Baseline", BEFORE, [part.baseline_bytes for part in parts]),
-    ):
+    bars: list[tuple[str, dict[str, Any], list[int]]] = [
+        ("Compressed, measured", {"color": PALETTE[0]}, [p.compressed_bytes for p in parts]),
+        ("Baseline", {"color": BEFORE}, [p.baseline_bytes for p in parts]),
+    ]
+    if predicted is not None:
+        foretold = [predicted[part.component] for part in parts]
+        bars.insert(1, ("Compressed, predicted", OUTLINED, foretold))
+    for when, marker, values in bars:
         figure.add_trace(
             go.Bar(
                 y=names,
                 x=[value / 1e6 for value in values],
                 name=when,
                 orientation="h",
-                marker={"color": colour},
+                marker=marker,
                 text=[format_bytes(value) for value in values],
                 textposition="outside",
                 cliponaxis=False,
@@ -47,7 +58,8 @@ def memory_bars(record: RunRecord) -> go.Figure:
     most = max(max(p.baseline_bytes, p.compressed_bytes) for p in parts) / 1e6
     figure.update_xaxes(range=[0, most * 1.18])
     figure.update_yaxes(autorange="reversed")
-    figure.update_layout(height=90 + 44 * len(parts), barmode="group", bargap=0.28)
+    height = 90 + 22 * len(bars) * len(parts)
+    figure.update_layout(height=height, barmode="group", bargap=0.28)
     return figure
 
 

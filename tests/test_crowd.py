@@ -56,21 +56,25 @@ def wanted(index: int) -> Plan:
     """Half of them ask for the same, the others each for something else."""
     keep = 0.5 if index % 2 else round(0.2 + 0.02 * index, 2)
     rule = Rule(pattern="embedding", method="svd", keep=keep)
-    return replace(PLAN, rules=(rule,), generation=Generation(max_new_tokens=2))
+    prompt = f"Asked by {index}" if index % 2 == 0 else "Asked by many"
+    written = Generation(max_new_tokens=2)
+    return replace(PLAN, rules=(rule,), generation=written, prompts=(prompt,))
 
 
 def test_everybody_gets_the_answer_to_his_own_question(address: str, crowded: TinyEngine) -> None:
-    def ask(index: int) -> tuple[float, dict[str, Any]]:
+    def ask(index: int) -> tuple[Plan, dict[str, Any]]:
         plan = wanted(index)
         found = client(address).predict(plan.to_json(), api_name="/compress")
-        return plan.rules[0].keep, found
+        return plan, found
 
     with ThreadPoolExecutor(PEOPLE) as people:
         answers = list(people.map(ask, range(PEOPLE)))
     assert len(answers) == PEOPLE
-    for keep, record in answers:
-        assert record["plan"]["rules"][0]["keep"] == keep
-    different = {keep for keep, _ in answers}
+    for plan, record in answers:
+        assert Plan.from_json(record["plan"]).asked().key == plan.key
+        # What one writes no other reads.
+        assert [text["prompt"] for text in record["text"]] == list(plan.prompts)
+    different = {plan.key for plan, _ in answers}
     assert len(crowded.runs.store.runs()) == len(different)
 
 

@@ -101,6 +101,18 @@ def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None
     assert len(batches) <= (time.monotonic() - began) / PACE + 2
 
 
+def test_who_waits_is_told_a_place_and_nothing_of_others(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    first = engine.submit(PLAN)
+    watching = handlers.run(engine, form(keep=0.4))
+    told = [str(next(watching).status) for _ in range(3)]
+    assert texts.WAITING.format(ahead=1) in told[-1]
+    assert "held" not in told[-1]
+    watching.close()
+    engine.line.stop(first)
+    engine.gate.set()
+
+
 def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     engine._limits |= {"queued_jobs": 5, "jobs_each": 2}

@@ -200,3 +200,9 @@ def test_models_that_are_not_here_say_what_they_take(
     assert list(labels) == list(CATALOGUE)
     assert labels.pop("gpt2") == here.label
     assert all(" MB, from the Hub" in label for label in labels.values())
+
+
+def test_a_line_of_the_table_has_to_say_where() -> None:
+    for line in (["", "svd", "0.5"], ["", "", "0.4"]):
+        with pytest.raises(CompressionError, match="does not say where"):
+            controls.read(controls.Form.of(form(overrides=[line])))

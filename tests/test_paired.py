@@ -11,6 +11,8 @@ import pytest
 from compress_lib.errors import CompressionError
 from compress_lib.paired import paired
 from compress_lib.results import BlockRecord, RunRecord
+from compress_lib.ui import texts
+from compress_lib.ui.tabs.compare import comparison
 from tests.compressed import run_record
 
 
@@ -29,6 +31,15 @@ def test_a_constant_difference_is_certain() -> None:
     assert found.ratio == pytest.approx(math.exp(0.1))
     assert found.ratio_interval == pytest.approx((math.exp(0.1), math.exp(0.1)))
     assert found.certain
+
+
+def test_kl_may_be_certain_where_perplexity_is_not() -> None:
+    first, second = run([30.0, 40.0, 20.0]), run([31.0, 38.0, 21.0], kl=0.3)
+    found = paired(first, second)
+    assert not found.certain
+    assert found.certain_by_kl
+    assert texts.COMPARE_FARTHER in comparison([first, second])
+    assert texts.COMPARE_NEARER in comparison([second, first])
 
 
 def test_a_run_against_itself_differs_in_nothing() -> None:

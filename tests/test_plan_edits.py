@@ -120,6 +120,10 @@ def test_presets_select_what_their_names_say(llama: LanguageModel) -> None:
         assert found["uniform"] == (FIRST,)
         for rules in found.values():
             assert all(select(targets, rule.pattern) for rule in rules)
+    (best,) = presets(FIRST, Grid.of(TARGETS))["automatic"]
+    assert (best.method, best.allocation, best.keep) == ("mixed", "automatic", FIRST.keep)
+    sized = Rule(pattern="*", method="int8", keep=1.0)
+    assert presets(sized, Grid.of(TARGETS))["automatic"][0].keep < 1
     ends = presets(FIRST, Grid.of(TARGETS))["protect_ends"]
     untouched = [t.layer for t, keep in zip(TARGETS, keeps(ends), strict=True) if keep == 1.0]
     assert set(untouched) == {0, 5}

@@ -9,11 +9,12 @@ from itertools import pairwise
 import pytest
 
 from compress_lib import plots, plots_direction, plots_frontier, plots_matrices, plots_spectrum
-from compress_lib.landmarks import landmark_plans, load_landmarks
+from compress_lib.landmarks import landmark_plans, landmark_targets, load_landmarks
 from compress_lib.methods import METHODS
 from compress_lib.metrics import METRICS
 from compress_lib.plan import Plan
 from compress_lib.plots_scale import FLOOR, Scale
+from compress_lib.predicted import predicted_bytes
 from compress_lib.results import DirectionError, RunRecord, SpeedRecord
 from tests.compressed import run_record, target_record
 
@@ -130,7 +131,11 @@ def test_memory_bars_add_up_to_the_model() -> None:
     figure = plots_matrices.memory_bars(record)
     totals = {trace.name: sum(trace.x) * 1e6 for trace in figure.data}
     assert totals["Baseline"] == pytest.approx(record.memory.baseline_bytes)
-    assert totals["Compressed"] == pytest.approx(record.memory.compressed_bytes)
+    assert totals["Compressed, measured"] == pytest.approx(record.memory.compressed_bytes)
+    assert "Compressed, predicted" not in totals
+    foretold = predicted_bytes(record, landmark_targets()[0])
+    both = plots_matrices.memory_bars(record, foretold)
+    assert "Compressed, predicted" in {trace.name for trace in both.data}
 
 
 def test_a_map_of_layers_holds_every_layered_weight() -> None:

@@ -8,10 +8,13 @@ from typing import Any
 
 from compress_lib.plan import Plan, Rule
 from compress_lib.ui import (
+    controls,
     preview,
     texts,
 )
+from compress_lib.ui.app import Page
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.map_events import MapEvents
 from tests.page import PLAN, TinyEngine
 
 
@@ -83,3 +86,21 @@ def test_the_preview_of_bytes_that_are_shared_out_knows_no_ranks() -> None:
 def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:
     found = preview.describe_plan(Engine(), Plan(rules=(Rule(pattern="*", keep=0.5),)))
     assert "211 matrices" in found
+
+
+def test_the_map_tells_what_would_become_of_what_is_chosen() -> None:
+    page = Page()
+    page.build()
+    events = MapEvents(page.panel.map, page.engine, page.panel.fields, page.current)
+    given = controls.flat(controls.write(Plan()))
+    chosen = [f"model.layers.{layer}.self_attn.q_proj" for layer in (3, 4)]
+    told = html.unescape(events.tried(chosen, "svd", 0.5, *given))
+    assert "2 matrices, rank 144" in told
+    assert "perplexity" in told
+    smaller = html.unescape(events.tried(chosen, "svd", 0.25, *given))
+    assert "2 matrices, rank 72" in smaller
+    # Nothing is chosen, or it cannot be done: a sentence, no error.
+    assert texts.MAP_NOTHING in events.tried([], "svd", 0.5, *given)
+    assert "rank" in events.tried(chosen, "svd", 0.0001, *given)
+    # Other keys of a session may hold anything.
+    assert texts.MAP_NOTHING in events.tried([7, None], "svd", 0.5, *given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.models import LanguageModel, load_model
@@ -210,6 +212,33 @@ def test_a_model_too_large_is_refused_by_its_header(
     weights = [request for request in tiny.log if request.path.endswith(".safetensors")]
     assert {request.range for request in weights if request.method == "GET"} == {HEADER_RANGE}
     assert tiny.downloads() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model_type": "vit", "architectures": ["ViTModel"]}, "vit is neither a causal nor"),
+        ({"model_type": "never_heard_of"}, "never_heard_of"),
+    ],
+)
+def test_an_architecture_is_refused_before_its_weights_are_fetched(
+    hub: HubServer, tiny_checkpoint: Files, changes: dict[str, Any], told: str
+) -> None:
+    config = json.dumps(json.loads(tiny_checkpoint["config.json"]) | changes).encode()
+    hub.add(HUB_ID, {**tiny_checkpoint, "config.json": config})
+    with pytest.raises(ModelUnavailableError, match=rf"{HUB_ID} cannot be loaded: .*{told}"):
+        load_model(HUB_ID)
+    assert hub.downloads(".safetensors") == []
+
+
+def test_weights_of_whole_numbers_are_refused_by_their_header(
+    hub: HubServer, tiny_checkpoint: Files
+) -> None:
+    coarse = save({"weight": torch.ones(4, 4, dtype=torch.int8)})
+    hub.add(HUB_ID, {**tiny_checkpoint, "model.safetensors": coarse})
+    with pytest.raises(ModelUnavailableError, match=r"are I8; at least some must be F16"):
+        load_model(HUB_ID)
+    assert hub.downloads() == []
 
 
 def test_a_disk_without_room_is_told_before_the_download(

@@ -24,6 +24,9 @@ FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
 SUBFOLDERS = ["*/*"]
 """Never fetched: they hold the same model in other formats."""
 
+FLOATING = ("F16", "BF16", "F32")
+"""Types of numbers that a model can be computed from."""
+
 TIMEOUT = 10.0
 CONVERSION_AUTHOR = "SFconvertbot"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -57,7 +60,8 @@ def fetch_snapshot(hub_id: str, revision: str | None, progress: Progress) -> Wei
 
     Raises:
         HubUnreachableError: The Hub does not answer.
-        ModelUnavailableError: It is unknown, gated, not in safetensors, or too large.
+        ModelUnavailableError: It is unknown, gated, not in safetensors, too large, in no type of
+            numbers that can be computed with, or no language model.
         CompressionError: The disk has no room for it.
     """
     from huggingface_hub import constants, snapshot_download
@@ -71,6 +75,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, progress: Progress) -> Wei
         check_memory(hub_id, parameters)
         nbytes = sum(sizes.values())
         check_room(cache, nbytes, f"The download of {hub_id}", "HF_HOME")
+        _check_architecture(hub_id, commit)
         with _plain_http():
             folder = snapshot_download(
                 hub_id,
@@ -142,11 +147,29 @@ def _weights(hub_id: str, commit: str) -> tuple[int, dict[str, int]]:
     from huggingface_hub import HfApi
 
     metadata = HfApi().get_safetensors_metadata(hub_id, revision=commit)
+    types = sorted(metadata.parameter_count)
+    if not any(name in FLOATING for name in types):
+        raise ModelUnavailableError(
+            f"The weights of {hub_id} are {', '.join(types) or 'empty'}; at least some must be "
+            f"{', '.join(FLOATING)}. What was quantized before cannot be compressed here."
+        )
     sizes = {
         name: max((tensor.data_offsets[1] for tensor in file.tensors.values()), default=0)
         for name, file in metadata.files_metadata.items()
     }
     return sum(metadata.parameter_count.values()), sizes
+
+
+def _check_architecture(hub_id: str, commit: str) -> None:
+    """Fetch the configuration, which is small, and refuse what no weights would help."""
+    from huggingface_hub import hf_hub_download
+
+    from compress_lib.kinds import why_unsupported
+
+    config = hf_hub_download(hub_id, "config.json", revision=commit)
+    reason = why_unsupported(Path(config).parent)
+    if reason is not None:
+        raise ModelUnavailableError(f"{hub_id} cannot be loaded: {reason}")
 
 
 @contextmanager
@@ -240,7 +263,9 @@ def _hub_errors(hub_id: str, revision: str | None) -> Iterator[None]:
                 "The Hugging Face Hub does not accept the access token of this machine: log in "
                 "again with `hf auth login`, or correct HF_TOKEN."
             ) from error
-        raise HubUnreachableError(reason_of(error).rstrip(".")) from error
+        # Of a single file the library says only that it is not in the cache either.
+        cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) else None
+        raise HubUnreachableError(reason_of(cause or error).rstrip(".")) from error
     except OSError as error:
         message = f"{hub_id} could not be downloaded: {reason_of(error)}"
         raise ModelUnavailableError(message) from error

@@ -188,10 +188,12 @@ def _rules(form: Form) -> tuple[Rule, ...]:
         pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
         rules.append(_rule(form, pattern, method, share_of(method, keep)))
     for where, other, share in table_rows(get("overrides")):
+        if not where:
+            raise CompressionError(texts.OVERRIDE_WHERE.format(given=other or share))
         own_keep = as_share(share) if share else share_of(other or method, keep)
         if own_keep is None:
             raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
-        rules.append(_rule(form, where or "*", other or method, own_keep))
+        rules.append(_rule(form, where, other or method, own_keep))
     if not rules:
         raise CompressionError(texts.NOTHING_CHOSEN)
     return tuple(rules)

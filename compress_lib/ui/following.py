@@ -33,10 +33,11 @@ class JobStatus:
         self.html = render.status(note.message, self._fraction, left, self.losses)
 
     def wait(self, line: Line, job: Job) -> None:
-        """Say how many come before a job that has not begun, and what they do."""
+        """Say how many come before a job that has not begun, not what they do."""
         if not self._fraction:
             ahead = line.ahead(job)
-            waiting = texts.WAITING.format(ahead=ahead, activity=line.activity)
+            # What others run is theirs to tell.
+            waiting = texts.WAITING.format(ahead=ahead)
             self.html = render.status(waiting if ahead else line.activity, 0.0)
 
     def _trained(self, message: str) -> None:

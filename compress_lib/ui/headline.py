@@ -48,7 +48,8 @@ def _plainly(record: RunRecord) -> str:
     share = format_share(memory.compressed_bytes / memory.baseline_bytes)
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
     words = texts.PLAINLY[case].format(ratio=_times(ratio))
-    said = texts.SHRANK.format(share=share) + words
+    bigger = memory.compressed_bytes > memory.baseline_bytes
+    said = (texts.GREW if bigger else texts.SHRANK).format(share=share) + words
     return f"{said} {texts.ONE_BLOCK}" if _single(record) else said
 
 

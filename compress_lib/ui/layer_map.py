@@ -33,6 +33,9 @@ COLOURS = tuple(texts.MAP_COLOURS)
 HUES = (265, 155, 40, 200, 340, 100, 20, 300)
 """Of methods, in degrees, in the order in which they occur."""
 
+BIGGER = 20
+"""Of a matrix that would take more bytes than before."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -154,7 +157,7 @@ class _Painter:
             return self._measured(where, self.errors.get(target.name))
         if item is None:
             return Cell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
-        share = item.preview.nbytes / item.nbytes
+        share = item.preview.nbytes / item.nbytes + item.keeps_original
         told = f"{where}: {item.method.label}, {format_share(share, 0)}"
         if item.undecided:
             told += f", {texts.MAP_SHARED}"
@@ -164,7 +167,9 @@ class _Painter:
             return Cell(item.method.label[:3], told, 0.6, self.hues[item.method.name])
         # What is shared out is known when it runs: until then this is what all keep on average.
         about = "~" if item.undecided else ""
-        return Cell(f"{about}{100 * share:.0f}", told, max(0.06, 1 - min(share, 1.0)), HUES[0])
+        if share > 1:
+            return Cell(f"{100 * share:.0f} ↑", told, 0.6, BIGGER)
+        return Cell(f"{about}{100 * share:.0f}", told, max(0.06, 1 - share), HUES[0])
 
     @staticmethod
     def _measured(where: str, error: float | None) -> Cell:

@@ -6,18 +6,21 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from compress_lib.allocation import allocate
 from compress_lib.errors import CompressionError
+from compress_lib.methods import is_sized
 from compress_lib.plan import DENSE, Plan, Rule
 from compress_lib.plan_edits import Grid, cleared, edited, pattern_for, presets
 from compress_lib.targets import Target
 from compress_lib.ui import controls, handlers, preview, texts, typed
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.layer_map import COLOURS, cell_targets, chosen_line, layer_map
+from compress_lib.ui.map_history import goes_back, history_of, state_of, stepped
 from compress_lib.ui.map_panel import MapPanel
 from compress_lib.ui.scripts import QUICK
 from compress_lib.ui.telling import refusal
@@ -58,11 +61,22 @@ class MapEvents:
             **QUICK,
         )
         # Cells are clicked faster than answers come: the last choice counts.
+        tool = [panel.method, panel.keep]
         panel.map.select(
             self.choose,
-            fields,
+            [*tool, *fields],
             [panel.chosen, panel.told],
             trigger_mode="always_last",
+            **QUICK,
+        )
+        tried = (self.tried, [panel.chosen, *tool, *fields], panel.told)
+        panel.keep.change(*tried, trigger_mode="always_last", **QUICK)
+        panel.method.change(*tried, trigger_mode="multiple", **QUICK)
+        panel.method.change(
+            lambda method: gr.update(interactive=not is_sized(method)),
+            panel.method,
+            panel.keep,
+            trigger_mode="multiple",
             **QUICK,
         )
         edits: list[tuple[Any, Callable[..., Any], list[Any]]] = [
@@ -98,11 +112,11 @@ class MapEvents:
         record = handlers.lookup(self.engine, current)
         mode = colour if colour in COLOURS else COLOURS[0]
         named = [target for target in targets if target.name in _names(chosen)]
-        back = gr.Button(interactive=_goes_back(_history(history), plan))
+        back = gr.Button(interactive=goes_back(history_of(history), plan))
         return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named), back]
 
-    def choose(self, event: gr.EventData, *given: Any) -> list[Any]:
-        """Note which cells are chosen, as the browser names them."""
+    def choose(self, event: gr.EventData, method: Any, keep: Any, *given: Any) -> list[Any]:
+        """Note which cells are chosen, as the browser names them, and what would become of them."""
         plan, targets = self._plan(given)
         cells = getattr(event, "_data", None) or {}
         named = cells.get("cells", []) if isinstance(cells, dict) else []
@@ -113,7 +127,39 @@ class MapEvents:
             if isinstance(cell, str)
             for target in cell_targets(grid, cell)
         ]
-        return [[target.name for target in members], chosen_line(plan, targets, members)]
+        names = [target.name for target in members]
+        return [names, self._would(plan, targets, members, method, keep)]
+
+    def tried(self, chosen: Any, method: Any, keep: Any, *given: Any) -> str:
+        """Say what would become of the chosen matrices, before anybody applies it."""
+        plan, targets = self._plan(given)
+        members = [target for target in targets if target.name in _names(chosen)]
+        return self._would(plan, targets, members, method, keep)
+
+    def _would(
+        self,
+        plan: Plan,
+        targets: Sequence[Target],
+        members: Sequence[Target],
+        method: Any,
+        keep: Any,
+    ) -> str:
+        told = chosen_line(plan, targets, members)
+        if not members:
+            return told
+        names = {target.name for target in members}
+        try:
+            rules = edited(
+                plan.rules,
+                pattern_for(names, targets),
+                str(method),
+                typed.share_of(str(method), keep),
+                targets,
+            )
+            said = preview.describe_change(self.engine, replace(plan, rules=rules), names)
+        except CompressionError as error:
+            said = str(error)
+        return f'{told}<p class="chosen quiet">{escape(said)}</p>'
 
     def apply(self, history: Any, chosen: Any, method: Any, keep: Any, *given: Any) -> list[Any]:
         """Let the chosen matrices be compressed in their own way."""
@@ -148,10 +194,10 @@ class MapEvents:
     def step(self, step: Callable[[History], History], history: Any, *given: Any) -> list[Any]:
         """Take the last change back, or make it again; what was typed since is a change too."""
         plan, _ = self._plan(given)
-        found = step(_history(history).seen(_state(plan)))
+        found = step(history_of(history).seen(state_of(plan)))
         assert found.now is not None
         before = Plan.from_json({**plan.to_json(), "rules": json.loads(found.now)})
-        return _stepped(found, before)
+        return stepped(found, before)
 
     def _plan(self, given: Sequence[Any]) -> tuple[Plan, tuple[Target, ...]]:
         """Return the plan in the form, and the matrices of its model."""
@@ -181,33 +227,8 @@ class MapEvents:
         if len(changed.rules) > typed.MAX_OVERRIDES:
             told = texts.MAP_FULL.format(count=len(changed.rules), limit=typed.MAX_OVERRIDES)
             raise refusal(told)
-        return _stepped(_history(history).seen(_state(plan)).seen(_state(changed)), changed)
+        return stepped(history_of(history).seen(state_of(plan)).seen(state_of(changed)), changed)
 
 
 def _names(chosen: Any) -> set[str]:
     return {name for name in chosen if isinstance(name, str)} if isinstance(chosen, list) else set()
-
-
-def _state(plan: Plan) -> str:
-    """Return a plan's rules as a history keeps them, the same for all that the form shows alike."""
-    shown, _ = controls.shown_plan(plan)
-    return json.dumps(shown.to_json()["rules"], sort_keys=True)
-
-
-def _history(value: Any) -> History:
-    """Return the history that a session holds as JSON."""
-    given = value if isinstance(value, dict) else {}
-    return History(tuple(given.get("past", ())), tuple(given.get("future", ())))
-
-
-def _stepped(history: History, plan: Plan) -> list[Any]:
-    """Return the history as the session holds it, whether it goes on, and the form's values."""
-    kept = {"past": list(history.past), "future": list(history.future)}
-    again = bool(history.future)
-    steps = [gr.Button(interactive=on) for on in (_goes_back(history, plan), again)]
-    return [kept, *steps, *controls.shown_values(plan)]
-
-
-def _goes_back(history: History, plan: Plan) -> bool:
-    """Tell whether there is a step to take back; what was typed since the last one is a step."""
-    return len(history.past) > 1 or (bool(history.past) and history.now != _state(plan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from html import escape
 from math import exp
 
@@ -72,6 +72,20 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     width = f"{100 * after / max(before, 1):.1f}%"
     bar = f'<span class="meter"><span style="width:{width}"></span></span>'
     return _box(bar + "<br>".join(lines), "warn" if bigger or after + kept >= before else "")
+
+
+def describe_change(engine: Engine, changed: Plan, names: Set[str]) -> str:
+    """Return in words what a changed plan would make of some matrices, and what it would cost."""
+    try:
+        assigned = allocate(changed, known_targets(engine, changed.model)[0])
+    except CompressionError as error:
+        return str(error)
+    mine = [item for item in assigned if names & {target.name for target in item.targets}]
+    before = sum(item.nbytes for item in mine)
+    after = sum(item.budget if item.undecided else item.preview.nbytes for item in mine)
+    expected = expected_loss(assigned, changed.model)
+    cost = "" if expected is None else f" {_expected(expected)}"
+    return texts.MAP_WOULD.format(what=_headline(mine, before, after), cost=cost)
 
 
 def _expected(loss: float) -> str:

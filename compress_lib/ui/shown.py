@@ -10,8 +10,10 @@ from compress_lib.describe import run_labels
 from compress_lib.landmarks import landmark_of, load_landmarks
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
+from compress_lib.targets import Target
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.preview import known_targets
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Shown:
         record: The run; None where nothing was ever measured.
         own: The session's, newest first; the run among them if it is the session's.
         landmarks: By perplexity, without those that are the session's too.
+        targets: All compressible weights of the run's model, where they are known.
     """
 
     record: RunRecord | None
     own: tuple[RunRecord, ...] = ()
     landmarks: tuple[RunRecord, ...] = ()
+    targets: tuple[Target, ...] = ()
 
     @property
     def all(self) -> tuple[RunRecord, ...]:
@@ -56,7 +60,9 @@ def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
     mine = {one.key for one in own}
     landmarks = handlers.comparable(load_landmarks(), record)
     ordered = sorted(landmarks, key=lambda one: one.perplexity.compressed)
-    return Shown(record, tuple(own), tuple(one for one in ordered if one.key not in mine))
+    others = tuple(one for one in ordered if one.key not in mine)
+    model = "" if record is None else str(record.plan.get("model"))
+    return Shown(record, tuple(own), others, known_targets(engine, model)[0])
 
 
 def run_choices(

@@ -95,6 +95,12 @@ TERMS = {
     "one store it once.",
     "Interval": "From … to …: holds the truth 95 times in 100, by Student's t over blocks of text. "
     "Two runs on the same text are compared block by block, which tells far smaller differences.",
+    "Keys and values": "What a model keeps of every token while it writes: 2 · layers · key heads "
+    "· head size numbers a token. Compressing weights leaves them as they are.",
+    "Tokens a second": "Of one run, once: reading is the tokens of a block ÷ the time of a forward "
+    "pass, writing the new tokens ÷ their time, medians over blocks and prompts.",
+    "Still near": "How many of a token's nearest neighbours, by cosine, are the same before and "
+    "after.",
     "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
     "being the second moment of a layer's inputs, G that of the gradients at its outputs. Where it "
     "is below half a nat, the growth of the loss and the KL divergence that were measured lay "
@@ -167,12 +173,14 @@ MAP_FULL = "The plan has {count} exceptions, more than the {limit} that it may h
 UNDO = "Undo"
 REDO = "Redo"
 MAP_PRESET = "Start from"
+MAP_WOULD = "Applied, they would be {what}.{cost}"
 MAP_PRESETS = {
     "uniform": "Everything alike",
     "protect_ends": "First and last layer left alone",
     "attention": "Attention only",
     "ffn": "FFN only",
     "embedding": "Embedding only",
+    "automatic": "The best for each, within Keep",
 }
 MEASURE = "How it is measured"
 CORPUS = "Text to measure on"
@@ -234,7 +242,7 @@ FINISHED = "Finished in {seconds}."
 SO_FAR = "Perplexity {compressed}: {ratio} × the baseline's {baseline} (after block {blocks})"
 SO_FAR_SHOWN = "Measured: the results show it already."
 RUN_OF = "Run {number} of {count}: {what}"
-WAITING = "Waiting: {ahead} ahead of you. {activity}"
+WAITING = "Waiting: {ahead} ahead of you."
 STARTING = "Starting."
 LEFT = "{time} left"
 SPARK = "Loss of the training, epoch by epoch: from {first:.4g} to {last:.4g}"
@@ -290,6 +298,7 @@ WERE_COARSE = (
     "than it does elsewhere."
 )
 SHRANK = "The model takes {share} of its bytes, "
+GREW = "The model became bigger, {share} of its bytes, "
 PLAINLY = {
     "same": "and predicts this text about as well as before.",
     "worse": "and hesitates between {ratio} times as many tokens at every step.",
@@ -322,6 +331,8 @@ DIRECTION_CUMULATIVE = "Share of tokens up to an error"
 DIRECTION_WEIGHTED = "Count tokens as often as the text has them"
 DIRECTION_LAYERS = "Layer by layer: the line is the mean over rows, the band holds 95 % of them."
 MEMORY_HELP = "Every tensor that a checkpoint would store, shared ones once."
+GROWN = "This plan makes something bigger: {parts}."
+GROWN_PART = "{name} {before} → {after}"
 MATRIX_HEADERS = (
     "Names",
     "Method",
@@ -408,6 +419,8 @@ COMPARE_SAYS = "Is it worse than the first?"
 COMPARE_UNKNOWN = "nobody can tell: no interval is known"
 COMPARE_SAME = "it predicts the very same"
 COMPARE_UNSURE = "the difference may be chance"
+COMPARE_FARTHER = "perplexity may differ by chance, but it is surely farther from the original"
+COMPARE_NEARER = "perplexity may differ by chance, but it is surely nearer to the original"
 COMPARE_WORSE = "surely worse"
 COMPARE_BETTER = "surely better"
 AWAY_HELP = (
@@ -465,6 +478,10 @@ BESIDE_MISSING = "Not known here, of the runs that the link compares with: {coun
 LINK_WITHOUT_TEXT = "The link does not hold your own text: whoever opens it gets the usual one."
 UNAVAILABLE = "Choose another model, or try again once this machine has a network."
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
+OVERRIDE_WHERE = (
+    "The line with {given!r} does not say where: write a family such as query, layers such as "
+    "@0-5, or * for everything."
+)
 OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
 MORE_THAN_THE_FORM = (
     "The plan says more than this form can, such as options that differ from line to line, or "

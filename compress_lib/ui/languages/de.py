@@ -99,6 +99,12 @@ TERMS = {
     "K-FAC, wobei C das zweite Moment der Eingaben einer Schicht ist und G das der Gradienten an "
     "ihren Ausgaben. Unter einem halben Nat lagen der gemessene Zuwachs des Verlusts und die "
     "gemessene KL-Divergenz zwischen einem Fünftel und dem Zweieinhalbfachen davon.",
+    "Schlüssel und Werte": "Was ein Modell beim Schreiben von jedem Token behält: 2 · Schichten · "
+    "Key-Köpfe · Kopfgröße Zahlen je Token. Gewichte zu komprimieren lässt sie, wie sie sind.",
+    "Tokens je Sekunde": "In einem Lauf, einmal: Lesen ist Tokens eines Blocks ÷ Zeit eines "
+    "Durchgangs, Schreiben neue Tokens ÷ ihre Zeit, Mediane über Blöcke und Anfänge.",
+    "Noch nah": "Wie viele der nächsten Nachbarn eines Tokens (Kosinus) vorher und nachher gleich "
+    "sind.",
 }
 PREVIEW_EXPECTED = (
     "Vor dem Lauf erwartet: der Verlust wächst um etwa {loss} Nats je Token, Perplexität × {low} "
@@ -172,12 +178,14 @@ MAP_FULL = "Der Plan hat {count} Ausnahmen, mehr als die {limit}, die er haben d
 UNDO = "Rückgängig"
 REDO = "Wiederholen"
 MAP_PRESET = "Beginnen mit"
+MAP_WOULD = "Angewendet wären sie {what}.{cost}"
 MAP_PRESETS = {
     "uniform": "Alles gleich",
     "protect_ends": "Erste und letzte Schicht bleiben",
     "attention": "Nur Attention",
     "ffn": "Nur FFN",
     "embedding": "Nur Embedding",
+    "automatic": "Das Beste für jede, im Rahmen von Behalten",
 }
 MEASURE = "Wie gemessen wird"
 CORPUS = "Text zum Messen"
@@ -241,7 +249,7 @@ FINISHED = "Fertig nach {seconds}."
 SO_FAR = "Perplexität {compressed}: {ratio} × die {baseline} des Originals (nach Block {blocks})"
 SO_FAR_SHOWN = "Gemessen: die Ergebnisse zeigen es schon."
 RUN_OF = "Lauf {number} von {count}: {what}"
-WAITING = "Warten: {ahead} vor dir. {activity}"
+WAITING = "Warten: {ahead} vor dir."
 STARTING = "Es geht los."
 LEFT = "noch {time}"
 SPARK = "Verlust beim Training, Epoche für Epoche: von {first:.4g} bis {last:.4g}"
@@ -300,6 +308,7 @@ WERE_COARSE = (
     "weniger als anderswo."
 )
 SHRANK = "Das Modell hat noch {share} seiner Bytes "
+GREW = "Das Modell wurde größer, {share} seiner Bytes, "
 PLAINLY = {
     "same": "und sagt diesen Text etwa so gut voraus wie zuvor.",
     "worse": "und schwankt bei jedem Schritt zwischen {ratio}-mal so vielen Tokens.",
@@ -333,6 +342,8 @@ DIRECTION_WEIGHTED = "Tokens so oft zählen, wie der Text sie hat"
 DIRECTION_LAYERS = (
     "Schicht für Schicht: die Linie ist das Mittel über Zeilen, das Band enthält 95 % von ihnen."
 )
+GROWN = "Dieser Plan macht etwas größer: {parts}."
+GROWN_PART = "{name} {before} → {after}"
 MEMORY_HELP = "Jeder Tensor, den ein Checkpoint speichern würde, Geteiltes einmal."
 MATRIX_HEADERS = (
     "Namen",
@@ -423,6 +434,8 @@ COMPARE_SAYS = "Ist er schlechter als der erste?"
 COMPARE_UNKNOWN = "nicht zu sagen: kein Intervall bekannt"
 COMPARE_SAME = "er sagt genau dasselbe voraus"
 COMPARE_UNSURE = "der Unterschied kann Zufall sein"
+COMPARE_FARTHER = "Perplexität vielleicht zufällig anders, aber sicher weiter weg vom Original"
+COMPARE_NEARER = "Perplexität vielleicht zufällig anders, aber sicher näher am Original"
 COMPARE_WORSE = "sicher schlechter"
 COMPARE_BETTER = "sicher besser"
 AWAY_HELP = (
@@ -485,6 +498,10 @@ UNAVAILABLE = (
     "Wähle ein anderes Modell, oder versuche es noch einmal, sobald dieser Rechner ein Netz hat."
 )
 NOT_A_CORPUS = "{given!r} ist kein Text dieser Seite. Zur Wahl stehen: {allowed}."
+OVERRIDE_WHERE = (
+    "Die Zeile mit {given!r} sagt nicht, wo: eine Familie wie query, Schichten wie @0-5 oder * für "
+    "alles."
+)
 OVERRIDE_KEEP = (
     "Behalten in der Zeile {where!r} muss eine Zahl über 0 und höchstens 1 sein, nicht {given!r}."
 )

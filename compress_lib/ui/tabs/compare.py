@@ -156,6 +156,8 @@ def _verdict(difference: Paired) -> str:
         return texts.COMPARE_SAME
     if difference.ratio_interval is None:
         return texts.COMPARE_UNKNOWN
+    if not difference.certain and difference.certain_by_kl:
+        return texts.COMPARE_FARTHER if difference.kl > 0 else texts.COMPARE_NEARER
     if not difference.certain:
         return texts.COMPARE_UNSURE
     return texts.COMPARE_WORSE if difference.ratio > 1 else texts.COMPARE_BETTER

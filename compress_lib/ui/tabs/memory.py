@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, ClassVar
 
 import gradio as gr
 
 from compress_lib import plots_matrices
 from compress_lib.formatting import format_bytes, format_share
+from compress_lib.predicted import grown, predicted_bytes
 from compress_lib.results import RunRecord
+from compress_lib.targets import FAMILIES
 from compress_lib.ui import handlers, texts
 from compress_lib.ui.scripts import QUICK
 from compress_lib.ui.shown import Shown
@@ -32,7 +35,10 @@ class MemoryTab(ResultTab):
         if shown.record is None:
             return {}
         return {
-            "chart": plots_matrices.memory_bars(shown.record),
+            "grown": gr.update(value=grown_line(shown.record), visible=bool(grown(shown.record))),
+            "chart": plots_matrices.memory_bars(
+                shown.record, predicted_bytes(shown.record, shown.targets)
+            ),
             "cache": cache_line(shown.record, USUAL_CONTEXT),
             "context": USUAL_CONTEXT,
         }
@@ -40,6 +46,8 @@ class MemoryTab(ResultTab):
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.MEMORY_HELP)
+        bigger = values.get("grown", {})
+        warned = gr.HTML(bigger.get("value"), visible=bool(bigger.get("visible")), elem_id="grown")
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="memory")
         context = gr.Slider(
             256,
@@ -50,7 +58,7 @@ class MemoryTab(ResultTab):
             elem_id="cache-context",
         )
         cache = gr.Markdown(values.get("cache") or "", elem_id="cache")
-        return {"chart": chart, "context": context, "cache": cache}
+        return {"grown": warned, "chart": chart, "context": context, "cache": cache}
 
     def connect(self, wiring: Wiring) -> None:
         """See `ResultTab.connect`: the cache at another length."""
@@ -63,6 +71,21 @@ class MemoryTab(ResultTab):
         self.parts["context"].change(
             told, [self.parts["context"], wiring.current], self.parts["cache"], **QUICK
         )
+
+
+def grown_line(record: RunRecord) -> str:
+    """Say, as HTML, which parts of the model a run made bigger; or nothing."""
+    parts = [
+        texts.GROWN_PART.format(
+            name=FAMILIES.get(part.component, part.component),
+            before=format_bytes(part.baseline_bytes),
+            after=format_bytes(part.compressed_bytes),
+        )
+        for part in grown(record)
+    ]
+    if not parts:
+        return ""
+    return f'<p class="decoding">{escape(texts.GROWN.format(parts=", ".join(parts)))}</p>'
 
 
 def cache_line(record: RunRecord, tokens: int) -> str:
