@@ -19,6 +19,7 @@ from compress_lib.results import RunRecord
 from compress_lib.ui import api
 from compress_lib.ui.api import Endpoints
 from compress_lib.ui.app import Page
+from tests.compressed import run_record
 from tests.page import PLAN, TinyEngine, finish, form
 from tests.test_readme import code
 
@@ -94,6 +95,7 @@ def test_a_run_and_its_comparison(endpoints: Endpoints) -> None:
     assert endpoints.compress({**first["plan"], "revision": None})["key"] == first["key"]
     found = endpoints.compare(first["key"], second["key"])
     assert found["bytes_difference"] > 0
+    assert found["perplexity_ratio_interval"] is not None
     low, high = found["perplexity_ratio_interval"]
     assert low <= found["perplexity_ratio"] <= high
     with pytest.raises(gr.Error, match="no run with the key"):
@@ -104,6 +106,13 @@ def test_a_client_sees_the_endpoints_and_no_other(client: Client) -> None:
     known = client.view_api(return_format="dict")
     assert set(known["named_endpoints"]) == ENDPOINTS
     assert not known["unnamed_endpoints"]
+    # What comes back is told field by field.
+    told = {name: one["returns"][0]["type"] for name, one in known["named_endpoints"].items()}
+    assert told["/estimate"]["properties"]["matrices"]["items"]["properties"]["rank"]
+    assert set(told["/compress"]["properties"]) == set(run_record().to_json())
+    assert told["/models"]["items"]["properties"]["parameters"] == {"type": "integer"}
+    summary = told["/landmarks"]["items"]
+    assert told["/compare"]["properties"]["first"] == summary
     found = client.predict(PLAN.to_json(), api_name="/compress")
     assert RunRecord.from_json(found).targets
     assert client.predict(api_name="/models")[0]["name"] == next(iter(CATALOGUE))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast, get_type_hints
 
 import gradio as gr
 from gradio.events import api
@@ -21,6 +21,7 @@ from compress_lib.paired import paired
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, handlers, preview, texts
+from compress_lib.ui.api_types import Comparison, Estimate, Offer, Record, Summary
 from compress_lib.ui.engine import Engine
 
 
@@ -37,15 +38,15 @@ class Endpoints:
     def register(self) -> None:
         """Offer every endpoint by its name; call it inside the page's blocks."""
         for function in (self.models, self.landmarks, self.estimate, self.compare):
-            api(function, api_name=function.__name__, queue=False)
+            api(_typed(function), api_name=function.__name__, queue=False)
         api(
-            self.compress,
+            _typed(self.compress),
             api_name="compress",
             concurrency_id="run",
             concurrency_limit=None,
         )
 
-    def models(self) -> list[dict[str, Any]]:
+    def models(self) -> list[Offer]:
         """The models on offer: name, Hub id, number of weights, license."""
         return [
             {
@@ -57,11 +58,11 @@ class Endpoints:
             for entry in CATALOGUE.values()
         ]
 
-    def landmarks(self) -> list[dict[str, Any]]:
+    def landmarks(self) -> list[Summary]:
         """The runs measured beforehand: key, description, plan and metrics of each."""
         return [_summary(record) for record in load_landmarks()]
 
-    def estimate(self, plan: dict[str, Any]) -> dict[str, Any]:
+    def estimate(self, plan: dict[str, Any]) -> Estimate:
         """What a plan would do, without doing it: bytes, ranks, the expected growth of the loss.
 
         Args:
@@ -93,7 +94,7 @@ class Endpoints:
             ],
         }
 
-    def compress(self, plan: dict[str, Any]) -> dict[str, Any]:
+    def compress(self, plan: dict[str, Any]) -> Record:
         """Run a plan, or find its stored result, and return the record of it.
 
         Args:
@@ -108,9 +109,9 @@ class Endpoints:
             finally:
                 updates.close()
         assert finished is not None
-        return finished.to_json()
+        return cast(Record, finished.to_json())
 
-    def compare(self, first: str, second: str) -> dict[str, Any]:
+    def compare(self, first: str, second: str) -> Comparison:
         """How a second run differs from a first, block by block of the same text.
 
         Args:
@@ -137,6 +138,12 @@ class Endpoints:
         return record
 
 
+def _typed(method: Any) -> Any:
+    """Resolve a method's annotations: Gradio 6.31 takes what it returns as it is written."""
+    method.__func__.__annotations__.update(get_type_hints(method.__func__))
+    return method
+
+
 @contextmanager
 def _said() -> Iterator[None]:
     """Let a client read what is wrong: only a `gr.Error` reaches it."""
@@ -159,7 +166,7 @@ def _checked(plan: object) -> Plan:
     return replace(shown, revision=given.revision)
 
 
-def _summary(record: RunRecord) -> dict[str, Any]:
+def _summary(record: RunRecord) -> Summary:
     metrics = {name: value for name, value in record.metrics().items() if value is not None}
     return {
         "key": record.key,
