@@ -130,6 +130,9 @@ class Runs:
                 if found is not None and found.key != shown:
                     changes |= self._found(known, found)
                     known, shown = changes[self.session.keys], found.key
+                if update.measured is not None:
+                    # Here, and not where the rest is shown: what is written comes after it.
+                    changes |= self._text(update.measured.key)
                 if update.finished is not None:
                     changes[self.session.ended] = time.monotonic_ns()
                 if update.last:
@@ -182,8 +185,13 @@ class Runs:
         }
 
     def _shown(self, keys: Any, current: Any) -> dict[Any, Any]:
-        """Show the run that was found."""
-        return self.results.show(self._now(keys, current))
+        """Show the run that was found, but for the text while both models write it."""
+        shown = self._now(keys, current)
+        changes = self.results.show(shown)
+        if shown.record is not None and not shown.record.answered:
+            for part in self.results.tabs["text"].parts.values():
+                changes.pop(part, None)
+        return changes
 
     def _completed(self, keys: Any, current: Any) -> Any:
         """Show what both models wrote in the run that is looked at by then."""
