@@ -26,6 +26,7 @@ from compress_lib.ui.api import Endpoints
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.form_events import FormEvents
 from compress_lib.ui.map_events import MapEvents
+from compress_lib.ui.model_menu import model_choices
 from compress_lib.ui.opening import Opening
 from compress_lib.ui.running import Runs, Session
 from compress_lib.ui.scripts import FORM, PRIVATE, QUICK, SAVE_FILE, SHOW_RESULTS, WARNING
@@ -116,6 +117,9 @@ class Page:
         session = Session(self.engine, self.keys, self.current, self.query, found, ended)
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
+        model = self.panel.fields[controls.FIELDS.index("model")]
+        # What had to be fetched when the page was built may be here by now.
+        blocks.load(lambda: gr.update(choices=model_choices()), None, model, **QUICK)
         blocks.load(self.opening.open, visit, self.opening.outputs, **WARNING)
         self.keys.change(lambda keys: keys, self.keys, self.kept, **QUICK)
 
