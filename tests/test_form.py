@@ -14,7 +14,11 @@ from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS, build_method
 from compress_lib.plan import DENSE, Plan, Rule, TextSpec
 from compress_lib.ui import controls, form_events, handlers, model_menu, preview, texts
+from compress_lib.ui.app import Page
+from compress_lib.ui.map_events import MapEvents
+from compress_lib.ui.map_history import goes_back, history_of
 from compress_lib.ui.option_groups import option_groups
+from compress_lib.ui.undo import History
 from tests.page import PLAN, TinyEngine, finish, form
 
 
@@ -206,3 +210,20 @@ def test_a_line_of_the_table_has_to_say_where() -> None:
     for line in (["", "svd", "0.5"], ["", "", "0.4"]):
         with pytest.raises(CompressionError, match="does not say where"):
             controls.read(controls.Form.of(form(overrides=[line])))
+
+
+def test_what_the_form_begins_with_is_a_step_to_go_back_to() -> None:
+    page = Page()
+    page.build()
+    begun = page.panel.map.history.value
+    assert not goes_back(history_of(begun), Plan())
+    changed = Plan(rules=(Rule(pattern="*", method="svd", keep=0.4),))
+    assert goes_back(history_of(begun), changed)
+    events = MapEvents(page.panel.map, page.engine, page.panel.fields, page.current)
+    kept, _, again, *values = events.step(
+        History.undone, begun, *controls.flat(controls.write(changed))
+    )
+    assert controls.read(controls.Form.of(values)).rules == Plan().rules
+    assert again.interactive
+    _, _, _, *values = events.step(History.redone, kept, *values)
+    assert controls.read(controls.Form.of(values)).rules == changed.rules

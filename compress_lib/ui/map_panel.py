@@ -12,6 +12,7 @@ from compress_lib.ui import controls, handlers, preview, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.layer_map import COLOURS, chosen_line, layer_map
 from compress_lib.ui.lenient import AnySlider
+from compress_lib.ui.map_history import state_of
 from compress_lib.ui.scripts import LIVE, MAP
 
 
@@ -76,7 +77,9 @@ def build(engine: Engine) -> MapPanel:
         undo = gr.Button(texts.UNDO, elem_id="undo", interactive=False, **small)
         redo = gr.Button(texts.REDO, elem_id="redo", interactive=False, **small)
     chosen = gr.State([], time_to_live=handlers.KEPT_SECONDS)
-    history = gr.State({"past": [], "future": []}, time_to_live=handlers.KEPT_SECONDS)
+    # What the form begins with is a step to go back to.
+    begun = {"past": [state_of(plan)], "future": []}
+    history = gr.State(begun, time_to_live=handlers.KEPT_SECONDS)
     return MapPanel(
         colour, shown, told, method, keep, apply, dense, clear, undo, redo, preset, chosen, history
     )
