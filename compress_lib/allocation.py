@@ -89,6 +89,16 @@ class Assignment:
         return self.rule.tie == "input" and any(target.tied for target in self.targets)
 
     @property
+    def kept_bytes(self) -> int:
+        """Bytes of the original that stays beside the compressed weight; 0 where none does."""
+        return self.nbytes if self.keeps_original else 0
+
+    @property
+    def foretold_bytes(self) -> int:
+        """Bytes of the compressed weight; its budget where that is still to be shared out."""
+        return self.budget if self.undecided else self.preview.nbytes
+
+    @property
     def break_even_rank(self) -> int:
         """The largest rank at which two factors of the stack are not bigger than it."""
         rows, cols = self.shape

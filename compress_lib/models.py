@@ -14,7 +14,7 @@ from compress_lib.errors import CompressionError, ModelUnavailableError, unknown
 from compress_lib.kinds import Kind, auto_class, kind_of, unused_positions
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.sources import Weights, locate
-from compress_lib.sources.base import reason_of
+from compress_lib.sources.base import FLOATING, reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -206,8 +206,8 @@ def _stored_type(folder: Path, config: Any) -> torch.dtype:
                 for length in piece.get_shape():
                     size *= length
                 counts[kind] = counts.get(kind, 0) + size
-    known = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
-    floating = {kind: count for kind, count in counts.items() if kind in known}
+    floating = {kind: count for kind, count in counts.items() if kind in FLOATING}
     if floating:
-        return known[max(floating, key=lambda kind: floating[kind])]
+        most: torch.dtype = getattr(torch, FLOATING[max(floating, key=lambda kind: floating[kind])])
+        return most
     raise ValueError("it has no safetensors file with floating-point weights")

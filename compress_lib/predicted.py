@@ -31,12 +31,11 @@ def predicted_bytes(record: RunRecord, targets: Sequence[Target]) -> dict[str, i
     if assigned is None or any(item.undecided for item in assigned):
         return None
     for item in assigned:
-        kept = item.nbytes if item.keeps_original else 0
         # Where several families share a tensor, a component has the names of all of them.
         name = next((name for name in found if item.family in name.split(", ")), None)
         if name is None:
             return None
-        found[name] += item.preview.nbytes + kept - item.nbytes
+        found[name] += item.preview.nbytes + item.kept_bytes - item.nbytes
     return found
 
 

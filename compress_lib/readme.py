@@ -120,8 +120,7 @@ def _landmark(record: RunRecord) -> tuple[str, ...]:
     return (
         describe(record),
         format_perplexity(record.perplexity.compressed),
-        f"{memory.compressed_bytes / 1e6:.0f} MB "
-        f"({format_share(memory.compressed_bytes / memory.baseline_bytes, 0)})",
+        f"{memory.compressed_bytes / 1e6:.0f} MB ({format_share(memory.share, 0)})",
         format_share(record.agreement.top1),
         "" if direction is None else f"{direction:.4f}",
     )

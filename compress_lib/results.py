@@ -128,6 +128,11 @@ class MemoryRecord:
     components: tuple[ComponentRecord, ...]
     cache_bytes: int = 0
 
+    @property
+    def share(self) -> float:
+        """Bytes of the compressed model ÷ those of the baseline."""
+        return self.compressed_bytes / self.baseline_bytes
+
 
 @dataclass(frozen=True)
 class TaskRecord:
@@ -193,7 +198,7 @@ class RunRecord(Recorded):
             "perplexity": self.perplexity.compressed,
             "perplexity_ratio": self.perplexity.ratio,
             "megabytes": self.memory.compressed_bytes / 1e6,
-            "size_share": 100 * self.memory.compressed_bytes / self.memory.baseline_bytes,
+            "size_share": 100 * self.memory.share,
             "kl": self.agreement.kl,
             "top1": 100 * self.agreement.top1,
             "speed": self.speed.prefill_ratio if self.speed else None,

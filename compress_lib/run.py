@@ -71,11 +71,7 @@ def execute(
     chosen = load_tasks(tasks, task_limit)
     yield Event(0.0, f"Loading {plan.model}")
     model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
-    if chosen.tasks and model.kind == "masked":
-        raise CompressionError(
-            f"{model.id} is a masked model: tasks by likelihood need one that predicts the next "
-            "token."
-        )
+    _check_tasks(model, chosen)
     job = prepare(plan, model)
     found = store.find(job.plan.key) if store else None
     if found is not None and chosen.answered_by(found):
@@ -91,11 +87,7 @@ def execute(
     solved = yield from _solve(model, compressed, chosen, span(progress, stages.written, 1.0))
     if solved:
         clock.lap("tasks")
-
-    # Tasks of an earlier run of the same plan stay beside the new ones.
-    new = {task.task for task in solved}
-    solved += [task for task in (found.tasks if found else ()) if task.task not in new]
-    record = completed(record, answers, solved, clock.seconds)
+    record = completed(record, answers, _with_earlier(solved, found), clock.seconds)
     if store is not None:
         store.add(record)
     yield Finished(1.0, "Finished", record, False, compressed)
@@ -104,6 +96,21 @@ def execute(
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:
     """Run a plan to its end and return the record. See `execute`."""
     return finished(execute(plan, device=device, store=store)).record
+
+
+def _check_tasks(model: LanguageModel, chosen: ChosenTasks) -> None:
+    """Refuse tasks that a model cannot solve before anything is computed for them."""
+    if chosen.tasks and model.kind == "masked":
+        raise CompressionError(
+            f"{model.id} is a masked model: tasks by likelihood need one that predicts the next "
+            "token."
+        )
+
+
+def _with_earlier(solved: list[TaskRecord], found: RunRecord | None) -> list[TaskRecord]:
+    """Return tasks beside those of an earlier run of the same plan."""
+    new = {task.task for task in solved}
+    return solved + [task for task in (found.tasks if found else ()) if task.task not in new]
 
 
 def _solve(

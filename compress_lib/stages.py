@@ -154,8 +154,7 @@ def _measure(
 
 
 def _measured_line(record: RunRecord) -> str:
-    found, memory = record.perplexity, record.memory
-    share = format_share(memory.compressed_bytes / memory.baseline_bytes)
+    found, share = record.perplexity, format_share(record.memory.share)
     return (
         f"Measured: perplexity {format_perplexity(found.baseline)} → "
         f"{format_perplexity(found.compressed)} (× {found.ratio:.4g}), {share} of the bytes"

@@ -34,7 +34,7 @@ def write_summary(record: RunRecord) -> None:
     write_line(
         f"memory      {format_bytes(memory.baseline_bytes)} → "
         f"{format_bytes(memory.compressed_bytes)} "
-        f"({format_share(memory.compressed_bytes / memory.baseline_bytes)} of the whole model)"
+        f"({format_share(memory.share)} of the whole model)"
     )
     if record.speed is not None:
         write_line(f"speed       {_speeds(record.speed)}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+FLOATING = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
+"""Types of numbers that a model can be computed from: safetensors' names, and torch's."""
+
 
 @dataclass(frozen=True)
 class Weights:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import ModelUnavailableError
 from compress_lib.progress import Progress
-from compress_lib.sources.base import HubUnreachableError, Weights, is_checkpoint, reason_of
+from compress_lib.sources.base import (
+    FLOATING,
+    HubUnreachableError,
+    Weights,
+    is_checkpoint,
+    reason_of,
+)
 from compress_lib.sources.memory import check_memory
 from compress_lib.storage import check_room, disk_errors, home, read_json, write_whole
 
@@ -23,9 +29,6 @@ FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
 
 SUBFOLDERS = ["*/*"]
 """Never fetched: they hold the same model in other formats."""
-
-FLOATING = ("F16", "BF16", "F32")
-"""Types of numbers that a model can be computed from."""
 
 TIMEOUT = 10.0
 CONVERSION_AUTHOR = "SFconvertbot"

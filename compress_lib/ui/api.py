@@ -76,7 +76,7 @@ class Endpoints:
             assigned = allocate(wanted, targets)
         before = sum(item.nbytes for item in assigned)
         after = sum(item.preview.nbytes for item in assigned)
-        kept = sum(item.nbytes for item in assigned if item.keeps_original)
+        kept = sum(item.kept_bytes for item in assigned)
         return {
             "expected_loss": expected_loss(assigned, wanted.model),
             "bytes_before": whole,

@@ -45,7 +45,7 @@ def headline(record: RunRecord, kind: str) -> str:
 def _plainly(record: RunRecord) -> str:
     """Say in a sentence what the numbers come to."""
     memory, ratio = record.memory, record.perplexity.ratio
-    share = format_share(memory.compressed_bytes / memory.baseline_bytes)
+    share = format_share(memory.share)
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
     words = texts.PLAINLY[case].format(ratio=_times(ratio))
     bigger = memory.compressed_bytes > memory.baseline_bytes
@@ -87,9 +87,8 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
         around = _between(ends) if ends else texts.NO_INTERVAL if _single(record) else ""
         return format_perplexity(value), around, times
     if name == "megabytes":
-        share = memory.compressed_bytes / memory.baseline_bytes
-        whole = f"{memory.baseline_bytes / 1e6:.0f}"
-        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=format_share(share), whole=whole)
+        share, whole = format_share(memory.share), f"{memory.baseline_bytes / 1e6:.0f}"
+        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=share, whole=whole)
     if name == "speed":
         assert record.speed is not None
         return f"{value:.2f} ×", "", _speeds(record, record.speed)

@@ -105,7 +105,7 @@ def chosen_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target])
     covered = {target.name for item in mine for target in item.targets} & names
     dense = sum(target.nbytes for target in chosen if target.name not in covered)
     after = dense + sum(
-        (item.preview.nbytes + (item.nbytes if item.keeps_original else 0))
+        (item.preview.nbytes + item.kept_bytes)
         * len(names & {t.name for t in item.targets})
         // len(item.targets)
         for item in mine
@@ -157,7 +157,7 @@ class _Painter:
             return self._measured(where, self.errors.get(target.name))
         if item is None:
             return Cell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
-        share = item.preview.nbytes / item.nbytes + item.keeps_original
+        share = (item.preview.nbytes + item.kept_bytes) / item.nbytes
         told = f"{where}: {item.method.label}, {format_share(share, 0)}"
         if item.undecided:
             told += f", {texts.MAP_SHARED}"

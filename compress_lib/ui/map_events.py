@@ -149,13 +149,7 @@ class MapEvents:
             return told
         names = {target.name for target in members}
         try:
-            rules = edited(
-                plan.rules,
-                pattern_for(names, targets),
-                str(method),
-                typed.share_of(str(method), keep),
-                targets,
-            )
+            rules = _with_tool(plan, pattern_for(names, targets), method, keep, targets)
             said = preview.describe_change(self.engine, replace(plan, rules=rules), names)
         except CompressionError as error:
             said = str(error)
@@ -165,10 +159,7 @@ class MapEvents:
         """Let the chosen matrices be compressed in their own way."""
         plan, targets = self._plan(given)
         pattern = self._pattern(chosen, targets)
-        share = typed.share_of(str(method), keep)
-        return self._write(
-            history, plan, lambda: edited(plan.rules, pattern, str(method), share, targets)
-        )
+        return self._write(history, plan, lambda: _with_tool(plan, pattern, method, keep, targets))
 
     def leave(self, history: Any, chosen: Any, *given: Any) -> list[Any]:
         """Leave the chosen matrices as they are."""
@@ -228,6 +219,14 @@ class MapEvents:
             told = texts.MAP_FULL.format(count=len(changed.rules), limit=typed.MAX_OVERRIDES)
             raise refusal(told)
         return stepped(history_of(history).seen(state_of(plan)).seen(state_of(changed)), changed)
+
+
+def _with_tool(
+    plan: Plan, pattern: str, method: Any, keep: Any, targets: Sequence[Target]
+) -> tuple[Rule, ...]:
+    """Return a plan's rules with what the tool of the map says of some matrices."""
+    share = typed.share_of(str(method), keep)
+    return edited(plan.rules, pattern, str(method), share, targets)
 
 
 def _names(chosen: Any) -> set[str]:

@@ -38,10 +38,10 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         return complaint(error)
     before = sum(item.nbytes for item in assigned)
     # What is shared out may take up what another matrix leaves.
-    after = sum(item.budget if item.undecided else item.preview.nbytes for item in assigned)
+    after = sum(item.foretold_bytes for item in assigned)
     head = _headline(assigned, before, after)
     # What the output end keeps for itself stays in the checkpoint.
-    kept = sum(item.nbytes for item in assigned if item.keeps_original)
+    kept = sum(item.kept_bytes for item in assigned)
     lines = [f"<strong>{escape(head)}</strong>"]
     if whole:
         left = whole - before + after + kept
@@ -82,7 +82,7 @@ def describe_change(engine: Engine, changed: Plan, names: Set[str]) -> str:
         return str(error)
     mine = [item for item in assigned if names & {target.name for target in item.targets}]
     before = sum(item.nbytes for item in mine)
-    after = sum(item.budget if item.undecided else item.preview.nbytes for item in mine)
+    after = sum(item.foretold_bytes for item in mine)
     expected = expected_loss(assigned, changed.model)
     cost = "" if expected is None else f" {_expected(expected)}"
     return texts.MAP_WOULD.format(what=_headline(mine, before, after), cost=cost)
