@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from compress_lib.evaluation.memory import total_bytes
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Generation, Plan, Rule, TextSpec
 from compress_lib.progress import Progress
+from compress_lib.prompts import answer
 from compress_lib.results import RunRecord
 from compress_lib.store import Store
 from compress_lib.ui import controls, handlers
@@ -52,6 +55,25 @@ def finish(engine: Engine, given: list[Any]) -> tuple[list[handlers.Update], Run
     record = updates[-1].finished
     assert record is not None
     return updates, record
+
+
+def hold_writing(monkeypatch: pytest.MonkeyPatch, free: int = 0) -> threading.Event:
+    """Make all runs but the first few wait before both models write; give what they wait for.
+
+    A tiny run is over before anybody looks, so what a test does in the middle of one needs one
+    that stays there.
+    """
+    gate = threading.Event()
+    begun: list[Any] = []
+
+    def wait(*given: Any) -> Any:
+        begun.append(given)
+        while len(begun) > free and not gate.wait(0.02):
+            given[3](0.0, "held")
+        return (yield from answer(*given))
+
+    monkeypatch.setattr("compress_lib.run.answer", wait)
+    return gate
 
 
 def tiny_engine(folder: Path) -> Iterator[TinyEngine]:

@@ -16,7 +16,6 @@ from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.events import Evaluated
 from compress_lib.plan import Plan
 from compress_lib.progress import Look, Progress
-from compress_lib.prompts import answer
 from compress_lib.ui import (
     handlers,
     texts,
@@ -28,7 +27,7 @@ from compress_lib.ui.following import JobStatus
 from compress_lib.ui.jobs import Job, ProgressNote
 from compress_lib.ui.line import PACE
 from compress_lib.ui.running import Runs, Session
-from tests.page import PLAN, TinyEngine, finish, form
+from tests.page import PLAN, TinyEngine, finish, form, hold_writing
 
 
 def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> None:
@@ -160,15 +159,7 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """What both models wait for before they write."""
-    gate = threading.Event()
-
-    def wait(*given: Any) -> Any:
-        while not gate.wait(0.02):
-            given[3](0.0, "held")
-        return (yield from answer(*given))
-
-    monkeypatch.setattr("compress_lib.run.answer", wait)
-    return gate
+    return hold_writing(monkeypatch)
 
 
 def test_a_measured_run_is_shown_while_both_models_write(

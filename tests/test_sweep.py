@@ -13,7 +13,7 @@ from compress_lib.progress import Look
 from compress_lib.ui import handlers, texts
 from compress_lib.ui.engine import _numbered
 from compress_lib.ui.sweeping import sweep_plans
-from tests.page import PLAN, TinyEngine
+from tests.page import PLAN, TinyEngine, hold_writing
 
 
 def test_a_sweep_fills_the_map_of_modules(engine: TinyEngine) -> None:
@@ -152,11 +152,16 @@ def test_a_sweep_has_an_end() -> None:
         sweep_plans(PLAN, ["svdd"], "0.5")
 
 
-def test_what_a_stopped_sweep_measured_stays(engine: TinyEngine) -> None:
+def test_what_a_stopped_sweep_measured_stays(
+    engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_writing(monkeypatch, free=1)
     plans = sweep_plans(PLAN, ["svd"], "0.3, 0.4, 0.5, 0.6")
     updates = handlers.follow(engine, plans)
-    for update in updates:
-        if update.finished:
-            break
+    first = next(update.finished for update in updates if update.finished)
     updates.close()
-    assert 1 <= len(engine.runs.store.runs()) < len(plans)
+    # The next job is done after this one, so nothing more of the sweep can come.
+    after = engine.submit_task(lambda progress: None)
+    assert after.future is not None
+    after.future.result(timeout=60)
+    assert engine.runs.store.runs() == [first]
