@@ -6,7 +6,7 @@ weight itself gets no gradient, so that the way back costs about as much as the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -40,20 +40,22 @@ def observe(
         model: The baseline; it is not changed.
         wanted: By kind, one of `OBSERVED`, the names of targets.
         text: The calibration text.
-        progress: Told about every block; may raise `StoppedError`.
+        progress: Told about every block, and as often as a layer is seen, so that a block of many
+            seconds can be stopped within one; may raise `StoppedError`.
 
     Raises:
         CompressionError: A target has nothing of a kind, or was not used.
     """
     backward = any(wanted.get(kind) for kind in (OUTPUT_GRADIENT, LOOKUP_GRADIENT))
     module = clone(model.module)
-    eyes = _Eyes(model, module, wanted)
     count = len(text.blocks)
     told = "inputs of the layers" + (" and gradients at their outputs" if backward else "")
+    eyes = _Eyes(model, module, wanted)
     with ExitStack() as hooks, torch.enable_grad() if backward else torch.inference_mode():
         eyes.open(hooks, backward=backward)
         for index, (block, example) in enumerate(zip(text.blocks, text.predicted, strict=True)):
-            progress(index / count, f"Reading calibration text: {told}")
+            eyes.look = partial(progress, index / count, f"Reading calibration text: {told}")
+            eyes.look()
             eyes.latest.clear()
             if not (backward or eyes.tables):
                 module(block.to(model.device)[None])
@@ -70,9 +72,13 @@ class _Eyes:
     """The hooks of a pass, and what they have summed up."""
 
     def __init__(
-        self, model: LanguageModel, module: nn.Module, wanted: Mapping[str, set[str]]
+        self,
+        model: LanguageModel,
+        module: nn.Module,
+        wanted: Mapping[str, set[str]],
     ) -> None:
         self.module = module
+        self.look: Callable[[], None] = lambda: None
         self.latest: list[tuple[Tensor, str]] = []
         chosen = {kind: sites_of(model, names) for kind, names in wanted.items()}
         at_inputs = _unique([site for kind in MOMENTS for site in chosen.get(kind, ())])
@@ -127,6 +133,7 @@ class _Eyes:
             self._add(site, LOGIT_VARIANCE, (p - p * p).sum(0).double(), len(logits))
 
     def _see_input(self, path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.look()
         x: Tensor = inputs[0]
         # Query, key and value read the same tensor: sum it up once.
         if self.latest and self.latest[0][0] is x:
@@ -158,6 +165,7 @@ class _Eyes:
         return start
 
     def _see_gradient(self, sites: list[Site], kind: str, gradient: Tensor) -> None:
+        self.look()
         flat = gradient.detach().flatten(0, -2).float()
         for site in sites:
             own = split_like(flat.T, site).T if kind == OUTPUT_GRADIENT else flat

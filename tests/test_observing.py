@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from compress_lib.architecture import table_scale
 from compress_lib.calibration import CURVATURES, Statistics, curvature_needs, stacked
 from compress_lib.calibration_text import Calibration
-from compress_lib.errors import CompressionError
+from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.gathering import gather
 from compress_lib.models import LanguageModel
 from compress_lib.observing import CLIP, _clipped
@@ -45,6 +45,28 @@ def expected_moment(model: LanguageModel, path: str, given: Calibration) -> Tens
     parts = [_clipped(output_gradients(model, path, block)) for block in given.blocks]
     g = torch.cat(parts).double()
     return g.T @ g / len(g)
+
+
+def test_one_block_can_be_stopped_at_every_layer_forth_and_back() -> None:
+    model = tiny_model()
+    names = [site.target.name for site in model.sites if site.target.family == "ffn_out"]
+    needs = {name: {"second_moment", "output_gradient"} for name in names}
+    looks = 0
+
+    def count(fraction: float, message: str) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == last:
+            raise StoppedError
+
+    last = -1
+    gather(model, needs, text(model, count=1, length=20), count)
+    assert looks >= 2 * len(names)
+    for last in range(1, looks + 1):
+        looks = 0
+        with pytest.raises(StoppedError):
+            gather(model, needs, text(model, count=1, length=20 + last), count)
+        assert looks == last
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -36,7 +35,7 @@ class Tucker(Method):
     """Folds rows to `[n1, n2]` and keeps a core and a factor for each of the three modes.
 
     Starts from the leading singular vectors of every mode and improves one mode after the other
-    (HOOI, by tensorly). The ranks are one share of the three sizes, then grown while bytes last.
+    (HOOI). The ranks are one share of the three sizes, then grown while bytes last.
 
     Source: Tucker 1966, doi:10.1007/BF02289464; De Lathauwer et al. 2000,
     doi:10.1137/S0895479898346995 (HOOI). Folding as in Banaei et al. 2023, arXiv 2302.04045.
@@ -190,42 +189,43 @@ def _grown(ranks: Triple, modes: tuple[int, ...]) -> Triple:
     return a, b, c
 
 
-_IMPORTING = threading.Lock()
-"""Parts of tensorly import each other, which two threads at once leave half done."""
-
-
 def _decompose(
     tensor: Tensor, ranks: Triple, iterations: int, progress: Progress
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the core and orthonormal factors of a tensor `[n1, n2, n3]`."""
-    with _IMPORTING:
-        from tensorly.backend import backend_context
-        from tensorly.decomposition import tucker
-        from tensorly.tenalg import multi_mode_dot
+    """Return the core and orthonormal factors `[size, rank]` of a tensor `[n1, n2, n3]`."""
+    step, steps = 0, 3 * (1 + iterations)
 
-    from compress_lib.factorization import top_right_vectors
+    def leading(projected: Tensor, mode: int) -> Tensor:
+        """Return the singular vectors `[size, rank]` of a tensor unfolded at a mode."""
+        from compress_lib.factorization import top_right_vectors
 
-    factors = []
-    for mode, rank in enumerate(ranks):
-        progress(0.3 * mode / 3, f"Tucker: singular vectors of mode {mode + 1}")
-        unfolded = tensor.movedim(mode, -1).flatten(0, 1)
-        factors.append(top_right_vectors(unfolded, rank).float().T)
-    # tensorly's backend is otherwise one for the whole process, which others may rely on.
-    with backend_context("pytorch", local_threadsafe=True):
-        core = multi_mode_dot(tensor, factors, transpose=True)
-        error = math.inf
-        for step in range(iterations):
-            progress(0.3 + 0.7 * step / iterations, f"Tucker: iteration {step + 1}")
-            before = error
-            (core, factors), errors = tucker(
-                tensor,
-                rank=ranks,
-                n_iter_max=1,
-                init=(core, factors),
-                random_state=0,
-                return_errors=True,
-            )
-            error = float(errors[-1])
-            if not before - error > TOLERANCE:
-                break
-    return core, list(factors)
+        nonlocal step
+        progress(step / steps, f"Tucker: singular vectors of mode {mode + 1}")
+        step += 1
+        unfolded = projected.movedim(mode, -1).flatten(0, 1)
+        return top_right_vectors(unfolded, ranks[mode]).float().T
+
+    factors = [leading(tensor, mode) for mode in range(3)]
+    core = _projected(tensor, factors)
+    norm, error = float(tensor.norm()) or 1.0, math.inf
+    for _ in range(iterations):
+        for mode in range(3):
+            factors[mode] = leading(_projected(tensor, factors, but=mode), mode)
+        core = _projected(tensor, factors)
+        # Factors are orthonormal: what the core does not hold is lost.
+        before, error = error, math.sqrt(max(0.0, 1 - (float(core.norm()) / norm) ** 2))
+        if not before - error > TOLERANCE:
+            break
+    return core, factors
+
+
+def _projected(tensor: Tensor, factors: Sequence[Tensor], but: int | None = None) -> Tensor:
+    """Multiply every mode of a tensor, or all but one, by its transposed factor."""
+    for mode, factor in enumerate(factors):
+        # The mode in front goes behind the others, and after all three each is in its place.
+        tensor = (
+            tensor.movedim(0, -1)
+            if mode == but
+            else (tensor.flatten(1).T @ factor).view(*tensor.shape[1:], factor.shape[1])
+        )
+    return tensor
