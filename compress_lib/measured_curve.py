@@ -16,7 +16,7 @@ from compress_lib.errors import BudgetError
 from compress_lib.factorization import row_side
 from compress_lib.loss_curves import Point
 from compress_lib.methods import Method
-from compress_lib.progress import Progress
+from compress_lib.progress import Progress, renamed, span
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The budgets that are tried, as shares of the weight's bytes."""
@@ -76,7 +76,9 @@ def _measure(
     shape = (weight.shape[0], weight.shape[1])
     found: dict[int, float] = {}
     for index, keep in enumerate(KEEPS):
-        progress(index / len(KEEPS), f"{method.label}: loss at keep {keep:g}")
+        step = span(progress, index / len(KEEPS), (index + 1) / len(KEEPS))
+        part = renamed(step, f"{method.label}: loss at keep {keep:g}")
+        part(0.0, "")
         budget = int(keep * weight.nbytes)
         try:
             nbytes = method.preview(shape, budget=budget, itemsize=weight.element_size()).nbytes
@@ -84,6 +86,7 @@ def _measure(
             continue
         if nbytes in found:
             continue
-        matrix = method.compress(weight, budget=budget, statistics=statistics)
+        matrix = method.compress(weight, budget=budget, statistics=statistics, progress=part)
+        part(0.9, "")
         found[nbytes] = replacement_loss(matrix, weight, statistics)
     return [(float(nbytes), loss) for nbytes, loss in found.items()]

@@ -62,6 +62,7 @@ def observe(
                 continue
             logits = predict(replace(model, module=module), example).float()
             eyes.see_logits(logits.detach())
+            eyes.look()
             if backward:
                 labels = example.labels.to(logits.device)
                 nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
@@ -128,9 +129,13 @@ class _Eyes:
 
     def see_logits(self, logits: Tensor) -> None:
         """Sum up the variance of each token under the predictions `[predictions, vocabulary]`."""
+        if not self.tables:
+            return
+        p = logits.softmax(-1)
+        self.look()
+        variance = p.addcmul_(p, p, value=-1).sum(0).double()
         for site in self.tables:
-            p = logits.softmax(-1)
-            self._add(site, LOGIT_VARIANCE, (p - p * p).sum(0).double(), len(logits))
+            self._add(site, LOGIT_VARIANCE, variance.clone(), len(logits))
 
     def _see_input(self, path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.look()

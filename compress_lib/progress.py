@@ -44,6 +44,15 @@ def span(progress: Progress, start: float, end: float) -> Progress:
     return part
 
 
+def renamed(progress: Progress, message: str) -> Progress:
+    """Tell of a part's steps by one name: a trial is no news, but it can be stopped."""
+
+    def part(fraction: float, _: str) -> None:
+        progress(fraction, message)
+
+    return part
+
+
 class Laps:
     """Notes how long each step took, in `seconds`."""
 

@@ -118,7 +118,7 @@ class Workbench:
         if sum(shared_out(parts)) > assignment.budget or whole.shape != assignment.shape:
             raise AssertionError(f"{assignment.method.name} broke its budget or shape")
         self._own_biases(assignment, weights, parts, around)
-        return self._finished(assignment, weights, parts, seconds)
+        return self._finished(assignment, weights, parts, seconds, progress)
 
     def compress_all(
         self, assignments: Sequence[Assignment], progress: Progress
@@ -133,12 +133,14 @@ class Workbench:
         weights: Sequence[Tensor],
         parts: Sequence[CompressedMatrix],
         seconds: float,
+        progress: Progress,
     ) -> list[Compressed]:
         """Measure each part against the original weight."""
         beside = input_only([assignment])
         done = []
         members = zip(assignment.targets, weights, parts, shared_out(parts), strict=True)
         for target, weight, matrix, size in members:
+            progress(1.0, f"{target.name}: errors of its rows")
             # Only of token tables every row is shown, beside noise as large as its error.
             errors = row_errors(weight, matrix, control=target.family in TABLES)
             counts = self._counts(target)
@@ -152,6 +154,7 @@ class Workbench:
                 nbytes=size + (target.nbytes if target.name in beside else 0),
                 seconds=seconds / len(parts),
             )
+            progress(1.0, f"{target.name}: directions of its rows")
             direction = direction_record(
                 self.model.tokenizer, target, weight, matrix, errors, counts
             )
