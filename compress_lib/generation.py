@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing
 from functools import partial
 
 import torch
@@ -14,6 +15,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Generation
 from compress_lib.results import TextRecord, WrittenToken
+from compress_lib.stepwise import stepwise
 
 Listener = Callable[[str], None]
 """Called with all the text written so far; may raise `StoppedError`."""
@@ -36,7 +38,9 @@ class _Streamer:
             self._ids = []
             return
         self._ids += value.flatten().tolist()
-        self._listener(str(self._tokenizer.decode(self._ids, skip_special_tokens=True)))
+        # Whoever listens may draw random numbers too: the other model, whose turn it is.
+        with torch.random.fork_rng():
+            self._listener(str(self._tokenizer.decode(self._ids, skip_special_tokens=True)))
 
     def end(self) -> None:
         """Nothing is held back."""
@@ -123,7 +127,7 @@ def write_both(
     seed: int = 0,
     listener: Callable[[str, str], None] = lambda which, text: None,
 ) -> TextRecord:
-    """Let both models continue a prompt, and find where they part.
+    """Let both models continue a prompt, a token each in turn, and find where they part.
 
     Args:
         baseline: The original.
@@ -133,12 +137,13 @@ def write_both(
         seed: The same for both.
         listener: Called with `baseline` or `compressed` and that model's text so far.
     """
-    ids: dict[str, list[int]] = {}
-    speeds: dict[str, float] = {}
-    for which, model in (("baseline", baseline), ("compressed", compressed)):
-        started = time.perf_counter()
-        ids[which] = write(model, prompt, how, seed=seed, listener=partial(listener, which))
-        speeds[which] = len(ids[which]) / (time.perf_counter() - started)
+    # Each draws as if it wrote alone, whoever is in between.
+    with torch.random.fork_rng():
+        writers = {
+            which: stepwise(partial(_told, model, prompt, how, seed))
+            for which, model in (("baseline", baseline), ("compressed", compressed))
+        }
+        ids, speeds = _in_turns(writers, listener)
     apart = first_divergence(ids["baseline"], ids["compressed"])
     decode = baseline.tokenizer.decode
     known = [
@@ -159,6 +164,34 @@ def write_both(
         baseline_tokens=known[0],
         compressed_tokens=known[1],
     )
+
+
+def _told(
+    model: LanguageModel, prompt: str, how: Generation, seed: int, tell: Listener
+) -> list[int]:
+    return write(model, prompt, how, seed=seed, listener=tell)
+
+
+def _in_turns(
+    writers: Mapping[str, Generator[str, None, list[int]]], listener: Callable[[str, str], None]
+) -> tuple[dict[str, list[int]], dict[str, float]]:
+    """Let writers write a token each in turn; return their tokens, and tokens a second."""
+    ids: dict[str, list[int]] = {}
+    seconds = dict.fromkeys(writers, 0.0)
+    with ExitStack() as stack:
+        for writer in writers.values():
+            stack.enter_context(closing(writer))
+        while len(ids) < len(writers):
+            for which in [name for name in writers if name not in ids]:
+                started, text = time.perf_counter(), None
+                try:
+                    text = next(writers[which])
+                except StopIteration as end:
+                    ids[which] = end.value
+                seconds[which] += time.perf_counter() - started
+                if text is not None:
+                    listener(which, text)
+    return ids, {which: len(ids[which]) / seconds[which] for which in writers}
 
 
 def written_tokens(

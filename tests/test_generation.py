@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from typing import Any
 
 import pytest
@@ -156,6 +158,48 @@ def test_a_model_agrees_with_itself(endless: LanguageModel, how: Generation) -> 
     assert record.baseline == record.compressed == record.common
     assert record.prompt == PROMPT
     assert record.baseline_tokens_per_second > 0
+
+
+@pytest.mark.parametrize("how", [GREEDY, WARM])
+def test_both_write_a_token_each_in_turn_as_if_alone(
+    endless: LanguageModel, how: Generation
+) -> None:
+    other = randomised(endless)
+    heard: list[tuple[str, str]] = []
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    record = write_both(
+        endless, other, PROMPT, how, seed=1, listener=lambda *note: heard.append(note)
+    )
+    assert torch.equal(torch.rand(3), expected)
+    assert [which for which, _ in heard] == ["baseline", "compressed"] * 12
+    for model, text in ((endless, record.baseline), (other, record.compressed)):
+        alone = write(model, PROMPT, how, seed=1)
+        assert text == endless.tokenizer.decode(alone, skip_special_tokens=True)
+
+
+def test_one_writes_on_where_the_other_has_ended(endless: LanguageModel) -> None:
+    other = randomised(endless)
+    third = write(other, PROMPT, GREEDY)[2]
+    other.module.generation_config = copy.deepcopy(other.module.generation_config)
+    other.module.generation_config.eos_token_id = third
+    heard: list[str] = []
+    write_both(endless, other, PROMPT, GREEDY, listener=lambda which, text: heard.append(which))
+    ended = heard.count("compressed")
+    assert ended <= 3
+    assert heard == ["baseline", "compressed"] * ended + ["baseline"] * (12 - ended)
+
+
+def test_who_stops_one_stops_both(endless: LanguageModel) -> None:
+    def stop(which: str, text: str) -> None:
+        if which == "compressed":
+            raise StoppedError
+
+    before = threading.active_count()
+    with pytest.raises(StoppedError):
+        write_both(endless, randomised(endless), PROMPT, GREEDY, listener=stop)
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("how", [GREEDY, WARM])

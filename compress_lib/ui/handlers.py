@@ -117,6 +117,8 @@ def _updates(watch: _Watch, status: str, notes: Sequence[Any]) -> Iterator[Updat
             both = (watch.written.get(which, "") for which in ("baseline", "compressed"))
             update = replace(update, writing=written.writing(note.prompt, *both))
         elif isinstance(note, Event):
+            # Whatever comes between texts: the next one is another run's, or another prompt's.
+            watch.written.clear()
             _tell(watch, note)
             filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
             update = replace(update, log="\n".join(watch.lines[-MAX_LOG:]), writing=filled)
