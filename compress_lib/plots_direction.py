@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from math import ceil
+from math import ceil, log10, sqrt
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -21,37 +22,97 @@ ABREAST = 3
 BIN = 0.01
 """The width of error to which shares refer."""
 
+DECADE = 0.1
+"""The same on a logarithmic axis: a tenth of a power of ten."""
+
+FINEST = 0.001
+"""The narrowest bins of a linear axis, where finer ones would be needles."""
+
+SMALLEST = 1e-7
+"""Where a logarithmic axis begins; errors that are smaller, or zero, stand there."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How a histogram of direction errors is drawn.
+
+    Attributes:
+        cumulative: Show the share of tokens up to an error.
+        weighted: Count every token as often as the calibration text has it.
+        logarithmic: Stretch small errors, which is how tables in eight bits are told apart.
+    """
+
+    cumulative: bool = False
+    weighted: bool = False
+    logarithmic: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the height of a line says."""
+        what = "Tokens in the text" if self.weighted else "Tokens"
+        width = "a tenth of a power of ten" if self.logarithmic else f"{BIN} of error"
+        return f"{what} {'up to here' if self.cumulative else f'per {width}'} (%)"
+
+    def points(
+        self, edges: Sequence[float], counts: Sequence[int]
+    ) -> tuple[list[float], list[float]]:
+        """Return where points stand, and their shares in percent."""
+        if not self.logarithmic:
+            edges, counts = _coarse(edges, counts)
+        total = sum(counts) or 1
+        if self.cumulative:
+            return list(edges[1:]), [100 * count / total for count in accumulate(counts)]
+        # Bins differ in width: what is shown is how many tokens lie within one width of error.
+        spans = [(max(a, SMALLEST), b) if self.logarithmic else (a, b) for a, b in pairwise(edges)]
+        if self.logarithmic:
+            middles = [sqrt(a * b) for a, b in spans]
+            widths = [log10(b / a) / DECADE for a, b in spans]
+        else:
+            middles = [(a + b) / 2 for a, b in spans]
+            widths = [(b - a) / BIN for a, b in spans]
+        return middles, [
+            100 * count / total / width for count, width in zip(counts, widths, strict=True)
+        ]
+
+
+def suits_logarithm(record: RunRecord) -> bool:
+    """Whether nearly all rows of a run's token table turned so little that a linear axis ends."""
+    direction = record.direction
+    if direction is None:
+        return False
+    small = sum(
+        count
+        for edge, count in zip(direction.edges[1:], direction.counts, strict=True)
+        if edge <= BIN
+    )
+    fine = direction.edges[1] < FINEST
+    return fine and small > 0.95 * sum(direction.counts)
+
 
 def direction_histogram(
-    records: Sequence[RunRecord],
-    empty: str = "",
-    *,
-    cumulative: bool = False,
-    weighted: bool = False,
+    records: Sequence[RunRecord], empty: str = "", how: Axis | None = None
 ) -> go.Figure:
     """Direction errors of the embedding: a line a run, its same-norm control dotted.
 
     Args:
         records: Runs; those that leave the embedding as it is are passed over.
         empty: What to write where no run is left.
-        cumulative: Show the share of tokens up to an error.
-        weighted: Count every token as often as the calibration text has it; there is no control
-            then, and runs that read no text are passed over.
+        how: Counted and drawn; as it suits the first run if left out. Where tokens count as often
+            as the text has them there is no control, and runs that read no text are passed over.
     """
-    what = "tokens in the text" if weighted else "tokens"
-    share = f"{what.capitalize()} {'up to here' if cumulative else f'per {BIN} of error'} (%)"
-    figure = figure_of("Direction error of a token's row (1 − cos)", share)
-    longest = 0.01
+    how = how or Axis(logarithmic=any(map(suits_logarithm, records[:1])))
+    figure = figure_of("Direction error of a token's row (1 − cos)", how.title)
+    seen: list[float] = []
     for position, record in enumerate(records):
         direction = record.direction
         if direction is None:
             continue
         method = next(t.method for t in record.targets if t.names[0] == direction.target)
         colour = method_style(method)[0] if len(records) < 3 else PALETTE[position % len(PALETTE)]
-        for counts, dash, name in _lines(direction, describe(record), weighted=weighted):
-            middles, shares = _shares(direction.edges, counts, cumulative=cumulative)
-            filled = [m for m, n in zip(middles, counts, strict=True) if n > sum(counts) / 5000]
-            longest = max([longest, *filled])
+        for counts, dash, name in _lines(direction, describe(record), weighted=how.weighted):
+            middles, shares = how.points(direction.edges, counts)
+            _, alone = replace(how, cumulative=False).points(direction.edges, counts)
+            seen += [m for m, share in zip(middles, alone, strict=True) if share > max(alone) / 500]
             figure.add_trace(
                 go.Scatter(
                     x=middles,
@@ -60,12 +121,17 @@ def direction_histogram(
                     mode="lines",
                     line={"color": colour, "dash": dash, "width": 2.5, "shape": "hvh"},
                     fill="tozeroy" if dash == "solid" and len(records) == 1 else None,
-                    hovertemplate="error ≈ %{x:.3f}<br>%{y:.2f} %",
+                    hovertemplate="error ≈ %{x:.3g}<br>%{y:.2f} %",
                 )
             )
     if not figure.data:
         figure.add_annotation(text=empty, showarrow=False, font={"size": 14})
-    figure.update_xaxes(range=[0, min(1.2 * longest, 1.05)])
+    if how.logarithmic:
+        seen = seen or [BIN, 1.0]
+        ends = log10(min(seen) / 2), log10(min(2 * max(seen), 2.0))
+        figure.update_xaxes(type="log", range=ends, dtick=1, exponentformat="power")
+    else:
+        figure.update_xaxes(range=[0, min(1.2 * max([BIN, *seen]), 1.05)])
     figure.update_layout(height=340)
     return figure
 
@@ -82,19 +148,16 @@ def _lines(
     ]
 
 
-def _shares(
-    edges: Sequence[float], counts: Sequence[int], *, cumulative: bool
-) -> tuple[list[float], list[float]]:
-    """Return where points stand, and their shares in percent."""
-    total = sum(counts) or 1
-    if cumulative:
-        return list(edges[1:]), [100 * count / total for count in accumulate(counts)]
-    # Bins differ in width: what is shown is how many tokens lie within 0.01 of error.
-    middles = [(a + b) / 2 for a, b in pairwise(edges)]
-    widths = (b - a for a, b in pairwise(edges))
-    return middles, [
-        100 * count / total * BIN / width for count, width in zip(counts, widths, strict=True)
-    ]
+def _coarse(edges: Sequence[float], counts: Sequence[int]) -> tuple[list[float], list[int]]:
+    """Put bins together that are narrower than the narrowest of a linear axis."""
+    wider, found, held = [edges[0]], list[int](), 0
+    for edge, count in zip(edges[1:], counts, strict=True):
+        held += count
+        if edge - wider[-1] >= FINEST * 0.999:
+            wider.append(edge)
+            found.append(held)
+            held = 0
+    return wider, found
 
 
 def direction_by_layer(record: RunRecord) -> go.Figure | None:

@@ -73,11 +73,20 @@ def test_summary_and_histogram_count_every_row() -> None:
 def test_histogram_bins_are_half_open_and_the_last_holds_all_beyond_one() -> None:
     counts = histogram(torch.tensor([0.0, 0.0005, 0.001, 0.999, 1.0, 1.5, 2.0]))
     assert list(EDGES) == sorted(set(EDGES))
-    assert counts[0] == 2
-    assert counts[1] == 1
+    assert counts[0] == 1
+    assert sum(counts[: EDGES.index(0.001)]) == 2
+    assert counts[EDGES.index(0.001)] == 1
     assert counts[-2] == 1
     assert counts[-1] == 3
     assert sum(counts) == 7
+
+
+def test_tables_in_eight_bits_are_told_apart() -> None:
+    # Rows that turn by about 1e-5, as eight bits make them, or twice and ten times as much.
+    seen = [histogram(scale * torch.linspace(0.5e-5, 2e-5, 500)) for scale in (1, 2, 10)]
+    peaks = [counts.index(max(counts)) for counts in seen]
+    assert peaks[0] < peaks[1] < peaks[2]
+    assert all(max(counts) < 250 for counts in seen)
 
 
 def test_token_counts_weigh_the_mean() -> None:

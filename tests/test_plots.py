@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -80,11 +81,48 @@ def test_histograms_show_all_tokens_as_shares() -> None:
     records = [record for record in LANDMARKS if record.direction is not None][:3]
     figure = plots_direction.direction_histogram(records)
     assert len(figure.data) == 6
-    edges = records[0].direction.edges if records[0].direction else ()
-    widths = [b - a for a, b in pairwise(edges)]
     for trace in figure.data:
-        total = sum(y * width for y, width in zip(trace.y, widths, strict=True))
-        assert total == pytest.approx(100 * plots_direction.BIN)
+        assert area(trace) == pytest.approx(100 * plots_direction.BIN)
+
+
+def area(trace: Any) -> float:
+    """What lies below a line whose points stand in the middle of bins that begin at 0."""
+    edges = [0.0]
+    for middle in trace.x:
+        edges.append(2 * middle - edges[-1])
+    return float(sum(y * (b - a) for y, (a, b) in zip(trace.y, pairwise(edges), strict=True)))
+
+
+def turned(edges: tuple[float, ...], counts: tuple[int, ...]) -> RunRecord:
+    """A run whose token table has these direction errors."""
+    record = run_record()
+    assert record.direction is not None
+    found = replace(record.direction, edges=edges, counts=counts, control_counts=counts)
+    return replace(record, direction=found)
+
+
+def test_needles_are_no_bins_of_a_linear_axis() -> None:
+    record = turned((0.0, 1e-6, 1e-3, 2e-3, 2.0), (5, 3, 1, 1))
+    solid, _ = plots_direction.direction_histogram([record], how=plots_direction.Axis()).data
+    assert list(solid.x) == pytest.approx([5e-4, 1.5e-3, 1.001])
+    assert list(solid.y) == pytest.approx([800, 100, 100 * 0.1 * 0.01 / 1.998])
+
+
+def test_small_errors_are_drawn_on_a_logarithmic_axis_unasked() -> None:
+    fine = turned((0.0, 1e-6, 1e-5, 1e-4, 1e-3, 2.0), (0, 10, 80, 10, 0))
+    coarse = turned((0.0, 1e-3, 2.0), (100, 0))
+    large = turned((0.0, 1e-6, 1e-3, 1e-1, 2.0), (0, 50, 50, 0))
+    suited = [plots_direction.suits_logarithm(record) for record in (fine, coarse, large)]
+    assert suited == [True, False, False]
+    figure = plots_direction.direction_histogram([fine])
+    assert figure.layout.xaxis.type == "log"
+    low, high = figure.layout.xaxis.range
+    assert low < -5.5
+    assert -3.5 < high < -2.5
+    # Bins that are a power of ten wide hold ten times what a tenth of one does.
+    assert list(figure.data[0].y) == pytest.approx([0, 1, 8, 1, 0])
+    assert "tenth of a power of ten" in figure.layout.yaxis.title.text
+    assert plots_direction.direction_histogram([large, fine]).layout.xaxis.type is None
 
 
 def test_directions_may_be_cumulative_and_weighted() -> None:
@@ -92,13 +130,14 @@ def test_directions_may_be_cumulative_and_weighted() -> None:
     assert record.direction is not None
     counted = replace(record, direction=replace(record.direction, weighted_counts=(2, 6)))
     draw = plots_direction.direction_histogram
-    solid, control = draw([counted], cumulative=True).data
+    solid, control = draw([counted], how=plots_direction.Axis(cumulative=True)).data
     assert list(solid.x) == [1.0, 2.0]
     assert list(solid.y) == pytest.approx([100 * 319 / 320, 100])
     assert list(control.y) == [100, 100]
-    (weighted,) = draw([counted], weighted=True).data
+    (weighted,) = draw([counted], how=plots_direction.Axis(weighted=True)).data
     assert list(weighted.y) == pytest.approx([0.25, 0.75])
-    assert draw([record], "no text", weighted=True).layout.annotations[0].text == "no text"
+    (note,) = draw([record], "no text", plots_direction.Axis(weighted=True)).layout.annotations
+    assert note.text == "no text"
 
 
 def test_every_family_has_a_small_chart_of_its_layers() -> None:

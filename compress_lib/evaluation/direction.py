@@ -18,12 +18,15 @@ POWER = 0.6
 """The exponent of the powered mean absolute error."""
 
 EDGES = (
-    *(round(0.001 * step, 3) for step in range(20)),
+    0.0,
+    *(float(f"{10 ** (step / 8 - 6):.3g}") for step in range(24)),
+    *(round(0.001 * step, 3) for step in range(1, 20)),
     *(round(0.005 * step, 3) for step in range(4, 20)),
     *(round(0.01 * step, 2) for step in range(10, 101)),
     2.0,
 )
-"""Histogram edges that all runs share: fine where good methods are told apart."""
+"""Histogram edges that all runs share: fine where good methods are told apart, and below 0.001,
+where only tables in eight bits are, eight to a power of ten."""
 
 
 @dataclass(frozen=True)

@@ -329,6 +329,7 @@ TOKEN_HEADERS = (
 )
 DIRECTION_CUMULATIVE = "Share of tokens up to an error"
 DIRECTION_WEIGHTED = "Count tokens as often as the text has them"
+DIRECTION_LOGARITHMIC = "Stretch small errors (logarithmic)"
 DIRECTION_LAYERS = "Layer by layer: the line is the mean over rows, the band holds 95 % of them."
 MEMORY_HELP = "Every tensor that a checkpoint would store, shared ones once."
 GROWN = "This plan makes something bigger: {parts}."

@@ -339,6 +339,7 @@ TOKEN_HEADERS = (
 )
 DIRECTION_CUMULATIVE = "Anteil der Tokens bis zu einem Fehler"
 DIRECTION_WEIGHTED = "Tokens so oft zählen, wie der Text sie hat"
+DIRECTION_LOGARITHMIC = "Kleine Fehler auseinanderziehen (logarithmisch)"
 DIRECTION_LAYERS = (
     "Schicht für Schicht: die Linie ist das Mittel über Zeilen, das Band enthält 95 % von ihnen."
 )

@@ -7,7 +7,12 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib.plots_direction import direction_by_layer, direction_histogram
+from compress_lib.plots_direction import (
+    Axis,
+    direction_by_layer,
+    direction_histogram,
+    suits_logarithm,
+)
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.lenient import AnyDropdown
@@ -50,6 +55,7 @@ class DirectionTab(ResultTab):
             "chart": direction_histogram([current, *beside], texts.NO_DIRECTION),
             "cumulative": False,
             "weighted": False,
+            "logarithmic": suits_logarithm(current),
             "overlay": gr.update(choices=run_choices(shown, other), value=[r.key for r in beside]),
             "tokens": render.token_rows(current.direction) if current.direction else [],
             "layers_help": gr.update(visible=layers is not None),
@@ -62,6 +68,11 @@ class DirectionTab(ResultTab):
         with gr.Row(elem_classes="settings"):
             cumulative = gr.Checkbox(label=texts.DIRECTION_CUMULATIVE, elem_id="cumulative")
             weighted = gr.Checkbox(label=texts.DIRECTION_WEIGHTED, elem_id="weighted")
+            logarithmic = gr.Checkbox(
+                value=values.get("logarithmic", False),
+                label=texts.DIRECTION_LOGARITHMIC,
+                elem_id="logarithmic",
+            )
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="direction")
         overlay = AnyDropdown(
             values.get("overlay", {}).get("choices", []),
@@ -90,6 +101,7 @@ class DirectionTab(ResultTab):
             "chart": chart,
             "cumulative": cumulative,
             "weighted": weighted,
+            "logarithmic": logarithmic,
             "overlay": overlay,
             "tokens": tokens,
             "layers_help": layers_help,
@@ -99,7 +111,9 @@ class DirectionTab(ResultTab):
     def connect(self, wiring: Wiring) -> None:
         """See `ResultTab.connect`: other runs over the shown one, and other ways to count."""
 
-        def draw(others: Any, cumulative: Any, weighted: Any, current: Any) -> Any:
+        def draw(
+            others: Any, cumulative: Any, weighted: Any, logarithmic: Any, current: Any
+        ) -> Any:
             wanted = [current, *(others if isinstance(others, list) else [])][: MOST + 1]
             found: Sequence[RunRecord | None] = [
                 handlers.lookup(wiring.engine, key) for key in wanted
@@ -107,11 +121,10 @@ class DirectionTab(ResultTab):
             return direction_histogram(
                 [record for record in found if record is not None],
                 texts.NO_COUNTS if weighted is True else texts.NO_DIRECTION,
-                cumulative=cumulative is True,
-                weighted=weighted is True,
+                Axis(cumulative is True, weighted is True, logarithmic is True),
             )
 
-        names = ("overlay", "cumulative", "weighted")
+        names = ("overlay", "cumulative", "weighted", "logarithmic")
         controls = [self.parts[name] for name in names]
         gr.on(
             # A new run puts the boxes back; only a person's choice draws the chart again.
