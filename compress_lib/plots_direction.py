@@ -50,7 +50,7 @@ class Axis:
     def title(self) -> str:
         """What the height of a line says."""
         what = "Tokens in the text" if self.weighted else "Tokens"
-        width = "a tenth of a power of ten" if self.logarithmic else f"{BIN} of error"
+        width = "tenth of a decade" if self.logarithmic else f"{BIN} of error"
         return f"{what} {'up to here' if self.cumulative else f'per {width}'} (%)"
 
     def points(
@@ -129,7 +129,10 @@ def direction_histogram(
     if how.logarithmic:
         seen = seen or [BIN, 1.0]
         ends = log10(min(seen) / 2), log10(min(2 * max(seen), 2.0))
-        figure.update_xaxes(type="log", range=ends, dtick=1, exponentformat="power")
+        few = ends[1] - ends[0] < 2
+        figure.update_xaxes(
+            type="log", range=ends, dtick="D2" if few else 1, exponentformat="power"
+        )
     else:
         figure.update_xaxes(range=[0, min(1.2 * max([BIN, *seen]), 1.05)])
     figure.update_layout(height=340)

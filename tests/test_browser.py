@@ -81,6 +81,15 @@ def test_one_click_saves_what_is_taken_away(page: Any) -> None:
         assert re.fullmatch(name, saving.value.suggested_filename)
 
 
+def test_a_chart_is_saved_under_a_name_of_its_own(page: Any) -> None:
+    page.get_by_role("tab", name="Directions", exact=True).click()
+    page.hover("#direction .js-plotly-plot")
+    with page.expect_download(timeout=10_000) as saving:
+        page.click("#direction .modebar-btn[data-title^='Download plot']")
+    named = r"compression-lab-direction-[a-z0-9.-]+\.png"
+    assert re.fullmatch(named, saving.value.suggested_filename)
+
+
 def test_a_step_of_the_tour_ends_in_the_lab_with_its_run(page: Any) -> None:
     page.get_by_role("tab", name="Learn", exact=True).click()
     page.locator("#tour-steps").get_by_text("2. ").click()

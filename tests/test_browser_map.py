@@ -40,6 +40,15 @@ def test_chosen_cells_get_a_method_of_their_own_and_undo_takes_it_back(page: Any
     chart.locator("[data-cell='6|key']:has-text('50')").wait_for()
 
 
+def test_start_over_leaves_nothing_chosen(page: Any) -> None:
+    chart = opened(page)
+    chart.locator("[data-cell='5|query']").click()
+    page.wait_for_selector("#map-chosen:has-text('layers.5.self_attn.q_proj')")
+    page.click("#start-over")
+    page.wait_for_selector("#map-chosen:not(:has-text('q_proj'))")
+    assert chart.locator("[aria-pressed='true']").count() == 0
+
+
 def test_the_map_works_by_keys_alone(page: Any) -> None:
     chart = opened(page)
     chart.locator("[data-all]").focus()

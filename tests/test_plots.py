@@ -121,7 +121,7 @@ def test_small_errors_are_drawn_on_a_logarithmic_axis_unasked() -> None:
     assert -3.5 < high < -2.5
     # Bins that are a power of ten wide hold ten times what a tenth of one does.
     assert list(figure.data[0].y) == pytest.approx([0, 1, 8, 1, 0])
-    assert "tenth of a power of ten" in figure.layout.yaxis.title.text
+    assert "tenth of a decade" in figure.layout.yaxis.title.text
     assert plots_direction.direction_histogram([large, fine]).layout.xaxis.type is None
 
 

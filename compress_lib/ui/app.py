@@ -29,7 +29,15 @@ from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.model_menu import model_choices
 from compress_lib.ui.opening import Opening
 from compress_lib.ui.running import Runs, Session
-from compress_lib.ui.scripts import FORM, PRIVATE, QUICK, SAVE_FILE, SHOW_RESULTS, WARNING
+from compress_lib.ui.scripts import (
+    FORM,
+    PICTURES,
+    PRIVATE,
+    QUICK,
+    SAVE_FILE,
+    SHOW_RESULTS,
+    WARNING,
+)
 from compress_lib.ui.shown import first_record, shown_run
 from compress_lib.ui.tabs import Wiring
 from compress_lib.ui.tabs.compare import with_shown
@@ -68,7 +76,7 @@ class Page:
         with gr.Blocks(
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
-            gr.HTML(render.header(), elem_id="header", js_on_load=FORM)
+            gr.HTML(render.header(), elem_id="header", js_on_load=FORM + PICTURES)
             self.keys = gr.State([], time_to_live=handlers.KEPT_SECONDS)
             # In the browser of whoever ran them: a page that is opened again has them again.
             self.kept = gr.BrowserState([], storage_key=KEPT_RUNS, secret=KEPT_RUNS)

@@ -18,7 +18,7 @@ from compress_lib.ui.beside import is_of, plans_of, runs_beside
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.map_events import MapEvents
 from compress_lib.ui.plan_panel import PlanPanel
-from compress_lib.ui.scripts import COPY_LINK, PRIVATE, QUICK, WARNING
+from compress_lib.ui.scripts import CLEAR_MAP, COPY_LINK, PRIVATE, QUICK, WARNING
 from compress_lib.ui.telling import refusal, warn
 
 
@@ -90,6 +90,7 @@ class FormEvents:
             None, self.query, None, js=COPY_LINK, **PRIVATE
         )
         panel.start_over.click(start_over, None, [*panel.fields, panel.status], **QUICK)
+        panel.start_over.click(None, None, None, js=CLEAR_MAP, **PRIVATE)
 
     def changed(
         self, colour: Any, chosen: Any, history: Any, current: Any, *given: Any

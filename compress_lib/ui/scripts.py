@@ -88,6 +88,25 @@ document.addEventListener('blur', (event) => {
 The last before the slider itself makes it 1.
 """
 
+PICTURES = """
+document.addEventListener('click', (event) => {
+    const button = event.target.closest && event.target.closest('.modebar-btn');
+    const plot = button && button.closest('.js-plotly-plot');
+    if (!plot || !plot._context) return;
+    // A chart that is saved says which one it is, and of which run.
+    const place = plot.closest('#results [id], #pages [id]');
+    const run = document.querySelector('#headline p strong');
+    const words = ['compression lab', place && place.id, run && run.textContent];
+    const filename = words.filter(Boolean).join(' ').toLowerCase()
+        .replace(/[^\\p{L}\\p{N}.]+/gu, '-').replace(/^-+|-+$/g, '').slice(0, 100);
+    plot._context.toImageButtonOptions = { filename, scale: 2 };
+}, true);
+"""
+"""Giving the pictures of charts a name, which gr.Plot has no setting for."""
+
+CLEAR_MAP = "() => document.dispatchEvent(new Event('unchoose'))"
+"""Choosing nothing on the map any more."""
+
 MAP = """
 const chosen = new Set();
 let last = null;
@@ -147,6 +166,7 @@ element.addEventListener('keydown', (event) => {
     target.tabIndex = 0;
     target.focus();
 });
+document.addEventListener('unchoose', () => { if (chosen.size) { chosen.clear(); tell(); } });
 watch('value', () => {
     const known = new Set(cells().map((cell) => cell.dataset.cell));
     [...chosen].forEach((cell) => { if (!known.has(cell)) chosen.delete(cell); });
