@@ -190,7 +190,7 @@ def direction_by_layer(record: RunRecord) -> go.Figure | None:
         _add_layers(figure, targets, {"row": index // abreast + 1, "col": index % abreast + 1})
     figure.update_annotations(font={"size": 13})
     figure.update_xaxes(**axis())
-    figure.update_yaxes(**axis(), rangemode="tozero")
+    figure.update_yaxes(**axis(), rangemode="tozero", tickformat="~g")
     figure.update_layout(**{**LAYOUT, "margin": {**LAYOUT["margin"], "t": 34}}, showlegend=False)
     figure.update_layout(height=60 + 170 * rows)
     return figure

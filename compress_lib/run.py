@@ -15,7 +15,7 @@ from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
 from compress_lib.prompts import WritingListener, answer
 from compress_lib.results import RunRecord, TaskRecord
-from compress_lib.stages import LOADED, Stages, compress_and_measure
+from compress_lib.stages import LOADED, Made, Stages, compress, compress_and_measure
 
 if TYPE_CHECKING:
     from compress_lib.store import Store
@@ -91,6 +91,32 @@ def execute(
     if store is not None:
         store.add(record)
     yield Finished(1.0, "Finished", record, False, compressed)
+
+
+def remake(record: RunRecord, model: LanguageModel, progress: Progress) -> LanguageModel:
+    """Make the compressed model of a run again, without measuring it.
+
+    Args:
+        record: The run.
+        model: The original.
+        progress: Told about the parts of it; may raise `StoppedError`.
+
+    Raises:
+        CompressionError: The weights or the texts are others by now.
+    """
+    job = prepare(Plan.from_json(record.plan).asked(), model)
+    if job.plan.key != record.key:
+        raise CompressionError(
+            "The model of this run cannot be made again: its weights or texts are others by now."
+        )
+    steps = compress(job, model, 1.0, Laps(), progress)
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            made: Made = end.value
+            return made.model
+        progress(event.fraction, event.message)
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:

@@ -54,6 +54,23 @@ class Stages:
         return cls(compressed, measured, written)
 
 
+@dataclass(frozen=True)
+class Made:
+    """A compressed model, with what was found on the way.
+
+    Attributes:
+        model: The compressed model.
+        blocks: The text that it is to be measured on.
+        targets: What became of each weight.
+        estimated_loss: What sharing out bytes expected it to cost, if they were.
+    """
+
+    model: LanguageModel
+    blocks: list[Example]
+    targets: tuple[Compressed, ...]
+    estimated_loss: float | None
+
+
 def compress_and_measure(
     job: Job, model: LanguageModel, stages: Stages, clock: Laps, progress: Progress, read: Read
 ) -> Generator[Event, None, tuple[RunRecord, LanguageModel]]:
@@ -73,23 +90,42 @@ def compress_and_measure(
     Returns:
         The record so far, and the compressed model.
     """
+    made = yield from compress(job, model, stages.compressed, clock, progress)
+    comparison = yield from _measure(model, made.model, made.blocks, progress, stages, read)
+    clock.lap("evaluate")
+    found = Outcome(made.targets, made.blocks, comparison, made.estimated_loss, clock.seconds)
+    record = make_record(job, model, made.model, found)
+    yield Evaluated(stages.measured, _measured_line(record), record, made.model)
+    return record, made.model
+
+
+def compress(
+    job: Job, model: LanguageModel, end: float, clock: Laps, progress: Progress
+) -> Generator[Event, None, Made]:
+    """Carry a job out as far as nothing is measured.
+
+    Args:
+        job: What to do.
+        model: The original.
+        end: The share of the run at which the model is compressed.
+        clock: Notes how long each stage took.
+        progress: Told about all of the run; may raise `StoppedError`.
+
+    Yields:
+        Events, at least one a weight.
+    """
     plan = job.plan
     blocks = evaluation_blocks(model, plan.evaluation, job.evaluation, plan.seed)
     text = calibration_blocks(model, plan.calibration, job.calibration, blocks, plan.seed)
     clock.lap("calibrate")
     targets: list[Compressed] = []
-    part = span(progress, LOADED, stages.compressed)
+    part = span(progress, LOADED, end)
     begin = SHARING if any(assignment.undecided for assignment in job.assignments) else 0.0
     shared = yield from _share(model, job.assignments, text, span(part, 0.0, begin))
-    rest, end = span(part, begin, 1.0), stages.compressed
+    rest = span(part, begin, 1.0)
     compressed = yield from _compress(model, shared.assignments, text, targets, rest, end)
     clock.lap("compress")
-    comparison = yield from _measure(model, compressed, blocks, progress, stages, read)
-    clock.lap("evaluate")
-    found = Outcome(tuple(targets), blocks, comparison, shared.loss, clock.seconds)
-    record = make_record(job, model, compressed, found)
-    yield Evaluated(stages.measured, _measured_line(record), record, compressed)
-    return record, compressed
+    return Made(compressed, blocks, tuple(targets), shared.loss)
 
 
 def _share(

@@ -90,6 +90,17 @@ def test_a_chart_is_saved_under_a_name_of_its_own(page: Any) -> None:
     assert re.fullmatch(named, saving.value.suggested_filename)
 
 
+def test_any_word_is_looked_up_though_its_model_must_be_made_again(front_page: Any) -> None:
+    page = front_page
+    page.get_by_role("tab", name="Directions", exact=True).click()
+    page.fill("#word input", "lighthouse")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#looked-up:has-text('3 tokens')", timeout=RUN_SECONDS)
+    # Gradio measures a table in a hidden copy.
+    asked = page.locator("#tokens").get_by_text(texts.ASKED).locator("visible=true")
+    asked.first.wait_for()
+
+
 def test_a_step_of_the_tour_ends_in_the_lab_with_its_run(page: Any) -> None:
     page.get_by_role("tab", name="Learn", exact=True).click()
     page.locator("#tour-steps").get_by_text("2. ").click()

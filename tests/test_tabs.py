@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import gradio as gr
@@ -16,7 +17,8 @@ from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
 from compress_lib.profiles import PROFILE
-from compress_lib.ui import result_panel, texts
+from compress_lib.ui import render, result_panel, texts
+from compress_lib.ui.asked_tokens import asked_tokens
 from compress_lib.ui.made import MOST_KEPT
 from compress_lib.ui.packing import packed
 from compress_lib.ui.shown import Shown, clicked, first_record, shown_run
@@ -100,7 +102,7 @@ def test_the_cache_grows_with_the_context_and_is_the_same_for_both(engine: TinyE
     assert cache_line(older, 1000) == texts.NO_CACHE
 
 
-def test_the_model_of_a_run_can_be_taken_away_as_long_as_it_is_here(
+def test_the_model_of_a_run_can_be_taken_away(
     engine: TinyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, record = finish(engine, form())
@@ -122,7 +124,45 @@ def test_the_model_of_a_run_can_be_taken_away_as_long_as_it_is_here(
     huge = replace(record, memory=replace(record.memory, compressed_bytes=10**9))
     with pytest.raises(CompressionError, match="1 GB, more than the 300 MB"):
         next(packed(engine, huge))
+
+
+def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
+    _, record = finish(engine, form())
+    first = engine.made.find(record.key)
     for seed in range(MOST_KEPT):
         finish(engine, form(seed=seed + 1))
-    with pytest.raises(CompressionError, match="last few"):
+    assert engine.made.find(record.key) is None
+    *_, (told, file) = packed(engine, record)
+    assert file is not None
+    assert "ready" in told
+    again = engine.made.find(record.key)
+    assert first is not None and again is not None
+    ids = torch.arange(20)[None]
+    assert torch.equal(again.module(ids).logits, first.module(ids).logits)
+    with pytest.raises(CompressionError, match="cannot be made again"):
+        list(packed(engine, replace(record, key="other")))
+    engine.keeps_models = False  # type: ignore[misc]
+    with pytest.raises(CompressionError, match="GPU that is lent"):
         next(packed(engine, record))
+
+
+def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
+    _, record = finish(engine, form())
+    assert record.direction is not None
+    *_, (told, rows) = asked_tokens(engine, record, "tide")
+    assert "tide" in told
+    assert rows is not None
+    mine = [row for row in rows if row[1] == texts.ASKED]
+    assert rows[: len(mine)] == mine
+    assert rows[len(mine) :] == render.token_rows(record.direction)
+    assert all(row[4] and row[5] for row in mine)
+
+
+@pytest.mark.parametrize("word", ["", "  ", None, 7, "a" * 81])
+def test_what_is_no_word_is_refused(engine: TinyEngine, word: Any) -> None:
+    _, record = finish(engine, form())
+    with pytest.raises(CompressionError, match="type a word|at most 80 characters"):
+        list(asked_tokens(engine, record, word))
+    untouched = replace(record, direction=None)
+    with pytest.raises(CompressionError, match="leaves the embedding as it is"):
+        list(asked_tokens(engine, untouched, "tide"))

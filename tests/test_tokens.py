@@ -9,8 +9,16 @@ from compress_lib.allocation import allocate
 from compress_lib.architecture import read_weight
 from compress_lib.calibration_text import Calibration
 from compress_lib.compression import compress_at_once
+from compress_lib.errors import CompressionError
 from compress_lib.evaluation.direction import EDGES, histogram, row_errors
-from compress_lib.evaluation.tokens import LISTED, NEAREST, direction_record, nearest
+from compress_lib.evaluation.tokens import (
+    LISTED,
+    MOST_ASKED,
+    NEAREST,
+    direction_record,
+    looked_up,
+    nearest,
+)
 from compress_lib.matrices.dense import DenseMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.plan import Plan, Rule
@@ -52,6 +60,32 @@ def test_every_listed_token_has_neighbours_before_and_after(llama: LanguageModel
         assert [n.cosine for n in one.before] == pytest.approx(best.values.tolist(), abs=1e-4)
         assert one.before[0].token == llama.tokenizer.decode([int(best.indices[0])])
         assert len(one.after) == NEAREST
+
+
+def test_any_word_is_looked_up_and_says_what_the_record_says(llama: LanguageModel) -> None:
+    plan = Plan(rules=(Rule(pattern="embedding", keep=0.5),))
+    done, small = compress_at_once(llama, allocate(plan, llama.targets))
+    record = done[0].direction
+    assert record is not None
+    listed = {token.token: token for token in (*record.worst, *record.best)}
+    near = {one.id: one for one in record.neighbours}
+    word = next(text for text in listed if len(text.strip()) > 2 and text.isascii())
+    asked, around = looked_up(llama, small, record.target, word)
+    found = next(token for token in asked if token.token == word)
+    assert found.error == pytest.approx(listed[word].error, abs=1e-6)
+    assert next(one for one in around if one.id == found.id) == near[found.id]
+    assert [token.id for token in asked] == [one.id for one in around]
+    # As it stands, and as it would stand behind a space.
+    ids = [*llama.tokenizer("tide")["input_ids"], *llama.tokenizer(" tide")["input_ids"]]
+    asked, _ = looked_up(llama, small, record.target, "tide")
+    texts = [str(llama.tokenizer.decode([row])) for row in dict.fromkeys(ids)]
+    assert [token.token for token in asked] == [text for text in texts if text.strip()]
+    many, _ = looked_up(llama, small, record.target, "abcdefghijklmnopqrstuvwxyz 0123456789")
+    assert len(many) == MOST_ASKED
+    with pytest.raises(CompressionError, match="no token of this model"):
+        looked_up(llama, small, record.target, "")
+    with pytest.raises(CompressionError, match="is as it was"):
+        looked_up(llama, llama, record.target, "tide")
 
 
 def test_without_loss_the_neighbours_stay(llama: LanguageModel) -> None:

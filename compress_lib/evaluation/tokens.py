@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from compress_lib.evaluation.direction import CHUNK, EDGES, RowErrors, histogram
+from compress_lib.architecture import matrix_at, read_weight
+from compress_lib.errors import CompressionError
+from compress_lib.evaluation.direction import (
+    CHUNK,
+    EDGES,
+    RowErrors,
+    direction_error,
+    histogram,
+)
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.results import DirectionRecord, Neighbour, TokenError, TokenNeighbours
 from compress_lib.targets import TABLES, Target
@@ -16,11 +24,16 @@ from compress_lib.targets import TABLES, Target
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from compress_lib.models import LanguageModel
+
 LISTED = 25
 """Tokens in each of the lists."""
 
 NEAREST = 5
 """Neighbours of each."""
+
+MOST_ASKED = 12
+"""Tokens that are looked up at once."""
 
 
 def direction_record(
@@ -75,6 +88,45 @@ def direction_record(
         weighted_counts=histogram(errors.direction, counts) if counts is not None else (),
         neighbours=_neighbours(tokenizer, weight, matrix, shown, known),
     )
+
+
+def looked_up(
+    original: LanguageModel, compressed: LanguageModel, table: str, text: str
+) -> tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]:
+    """Return what became of the tokens of a text: how far they turned, and who is near them.
+
+    Args:
+        original: The baseline.
+        compressed: The same model with its table compressed.
+        table: The name of the table's target.
+        text: Taken as it is, and as it would follow a space, which gives other tokens.
+
+    Raises:
+        CompressionError: The text has no token, or the table is as it was.
+    """
+    tokenizer = original.tokenizer
+    site = next(site for site in original.sites if site.target.name == table)
+    matrix = matrix_at(compressed.module, site)
+    if matrix is None:
+        raise CompressionError(f"{table} is as it was in this model.")
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if text.strip():
+        ids = ids + tokenizer(f" {text.lstrip()}", add_special_tokens=False)["input_ids"]
+        # Some tokenizers make a token of the space itself, for which nobody asked.
+        ids = [row for row in ids if _text(tokenizer, row).strip()]
+    known = min(len(tokenizer), site.target.shape[0])
+    asked = [row for row in dict.fromkeys(ids) if row < known][:MOST_ASKED]
+    if not asked:
+        raise CompressionError(f"{text!r} has no token of this model: type a word.")
+    weight = read_weight(original.module, site, original.dtype)
+    rows = torch.tensor(asked, device=weight.device)
+    with torch.inference_mode():
+        errors = direction_error(weight[rows].float(), matrix.rows(rows).float()).tolist()
+    found = [
+        TokenError(row, _text(tokenizer, row), error)
+        for row, error in zip(asked, errors, strict=True)
+    ]
+    return tuple(found), _neighbours(tokenizer, weight, matrix, asked, known)
 
 
 def nearest(

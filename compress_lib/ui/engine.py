@@ -23,6 +23,7 @@ from compress_lib.ui.made import MadeModels
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
+    from compress_lib.results import RunRecord
     from compress_lib.studies import Study
 
 
@@ -38,11 +39,11 @@ class Engine:
     Attributes:
         runs: What was run here, and the landmarks.
         line: The jobs that wait, and the one that is done now.
-        made: Compressed models that can still be taken away.
+        made: The compressed models that were made last.
     """
 
     keeps_models: ClassVar[bool] = True
-    """Whether compressed models stay here for a while, to be taken away."""
+    """Whether compressed models are made here, so that they can be taken away."""
 
     def __init__(
         self,
@@ -161,6 +162,34 @@ class Engine:
             CompressionError: The line is full.
         """
         return self.line.enter(Job(lambda progress, tell: task(progress)))
+
+    def submit_with_models(
+        self, record: RunRecord, task: Callable[[LanguageModel, LanguageModel, Progress], None]
+    ) -> Job:
+        """Put at the end of the line what needs a run's original and compressed model.
+
+        A compressed model that is not kept any more, as that of a run which somebody else made
+        or which came with the program, is made again.
+
+        Raises:
+            CompressionError: The line is full, or models are made elsewhere.
+        """
+        if not self.keeps_models:
+            raise CompressionError(texts.MADE_ELSEWHERE)
+        plan = Plan.from_json(record.plan).asked()
+
+        def work(progress: Progress) -> None:
+            from compress_lib.run import remake
+
+            original = self.load(plan.model, plan.revision, self.device, span(progress, 0.0, 0.0))
+            compressed, begin = self.made.find(record.key), 0.0
+            if compressed is None:
+                begin = 0.8
+                compressed = remake(record, original, span(progress, 0.0, begin))
+                self.made.add(record.key, compressed)
+            task(original, compressed, span(progress, begin, 1.0))
+
+        return self.submit_task(work)
 
     def warm(self) -> None:
         """Import torch and load the default model in the background."""

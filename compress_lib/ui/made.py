@@ -1,4 +1,4 @@
-"""Compressed models that were made last, so that they can be taken away."""
+"""Compressed models that were made last: to be taken away, and looked into."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
 from compress_lib.errors import CompressionError
@@ -16,20 +17,20 @@ from compress_lib.ui import render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.following import followed
 
+if TYPE_CHECKING:
+    from compress_lib.models import LanguageModel
+
 
 def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | None], None, None]:
     """Write a run's checkpoint; yields a status, and the file at last, which goes afterwards.
 
     Args:
-        engine: Holds the model, if it was made a short while ago.
+        engine: Holds the model, if it was made a short while ago, or makes it again.
         record: The run.
 
     Raises:
-        CompressionError: The model is gone, or too large to be sent from here.
+        CompressionError: The model is elsewhere, or too large to be sent from here.
     """
-    model = engine.made.find(record.key)
-    if model is None:
-        raise CompressionError(texts.AWAY_GONE if engine.keeps_models else texts.AWAY_ELSEWHERE)
     size, most = record.memory.compressed_bytes, limits().get("download_megabytes")
     if most is not None and size > most * 1e6:
         raise CompressionError(
@@ -38,7 +39,7 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{record.model.id.replace('/', '--')}-{record.key}.zip"
 
-        def task(progress: Progress) -> None:
+        def task(original: LanguageModel, model: LanguageModel, progress: Progress) -> None:
             from compress_lib.checkpoint import save_compressed
 
             progress(0.1, texts.AWAY_SAVING)
@@ -49,7 +50,7 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
-        steps = followed(engine.line, engine.submit_task(task))
+        steps = followed(engine.line, engine.submit_with_models(record, task))
         try:
             for status, _ in steps:
                 yield status, None

@@ -9,7 +9,7 @@ from math import isfinite
 from compress_lib.catalogue import was_quantized
 from compress_lib.describe import run_labels
 from compress_lib.formatting import format_left, format_perplexity
-from compress_lib.results import DirectionRecord, Neighbour, RunRecord
+from compress_lib.results import DirectionRecord, Neighbour, RunRecord, TokenError, TokenNeighbours
 from compress_lib.ui import texts
 
 MIN_SPARK, MOST_SPARK = 2, 100
@@ -137,14 +137,25 @@ def matrix_rows(record: RunRecord) -> list[list[str]]:
     ]
 
 
-def token_rows(direction: DirectionRecord) -> list[list[str | float]]:
-    """Return the rows of the table of tokens; spaces and line ends are made visible."""
+def token_rows(
+    direction: DirectionRecord,
+    asked: Sequence[TokenError] = (),
+    near_asked: Sequence[TokenNeighbours] = (),
+) -> list[list[str | float]]:
+    """Return the rows of the table of tokens; spaces and line ends are made visible.
+
+    Args:
+        direction: What a run knows of its tokens.
+        asked: Others that somebody asked for, which come first.
+        near_asked: Who is near those.
+    """
     lists = (
+        (texts.ASKED, asked),
         (texts.WORST, direction.worst),
         (texts.FREQUENT, direction.frequent),
         (texts.BEST, direction.best),
     )
-    near = {found.id: found for found in direction.neighbours}
+    near = {found.id: found for found in (*direction.neighbours, *near_asked)}
     rows: list[list[str | float]] = []
     for label, tokens in lists:
         for item in tokens:
@@ -153,7 +164,7 @@ def token_rows(direction: DirectionRecord) -> list[list[str | float]]:
             count = "" if item.count is None else item.count
             kept = len({n.token for n in before} & {n.token for n in after}) if found else ""
             named = [_named(before), _named(after), kept]
-            rows.append([repr(item.token), label, round(item.error, 4), count, *named])
+            rows.append([repr(item.token), label, float(f"{item.error:.3g}"), count, *named])
     return rows
 
 

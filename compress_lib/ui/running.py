@@ -16,7 +16,7 @@ from compress_lib.ui import controls, handlers, render, texts
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.plan_panel import PlanPanel
 from compress_lib.ui.result_panel import ResultPanel
-from compress_lib.ui.scripts import AFTER_RUN, PRIVATE, QUICK
+from compress_lib.ui.scripts import AFTER_RUN, JOB, PRIVATE, QUICK
 from compress_lib.ui.shown import Shown, shown_run
 from compress_lib.ui.sweeping import sweep_plans
 from compress_lib.ui.telling import warn
@@ -71,11 +71,7 @@ class Runs:
                 function,
                 [*known, *more, *panel.fields],
                 outputs,
-                trigger_mode="once",
-                concurrency_id="run",
-                concurrency_limit=None,
-                show_progress="hidden",
-                **PRIVATE,
+                **JOB,
             )
             clicked.success(**address)
             # A bug ends the run without its last word.

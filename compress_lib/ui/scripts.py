@@ -14,6 +14,15 @@ QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
 WARNING: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "show_progress": "hidden"}
 """Settings of events that may warn: Gradio 6.31 drops the warnings of those out of line."""
 
+JOB: dict[str, Any] = {
+    **PRIVATE,
+    "trigger_mode": "once",
+    "concurrency_id": "run",
+    "concurrency_limit": None,
+    "show_progress": "hidden",
+}
+"""Settings of events that follow a job in the engine's own line."""
+
 AFTER_RUN = """(query) => {
     if (!query) return;
     history.replaceState(null, '', '?' + query);

@@ -18,7 +18,7 @@ from compress_lib.studies.record import rounded
 from compress_lib.ui import handlers, render, texts, typed
 from compress_lib.ui.engine import Engine
 from compress_lib.ui.following import followed
-from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK
+from compress_lib.ui.scripts import JOB, LIVE, PRIVATE, QUICK
 from compress_lib.ui.telling import refusal, warn
 
 SWEEP = "sensitivity"
@@ -127,11 +127,7 @@ def connect(
         run,
         form,
         [*panel.outputs, panel.status, *buttons],
-        trigger_mode="once",
-        concurrency_id="run",
-        concurrency_limit=None,
-        show_progress="hidden",
-        **PRIVATE,
+        **JOB,
     )
     running.then(_idle, None, buttons, **QUICK)
     told = [panel.status, *buttons]

@@ -327,6 +327,18 @@ TOKEN_HEADERS = (
     "Nearest after",
     "Still near",
 )
+ASKED = "asked for"
+TOKEN_ASK = "Look up any word"
+TOKEN_ASK_INFO = (
+    "How far its tokens turned, and who is near them: they come first in the table. A model that "
+    "is not kept any more is compressed again."
+)
+TOKEN_ASK_BUTTON = "Look up"
+TOKEN_EXAMPLE = "lighthouse"
+TOKEN_LOOKING = "Looking for the nearest rows"
+TOKEN_FOUND = "“{word}”, as it is and after a space: {count} tokens, first in the table."
+TOKEN_NOTHING = "Nothing to look up: type a word."
+TOKEN_LONG = "A word of at most {most} characters, please."
 DIRECTION_CUMULATIVE = "Share of tokens up to an error"
 DIRECTION_WEIGHTED = "Count tokens as often as the text has them"
 DIRECTION_LOGARITHMIC = "Stretch small errors (logarithmic)"
@@ -426,17 +438,13 @@ COMPARE_WORSE = "surely worse"
 COMPARE_BETTER = "surely better"
 AWAY_HELP = (
     "All of this run: a page of its own that opens without a network, a notebook and code that "
-    "make it again, every number, and the compressed model, as long as it is here."
+    "make it again, every number, and the compressed model, which is made again where it is gone."
 )
 AWAY_CHECKPOINT = "Checkpoint (zip)"
 AWAY_FILE = "The compressed model, with its card and its record"
 AWAY_SAVING = "Writing the checkpoint"
 AWAY_READY = "The checkpoint is ready: {size}."
-AWAY_GONE = (
-    "The model of this run is gone: only the last few are kept, and none of runs measured "
-    "beforehand. Run the plan with another seed or text, or use compress-lab run … --save FOLDER."
-)
-AWAY_ELSEWHERE = (
+MADE_ELSEWHERE = (
     "Runs of this page take place on a GPU that is lent, where their models stay. On a machine of "
     "your own: compress-lab run … --save FOLDER."
 )

@@ -337,6 +337,18 @@ TOKEN_HEADERS = (
     "Nächste nachher",
     "Noch nah",
 )
+ASKED = "gefragt"
+TOKEN_ASK = "Ein beliebiges Wort nachschlagen"
+TOKEN_ASK_INFO = (
+    "Wie weit sich seine Tokens gedreht haben, und wer ihnen nahe ist: sie stehen zuoberst in der "
+    "Tabelle. Ein Modell, das nicht mehr da ist, wird noch einmal komprimiert."
+)
+TOKEN_ASK_BUTTON = "Nachschlagen"
+TOKEN_EXAMPLE = "lighthouse"
+TOKEN_LOOKING = "Sucht die nächsten Zeilen"
+TOKEN_FOUND = "„{word}“, so und nach einem Leerzeichen: {count} Tokens, zuoberst in der Tabelle."
+TOKEN_NOTHING = "Es gibt nichts nachzuschlagen: tippe ein Wort."
+TOKEN_LONG = "Bitte ein Wort mit höchstens {most} Zeichen."
 DIRECTION_CUMULATIVE = "Anteil der Tokens bis zu einem Fehler"
 DIRECTION_WEIGHTED = "Tokens so oft zählen, wie der Text sie hat"
 DIRECTION_LOGARITHMIC = "Kleine Fehler auseinanderziehen (logarithmisch)"
@@ -441,18 +453,14 @@ COMPARE_WORSE = "sicher schlechter"
 COMPARE_BETTER = "sicher besser"
 AWAY_HELP = (
     "Dieser Lauf zum Mitnehmen: eine eigene Seite, die ohne Netz aufgeht, ein Notebook und Code, "
-    "die ihn wiederholen, jede Zahl, und das komprimierte Modell, solange es hier ist."
+    "die ihn wiederholen, jede Zahl, und das komprimierte Modell, das neu gemacht wird, wo es "
+    "fort ist."
 )
 AWAY_CHECKPOINT = "Checkpoint (zip)"
 AWAY_FILE = "Das komprimierte Modell, mit Karte und Messwerten"
 AWAY_SAVING = "Der Checkpoint wird geschrieben"
 AWAY_READY = "Der Checkpoint ist fertig: {size}."
-AWAY_GONE = (
-    "Das Modell dieses Laufs ist fort: nur die letzten werden behalten, und keines von vorher "
-    "gemessenen Läufen. Führe den Plan mit anderem Startwert oder Text aus, oder nimm compress-lab "
-    "run … --save FOLDER."
-)
-AWAY_ELSEWHERE = (
+MADE_ELSEWHERE = (
     "Läufe dieser Seite finden auf einer geliehenen GPU statt, und ihre Modelle bleiben dort. Auf "
     "deinem eigenen Rechner: compress-lab run … --save FOLDER."
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import gradio as gr
 
+from compress_lib.errors import CompressionError
 from compress_lib.plots_direction import (
     Axis,
     direction_by_layer,
@@ -15,11 +16,12 @@ from compress_lib.plots_direction import (
 )
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
+from compress_lib.ui.asked_tokens import asked_tokens
 from compress_lib.ui.lenient import AnyDropdown
-from compress_lib.ui.scripts import QUICK
+from compress_lib.ui.scripts import JOB, LIVE, QUICK
 from compress_lib.ui.shown import Shown, run_choices
 from compress_lib.ui.tables import table
-from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
 
 OVERLAID = 3
 """How many other runs a histogram shows unasked."""
@@ -57,6 +59,7 @@ class DirectionTab(ResultTab):
             "weighted": False,
             "logarithmic": suits_logarithm(current),
             "overlay": gr.update(choices=run_choices(shown, other), value=[r.key for r in beside]),
+            "looked": "",
             "tokens": render.token_rows(current.direction) if current.direction else [],
             "layers_help": gr.update(visible=layers is not None),
             "layers": gr.update(value=layers, visible=layers is not None),
@@ -81,6 +84,17 @@ class DirectionTab(ResultTab):
             label=texts.COMPARE_DIRECTIONS,
             elem_id="overlay",
         )
+        with gr.Row(elem_classes="settings"):
+            word = gr.Textbox(
+                label=texts.TOKEN_ASK,
+                info=texts.TOKEN_ASK_INFO,
+                placeholder=texts.TOKEN_EXAMPLE,
+                max_lines=1,
+                scale=5,
+                elem_id="word",
+            )
+            ask = gr.Button(texts.TOKEN_ASK_BUTTON, size="sm", min_width=90, elem_id="look-up")
+        looked = gr.HTML("", elem_id="looked-up", js_on_load=LIVE)
         tokens = table(
             texts.TOKEN_HEADERS,
             values.get("tokens"),
@@ -103,6 +117,9 @@ class DirectionTab(ResultTab):
             "weighted": weighted,
             "logarithmic": logarithmic,
             "overlay": overlay,
+            "word": word,
+            "ask": ask,
+            "looked": looked,
             "tokens": tokens,
             "layers_help": layers_help,
             "layers": by_layer,
@@ -133,4 +150,25 @@ class DirectionTab(ResultTab):
             [*controls, wiring.current],
             self.parts["chart"],
             **QUICK,
+        )
+
+        looked, tokens = self.parts["looked"], self.parts["tokens"]
+
+        def look_up(word: Any, current: Any) -> Iterator[dict[Any, Any]]:
+            steps = asked_tokens(wiring.engine, asked_for(wiring.engine, current), word)
+            try:
+                for told, rows in steps:
+                    yield {looked: told, **({} if rows is None else {tokens: rows})}
+            except CompressionError as error:
+                yield {looked: render.failure(str(error))}
+            finally:
+                steps.close()
+
+        word = self.parts["word"]
+        gr.on(
+            [word.submit, self.parts["ask"].click],
+            look_up,
+            [word, wiring.current],
+            [looked, tokens],
+            **JOB,
         )

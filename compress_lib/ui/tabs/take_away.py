@@ -16,7 +16,7 @@ from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.packing import packed
-from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui.scripts import JOB, LIVE, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown, shown_run
 from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
 
@@ -92,11 +92,7 @@ class TakeAwayTab(ResultTab):
             checkpoint,
             wiring.current,
             [status, made],
-            trigger_mode="once",
-            concurrency_id="run",
-            concurrency_limit=None,
-            show_progress="hidden",
-            **PRIVATE,
+            **JOB,
         )
 
 
