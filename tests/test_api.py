@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import gradio as gr
 import pytest
@@ -18,9 +20,10 @@ from compress_lib.plan import Rule
 from compress_lib.results import RunRecord
 from compress_lib.ui import api
 from compress_lib.ui.api import Endpoints
+from compress_lib.ui.api_types import Record
 from compress_lib.ui.app import Page
 from tests.compressed import run_record
-from tests.page import PLAN, TinyEngine, finish, form
+from tests.page import PLAN, TinyEngine, finish, form, hold_writing
 from tests.test_readme import code
 
 ENDPOINTS = {"/models", "/landmarks", "/estimate", "/compress", "/compare"}
@@ -81,18 +84,24 @@ def test_an_estimate_adds_up(endpoints: Endpoints) -> None:
 def test_a_plan_is_held_to_the_limits_of_the_page(
     endpoints: Endpoints, plan: Any, complaint: str
 ) -> None:
-    for function in (endpoints.estimate, endpoints.compress):
+    for function in (endpoints.estimate, partial(compress, endpoints)):
         with pytest.raises(gr.Error, match=complaint):
             function(plan)
 
 
+def compress(endpoints: Endpoints, plan: Any) -> Record:
+    """The last thing that a run says of itself."""
+    *_, record = endpoints.compress(plan)
+    return cast(Record, record)
+
+
 def test_a_run_and_its_comparison(endpoints: Endpoints) -> None:
-    first = endpoints.compress(PLAN.to_json())
+    first = compress(endpoints, PLAN.to_json())
     milder = replace(PLAN, rules=(Rule(pattern="embedding", method="svd", keep=0.9),))
-    second = endpoints.compress(milder.to_json())
+    second = compress(endpoints, milder.to_json())
     assert RunRecord.from_json(first).perplexity.compressed > 0
     # What a record says was run can be asked for again.
-    assert endpoints.compress({**first["plan"], "revision": None})["key"] == first["key"]
+    assert compress(endpoints, {**first["plan"], "revision": None})["key"] == first["key"]
     found = endpoints.compare(first["key"], second["key"])
     assert found["bytes_difference"] > 0
     assert found["perplexity_ratio_interval"] is not None
@@ -109,7 +118,9 @@ def test_a_client_sees_the_endpoints_and_no_other(client: Client) -> None:
     # What comes back is told field by field.
     told = {name: one["returns"][0]["type"] for name, one in known["named_endpoints"].items()}
     assert told["/estimate"]["properties"]["matrices"]["items"]["properties"]["rank"]
-    assert set(told["/compress"]["properties"]) == set(run_record().to_json())
+    standing, record = told["/compress"]["anyOf"]
+    assert set(standing["properties"]) == {"status", "fraction"}
+    assert set(record["properties"]) == set(run_record().to_json())
     assert told["/models"]["items"]["properties"]["parameters"] == {"type": "integer"}
     summary = told["/landmarks"]["items"]
     assert told["/compare"]["properties"]["first"] == summary
@@ -118,6 +129,30 @@ def test_a_client_sees_the_endpoints_and_no_other(client: Client) -> None:
     assert client.predict(api_name="/models")[0]["name"] == next(iter(CATALOGUE))
     with pytest.raises(AppError, match="Unknown method"):
         client.predict({"rules": [{"method": "nope"}]}, api_name="/estimate")
+
+
+def test_a_client_hears_how_far_its_run_is_and_stops_it(
+    client: Client, engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = hold_writing(monkeypatch)
+    asked = client.submit(PLAN.to_json(), api_name="/compress")
+    while not any(one["status"] == "held" for one in asked.outputs()):
+        time.sleep(0.05)
+    said = [one["fraction"] for one in asked.outputs()]
+    assert said == sorted(said)
+    waiting = Client(client.src, verbose=False).submit(
+        replace(PLAN, seed=5).to_json(), api_name="/compress"
+    )
+    while not waiting.outputs():
+        time.sleep(0.05)
+    assert "1 ahead" in waiting.outputs()[-1]["status"]
+    assert asked.cancel()
+    while "ahead" in waiting.outputs()[-1]["status"]:
+        time.sleep(0.05)
+    gate.set()
+    # Who waited is next, and the run that was stopped is in no store.
+    assert waiting.result(timeout=60)["plan"]["seed"] == 5
+    assert [run.plan["seed"] for run in engine.runs.store.runs()] == [5]
 
 
 def test_the_example_of_the_readme_runs(

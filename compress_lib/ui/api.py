@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import gradio as gr
 from gradio.events import api
@@ -15,14 +15,23 @@ from compress_lib.allocation import allocate
 from compress_lib.catalogue import CATALOGUE
 from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
+from compress_lib.events import Event, Finished
 from compress_lib.expected import expected_loss
 from compress_lib.landmarks import load_landmarks
 from compress_lib.paired import paired
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, handlers, preview, texts
-from compress_lib.ui.api_types import Comparison, Estimate, Offer, Record, Summary
+from compress_lib.ui.api_types import (
+    Comparison,
+    Estimate,
+    Offer,
+    Record,
+    Standing,
+    Summary,
+)
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.jobs import ProgressNote
 
 
 class Endpoints:
@@ -94,22 +103,31 @@ class Endpoints:
             ],
         }
 
-    def compress(self, plan: dict[str, Any]) -> Record:
-        """Run a plan, or find its stored result, and return the record of it.
+    def compress(self, plan: dict[str, Any]) -> Iterator[Standing | Record]:
+        """Run a plan, or find its stored result: says how far it is, and at last gives the record.
+
+        Whoever cancels it stops the run.
 
         Args:
             plan: A plan as JSON, as in a record; what is missing takes its default.
         """
         with _said():
-            finished = None
-            updates = handlers.follow(self.engine, [_checked(plan)])
+            job = self.engine.submit(_checked(plan))
+            steps = self.engine.line.follow(job)
+            standing: Standing = {"status": texts.STARTING, "fraction": 0.0}
             try:
-                for update in updates:
-                    finished = update.finished or finished
+                for notes in steps:
+                    for note in notes:
+                        if isinstance(note, Finished):
+                            yield cast(Record, note.record.to_json())
+                            return
+                        if isinstance(note, ProgressNote | Event):
+                            standing = _standing(note)
+                    ahead = self.engine.line.ahead(job)
+                    waits: Standing = {**standing, "status": texts.WAITING.format(ahead=ahead)}
+                    yield waits if ahead else standing
             finally:
-                updates.close()
-        assert finished is not None
-        return cast(Record, finished.to_json())
+                steps.close()
 
     def compare(self, first: str, second: str) -> Comparison:
         """How a second run differs from a first, block by block of the same text.
@@ -139,9 +157,19 @@ class Endpoints:
 
 
 def _typed(method: Any) -> Any:
-    """Resolve a method's annotations: Gradio 6.31 takes what it returns as it is written."""
-    method.__func__.__annotations__.update(get_type_hints(method.__func__))
+    """Resolve a method's annotations: Gradio 6.31 takes what it returns as it is written.
+
+    Of what comes one by one, each is what is returned.
+    """
+    found = get_type_hints(method.__func__)
+    if get_origin(found["return"]) is Iterator:
+        (found["return"],) = get_args(found["return"])
+    method.__func__.__annotations__.update(found)
     return method
+
+
+def _standing(note: ProgressNote | Event) -> Standing:
+    return {"status": str(note.message), "fraction": round(note.fraction, 4)}
 
 
 @contextmanager

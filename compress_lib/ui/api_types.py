@@ -74,3 +74,10 @@ class Record(TypedDict):
     environment: dict[str, str]
     estimated_loss: float | None
     speed: dict[str, Any] | None
+
+
+class Standing(TypedDict):
+    """How far a run is before there is a record of it: what it does, and the share that is done."""
+
+    status: str
+    fraction: float
