@@ -10,7 +10,7 @@ from compress_lib.progress import Progress
 from compress_lib.results import RunRecord, TokenError, TokenNeighbours
 from compress_lib.ui import render, texts
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.following import followed
+from compress_lib.ui.following import waited_for
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
@@ -50,12 +50,7 @@ def asked_tokens(
         progress(0.0, texts.TOKEN_LOOKING)
         found.append(looked_up(original, model, table, text))
 
-    steps = followed(engine.line, engine.submit_with_models(record, task))
-    try:
-        for status, _ in steps:
-            yield status, None
-    finally:
-        steps.close()
+    yield from waited_for(engine.line, engine.submit_with_models(record, task))
     ((asked, near),) = found
     told = texts.TOKEN_FOUND.format(word=word, count=len(asked))
     yield render.status(told), render.token_rows(direction, asked, near)

@@ -70,3 +70,17 @@ def followed(line: Line, job: Job) -> Generator[tuple[str, list[Any]], None, Non
             yield status.html, [note for note in notes if not isinstance(note, ProgressNote)]
     finally:
         steps.close()
+
+
+def waited_for(line: Line, job: Job) -> Generator[tuple[str, None], None, None]:
+    """Yield the line about a job that tells nothing else, until it is done; see `followed`.
+
+    Raises:
+        CompressionError: The job is refused.
+    """
+    steps = followed(line, job)
+    try:
+        for status, _ in steps:
+            yield status, None
+    finally:
+        steps.close()

@@ -15,7 +15,7 @@ from compress_lib.progress import Progress
 from compress_lib.results import RunRecord
 from compress_lib.ui import render, texts
 from compress_lib.ui.engine import Engine
-from compress_lib.ui.following import followed
+from compress_lib.ui.following import waited_for
 
 if TYPE_CHECKING:
     from compress_lib.models import LanguageModel
@@ -50,10 +50,5 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
-        steps = followed(engine.line, engine.submit_with_models(record, task))
-        try:
-            for status, _ in steps:
-                yield status, None
-        finally:
-            steps.close()
+        yield from waited_for(engine.line, engine.submit_with_models(record, task))
         yield render.status(texts.AWAY_READY.format(size=format_bytes(file.stat().st_size))), file
