@@ -7,6 +7,7 @@ import shutil
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from compress_lib import profiles
 from compress_lib.errors import CompressionError, unknown_name
@@ -33,22 +34,26 @@ def bundles() -> list[str]:
     return [*profiles.profiles(), STATIC]
 
 
-def bundle(name: str, out: Path) -> Path:
+def bundle(name: str, out: Path, index: str | None = None) -> Path:
     """Write a folder that starts by itself.
 
     Args:
         name: One of `bundles`.
         out: A folder that is not there yet, or is empty.
+        index: The address of a package index to be asked as well, such as PyTorch's for CPUs, whose
+            builds are much smaller.
 
     Returns:
         The folder.
 
     Raises:
-        CompressionError: The name is unknown, something is there already, or this is no checkout
-            of the project.
+        CompressionError: The name is unknown, something is there already, the index is no address,
+            or this is no checkout of the project.
     """
     if name not in bundles():
         raise unknown_name("bundle", name, bundles())
+    if index is not None:
+        _check_index(name, index)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CompressionError(f"{out} is there already; name a new or an empty folder.")
     missing = [part for part in (*PARTS, "spaces.yml", "pyproject.toml") if not _here(part)]
@@ -60,8 +65,20 @@ def bundle(name: str, out: Path) -> Path:
         if name == STATIC:
             _static(unfinished)
         else:
-            _gradio(name, unfinished)
+            _gradio(name, unfinished, index)
     return out
+
+
+def _check_index(name: str, index: str) -> None:
+    if name == STATIC:
+        raise CompressionError("The static site installs nothing, so it takes no package index.")
+    found = urlsplit(index)
+    whole = found.scheme == "https" and bool(found.hostname) and len(index.split()) == 1
+    if not whole or found.username or found.password:
+        raise CompressionError(
+            f"A package index is an address that begins with https:// and names no password, not "
+            f"{index!r}."
+        )
 
 
 def _here(part: str) -> bool:
@@ -82,7 +99,7 @@ def _static(folder: Path) -> None:
     (folder / "README.md").write_text(f"{matter}\n{ABOUT}", encoding="utf-8")
 
 
-def _gradio(name: str, folder: Path) -> None:
+def _gradio(name: str, folder: Path, index: str | None) -> None:
     for part in PARTS:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, folder / part, ignore=LEFT_OUT)
@@ -92,7 +109,8 @@ def _gradio(name: str, folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     own = (profiles.settings().get("bundles") or {}).get(name, {})
     wanted = _requirements(project["dependencies"], own.get("requirements", []))
-    (folder / "requirements.txt").write_text("\n".join(wanted) + "\n", encoding="utf-8")
+    lines = [f"--extra-index-url {index}", *wanted] if index else wanted
+    (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = (ROOT / "spaces.yml").read_text(encoding="utf-8")
     (folder / "spaces.yml").write_text(
         f"{settings.rstrip()}\n\n# Of this bundle.\nprofile: {name}\n", encoding="utf-8"

@@ -50,6 +50,25 @@ def test_a_site_says_what_it_is(site: Path) -> None:
     assert "sdk_version" not in told
 
 
+def test_a_bundle_may_ask_another_index_too(tmp_path: Path) -> None:
+    address = "https://wheels.example/cpu"
+    folder = bundle("cpu-basic", tmp_path / "space", address)
+    first, *rest = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert first == f"--extra-index-url {address}"
+    assert any(line.startswith("torch") for line in rest)
+    for wrong in (
+        "http://wheels.example",
+        "wheels",
+        "https://me:secret@wheels.example",
+        "https://a b",
+    ):
+        with pytest.raises(CompressionError, match="begins with https"):
+            bundle("cpu-basic", tmp_path / "other", wrong)
+    with pytest.raises(CompressionError, match="installs nothing"):
+        bundle(STATIC, tmp_path / "other", address)
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("name", profiles())
 def test_a_bundle_has_all_that_it_needs_and_its_profile(name: str, tmp_path: Path) -> None:
     folder = bundle(name, tmp_path / "space")

@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", metavar="NAME", default="cpu-basic", help="a profile of spaces.yml, or static"
     )
     parser.add_argument("--out", metavar="FOLDER", help="where the bundle goes")
+    parser.add_argument(
+        "--index",
+        metavar="URL",
+        help="a package index that the bundle asks as well, such as PyTorch's for CPUs",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,6 +46,8 @@ def run(options: argparse.Namespace) -> None:
 def _bundle(options: argparse.Namespace) -> None:
     from compress_lib.bundle import bundle
 
-    folder = bundle(options.profile, Path(options.out or f"bundle-{options.profile}"))
+    folder = bundle(
+        options.profile, Path(options.out or f"bundle-{options.profile}"), options.index
+    )
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     write_line(f"{folder}: {format_bytes(size)}")
