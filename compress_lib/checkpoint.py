@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.evaluation.memory import stored_tensors, total_bytes
@@ -49,10 +50,8 @@ def save_compressed(
     check_room(path, total_bytes(model) + 20_000_000, "The checkpoint", variable=None)
     types = _stored_types(model)
     tensors = {
-        name: tensor.detach().to("cpu", types.get(id(tensor), model.dtype)).contiguous()
-        if tensor.is_floating_point()
-        else tensor.detach().cpu().contiguous()
-        for name, tensor, _ in stored_tensors(model)
+        stored.name: _written(stored.tensor, types.get(id(stored.tensor), model.dtype))
+        for stored in stored_tensors(model)
     }
     config = model.module.config.to_dict()
     # Where the weights lay on this machine is nobody's business.
@@ -115,6 +114,13 @@ def _check_replaceable(path: Path) -> None:
             f"{path} holds something else, which saving there would delete. Name a new or empty "
             "folder, or an older checkpoint of Compression Lab."
         )
+
+
+def _written(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a tensor as it goes into a file: numbers in their stored type, codes as they are."""
+    plain = tensor.detach()
+    moved = plain.to("cpu", dtype) if plain.is_floating_point() else plain.cpu()
+    return moved.contiguous()
 
 
 def _stored_types(model: LanguageModel) -> dict[int, torch.dtype]:

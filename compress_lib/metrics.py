@@ -47,6 +47,14 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("size_share", "Share of the bytes", "%", True, "Compressed bytes ÷ baseline bytes."),
         Metric(
+            "parameters",
+            "Parameters",
+            "M",
+            True,
+            "The numbers that the model is computed from, in millions, whatever bits each takes: "
+            "weights, entries of factors, scales, and codes; orders and masks are none.",
+        ),
+        Metric(
             "kl",
             "KL divergence",
             "nats",

@@ -12,6 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from compress_lib.targets import FAMILIES
+from compress_lib.words import say
 
 INK = "#7c8494"
 GRID = "rgba(128, 136, 150, 0.22)"
@@ -89,7 +90,11 @@ def layer_map(
             colorscale="Cividis",
             # Above the map and not beside it, where it would take half of a phone's width.
             colorbar={
-                "title": {"text": f"{title} by layer", "side": "top", "font": {"size": 13}},
+                "title": {
+                    "text": say("{measure} by layer").format(measure=title),
+                    "side": "top",
+                    "font": {"size": 13},
+                },
                 "orientation": "h",
                 "thickness": 12,
                 "y": 1.02,
@@ -97,7 +102,7 @@ def layer_map(
                 "nticks": 5,
                 **(_powers(cells) if logarithmic else {}),
             },
-            hovertemplate="%{y}, layer %{x}: %{customdata:.4g}<extra></extra>",
+            hovertemplate=f"%{{y}}, {say('layer')} %{{x}}: %{{customdata:.4g}}<extra></extra>",
             xgap=1,
             ygap=1,
         )

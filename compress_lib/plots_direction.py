@@ -15,6 +15,7 @@ from compress_lib.plots import method_style
 from compress_lib.plots_base import LAYOUT, PALETTE, axis, figure_of
 from compress_lib.results import DirectionRecord, RunRecord, TargetRecord
 from compress_lib.targets import FAMILIES
+from compress_lib.words import say
 
 ABREAST = 3
 """Small charts side by side."""
@@ -49,9 +50,12 @@ class Axis:
     @property
     def title(self) -> str:
         """What the height of a line says."""
-        what = "Tokens in the text" if self.weighted else "Tokens"
-        width = "tenth of a decade" if self.logarithmic else f"{BIN} of error"
-        return f"{what} {'up to here' if self.cumulative else f'per {width}'} (%)"
+        what = say("Tokens in the text") if self.weighted else say("Tokens")
+        if self.cumulative:
+            return say("{what} up to here (%)").format(what=what)
+        if self.logarithmic:
+            return say("{what} per tenth of a decade (%)").format(what=what)
+        return say("{what} per {width} of error (%)").format(what=what, width=BIN)
 
     def points(
         self, edges: Sequence[float], counts: Sequence[int]
@@ -101,7 +105,7 @@ def direction_histogram(
             as the text has them there is no control, and runs that read no text are passed over.
     """
     how = how or Axis(logarithmic=any(map(suits_logarithm, records[:1])))
-    figure = figure_of("Direction error of a token's row (1 − cos)", how.title)
+    figure = figure_of(say("Direction error of a token's row (1 − cos)"), how.title)
     seen: list[float] = []
     for position, record in enumerate(records):
         direction = record.direction
@@ -121,7 +125,7 @@ def direction_histogram(
                     mode="lines",
                     line={"color": colour, "dash": dash, "width": 2.5, "shape": "hvh"},
                     fill="tozeroy" if dash == "solid" and len(records) == 1 else None,
-                    hovertemplate="error ≈ %{x:.3g}<br>%{y:.2f} %",
+                    hovertemplate=f"{say('error')} ≈ %{{x:.3g}}<br>%{{y:.2f}} %",
                 )
             )
     if not figure.data:
@@ -147,7 +151,7 @@ def _lines(
         return [(direction.weighted_counts, "solid", name)] if direction.weighted_counts else []
     return [
         (direction.counts, "solid", name),
-        (direction.control_counts, "dot", "same-norm random noise"),
+        (direction.control_counts, "dot", say("same-norm random noise")),
     ]
 
 
@@ -203,7 +207,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
         ([t.direction_error.p95 for t in ordered], {"width": 0, "color": PALETTE[0]}, "tozeroy"),
         ([t.direction_error.mean for t in ordered], {"width": 2.5, "color": PALETTE[0]}, None),
     ):
-        told = "95 % below" if fill else "mean"
+        told = say("95 % below") if fill else say("mean")
         figure.add_trace(
             go.Scatter(
                 x=layers,
@@ -212,7 +216,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
                 line=line,
                 fill=fill,
                 fillcolor="rgba(47, 134, 201, 0.18)",
-                hovertemplate=f"layer %{{x}}, {told} %{{y:.4f}}<extra></extra>",
+                hovertemplate=f"{say('layer')} %{{x}}, {told} %{{y:.4f}}<extra></extra>",
             ),
             **place,
         )

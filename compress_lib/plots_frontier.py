@@ -15,10 +15,11 @@ from compress_lib.metrics import METRICS
 from compress_lib.plan import DENSE
 from compress_lib.plots import BASELINE, DASHES, SIGNS, method_label, method_style
 from compress_lib.plots_base import INK, figure_of
-from compress_lib.plots_scale import LOGARITHMIC, MEASURES, Scale
+from compress_lib.plots_scale import LOGARITHMIC, MEASURES, SIZE_TITLES, SIZES, Scale
 from compress_lib.results import RunRecord
+from compress_lib.words import say
 
-__all__ = ["LOGARITHMIC", "MEASURES", "frontier", "frontier_legend", "pareto"]
+__all__ = ["LOGARITHMIC", "MEASURES", "SIZES", "frontier", "frontier_legend", "pareto"]
 
 RING = "#d8461b"
 
@@ -37,8 +38,9 @@ def frontier(
     own: Sequence[RunRecord],
     current: str | None = None,
     measure: str = MEASURES[0],
+    size: str = SIZES[0],
 ) -> go.Figure:
-    """A measure over megabytes: landmarks small, runs of one's own large, the shown one ringed.
+    """A measure over a size: landmarks small, runs of one's own large, the shown one ringed.
 
     A line joins the landmarks of one method on the same weights, and a wide pale one those runs
     that no other beats in both.
@@ -48,12 +50,13 @@ def frontier(
         own: Runs of this session, on the same text.
         current: The key of the run whose results are shown.
         measure: One of `MEASURES`.
+        size: One of `SIZES`; runs that are older than the number are left out.
 
     Returns:
         A figure whose points know the key of their run, as the second of their custom data.
     """
-    scale = Scale(measure)
-    figure = figure_of("Whole model (MB)", scale.title)
+    scale = Scale(measure, size)
+    figure = figure_of(say(SIZE_TITLES[size]), scale.title)
     landmarks, own = (
         [record for record in records if scale.drawable(record)] for records in (landmarks, own)
     )
@@ -69,19 +72,18 @@ def frontier(
     if ringed:
         line = {"width": 2.5, "color": RING}
         ring = {"mode": "markers", "marker": {"size": 22, "color": "rgba(0,0,0,0)", "line": line}}
-        figure.add_trace(_points(ringed[:1], ring, "these results", scale))
+        figure.add_trace(_points(ringed[:1], ring, say("these results"), scale))
     figure.update_yaxes(scale.layout([scale.height(record) for record in (*landmarks, *own)]))
     # A legend inside would take half of a phone's chart: `frontier_legend` stands below it.
     figure.update_layout(height=440, showlegend=False)
     return figure
 
 
-def pareto(records: Sequence[RunRecord], measure: str) -> list[RunRecord]:
-    """Return the runs that no other beats in both bytes and measure, the smallest first."""
-    scale = Scale(measure)
+def pareto(records: Sequence[RunRecord], scale: Scale) -> list[RunRecord]:
+    """Return the runs that no other beats in both size and measure, the smallest first."""
     best = inf
     found: list[RunRecord] = []
-    for record in sorted(records, key=lambda r: (r.memory.compressed_bytes, scale.cost(r))):
+    for record in sorted(records, key=lambda r: (scale.width(r), scale.cost(r))):
         if scale.cost(record) < best:
             best = scale.cost(record)
             found.append(record)
@@ -92,26 +94,26 @@ def frontier_legend(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     """Return sign, colour and name of everything in a frontier chart."""
     if not records:
         return []
-    entries = [("★", BASELINE, "Baseline")]
+    entries = [("★", BASELINE, say("Baseline"))]
     for method in dict.fromkeys(method for method, _ in _series(records)):
         colour, symbol = method_style(method)
         entries.append((SIGNS[symbol], colour, method_label(method)))
-    entries += [(sign, INK, name) for sign, name in FILLED]
-    return [*entries, ("◯", RING, "these results")]
+    entries += [(sign, INK, say(name)) for sign, name in FILLED]
+    return [*entries, ("◯", RING, say("these results"))]
 
 
 def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
     """Join what no other run beats, by steps: between two of them nothing is known to be better."""
-    best = pareto(records, scale.measure)
+    best = pareto(records, scale)
     if len(best) < 2:
         return
     figure.add_trace(
         go.Scatter(
-            x=[record.memory.compressed_bytes / 1e6 for record in best],
+            x=[scale.width(record) for record in best],
             y=[scale.height(record) for record in best],
             mode="lines",
             line={"shape": "hv", "width": 7, "color": "rgba(138,143,156,0.28)"},
-            name="not beaten",
+            name=say("not beaten"),
             hoverinfo="skip",
         )
     )
@@ -125,18 +127,18 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
     memory, (height, told) = records[0].memory, found
     figure.add_trace(
         go.Scatter(
-            x=[memory.baseline_bytes / 1e6],
+            x=[scale.whole(records[0])],
             y=[height],
-            name="Baseline",
+            name=say("Baseline"),
             mode="markers",
             marker={"size": 15, "color": BASELINE, "symbol": "star"},
-            hovertemplate=f"Baseline<br>{METRICS[scale.measure].label} {told}"
+            hovertemplate=f"{say('Baseline')}<br>{say(METRICS[scale.measure].label)} {told}"
             f"<br>{format_bytes(memory.baseline_bytes)}<extra></extra>",
         )
     )
     figure.add_hline(y=height, line={"color": BASELINE, "width": 1, "dash": "dot"})
     figure.add_annotation(
-        text=f"baseline {told}",
+        text=say("baseline {value}").format(value=told),
         x=0.01,
         xref="paper",
         y=scale.place(height),
@@ -192,10 +194,10 @@ def _write_beside(
     figure: go.Figure, members: Sequence[RunRecord], text: str, colour: str, scale: Scale
 ) -> None:
     """Name a line at its left end, because dashes alone are hard to tell apart."""
-    first = min(members, key=lambda record: record.memory.compressed_bytes)
+    first = min(members, key=scale.width)
     figure.add_annotation(
         text=text,
-        x=first.memory.compressed_bytes / 1e6,
+        x=scale.width(first),
         y=scale.place(scale.height(first)),
         yshift=13,
         showarrow=False,
@@ -206,15 +208,15 @@ def _write_beside(
 def _points(
     records: Sequence[RunRecord], look: Mapping[str, Any], name: str, scale: Scale
 ) -> go.Scatter:
-    ordered = sorted(records, key=lambda record: record.memory.compressed_bytes)
+    ordered = sorted(records, key=scale.width)
     return go.Scatter(
-        x=[record.memory.compressed_bytes / 1e6 for record in ordered],
+        x=[scale.width(record) for record in ordered],
         y=[scale.height(record) for record in ordered],
         name=name,
         text=[describe(record) for record in ordered],
         customdata=[[scale.told(record), record.key] for record in ordered],
         hovertemplate="%{text}<br>"
-        + METRICS[scale.measure].label
-        + " %{customdata[0]}<br>%{x:.1f} MB<extra></extra>",
+        + say(METRICS[scale.measure].label)
+        + f" %{{customdata[0]}}<br>%{{x:.1f}} {METRICS[scale.size].unit}<extra></extra>",
         **look,
     )

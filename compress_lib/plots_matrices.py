@@ -14,6 +14,7 @@ from compress_lib.metrics import ERRORS, label
 from compress_lib.plots_base import LAYOUT, PALETTE, axis, figure_of, layer_map
 from compress_lib.results import RunRecord, TargetRecord
 from compress_lib.targets import FAMILIES
+from compress_lib.words import say
 
 BEFORE = "#aab2c2"
 OUTLINED = {"color": "rgba(0,0,0,0)", "line": {"color": PALETTE[0], "width": 1.5}}
@@ -31,16 +32,16 @@ def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -
         record: The run.
         predicted: What its plan foretold, see `predicted.predicted_bytes`.
     """
-    figure = figure_of("Megabytes", "")
+    figure = figure_of(say("Megabytes"), "")
     parts = [part for part in record.memory.components if part.baseline_bytes]
     names = [FAMILIES.get(part.component, part.component.capitalize()) for part in parts]
     bars: list[tuple[str, dict[str, Any], list[int]]] = [
-        ("Compressed, measured", {"color": PALETTE[0]}, [p.compressed_bytes for p in parts]),
-        ("Baseline", {"color": BEFORE}, [p.baseline_bytes for p in parts]),
+        (say("Compressed, measured"), {"color": PALETTE[0]}, [p.compressed_bytes for p in parts]),
+        (say("Baseline"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
     ]
     if predicted is not None:
         foretold = [predicted[part.component] for part in parts]
-        bars.insert(1, ("Compressed, predicted", OUTLINED, foretold))
+        bars.insert(1, (say("Compressed, predicted"), OUTLINED, foretold))
     for when, marker, values in bars:
         figure.add_trace(
             go.Bar(
@@ -70,7 +71,7 @@ def error_map(record: RunRecord, measure: str) -> go.Figure:
         for target in record.targets
         if target.layer is not None
     }
-    return layer_map(cells, ERRORS[measure].label)
+    return layer_map(cells, say(ERRORS[measure].label))
 
 
 def training_curves(target: TargetRecord) -> go.Figure:
@@ -81,7 +82,7 @@ def training_curves(target: TargetRecord) -> go.Figure:
     epochs = target.history.get("epoch", ())
     measures = [name for name in target.history if name != "epoch"]
     rows = max(1, ceil(len(measures) / ABREAST))
-    titles = [label(name) for name in measures]
+    titles = [say(label(name)) for name in measures]
     figure = make_subplots(
         rows, ABREAST, subplot_titles=titles, vertical_spacing=0.34 / rows, horizontal_spacing=0.18
     )
@@ -94,7 +95,7 @@ def training_curves(target: TargetRecord) -> go.Figure:
     figure.update_yaxes(**axis(), nticks=4, tickformat="~g", exponentformat="power")
     for index in range(max(0, len(measures) - ABREAST), len(measures)):
         place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
-        figure.update_xaxes(title_text="Epoch", **place)
+        figure.update_xaxes(title_text=say("Epoch"), **place)
     figure.update_xaxes(tickfont={"size": 11})
     figure.update_yaxes(tickfont={"size": 11})
     figure.update_layout(LAYOUT)
@@ -120,7 +121,7 @@ def _add_curve(
             mode="lines+markers",
             line={"color": PALETTE[0], "width": 2},
             marker={"size": sizes, "color": PALETTE[0]},
-            hovertemplate="epoch %{x:.0f}: %{y:.5g}<extra></extra>",
+            hovertemplate=f"{say('Epoch')} %{{x:.0f}}: %{{y:.5g}}<extra></extra>",
         ),
         **place,
     )

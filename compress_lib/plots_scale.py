@@ -10,9 +10,19 @@ from typing import Any
 from compress_lib.formatting import format_number, format_perplexity
 from compress_lib.metrics import METRICS
 from compress_lib.results import RunRecord
+from compress_lib.words import say
 
 MEASURES = ("perplexity", "kl", "top1", "speed")
 """What may stand over size: names of `METRICS`."""
+
+SIZES = ("megabytes", "parameters")
+"""What it may stand over: names of `METRICS`."""
+
+SIZE_TITLES = {
+    "megabytes": "Whole model (MB)",
+    "parameters": "Whole model (million parameters, whatever bits each takes)",
+}
+"""In English; see `words.say`."""
 
 LOGARITHMIC = ("perplexity", "kl")
 
@@ -28,7 +38,7 @@ TICKS = (1.001, 1.01, 1.1, 2, 10, 100, 1_000, 10_000, 100_000)
 
 @dataclass(frozen=True)
 class Scale:
-    """One of `MEASURES` as an axis.
+    """One of `MEASURES` as an axis, over one of `SIZES` as another.
 
     Perplexity is drawn as what its ratio to the baseline exceeds 1 by, on a logarithmic scale: on
     one of perplexities, a run that costs nothing and one that costs a fifth would share a pixel
@@ -36,6 +46,7 @@ class Scale:
     """
 
     measure: str
+    size: str = SIZES[0]
 
     @property
     def logarithmic(self) -> bool:
@@ -47,11 +58,13 @@ class Scale:
         """What people read beside the axis."""
         metric = METRICS[self.measure]
         if self.measure == "perplexity":
-            return "Perplexity ÷ baseline (log of what exceeds 1)"
-        return f"{metric.label} ({'log scale' if self.logarithmic else metric.unit})"
+            return say("Perplexity ÷ baseline (log of what exceeds 1)")
+        return f"{say(metric.label)} ({say('log scale') if self.logarithmic else metric.unit})"
 
     def drawable(self, record: RunRecord) -> bool:
         """Tell whether a run has a place."""
+        if record.metrics()[self.size] is None:
+            return False
         if self.measure == "perplexity":
             return isfinite(record.perplexity.ratio)
         value = record.metrics()[self.measure]
@@ -68,6 +81,18 @@ class Scale:
         value = self._value(record)
         return value if METRICS[self.measure].lower_is_better else -value
 
+    def width(self, record: RunRecord) -> float:
+        """Return where a drawable run stands along the size."""
+        value = record.metrics()[self.size]
+        assert value is not None
+        return value
+
+    def whole(self, record: RunRecord) -> float:
+        """Return where the model stands as it came."""
+        memory = record.memory
+        counted = self.size == "parameters"
+        return (memory.baseline_parameters if counted else memory.baseline_bytes) / 1e6
+
     def place(self, height: float) -> float:
         """Return where an annotation stands: on a logarithmic axis, at the logarithm."""
         return log10(height) if self.logarithmic else height
@@ -76,9 +101,8 @@ class Scale:
         """Return a run's number in words."""
         value = self._value(record)
         if self.measure == "perplexity":
-            return (
-                f"{format_perplexity(value)}, {format_number(record.perplexity.ratio)} × baseline"
-            )
+            times = say("{ratio} × baseline").format(ratio=format_number(record.perplexity.ratio))
+            return f"{format_perplexity(value)}, {times}"
         return f"{value:.4g}"
 
     def baseline(self, record: RunRecord) -> tuple[float, str] | None:

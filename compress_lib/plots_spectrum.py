@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from compress_lib.plots_base import INK, PALETTE, figure_of
 from compress_lib.plots_matrices import BEFORE
 from compress_lib.results import TargetRecord
+from compress_lib.words import say
 
 
 def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
@@ -21,12 +22,12 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
         target: What was made of the matrix; it has a rank.
     """
     rank = min(target.rank or 0, len(values))
-    figure = figure_of("Direction, by its singular value", "Singular value (log scale)")
+    figure = figure_of(say("Direction, by its singular value"), say("Singular value (log scale)"))
     numbers = list(range(1, len(values) + 1))
     for name, part, colour in (
-        ("kept", slice(0, rank), PALETTE[0]),
+        (say("kept"), slice(0, rank), PALETTE[0]),
         # Both curves have the point at the cut, so that there is no gap.
-        ("left out", slice(max(rank - 1, 0), None), BEFORE),
+        (say("left out"), slice(max(rank - 1, 0), None), BEFORE),
     ):
         figure.add_trace(
             go.Scatter(
@@ -39,7 +40,10 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
                 hovertemplate="%{x}: %{y:.4g}<extra></extra>",
             )
         )
-    for place, words, dash in ((rank, f"rank {rank}", "solid"), *_break_even(target)):
+    for place, words, dash in (
+        (rank, say("rank {rank}").format(rank=rank), "solid"),
+        *_break_even(target),
+    ):
         figure.add_vline(place, line={"color": INK, "dash": dash, "width": 1.5})
         figure.add_annotation(
             x=place,
@@ -65,4 +69,4 @@ def _break_even(target: TargetRecord) -> list[tuple[int, str, str]]:
     # A bias may be stored besides.
     beyond = target.bytes_after - plain
     is_plain = 0 <= beyond <= both * target.bytes_before // numbers
-    return [(numbers // both, "break-even", "dot")] if is_plain else []
+    return [(numbers // both, say("break-even"), "dot")] if is_plain else []

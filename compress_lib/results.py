@@ -120,13 +120,16 @@ class MemoryRecord:
     """Bytes of the whole model as a checkpoint stores it, shared tensors once.
 
     `cache_bytes` are those of keys and values for every token of a context, the same for both
-    models; 0 where there is no cache, or in older records.
+    models; 0 where there is no cache, or in older records. Parameters are the numbers that a model
+    is computed from, whatever bits each takes; 0 in older records.
     """
 
     baseline_bytes: int
     compressed_bytes: int
     components: tuple[ComponentRecord, ...]
     cache_bytes: int = 0
+    baseline_parameters: int = 0
+    compressed_parameters: int = 0
 
     @property
     def share(self) -> float:
@@ -199,6 +202,7 @@ class RunRecord(Recorded):
             "perplexity_ratio": self.perplexity.ratio,
             "megabytes": self.memory.compressed_bytes / 1e6,
             "size_share": 100 * self.memory.share,
+            "parameters": self.memory.compressed_parameters / 1e6 or None,
             "kl": self.agreement.kl,
             "top1": 100 * self.agreement.top1,
             "speed": self.speed.prefill_ratio if self.speed else None,

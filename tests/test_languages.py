@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
 import pytest
 import yaml
 
+import compress_lib
+from compress_lib import plots_direction, words
 from compress_lib.cli import main
 from compress_lib.errors import CompressionError
 from compress_lib.lessons import FOLDER, NUMBER, tour
+from compress_lib.metrics import ERRORS, METRICS
+from compress_lib.plots_frontier import FILLED
+from compress_lib.plots_scale import SIZE_TITLES
 from compress_lib.ui import languages, texts
+from tests.compressed import run_record
 
 NAMES = {name: value for name, value in vars(texts).items() if name.isupper()}
+METRICS_AND_ERRORS = {**METRICS, **ERRORS}.values()
 OTHERS = [code for code in languages.languages() if code != languages.ENGLISH]
+ROOT = Path(compress_lib.__file__).parent
 SAME = {"TITLE", "QUICK_TOKENS"}
 """A name is the same everywhere."""
 
@@ -50,6 +60,29 @@ def test_a_language_says_everything_and_nothing_else(code: str) -> None:
     found = languages.translation(code)
     assert set(found) - SAME == set(NAMES) - SAME
     assert found["LANGUAGE"] == code
+
+
+def test_every_word_of_the_charts_is_in_the_table_and_no_other() -> None:
+    said = {word for metric in METRICS_AND_ERRORS for word in (metric.label, metric.meaning)}
+    said |= {*SIZE_TITLES.values(), *(name for _, name in FILLED)}
+    for file in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":
+                said |= {str(one.value) for one in node.args if isinstance(one, ast.Constant)}
+    assert said == set(texts.WORDS)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_charts_speak_it_too(code: str) -> None:
+    try:
+        words.speak(languages.translation(code)["WORDS"])
+        figure = plots_direction.direction_histogram([run_record()])
+        assert figure.layout.xaxis.title.text not in texts.WORDS
+        assert words.say("Perplexity") != "Perplexity"
+        assert words.say("nothing of ours") == "nothing of ours"
+    finally:
+        words.speak({})
+    assert words.say("Perplexity") == "Perplexity"
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -166,6 +166,36 @@ def test_every_form_has_an_example() -> None:
     assert {example().form for example in EXAMPLES.values()} == set(FORMS)
 
 
+NUMBERS = {
+    "low_rank": 12 * 3 + 3 * 7,
+    "quantized rows": 12 * 7 + 2 * 12,
+    "quantized groups without minima": 12 * 7 + 2 * 12,
+    "product in few bits": (12 * 3 + 2 * 24) + (3 * 7 + 2 * 12) + 7 + 12,
+    "kronecker": 2 * (4 * 7 + 3),
+    "pivoted by rows": 3 * 7 + 9 * 3 + 7 + 12,
+    "sparse with a mask": int((random(7, 12).T > 0.3).sum()),
+    "graded": 12 * 7 + 7,
+    "graded and rotated": 12 * 16 + 16 + 18 * 7,
+    "product codes": 2 * 12 * 3 + 8 * 14 + 12,
+    "product codes of whole bytes": 12 * 7 + 256 * 7 + 12,
+}
+"""How many numbers some forms stand for; orders, masks and the filling of bytes are none."""
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_are_counted_whatever_bits_they_take(name: str) -> None:
+    matrix = EXAMPLES[name]()
+    holder = torch.nn.ModuleDict({"matrix": matrix})
+    owners = {
+        id(tensor): module
+        for module in holder.modules()
+        if isinstance(module, CompressedMatrix)
+        for tensor in module.parameters()
+    }
+    stored = {id(tensor): tensor for tensor in matrix.parameters()}
+    assert NUMBERS[name] == sum(owners[i].stored_numbers(t) for i, t in stored.items())
+
+
 def test_rows_projection_and_dense_agree(matrix: CompressedMatrix) -> None:
     whole = matrix.dense()
     assert tuple(whole.shape) == matrix.shape

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from compress_lib.compression import with_matrices
+from compress_lib.allocation import allocate
+from compress_lib.compression import compress_at_once, with_matrices
 from compress_lib.evaluation.memory import (
     FUSED,
     REST,
@@ -22,6 +23,7 @@ from compress_lib.evaluation.memory import (
 )
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
+from compress_lib.plan import Plan, Rule
 from compress_lib.results import MemoryRecord
 from compress_lib.targets import FAMILIES
 from tests.compressed import compressed, random_factors, randomised
@@ -39,6 +41,21 @@ def test_a_llama_has_the_bytes_of_its_formula(llama: LanguageModel) -> None:
     layer = D * D + 2 * (D // 2 * D) + D * D + 3 * D * F + 2 * D
     assert total_bytes(llama) == 2 * (V * D + 2 * layer + D)
     assert total_bytes(llama) == 2 * llama.parameters
+
+
+def test_parameters_are_those_of_the_factors(llama: LanguageModel) -> None:
+    small = compressed(llama)
+    record = compare_memory(llama, small)
+    assert record.baseline_parameters == llama.parameters
+    # Factors in 16 bits: as many numbers as bytes say.
+    assert record.compressed_parameters == record.compressed_bytes // 2 < llama.parameters
+    plan = Plan(rules=(Rule(pattern="*layers*", method="int4", options={"group": 16}),))
+    _, coded = compress_at_once(llama, allocate(plan, llama.targets))
+    found = compare_memory(llama, coded)
+    # A code is a number still, and every group of sixteen adds two.
+    layers = sum(t.shape[0] * t.shape[1] for t in llama.targets if "layers" in t.name)
+    assert found.compressed_parameters == llama.parameters + 2 * layers // 16
+    assert found.compressed_bytes < found.baseline_bytes
 
 
 def test_a_tie_is_counted_once() -> None:
@@ -111,8 +128,10 @@ def test_whole_numbers_count_as_what_they_are(llama: LanguageModel) -> None:
 
 def test_every_tensor_has_one_name(any_model: LanguageModel) -> None:
     stored = list(stored_tensors(randomised(any_model)))
-    assert len({name for name, _, _ in stored}) == len({id(t) for _, t, _ in stored}) == len(stored)
-    assert all(isinstance(tensor, nn.Parameter | torch.Tensor) for _, tensor, _ in stored)
+    assert (
+        len({one.name for one in stored}) == len({id(one.tensor) for one in stored}) == len(stored)
+    )
+    assert all(isinstance(one.tensor, nn.Parameter | torch.Tensor) for one in stored)
 
 
 def test_the_cache_has_the_bytes_of_its_formula(any_model: LanguageModel) -> None:

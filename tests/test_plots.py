@@ -224,7 +224,7 @@ def test_backgrounds_are_transparent_and_methods_keep_their_colours() -> None:
 
 def test_what_no_other_run_beats_is_joined() -> None:
     for measure in ("perplexity", "top1"):
-        best = plots_frontier.pareto(LANDMARKS, measure)
+        best = plots_frontier.pareto(LANDMARKS, Scale(measure))
         for run in LANDMARKS:
             beaten = [
                 other
@@ -252,6 +252,23 @@ def test_any_measure_may_stand_over_size(measure: str) -> None:
     log = figure.layout.yaxis.type == "log"
     assert log == (measure in plots_frontier.LOGARITHMIC)
     assert all(value > 0 for trace in figure.data for value in trace.y) or not log
+
+
+def test_size_may_be_counted_in_parameters() -> None:
+    memory = replace(
+        run_record().memory, baseline_parameters=9_000_000, compressed_parameters=4_000_000
+    )
+    counted, older = run_record(key="counted", memory=memory), run_record(key="older")
+    figure = plots_frontier.frontier([], [counted, older], "counted", size="parameters")
+    points = {
+        point[1]: x
+        for trace in figure.data
+        if trace.customdata
+        for x, point in zip(trace.x, trace.customdata, strict=True)
+    }
+    assert points == {"counted": 4.0}
+    assert next(trace for trace in figure.data if trace.name == "Baseline").x == (9.0,)
+    assert "parameters" in figure.layout.xaxis.title.text
 
 
 def test_a_run_stands_under_the_method_that_was_asked_for() -> None:

@@ -95,6 +95,7 @@ def test_metrics_agree_with_the_fields() -> None:
         "perplexity_ratio": 1.5,
         "megabytes": 3.0,
         "size_share": 75.0,
+        "parameters": None,
         "kl": 0.25,
         "top1": 75.0,
         "speed": None,

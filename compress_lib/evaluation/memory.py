@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,8 +20,25 @@ FUSED = "query, key, value"
 """Weights that hold all three, whose bytes are not told apart."""
 
 
-def stored_tensors(model: LanguageModel) -> Iterator[tuple[str, Tensor, int]]:
-    """Yield every tensor of the checkpoint once: its name, itself, its stored bytes."""
+@dataclass(frozen=True)
+class Stored:
+    """A tensor of a checkpoint.
+
+    Attributes:
+        name: The first that it has.
+        tensor: Itself.
+        nbytes: What it takes in a file.
+        numbers: How many it stands for; see `CompressedMatrix.stored_numbers`.
+    """
+
+    name: str
+    tensor: Tensor
+    nbytes: int
+    numbers: int
+
+
+def stored_tensors(model: LanguageModel) -> Iterator[Stored]:
+    """Yield every tensor of the checkpoint once."""
     owners: dict[int, CompressedMatrix] = {}
     for module in model.module.modules():
         if isinstance(module, CompressedMatrix):
@@ -31,17 +49,22 @@ def stored_tensors(model: LanguageModel) -> Iterator[tuple[str, Tensor, int]]:
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        if id(tensor) in owners:
-            nbytes = owners[id(tensor)].stored_bytes(tensor)
-        else:
-            size = model.dtype.itemsize if tensor.is_floating_point() else tensor.element_size()
-            nbytes = tensor.numel() * size
-        yield name, tensor, nbytes
+        owner, real = owners.get(id(tensor)), tensor.is_floating_point()
+        if owner is not None:
+            yield Stored(name, tensor, owner.stored_bytes(tensor), owner.stored_numbers(tensor))
+            continue
+        size = model.dtype.itemsize if real else tensor.element_size()
+        yield Stored(name, tensor, tensor.numel() * size, tensor.numel() if real else 0)
 
 
 def total_bytes(model: LanguageModel) -> int:
     """Return the bytes of a model's checkpoint."""
-    return sum(nbytes for _, _, nbytes in stored_tensors(model))
+    return sum(stored.nbytes for stored in stored_tensors(model))
+
+
+def total_numbers(model: LanguageModel) -> int:
+    """Return how many numbers a model is computed from, whatever bits each takes."""
+    return sum(stored.numbers for stored in stored_tensors(model))
 
 
 CACHED_TOKENS = (4, 8)
@@ -57,7 +80,14 @@ def compare_memory(baseline: LanguageModel, compressed: LanguageModel) -> Memory
         if name in before
     )
     cache = cache_bytes(baseline)
-    return MemoryRecord(sum(before.values()), sum(after.values()), components, cache)
+    return MemoryRecord(
+        sum(before.values()),
+        sum(after.values()),
+        components,
+        cache,
+        baseline_parameters=total_numbers(baseline),
+        compressed_parameters=total_numbers(compressed),
+    )
 
 
 def cache_bytes(model: LanguageModel) -> int:
@@ -94,13 +124,13 @@ def _by_component(model: LanguageModel, baseline: LanguageModel) -> dict[str, in
         for path in site.modules:
             places[path] = FUSED if len(site.sizes) > 1 else site.target.family
     totals: dict[str, int] = {}
-    for name, _, nbytes in stored_tensors(model):
+    for stored in stored_tensors(model):
         component = REST
-        path = name
+        path = stored.name
         while "." in path:
             path = path.rpartition(".")[0]
-            if path in places and name != f"{path}.bias":
+            if path in places and stored.name != f"{path}.bias":
                 component = places[path]
                 break
-        totals[component] = totals.get(component, 0) + nbytes
+        totals[component] = totals.get(component, 0) + stored.nbytes
     return totals

@@ -112,6 +112,13 @@ class CompressedMatrix(nn.Module, ABC):
         size = self.dtype.itemsize if tensor.is_floating_point() else tensor.element_size()
         return tensor.numel() * size
 
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """How many numbers one of its tensors stands for, whatever bits each takes.
+
+        Positions, orders and masks are none; a form whose whole numbers are codes counts those.
+        """
+        return tensor.numel() if tensor.is_floating_point() else 0
+
     def _base_spec(self) -> dict[str, Any]:
         return {
             "form": self.form,

@@ -105,6 +105,12 @@ class GradedMatrix(DecodedByRows):
             for codes in self.codes.split(list(sizes))
         ]
 
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`: every code."""
+        if tensor.is_floating_point():
+            return super().stored_numbers(tensor)
+        return self.shape[0] * sum(width for _, width in self.bands)
+
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         return self._base_spec() | {"bands": [list(band) for band in self.bands]}

@@ -64,6 +64,11 @@ class GroupedMatrix(DecodedByRows):
         check_stored(stored, shape, dtype)
         return cls([frozen(pack(codes, bits)), *stored], shape, bits, group, dtype)
 
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`: a code an entry."""
+        whole = not tensor.is_floating_point()
+        return self.shape[0] * self.shape[1] if whole else super().stored_numbers(tensor)
+
     @property
     def _shared(self) -> list[nn.Parameter]:
         parts = [getattr(self, name) for name in self.scales]

@@ -107,6 +107,12 @@ class ProductCodesMatrix(DecodedByRows):
             for codes, scales in cut
         ]
 
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`: every code."""
+        if tensor.is_floating_point():
+            return super().stored_numbers(tensor)
+        return self.shape[0] * self.parts * self.stages
+
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         return self._base_spec() | {"parts": self.parts, "bits": self.bits, "stages": self.stages}

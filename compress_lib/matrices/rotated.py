@@ -73,6 +73,10 @@ class RotatedMatrix(CompressedMatrix):
         """See `CompressedMatrix.stored_bytes`."""
         return self.inner.stored_bytes(tensor)
 
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`."""
+        return self.inner.stored_numbers(tensor)
+
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         return self._base_spec() | {"inner": self.inner.spec()}

@@ -48,6 +48,10 @@ class RowSlice(CompressedMatrix):
         """See `CompressedMatrix.stored_bytes`."""
         return self.inner.stored_bytes(tensor)
 
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`."""
+        return self.inner.stored_numbers(tensor)
+
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         return self._base_spec() | {"start": self.start, "inner": self.inner.spec()}

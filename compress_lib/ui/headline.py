@@ -13,6 +13,7 @@ from compress_lib.plan import PROTOCOLS
 from compress_lib.results import RunRecord, SpeedRecord
 from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
+from compress_lib.words import say
 
 SAME = 1.02
 """A ratio of perplexities below which a text is predicted about as well."""
@@ -63,12 +64,13 @@ def _card(record: RunRecord, name: str) -> str:
     arrow = "↓" if metric.lower_is_better else "↑"
     hint = texts.LOWER if metric.lower_is_better else texts.HIGHER
     big, around, small = _value(record, name, value)
-    tip = escape(f"{metric.meaning} {hint}", quote=True)
+    label = say(metric.label)
+    tip = escape(f"{say(metric.meaning)} {hint}", quote=True)
     extra = f" <small>{escape(around)}</small>" if around else ""
     return (
         f'<div class="card" data-tip="{tip}" role="group" '
-        f'aria-label="{escape(f"{metric.label}: {big} {around}, {small}. ", quote=True)}{tip}">'
-        f'<a class="term" href="#{term_id(metric.label)}">{escape(metric.label)}&nbsp;'
+        f'aria-label="{escape(f"{label}: {big} {around}, {small}. ", quote=True)}{tip}">'
+        f'<a class="term" href="#{term_id(label)}">{escape(label)}&nbsp;'
         f'<span class="arrow">{arrow}</span></a>'
         f'<span class="value{" long" if len(big) > ROOMY else ""}">{escape(big)}{extra}</span>'
         f'<span class="quiet">{escape(small)}</span></div>'

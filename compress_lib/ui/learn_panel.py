@@ -15,6 +15,7 @@ from compress_lib.plan import Plan
 from compress_lib.ui import texts
 from compress_lib.ui.render import term_id
 from compress_lib.ui.scripts import OPEN_LAB, PRIVATE, QUICK, TOUR_TOP, WARNING
+from compress_lib.words import say
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def glossary() -> str:
     """Return what every number of the page means, with its formula."""
     rows = [
         (
-            metric.label,
-            f"{metric.meaning} {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
+            say(metric.label),
+            f"{say(metric.meaning)} {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
         )
         for metric in {**METRICS, **ERRORS}.values()
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from compress_lib import metrics
 from compress_lib.text_spec import QUICK_TOKENS
 from compress_lib.ui import languages
+from compress_lib.words import speak
 
 LANGUAGE = "en"
 TITLE = "Compression Lab"
@@ -276,6 +278,7 @@ FRONTIER_HELP = (
     "Click a mark to see its run and take its plan over, or a line below to see its run."
 )
 FRONTIER_MEASURE = "What is drawn against size"
+FRONTIER_SIZE = "Size in"
 SHOWN_PLAN = "The form holds the plan of this run now."
 SHOWN_OTHER = "The form stays as it is; the button below the runs puts this run's plan into it."
 USE_PLAN = "Put the plan of the shown run into the form"
@@ -531,5 +534,25 @@ SWEEP_STOPPED = "Stopped. What was measured stays: the next sweep goes on from t
 SWEEP_FINISHED = "Every matrix was measured."
 SWEEP_REFUSED = "{count} matrices were refused; the table says why. The others were measured."
 
+WORDS = {
+    word: word
+    for word in (
+        *("Baseline", "baseline {value}", "{ratio} × baseline", "these results", "not beaten"),
+        *("embedding alone", "layers", "everything", "log scale"),
+        *("Whole model (MB)", "Whole model (million parameters, whatever bits each takes)"),
+        *("Perplexity ÷ baseline (log of what exceeds 1)", "Megabytes"),
+        *("Compressed, measured", "Compressed, predicted", "{measure} by layer", "layer", "Epoch"),
+        *("Direction error of a token's row (1 − cos)", "same-norm random noise", "error"),
+        *("Tokens", "Tokens in the text", "{what} up to here (%)", "mean", "95 % below"),
+        *("{what} per tenth of a decade (%)", "{what} per {width} of error (%)"),
+        *("Direction, by its singular value", "Singular value (log scale)"),
+        *("kept", "left out", "rank {rank}", "break-even"),
+        *(metric.label for metric in {**metrics.METRICS, **metrics.ERRORS}.values()),
+        *(metric.meaning for metric in {**metrics.METRICS, **metrics.ERRORS}.values()),
+    )
+}
+"""What charts and metrics say, which know nothing of the page; see `words`."""
+
 # All of it in the language that was chosen, but for what was not translated.
 globals().update(languages.chosen())
+speak(WORDS)

@@ -1,9 +1,9 @@
 """Languages that the page can be read in beside English: a file each, named by its code.
 
 A file holds translations of names in `texts`, which are the page's own sentences. What the page
-shares with the library and the command line stays English: names of methods, options, metrics and
-families, titles of charts, the log, and refusals. The tour is in `assets/lessons/tour.CODE.yml`. A
-page speaks one language, chosen before it is built.
+shares with the command line stays English: names of methods, options and families, the log, and
+refusals; charts and metrics say what `WORDS` has for their English words. The tour is in
+`assets/lessons/tour.CODE.yml`. A page speaks one language, chosen before it is built.
 """
 
 from __future__ import annotations

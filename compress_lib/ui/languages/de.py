@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compress_lib import metrics
 from compress_lib.text_spec import QUICK_TOKENS
 
 LANGUAGE = "de"
@@ -284,6 +285,7 @@ FRONTIER_HELP = (
     "oder eine Zeile darunter, um ihren Lauf zu sehen."
 )
 FRONTIER_MEASURE = "Über der Größe steht"
+FRONTIER_SIZE = "Größe in"
 SHOWN_PLAN = "Das Formular enthält jetzt den Plan dieses Laufs."
 SHOWN_OTHER = (
     "Das Formular bleibt, wie es ist; der Knopf unter den Läufen übernimmt den Plan dieses Laufs."
@@ -552,3 +554,100 @@ SWEEP_INTRO = (
 SWEEP_STOPPED = "Angehalten. Was gemessen wurde, bleibt: der nächste Durchgang geht dort weiter."
 SWEEP_FINISHED = "Jede Matrix wurde gemessen."
 SWEEP_REFUSED = "{count} Matrizen wurden abgelehnt; die Tabelle sagt, warum. Der Rest ist gemessen."
+
+WORDS = {
+    "Baseline": "Original",
+    "baseline {value}": "Original {value}",
+    "{ratio} × baseline": "{ratio} × Original",
+    "these results": "diese Ergebnisse",
+    "not beaten": "unübertroffen",
+    "embedding alone": "nur das Embedding",
+    "layers": "Schichten",
+    "everything": "alles",
+    "log scale": "logarithmisch",
+    "Whole model (MB)": "Ganzes Modell (MB)",
+    "Whole model (million parameters, whatever bits each takes)": (
+        "Ganzes Modell (Millionen Parameter, egal in wie vielen Bits)"
+    ),
+    "Perplexity ÷ baseline (log of what exceeds 1)": (
+        "Perplexität ÷ Original (log. dessen, was über 1 liegt)"
+    ),
+    "Megabytes": "Megabyte",
+    "Compressed, measured": "Komprimiert, gemessen",
+    "Compressed, predicted": "Komprimiert, vorhergesagt",
+    "{measure} by layer": "{measure} nach Schicht",
+    "layer": "Schicht",
+    "Epoch": "Epoche",
+    "Direction error of a token's row (1 − cos)": (
+        "Richtungsfehler der Zeile eines Tokens (1 − cos)"
+    ),
+    "same-norm random noise": "zufälliges Rauschen gleicher Norm",
+    "error": "Fehler",
+    "Tokens": "Tokens",
+    "Tokens in the text": "Tokens im Text",
+    "{what} up to here (%)": "{what} bis hierher (%)",
+    "mean": "Mittel",
+    "95 % below": "95 % darunter",
+    "{what} per tenth of a decade (%)": "{what} je Zehntel einer Dekade (%)",
+    "{what} per {width} of error (%)": "{what} je {width} Fehler (%)",
+    "Direction, by its singular value": "Richtung, nach ihrem Singulärwert",
+    "Singular value (log scale)": "Singulärwert (logarithmisch)",
+    "kept": "behalten",
+    "left out": "weggelassen",
+    "rank {rank}": "Rang {rank}",
+    "break-even": "Gleichstand",
+    "Perplexity": "Perplexität",
+    "Perplexity × baseline": "Perplexität × Original",
+    "Size": "Größe",
+    "Share of the bytes": "Anteil der Bytes",
+    "Parameters": "Parameter",
+    "KL divergence": "KL-Divergenz",
+    "Same first choice": "Gleiche erste Wahl",
+    "Speed × baseline": "Tempo × Original",
+    "Direction error": "Richtungsfehler",
+    "Relative error": "Relativer Fehler",
+    "RMSE": "RMSE",
+    "MAE": "MAE",
+    "Powered MAE": "Potenzierter MAE",
+    metrics.METRICS["perplexity"].meaning: (
+        "exp(Summe von −ln p(Token) ÷ vorhergesagte Tokens): zwischen wie vielen Tokens das Modell "
+        "im Mittel schwankt."
+    ),
+    metrics.METRICS["perplexity_ratio"].meaning: (
+        "Perplexität komprimiert ÷ Perplexität des Originals auf denselben Tokens."
+    ),
+    metrics.METRICS["megabytes"].meaning: (
+        "Alle Tensoren, die ein Checkpoint speichert, gemeinsame einmal."
+    ),
+    metrics.METRICS["size_share"].meaning: "Bytes komprimiert ÷ Bytes des Originals.",
+    metrics.METRICS["parameters"].meaning: (
+        "Die Zahlen, aus denen das Modell berechnet wird, in Millionen, egal in wie vielen Bits: "
+        "Gewichte, Einträge von Faktoren, Skalen und Codes; Ordnungen und Masken sind keine."
+    ),
+    metrics.METRICS["kl"].meaning: (
+        "Mittel über Tokens von Σ p ln(p ÷ q), p die Wahrscheinlichkeiten des Originals und q die "
+        "des komprimierten Modells für das nächste oder ein verdecktes Token."
+    ),
+    metrics.METRICS[
+        "top1"
+    ].meaning: "Wie oft beide Modelle dasselbe Token am wahrscheinlichsten finden.",
+    metrics.METRICS["speed"].meaning: (
+        "Tokens je Sekunde, die das komprimierte Modell liest ÷ die des Originals, in diesem Lauf, "
+        "auf dieser Maschine. Einmal gemessen: ein Fünftel mehr oder weniger kann Zufall sein."
+    ),
+    metrics.METRICS["direction_error"].meaning: (
+        "Mittel über Zeilen von 1 − cos(ursprüngliche Zeile, komprimierte Zeile); eines Laufs: "
+        "über die Zeilen seines Embeddings."
+    ),
+    metrics.METRICS["relative_error"].meaning: (
+        "‖W − Ŵ‖ ÷ ‖W‖ (Frobeniusnormen); eines Laufs: über alle komprimierten Gewichte."
+    ),
+    metrics.ERRORS["rmse"].meaning: (
+        "Wurzel aus dem mittleren quadratischen Fehler der Einträge eines Gewichts."
+    ),
+    metrics.ERRORS["mae"].meaning: "Mittlerer absoluter Fehler der Einträge eines Gewichts.",
+    metrics.ERRORS["powered_mae"].meaning: (
+        "Mittel von |Fehler| ^ 0,6 über die Einträge eines Gewichts, wie Banaei et al. 2023 es "
+        "messen."
+    ),
+}

@@ -22,6 +22,7 @@ from compress_lib.ui.scripts import QUICK
 from compress_lib.ui.shown import Shown, first_record, run_choices
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
 from compress_lib.ui.telling import warn
+from compress_lib.words import say
 
 NOISY = ("speed",)
 """Numbers that differ from one run of the same plan to the next."""
@@ -103,7 +104,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
 
 def _label(metric: Metric) -> str:
     unit = f" ({metric.unit})" if metric.unit not in ("", "×") else ""
-    return f"{metric.label}{unit} {'↓' if metric.lower_is_better else '↑'}"
+    return f"{say(metric.label)}{unit} {'↓' if metric.lower_is_better else '↑'}"
 
 
 def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:

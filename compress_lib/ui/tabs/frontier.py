@@ -15,6 +15,7 @@ from compress_lib.ui.scripts import POINTS, QUICK
 from compress_lib.ui.shown import Shown, clicked, shown_run
 from compress_lib.ui.tables import table
 from compress_lib.ui.tabs.base import ResultTab, Wiring, register
+from compress_lib.words import say
 
 WIDTHS = ["250px", "100px", "76px", "60px", "78px", "66px", "74px", "88px"]
 
@@ -36,6 +37,7 @@ class FrontierTab(ResultTab):
             "chart": plots_frontier.frontier(shown.landmarks, shown.own, shown.record.key),
             # A new run is drawn by what everybody asks first.
             "measure": plots_frontier.MEASURES[0],
+            "size": plots_frontier.SIZES[0],
             "provenance": render.legend(legend) + render.provenance(shown.landmarks),
             "runs": render.run_rows(shown.all),
         }
@@ -43,12 +45,20 @@ class FrontierTab(ResultTab):
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.FRONTIER_HELP)
-        measure = gr.Radio(
-            [(METRICS[name].label, name) for name in plots_frontier.MEASURES],
-            value=plots_frontier.MEASURES[0],
-            label=texts.FRONTIER_MEASURE,
-            elem_id="frontier-measure",
-        )
+        with gr.Row(elem_classes="settings"):
+            measure, size = (
+                gr.Radio(
+                    [(say(METRICS[name].label), name) for name in names],
+                    value=names[0],
+                    label=label,
+                    elem_id=elem_id,
+                    scale=len(names),
+                )
+                for names, label, elem_id in (
+                    (plots_frontier.MEASURES, texts.FRONTIER_MEASURE, "frontier-measure"),
+                    (plots_frontier.SIZES, texts.FRONTIER_SIZE, "frontier-size"),
+                )
+            )
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="frontier")
         provenance = gr.HTML(values.get("provenance") or "", elem_id="provenance")
         runs = table(
@@ -67,6 +77,7 @@ class FrontierTab(ResultTab):
             "provenance": provenance,
             "runs": runs,
             "measure": measure,
+            "size": size,
             "points": points,
         }
 
@@ -84,14 +95,18 @@ class FrontierTab(ResultTab):
         def shown_one(keys: Any, current: Any, event: Any) -> RunRecord | None:
             return handlers.lookup(engine, current)
 
-        def drawn(measure: Any, keys: Any, current: Any) -> Any:
+        def drawn(measure: Any, size: Any, keys: Any, current: Any) -> Any:
             shown = shown_run(engine, keys, handlers.lookup(engine, current))
-            if measure not in plots_frontier.MEASURES or shown.record is None:
+            known = measure in plots_frontier.MEASURES and size in plots_frontier.SIZES
+            if not known or shown.record is None:
                 return gr.skip()
-            return plots_frontier.frontier(shown.landmarks, shown.own, shown.record.key, measure)
+            return plots_frontier.frontier(
+                shown.landmarks, shown.own, shown.record.key, measure, size
+            )
 
         wiring.select(parts["runs"].select, chosen, parts["runs"])
         wiring.restore(parts["points"].select, pointed)
         wiring.restore(parts["use"].click, shown_one)
-        known = [parts["measure"], wiring.keys, wiring.current]
-        parts["measure"].input(drawn, known, parts["chart"], **QUICK)
+        axes = [parts["measure"], parts["size"]]
+        given = [*axes, wiring.keys, wiring.current]
+        gr.on([axis.input for axis in axes], drawn, given, parts["chart"], **QUICK)

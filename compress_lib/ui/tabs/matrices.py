@@ -21,6 +21,7 @@ from compress_lib.ui.scripts import PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown
 from compress_lib.ui.tables import table
 from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
+from compress_lib.words import say
 
 WIDTHS = [
     *("200px", "130px", "62px", "110px", "84px", "88px", "98px", "84px", "84px", "96px"),
@@ -179,7 +180,7 @@ def _measures(record: RunRecord) -> list[tuple[str, str]]:
     if len(layered) < 2:
         return []
     return [
-        (metric.label, name)
+        (say(metric.label), name)
         for name, metric in ERRORS.items()
         if any(target.errors[name] is not None for target in layered)
     ]
