@@ -30,7 +30,7 @@ FINEST = 0.001
 """The narrowest bins of a linear axis, where finer ones would be needles."""
 
 SMALLEST = 1e-7
-"""Where a logarithmic axis begins; errors that are smaller, or zero, stand there."""
+"""Where the first bin begins on a logarithmic axis: smaller errors, and zeros, are in it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Axis:
     Attributes:
         cumulative: Show the share of tokens up to an error.
         weighted: Count every token as often as the calibration text has it.
-        logarithmic: Stretch small errors, which is how tables in eight bits are told apart.
+        logarithmic: Stretch small errors, which is how good tables are told apart.
     """
 
     cumulative: bool = False
@@ -66,6 +66,9 @@ class Axis:
         total = sum(counts) or 1
         if self.cumulative:
             return list(edges[1:]), [100 * count / total for count in accumulate(counts)]
+        if self.logarithmic and edges[1] >= FINEST:
+            # Of what an older record has in its first bin nobody knows how small it is.
+            edges, counts = edges[1:], counts[1:]
         # Bins differ in width: what is shown is how many tokens lie within one width of error.
         spans = [(max(a, SMALLEST), b) if self.logarithmic else (a, b) for a, b in pairwise(edges)]
         if self.logarithmic:
@@ -77,6 +80,15 @@ class Axis:
         return middles, [
             100 * count / total / width for count, width in zip(counts, widths, strict=True)
         ]
+
+    def reached(self, edges: Sequence[float], counts: Sequence[int]) -> list[float]:
+        """Return where rows lie, but for one in five thousand: that is what an axis has to show."""
+        middles, shares = replace(self, cumulative=False).points(edges, counts)
+        if self.logarithmic:
+            return [m for m, share in zip(middles, shares, strict=True) if share > 0.02]
+        _, counts = _coarse(edges, counts)
+        least = sum(counts) / 5000
+        return [m for m, count in zip(middles, counts, strict=True) if count > least]
 
 
 def suits_logarithm(record: RunRecord) -> bool:
@@ -115,8 +127,7 @@ def direction_histogram(
         colour = method_style(method)[0] if len(records) < 3 else PALETTE[position % len(PALETTE)]
         for counts, dash, name in _lines(direction, describe(record), weighted=how.weighted):
             middles, shares = how.points(direction.edges, counts)
-            _, alone = replace(how, cumulative=False).points(direction.edges, counts)
-            seen += [m for m, share in zip(middles, alone, strict=True) if share > max(alone) / 500]
+            seen += how.reached(direction.edges, counts)
             figure.add_trace(
                 go.Scatter(
                     x=middles,

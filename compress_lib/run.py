@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compress_lib.errors import CompressionError
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 TASKS = 0.5
 """The share that tasks, if there are any, take of what is left after compressing."""
+
+SAME = 0.01
+"""By what share a model may differ that is made again: the last digits are each machine's own."""
 
 Loader = Callable[[str, str | None, str, Progress], LanguageModel]
 
@@ -45,7 +50,7 @@ def execute(
     progress: Progress = no_progress,
     writing: WritingListener = lambda prompt, which, text: None,
     read: Read = timed_logits,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run a plan: load, calibrate, compress, measure, write.
 
     Args:
@@ -94,29 +99,55 @@ def execute(
 
 
 def remake(record: RunRecord, model: LanguageModel, progress: Progress) -> LanguageModel:
-    """Make the compressed model of a run again, without measuring it.
+    """Make the compressed model of a run again, without reading or writing text with it.
 
     Args:
         record: The run.
-        model: The original.
+        model: The original, of the revision that the run had.
         progress: Told about the parts of it; may raise `StoppedError`.
 
     Raises:
-        CompressionError: The weights or the texts are others by now.
+        CompressionError: It cannot be made again from the weights, the texts and the machine that
+            are here now.
     """
-    job = prepare(Plan.from_json(record.plan).asked(), model)
+    plan = Plan.from_json(record.plan)
+    job = prepare(replace(plan.asked(), revision=plan.revision), model)
     if job.plan.key != record.key:
         raise CompressionError(
-            "The model of this run cannot be made again: its weights or texts are others by now."
+            "The model of this run cannot be made again: its weights, its texts or the program are "
+            "others by now. Run its plan again."
         )
-    steps = compress(job, model, 1.0, Laps(), progress)
+    # What is left half done, its workers with it, ends before anything else begins.
+    with closing(compress(job, model, 1.0, Laps(), progress)) as steps:
+        made = _drained(steps, progress)
+    _check_same(record, made)
+    return made.model
+
+
+def _drained(steps: Generator[Event, None, Made], progress: Progress) -> Made:
     while True:
         try:
             event = next(steps)
         except StopIteration as end:
             made: Made = end.value
-            return made.model
+            return made
         progress(event.fraction, event.message)
+
+
+def _check_same(record: RunRecord, made: Made) -> None:
+    """Refuse a model that is not the one whose numbers a record holds.
+
+    Raises:
+        CompressionError: Bytes or errors differ, as after a training on another device.
+    """
+    again = replace(record, targets=tuple(done.record for done in made.targets))
+    sizes = [sum(target.bytes_after for target in run.targets) for run in (record, again)]
+    errors = [run.relative_error for run in (record, again)]
+    if any(abs(new - old) > SAME * old for old, new in (sizes, errors)):
+        raise CompressionError(
+            f"Made again, this model came out otherwise (relative error {errors[1]:.4g} instead of "
+            f"{errors[0]:.4g}): the run was made on another machine. Run its plan again."
+        )
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:

@@ -102,7 +102,7 @@ def compress_and_measure(
 def compress(
     job: Job, model: LanguageModel, end: float, clock: Laps, progress: Progress
 ) -> Generator[Event, None, Made]:
-    """Carry a job out as far as nothing is measured.
+    """Carry a job out as far as no text is read with the compressed model.
 
     Args:
         job: What to do.
@@ -113,6 +113,9 @@ def compress(
 
     Yields:
         Events, at least one a weight.
+
+    Returns:
+        The compressed model, and what became of each weight.
     """
     plan = job.plan
     blocks = evaluation_blocks(model, plan.evaluation, job.evaluation, plan.seed)

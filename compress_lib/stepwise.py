@@ -10,6 +10,9 @@ from typing import TypeVar
 
 from compress_lib.errors import StoppedError
 
+THREAD = "stepwise"
+"""What the threads are called."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -40,6 +43,9 @@ def stepwise(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
             raise StoppedError
 
     def tell(value: T) -> None:
+        # Also what tells something while it is being stopped must come to an end.
+        if stopped:
+            raise StoppedError
         told.append(value)
         answered.release()
         wait()
@@ -48,7 +54,7 @@ def stepwise(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
         wait()
         return work(tell)
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix=THREAD) as pool:
         done = pool.submit(copy_context().run, begin)
         done.add_done_callback(lambda future: answered.release())
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -22,6 +22,7 @@ from compress_lib.ui import api
 from compress_lib.ui.api import Endpoints
 from compress_lib.ui.api_types import Record
 from compress_lib.ui.app import Page
+from compress_lib.ui.jobs import ProgressNote
 from tests.compressed import run_record
 from tests.page import PLAN, TinyEngine, finish, form, hold_writing
 from tests.test_readme import code
@@ -131,24 +132,38 @@ def test_a_client_sees_the_endpoints_and_no_other(client: Client) -> None:
         client.predict({"rules": [{"method": "nope"}]}, api_name="/estimate")
 
 
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until something holds, and fail where it never does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_run_never_says_that_it_goes_back() -> None:
+    standing = api._standing(ProgressNote(0.6, "Compressing"), 0.0)
+    again = api._standing(ProgressNote(0.3, "Reading"), standing["fraction"])
+    assert again == {"status": "Reading", "fraction": 0.6}
+
+
 def test_a_client_hears_how_far_its_run_is_and_stops_it(
     client: Client, engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = hold_writing(monkeypatch)
-    asked = client.submit(PLAN.to_json(), api_name="/compress")
-    while not any(one["status"] == "held" for one in asked.outputs()):
-        time.sleep(0.05)
+    # Statistics are gathered first: parts of a run that are foretold only roughly.
+    learned = Rule(pattern="ffn_in", method="output_pca", keep=0.5)
+    plan = replace(PLAN, rules=(learned,), calibration=replace(PLAN.calibration, tokens=256))
+    asked = client.submit(plan.to_json(), api_name="/compress")
+    wait_for(lambda: any(one["status"] == "held" for one in asked.outputs()))
     said = [one["fraction"] for one in asked.outputs()]
     assert said == sorted(said)
     waiting = Client(client.src, verbose=False).submit(
         replace(PLAN, seed=5).to_json(), api_name="/compress"
     )
-    while not waiting.outputs():
-        time.sleep(0.05)
+    wait_for(lambda: bool(waiting.outputs()))
     assert "1 ahead" in waiting.outputs()[-1]["status"]
     assert asked.cancel()
-    while "ahead" in waiting.outputs()[-1]["status"]:
-        time.sleep(0.05)
+    wait_for(lambda: "ahead" not in waiting.outputs()[-1]["status"])
     gate.set()
     # Who waited is next, and the run that was stopped is in no store.
     assert waiting.result(timeout=60)["plan"]["seed"] == 5

@@ -108,6 +108,23 @@ def test_needles_are_no_bins_of_a_linear_axis() -> None:
     assert list(solid.y) == pytest.approx([800, 100, 100 * 0.1 * 0.01 / 1.998])
 
 
+def test_the_axis_ends_where_all_but_one_row_in_five_thousand_do() -> None:
+    # A sharp peak must not hide a tail of two in a thousand.
+    record = turned((0.0, 0.01, 0.011, 0.1, 0.2, 2.0), (0, 49_000, 900, 100, 0))
+    linear = plots_direction.direction_histogram([record], how=plots_direction.Axis())
+    assert linear.layout.xaxis.range[1] >= 0.15
+    fewer = turned((0.0, 0.01, 0.011, 0.1, 0.2, 2.0), (0, 49_995, 0, 5, 0))
+    narrow = plots_direction.direction_histogram([fewer], how=plots_direction.Axis())
+    assert narrow.layout.xaxis.range[1] < 0.02
+
+
+def test_an_older_run_has_no_place_where_its_bins_know_nothing() -> None:
+    older = turned((0.0, 1e-3, 1e-2, 2.0), (50, 50, 0))
+    how = plots_direction.Axis(logarithmic=True)
+    figure = plots_direction.direction_histogram([older], how=how)
+    assert min(figure.data[0].x) > 1e-3
+
+
 def test_small_errors_are_drawn_on_a_logarithmic_axis_unasked() -> None:
     fine = turned((0.0, 1e-6, 1e-5, 1e-4, 1e-3, 2.0), (0, 10, 80, 10, 0))
     coarse = turned((0.0, 1e-3, 2.0), (100, 0))

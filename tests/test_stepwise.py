@@ -9,7 +9,12 @@ from contextvars import ContextVar
 import pytest
 
 from compress_lib.errors import StoppedError
-from compress_lib.stepwise import stepwise
+from compress_lib.stepwise import THREAD, stepwise
+
+
+def working() -> int:
+    """How many threads are at it; other tests may have threads of their own."""
+    return sum(thread.name.startswith(THREAD) for thread in threading.enumerate())
 
 
 def counting(log: list[str], last: int = 3) -> Callable[[Callable[[int], None]], str]:
@@ -68,15 +73,32 @@ def test_closing_stops_it_and_waits_for_its_end() -> None:
             log.append("stopped")
             raise
 
-    before = threading.active_count()
     steps = stepwise(work)
     next(steps)
+    assert working() == 1
     steps.close()
     assert log == ["made 0", "stopped"]
-    assert threading.active_count() == before
+    assert working() == 0
     # What was never begun has nothing to stop.
     stepwise(work).close()
     assert log == ["made 0", "stopped"]
+
+
+def test_work_that_tells_something_while_it_is_stopped_ends_as_well() -> None:
+    log: list[str] = []
+
+    def work(tell: Callable[[int], None]) -> None:
+        try:
+            tell(1)
+        finally:
+            log.append("cleaning up")
+            tell(2)
+
+    steps = stepwise(work)
+    next(steps)
+    steps.close()
+    assert log == ["cleaning up"]
+    assert working() == 0
 
 
 def test_it_works_in_the_context_of_who_asks() -> None:

@@ -16,10 +16,12 @@ from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes
 from compress_lib.landmarks import load_landmarks
+from compress_lib.models import LanguageModel
 from compress_lib.profiles import PROFILE
+from compress_lib.progress import Progress
 from compress_lib.ui import render, result_panel, texts
 from compress_lib.ui.asked_tokens import asked_tokens
-from compress_lib.ui.made import MOST_KEPT
+from compress_lib.ui.made import MOST_KEPT, MadeModels
 from compress_lib.ui.packing import packed
 from compress_lib.ui.shown import Shown, clicked, first_record, shown_run
 from compress_lib.ui.tabs import TABS, result_tabs
@@ -141,9 +143,43 @@ def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
     assert torch.equal(again.module(ids).logits, first.module(ids).logits)
     with pytest.raises(CompressionError, match="cannot be made again"):
         list(packed(engine, replace(record, key="other")))
+    # What comes out must be what the record tells of.
+    engine.made = MadeModels()
+    worse = replace(record.targets[0], relative_error=0.9)
+    with pytest.raises(CompressionError, match="came out otherwise"):
+        list(packed(engine, replace(record, targets=(worse,))))
+    engine._limits["remake_seconds"] = 5
+    slow = replace(record, seconds={**record.seconds, "compress": 61.0})
+    with pytest.raises(CompressionError, match=r"1 min 1 s, more than the 5\.0 s"):
+        next(packed(engine, slow))
     engine.keeps_models = False  # type: ignore[misc]
     with pytest.raises(CompressionError, match="GPU that is lent"):
         next(packed(engine, record))
+
+
+def test_it_is_made_of_the_weights_that_the_run_had(
+    engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, record = finish(engine, form())
+    engine.made = MadeModels()
+    wanted: list[str | None] = []
+    load = engine.load
+
+    def newer(model: str, revision: str | None, device: str, progress: Progress) -> LanguageModel:
+        """By now, whoever names no revision gets another one."""
+        wanted.append(revision)
+        return replace(load(model, revision, device, progress), revision=revision or "newer")
+
+    monkeypatch.setattr(engine, "load", newer)
+    *_, (_, file) = packed(engine, record)
+    assert file is not None
+    assert wanted == [record.model.revision]
+    # What is loaded already is not loaded again.
+    engine._models[record.plan["model"], None] = engine.model
+    engine.made = MadeModels()
+    *_, (_, file) = packed(engine, record)
+    assert file is not None
+    assert len(wanted) == 1
 
 
 def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
@@ -158,7 +194,7 @@ def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
     assert all(row[4] and row[5] for row in mine)
 
 
-@pytest.mark.parametrize("word", ["", "  ", None, 7, "a" * 81])
+@pytest.mark.parametrize("word", ["", "  ", None, 7, "a" * 81, "\ud800"])
 def test_what_is_no_word_is_refused(engine: TinyEngine, word: Any) -> None:
     _, record = finish(engine, form())
     with pytest.raises(CompressionError, match="type a word|at most 80 characters"):

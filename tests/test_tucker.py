@@ -15,7 +15,7 @@ from compress_lib.calibration import Statistics
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.matrices.tucker import TuckerMatrix
 from compress_lib.methods import build_method
-from compress_lib.methods.tucker import _decompose, _fold, largest_ranks
+from compress_lib.methods.tucker import _decompose, _fold, _norm, largest_ranks
 from compress_lib.progress import Progress, no_progress
 
 
@@ -86,6 +86,15 @@ def test_it_finds_what_tensorly_finds(ranks: tuple[int, int, int]) -> None:
         assert torch.allclose(factor.T @ factor, torch.eye(factor.shape[1]), atol=1e-5)
     lost, least = (tensor - found).norm(), (tensor - expected).norm()
     assert lost <= least * 1.001 + 1e-3
+
+
+def test_errors_of_large_tensors_are_told_apart() -> None:
+    """In float32 alone the norm of ten million numbers is off by more than the tolerance."""
+    weight = torch.ones(300, 40_000)
+    assert _norm(weight.view(100, 3, -1)) == pytest.approx(math.sqrt(weight.numel()), rel=1e-6)
+    tensor = random(96, 128, 288)
+    expected = float(tensor.double().square().sum().sqrt())
+    assert _norm(tensor) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_start_is_the_projection_on_each_modes_singular_vectors() -> None:

@@ -26,7 +26,7 @@ EDGES = (
     2.0,
 )
 """Histogram edges that all runs share: fine where good methods are told apart, and below 0.001,
-where only tables in eight bits are, eight to a power of ten."""
+where the best ones are, eight to a power of ten."""
 
 
 @dataclass(frozen=True)

@@ -102,22 +102,22 @@ def looked_up(
         text: Taken as it is, and as it would follow a space, which gives other tokens.
 
     Raises:
-        CompressionError: The text has no token, or the table is as it was.
+        CompressionError: The text has no token or too many, or the table is as it was.
     """
     tokenizer = original.tokenizer
     site = next(site for site in original.sites if site.target.name == table)
     matrix = matrix_at(compressed.module, site)
     if matrix is None:
         raise CompressionError(f"{table} is as it was in this model.")
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    if text.strip():
-        ids = ids + tokenizer(f" {text.lstrip()}", add_special_tokens=False)["input_ids"]
-        # Some tokenizers make a token of the space itself, for which nobody asked.
-        ids = [row for row in ids if _text(tokenizer, row).strip()]
     known = min(len(tokenizer), site.target.shape[0])
-    asked = [row for row in dict.fromkeys(ids) if row < known][:MOST_ASKED]
+    asked = [row for row in _spellings(tokenizer, text) if row < known]
     if not asked:
         raise CompressionError(f"{text!r} has no token of this model: type a word.")
+    if len(asked) > MOST_ASKED:
+        raise CompressionError(
+            f"{text!r} has {len(asked)} tokens, as it is and after a space; at most {MOST_ASKED} "
+            "are looked up at once. Type less."
+        )
     weight = read_weight(original.module, site, original.dtype)
     rows = torch.tensor(asked, device=weight.device)
     with torch.inference_mode():
@@ -127,6 +127,16 @@ def looked_up(
         for row, error in zip(asked, errors, strict=True)
     ]
     return tuple(found), _neighbours(tokenizer, weight, matrix, asked, known)
+
+
+def _spellings(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the tokens of a text after a space, where most words stand, and as it is."""
+    plain: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if not text.strip():
+        return list(dict.fromkeys(plain))
+    spaced: list[int] = tokenizer(f" {text.lstrip()}", add_special_tokens=False)["input_ids"]
+    # Some tokenizers make a token of the space itself, for which nobody asked.
+    return [row for row in dict.fromkeys([*spaced, *plain]) if _text(tokenizer, row).strip()]
 
 
 def nearest(

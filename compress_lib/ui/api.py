@@ -122,7 +122,7 @@ class Endpoints:
                             yield cast(Record, note.record.to_json())
                             return
                         if isinstance(note, ProgressNote | Event):
-                            standing = _standing(note)
+                            standing = _standing(note, standing["fraction"])
                     ahead = self.engine.line.ahead(job)
                     waits: Standing = {**standing, "status": texts.WAITING.format(ahead=ahead)}
                     yield waits if ahead else standing
@@ -168,8 +168,9 @@ def _typed(method: Any) -> Any:
     return method
 
 
-def _standing(note: ProgressNote | Event) -> Standing:
-    return {"status": str(note.message), "fraction": round(note.fraction, 4)}
+def _standing(note: ProgressNote | Event, before: float) -> Standing:
+    """Say how far a run is; it never goes back, though its parts are foretold only roughly."""
+    return {"status": str(note.message), "fraction": max(before, round(note.fraction, 4))}
 
 
 @contextmanager

@@ -41,6 +41,10 @@ def asked_tokens(
         raise CompressionError(texts.TOKEN_NOTHING)
     if len(word) > LONGEST:
         raise CompressionError(texts.TOKEN_LONG.format(most=LONGEST))
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise CompressionError(texts.TOKEN_NOTHING) from error
     text, table = word, direction.target
     found: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
 
@@ -52,5 +56,5 @@ def asked_tokens(
 
     yield from waited_for(engine.line, engine.submit_with_models(record, task))
     ((asked, near),) = found
-    told = texts.TOKEN_FOUND.format(word=word, count=len(asked))
+    told = texts.TOKEN_FOUND.format(word=word)
     yield render.status(told), render.token_rows(direction, asked, near)

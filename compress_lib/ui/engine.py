@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.catalogue import DEFAULT_MODEL
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.events import Evaluated, Event, Finished, PassedOver
+from compress_lib.formatting import format_seconds
 from compress_lib.plan import Plan
 from compress_lib.profiles import limits as served_limits
 from compress_lib.progress import Look, Progress, span
@@ -111,16 +113,19 @@ class Engine:
         def writing(prompt: str, which: str, text: str) -> None:
             tell(WritingNote(prompt, which, text))
 
-        for event in execute(
+        steps = execute(
             plan,
             device=self.device,
             store=self.runs.store,
             load=self.load,
             progress=progress,
             writing=writing,
-        ):
-            progress(event.fraction, event.message)
-            self._pass_on(plan, event, tell, part)
+        )
+        # Where it is stopped, its workers end before the next job begins.
+        with closing(steps):
+            for event in steps:
+                progress(event.fraction, event.message)
+                self._pass_on(plan, event, tell, part)
 
     def _pass_on(
         self,
@@ -172,16 +177,20 @@ class Engine:
         or which came with the program, is made again.
 
         Raises:
-            CompressionError: The line is full, or models are made elsewhere.
+            CompressionError: The line is full, models are made elsewhere, or this one takes longer
+                than the profile allows.
         """
         if not self.keeps_models:
             raise CompressionError(texts.MADE_ELSEWHERE)
-        plan = Plan.from_json(record.plan).asked()
+        took, most = record.seconds.get("compress", 0.0), self._limits.get("remake_seconds")
+        if self.made.find(record.key) is None and most is not None and took > most:
+            told = [format_seconds(seconds) for seconds in (took, most)]
+            raise CompressionError(texts.MADE_TOO_LONG.format(took=told[0], most=told[1]))
 
         def work(progress: Progress) -> None:
             from compress_lib.run import remake
 
-            original = self.load(plan.model, plan.revision, self.device, span(progress, 0.0, 0.0))
+            original = self._original(record, span(progress, 0.0, 0.0))
             compressed, begin = self.made.find(record.key), 0.0
             if compressed is None:
                 begin = 0.8
@@ -190,6 +199,14 @@ class Engine:
             task(original, compressed, span(progress, begin, 1.0))
 
         return self.submit_task(work)
+
+    def _original(self, record: RunRecord, progress: Progress) -> LanguageModel:
+        """Give the very weights that a run had, which the newest ones of a model may not be."""
+        name, revision = Plan.from_json(record.plan).model, record.model.revision
+        for (kept, _), model in self._models.items():
+            if kept == name and model.revision == revision:
+                return model
+        return self.load(name, revision, self.device, progress)
 
     def warm(self) -> None:
         """Import torch and load the default model in the background."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
+from compress_lib.describe import describe
 from compress_lib.errors import CompressionError
 from compress_lib.formatting import format_bytes
 from compress_lib.profiles import limits
@@ -51,4 +52,6 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
                     archive.write(part, f"{file.stem}/{part.name}")
 
         yield from waited_for(engine.line, engine.submit_with_models(record, task))
-        yield render.status(texts.AWAY_READY.format(size=format_bytes(file.stat().st_size))), file
+        size_told = format_bytes(file.stat().st_size)
+        ready = texts.AWAY_READY.format(run=describe(record), size=size_told)
+        yield render.status(ready), file

@@ -104,7 +104,7 @@ document.addEventListener('click', (event) => {
     if (!plot || !plot._context) return;
     // A chart that is saved says which one it is, and of which run.
     const place = plot.closest('#results [id], #pages [id]');
-    const run = document.querySelector('#headline p strong');
+    const run = plot.closest('#results') && document.querySelector('#headline p strong');
     const words = ['compression lab', place && place.id, run && run.textContent];
     const filename = words.filter(Boolean).join(' ').toLowerCase()
         .replace(/[^\\p{L}\\p{N}.]+/gu, '-').replace(/^-+|-+$/g, '').slice(0, 100);

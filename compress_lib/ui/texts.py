@@ -339,7 +339,7 @@ TOKEN_ASK_INFO = (
 TOKEN_ASK_BUTTON = "Look up"
 TOKEN_EXAMPLE = "lighthouse"
 TOKEN_LOOKING = "Looking for the nearest rows"
-TOKEN_FOUND = "“{word}”, as it is and after a space: {count} tokens, first in the table."
+TOKEN_FOUND = "The tokens of “{word}”, after a space and as it is, come first in the table."
 TOKEN_NOTHING = "Nothing to look up: type a word."
 TOKEN_LONG = "A word of at most {most} characters, please."
 DIRECTION_CUMULATIVE = "Share of tokens up to an error"
@@ -446,10 +446,15 @@ AWAY_HELP = (
 AWAY_CHECKPOINT = "Checkpoint (zip)"
 AWAY_FILE = "The compressed model, with its card and its record"
 AWAY_SAVING = "Writing the checkpoint"
-AWAY_READY = "The checkpoint is ready: {size}."
+AWAY_READY = "The checkpoint of {run} is ready: {size}."
 MADE_ELSEWHERE = (
-    "Runs of this page take place on a GPU that is lent, where their models stay. On a machine of "
-    "your own: compress-lab run … --save FOLDER."
+    "Runs of this page take place on a GPU that is lent, where their models stay: they can neither "
+    "be looked into nor taken away here. On a machine of your own: compress-lab run … --save "
+    "FOLDER."
+)
+MADE_TOO_LONG = (
+    "The model of this run is gone, and compressing it took {took}, more than the {most} that this "
+    "page gives to making one again. On a machine of your own: compress-lab run … --save FOLDER."
 )
 AWAY_LARGE = (
     "The checkpoint has {size}, more than the {most} that this page sends. On a machine of your "

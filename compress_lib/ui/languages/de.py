@@ -348,7 +348,10 @@ TOKEN_ASK_INFO = (
 TOKEN_ASK_BUTTON = "Nachschlagen"
 TOKEN_EXAMPLE = "lighthouse"
 TOKEN_LOOKING = "Sucht die nächsten Zeilen"
-TOKEN_FOUND = "„{word}“, so und nach einem Leerzeichen: {count} Tokens, zuoberst in der Tabelle."
+TOKEN_FOUND = (
+    "Die Tokens von „{word}“, nach einem Leerzeichen und so, wie es ist, stehen zuoberst in der "
+    "Tabelle."
+)
 TOKEN_NOTHING = "Es gibt nichts nachzuschlagen: tippe ein Wort."
 TOKEN_LONG = "Bitte ein Wort mit höchstens {most} Zeichen."
 DIRECTION_CUMULATIVE = "Anteil der Tokens bis zu einem Fehler"
@@ -461,10 +464,15 @@ AWAY_HELP = (
 AWAY_CHECKPOINT = "Checkpoint (zip)"
 AWAY_FILE = "Das komprimierte Modell, mit Karte und Messwerten"
 AWAY_SAVING = "Der Checkpoint wird geschrieben"
-AWAY_READY = "Der Checkpoint ist fertig: {size}."
+AWAY_READY = "Der Checkpoint von {run} ist fertig: {size}."
 MADE_ELSEWHERE = (
-    "Läufe dieser Seite finden auf einer geliehenen GPU statt, und ihre Modelle bleiben dort. Auf "
-    "deinem eigenen Rechner: compress-lab run … --save FOLDER."
+    "Läufe dieser Seite finden auf einer geliehenen GPU statt, und ihre Modelle bleiben dort: sie "
+    "lassen sich hier weder untersuchen noch mitnehmen. Auf deinem eigenen Rechner: compress-lab "
+    "run … --save FOLDER."
+)
+MADE_TOO_LONG = (
+    "Das Modell dieses Laufs ist fort, und es zu komprimieren dauerte {took}, mehr als die {most}, "
+    "die diese Seite dafür gibt. Auf deinem eigenen Rechner: compress-lab run … --save FOLDER."
 )
 AWAY_LARGE = (
     "Der Checkpoint hat {size}, mehr als die {most}, die diese Seite verschickt. Auf deinem "

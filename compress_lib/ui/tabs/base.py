@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gradio as gr
+
 from compress_lib.errors import CompressionError
 from compress_lib.results import RunRecord
-from compress_lib.ui import handlers, texts
+from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.scripts import JOB, QUICK
 from compress_lib.ui.shown import Shown
 from compress_lib.ui.telling import refusal
 
@@ -51,6 +54,47 @@ def asked_for(engine: Engine, key: Any) -> RunRecord:
     if record is None:
         raise refusal(texts.NOTHING_SHOWN)
     return record
+
+
+def follow_job(
+    wiring: Wiring,
+    triggers: Sequence[Any],
+    work: Callable[..., Generator[tuple[str, dict[Any, Any]], None, None]],
+    given: Sequence[Any],
+    parts: tuple[Any, Any, Sequence[Any]],
+) -> Any:
+    """Connect events of a tab with a job of its own, which a button of its own stops.
+
+    Args:
+        wiring: Knows the shown run.
+        triggers: Events, such as a button's click.
+        work: Given the shown run and the values of `given`, yields what is told of the job, and
+            changes by component.
+        given: Components whose values `work` takes.
+        parts: Where the job is told of; the button that stops it, hidden while there is none; and
+            the components that `work` changes.
+
+    Returns:
+        The event, for others to cancel.
+    """
+    status, stop, changed = parts
+    idle = gr.Button(visible=False)
+
+    def steps(current: Any, *values: Any) -> Iterator[dict[Any, Any]]:
+        found = work(asked_for(wiring.engine, current), *values)
+        try:
+            for told, changes in found:
+                yield {status: told, stop: gr.Button(visible=True), **changes}
+            yield {stop: idle}
+        except CompressionError as error:
+            yield {status: render.failure(str(error)), stop: idle}
+        finally:
+            found.close()
+
+    job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
+    said = render.status(texts.STOPPED)
+    stop.click(lambda: [said, idle], None, [status, stop], cancels=[job], **QUICK)
+    return job
 
 
 class ResultTab(ABC):

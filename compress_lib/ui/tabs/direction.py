@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib.errors import CompressionError
 from compress_lib.plots_direction import (
     Axis,
     direction_by_layer,
@@ -18,10 +18,10 @@ from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.asked_tokens import asked_tokens
 from compress_lib.ui.lenient import AnyDropdown
-from compress_lib.ui.scripts import JOB, LIVE, QUICK
+from compress_lib.ui.scripts import LIVE, QUICK
 from compress_lib.ui.shown import Shown, run_choices
 from compress_lib.ui.tables import table
-from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
+from compress_lib.ui.tabs.base import ResultTab, Wiring, follow_job, register
 
 OVERLAID = 3
 """How many other runs a histogram shows unasked."""
@@ -59,7 +59,6 @@ class DirectionTab(ResultTab):
             "weighted": False,
             "logarithmic": suits_logarithm(current),
             "overlay": gr.update(choices=run_choices(shown, other), value=[r.key for r in beside]),
-            "looked": "",
             "tokens": render.token_rows(current.direction) if current.direction else [],
             "layers_help": gr.update(visible=layers is not None),
             "layers": gr.update(value=layers, visible=layers is not None),
@@ -93,7 +92,9 @@ class DirectionTab(ResultTab):
                 scale=5,
                 elem_id="word",
             )
-            ask = gr.Button(texts.TOKEN_ASK_BUTTON, size="sm", min_width=90, elem_id="look-up")
+            small: dict[str, Any] = {"size": "sm", "min_width": 90, "elem_classes": "beside"}
+            ask = gr.Button(texts.TOKEN_ASK_BUTTON, elem_id="look-up", **small)
+            stop = gr.Button(texts.STOP, visible=False, elem_id="stop-looking", **small)
         looked = gr.HTML("", elem_id="looked-up", js_on_load=LIVE)
         tokens = table(
             texts.TOKEN_HEADERS,
@@ -119,6 +120,7 @@ class DirectionTab(ResultTab):
             "overlay": overlay,
             "word": word,
             "ask": ask,
+            "stop": stop,
             "looked": looked,
             "tokens": tokens,
             "layers_help": layers_help,
@@ -152,23 +154,19 @@ class DirectionTab(ResultTab):
             **QUICK,
         )
 
+        word, stop = self.parts["word"], self.parts["stop"]
         looked, tokens = self.parts["looked"], self.parts["tokens"]
 
-        def look_up(word: Any, current: Any) -> Iterator[dict[Any, Any]]:
-            steps = asked_tokens(wiring.engine, asked_for(wiring.engine, current), word)
-            try:
+        def look_up(
+            record: RunRecord, asked: Any
+        ) -> Generator[tuple[str, dict[Any, Any]], None, None]:
+            with closing(asked_tokens(wiring.engine, record, asked)) as steps:
                 for told, rows in steps:
-                    yield {looked: told, **({} if rows is None else {tokens: rows})}
-            except CompressionError as error:
-                yield {looked: render.failure(str(error))}
-            finally:
-                steps.close()
+                    yield told, {} if rows is None else {tokens: rows}
 
-        word = self.parts["word"]
-        gr.on(
-            [word.submit, self.parts["ask"].click],
-            look_up,
-            [word, wiring.current],
-            [looked, tokens],
-            **JOB,
+        triggers = [word.submit, self.parts["ask"].click]
+        job = follow_job(wiring, triggers, look_up, [word], (looked, stop, [tokens]))
+        # The table is another run's by then.
+        wiring.current.change(
+            lambda: ["", gr.Button(visible=False)], None, [looked, stop], cancels=[job], **QUICK
         )

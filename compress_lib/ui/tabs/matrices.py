@@ -82,7 +82,7 @@ class MatricesTab(ResultTab):
         with gr.Column(elem_id="spectra", **given("spectra")) as made["spectra"]:
             gr.Markdown(texts.SPECTRUM_HELP)
             made["ranked"] = gr.Dropdown(label=texts.RANKED, elem_id="ranked", **given("ranked"))
-            made["spectrum"] = gr.Plot(values.get("spectrum"), show_label=False)
+            made["spectrum"] = gr.Plot(values.get("spectrum"), show_label=False, elem_id="spectrum")
         made["matrices"] = table(
             texts.MATRIX_HEADERS, values.get("matrices"), texts.TAB_MATRICES, widths=WIDTHS
         )

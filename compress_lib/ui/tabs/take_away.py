@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import Any, ClassVar
 
 import gradio as gr
 
 from compress_lib.describe import describe
-from compress_lib.errors import CompressionError
 from compress_lib.exports.code import python_code
 from compress_lib.exports.notebook import notebook
 from compress_lib.exports.report import report
 from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
-from compress_lib.ui import handlers, render, texts
+from compress_lib.ui import handlers, texts
 from compress_lib.ui.packing import packed
-from compress_lib.ui.scripts import JOB, LIVE, PRIVATE, QUICK, SAVE_FILE
+from compress_lib.ui.scripts import LIVE, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.shown import Shown, shown_run
-from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, register
+from compress_lib.ui.tabs.base import ResultTab, Wiring, asked_for, follow_job, register
 
 
 @register
@@ -52,6 +52,9 @@ class TakeAwayTab(ResultTab):
             made["checkpoint"] = gr.Button(
                 texts.AWAY_CHECKPOINT, size="sm", elem_id="save-checkpoint"
             )
+            made["stop"] = gr.Button(
+                texts.STOP, size="sm", visible=False, elem_id="stop-checkpoint"
+            )
         status = gr.HTML("", elem_id="checkpoint-status", js_on_load=LIVE)
         file = gr.File(
             label=texts.AWAY_FILE, visible=False, interactive=False, elem_id="checkpoint-file"
@@ -77,23 +80,14 @@ class TakeAwayTab(ResultTab):
             )
         status, made = self.parts["status"], self.parts["made"]
 
-        def checkpoint(current: Any) -> Iterator[dict[Any, Any]]:
-            steps = packed(wiring.engine, asked_for(wiring.engine, current))
-            try:
+        def checkpoint(record: RunRecord) -> Generator[tuple[str, dict[Any, Any]], None, None]:
+            with closing(packed(wiring.engine, record)) as steps:
                 for told, file in steps:
-                    found = {} if file is None else {made: gr.update(value=str(file), visible=True)}
-                    yield {status: told, **found}
-            except CompressionError as error:
-                yield {status: render.failure(str(error))}
-            finally:
-                steps.close()
+                    ready = {made: gr.update(value=str(file), visible=True)}
+                    yield told, ready if file is not None else {}
 
-        self.parts["checkpoint"].click(
-            checkpoint,
-            wiring.current,
-            [status, made],
-            **JOB,
-        )
+        parts = (status, self.parts["stop"], [made])
+        follow_job(wiring, [self.parts["checkpoint"].click], checkpoint, [], parts)
 
 
 def _report(record: RunRecord, shown: Shown) -> str:
