@@ -23,6 +23,11 @@ ABREAST = 3
 BIN = 0.01
 """The width of error to which shares refer."""
 
+NARROW = 0.001
+"""The same where all errors lie within `NARROW_AXIS`, and shares would exceed 100 %."""
+
+NARROW_AXIS = 0.05
+
 DECADE = 0.1
 """The same on a logarithmic axis: a tenth of a power of ten."""
 
@@ -41,11 +46,13 @@ class Axis:
         cumulative: Show the share of tokens up to an error.
         weighted: Count every token as often as the calibration text has it.
         logarithmic: Stretch small errors, which is how good tables are told apart.
+        width: Of error, to which shares refer on a linear axis.
     """
 
     cumulative: bool = False
     weighted: bool = False
     logarithmic: bool = False
+    width: float = BIN
 
     @property
     def title(self) -> str:
@@ -55,7 +62,7 @@ class Axis:
             return say("{what} up to here (%)").format(what=what)
         if self.logarithmic:
             return say("{what} per tenth of a decade (%)").format(what=what)
-        return say("{what} per {width} of error (%)").format(what=what, width=BIN)
+        return say("{what} per {width} of error (%)").format(what=what, width=self.width)
 
     def points(
         self, edges: Sequence[float], counts: Sequence[int]
@@ -76,7 +83,7 @@ class Axis:
             widths = [log10(b / a) / DECADE for a, b in spans]
         else:
             middles = [(a + b) / 2 for a, b in spans]
-            widths = [(b - a) / BIN for a, b in spans]
+            widths = [(b - a) / self.width for a, b in spans]
         return middles, [
             100 * count / total / width for count, width in zip(counts, widths, strict=True)
         ]
@@ -117,8 +124,10 @@ def direction_histogram(
             as the text has them there is no control, and runs that read no text are passed over.
     """
     how = how or Axis(logarithmic=any(map(suits_logarithm, records[:1])))
+    seen = _reached(records, how)
+    if not how.logarithmic and max([0.0, *seen]) < NARROW_AXIS:
+        how = replace(how, width=NARROW)
     figure = figure_of(say("Direction error of a token's row (1 − cos)"), how.title)
-    seen: list[float] = []
     for position, record in enumerate(records):
         direction = record.direction
         if direction is None:
@@ -127,7 +136,6 @@ def direction_histogram(
         colour = method_style(method)[0] if len(records) < 3 else PALETTE[position % len(PALETTE)]
         for counts, dash, name in _lines(direction, describe(record), weighted=how.weighted):
             middles, shares = how.points(direction.edges, counts)
-            seen += how.reached(direction.edges, counts)
             figure.add_trace(
                 go.Scatter(
                     x=middles,
@@ -152,6 +160,17 @@ def direction_histogram(
         figure.update_xaxes(range=[0, min(1.2 * max([BIN, *seen]), 1.05)])
     figure.update_layout(height=340)
     return figure
+
+
+def _reached(records: Sequence[RunRecord], how: Axis) -> list[float]:
+    """Return where rows of any run lie; see `Axis.reached`."""
+    return [
+        place
+        for record in records
+        if record.direction
+        for counts, _, _ in _lines(record.direction, "", weighted=how.weighted)
+        for place in how.reached(record.direction.edges, counts)
+    ]
 
 
 def _lines(

@@ -118,6 +118,17 @@ def test_the_axis_ends_where_all_but_one_row_in_five_thousand_do() -> None:
     assert narrow.layout.xaxis.range[1] < 0.02
 
 
+def test_shares_refer_to_a_width_that_holds_less_than_all() -> None:
+    near = turned((0.0, 0.005, 0.006, 0.007, 2.0), (0, 60, 40, 0))
+    figure = plots_direction.direction_histogram([near])
+    assert list(figure.data[0].y)[1:3] == pytest.approx([60, 40])
+    assert "per 0.001 of error" in figure.layout.yaxis.title.text
+    far = turned((0.0, 0.1, 0.2, 2.0), (50, 50, 0))
+    figure = plots_direction.direction_histogram([far])
+    assert list(figure.data[0].y)[:2] == pytest.approx([5, 5])
+    assert "per 0.01 of error" in figure.layout.yaxis.title.text
+
+
 def test_an_older_run_has_no_place_where_its_bins_know_nothing() -> None:
     older = turned((0.0, 1e-3, 1e-2, 2.0), (50, 50, 0))
     how = plots_direction.Axis(logarithmic=True)

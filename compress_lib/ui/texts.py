@@ -279,6 +279,7 @@ FRONTIER_HELP = (
 )
 FRONTIER_MEASURE = "What is drawn against size"
 FRONTIER_SIZE = "Size in"
+FRONTIER_SIZES = {"megabytes": "Bytes", "parameters": "Parameters"}
 SHOWN_PLAN = "The form holds the plan of this run now."
 SHOWN_OTHER = "The form stays as it is; the button below the runs puts this run's plan into it."
 USE_PLAN = "Put the plan of the shown run into the form"

@@ -286,6 +286,7 @@ FRONTIER_HELP = (
 )
 FRONTIER_MEASURE = "Über der Größe steht"
 FRONTIER_SIZE = "Größe in"
+FRONTIER_SIZES = {"megabytes": "Bytes", "parameters": "Parametern"}
 SHOWN_PLAN = "Das Formular enthält jetzt den Plan dieses Laufs."
 SHOWN_OTHER = (
     "Das Formular bleibt, wie es ist; der Knopf unter den Läufen übernimmt den Plan dieses Laufs."

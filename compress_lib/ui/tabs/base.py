@@ -92,8 +92,9 @@ def follow_job(
             found.close()
 
     job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
-    said = render.status(texts.STOPPED)
-    stop.click(lambda: [said, idle], None, [status, stop], cancels=[job], **QUICK)
+    said = (lambda: [render.status(texts.STOPPED), idle], None, [status, stop])
+    # What the job sent just before may have come just after.
+    stop.click(*said, cancels=[job], **QUICK).then(*said, **QUICK)
     return job
 
 

@@ -167,6 +167,5 @@ class DirectionTab(ResultTab):
         triggers = [word.submit, self.parts["ask"].click]
         job = follow_job(wiring, triggers, look_up, [word], (looked, stop, [tokens]))
         # The table is another run's by then.
-        wiring.current.change(
-            lambda: ["", gr.Button(visible=False)], None, [looked, stop], cancels=[job], **QUICK
-        )
+        cleared = (lambda: ["", gr.Button(visible=False)], None, [looked, stop])
+        wiring.current.change(*cleared, cancels=[job], **QUICK).then(*cleared, **QUICK)

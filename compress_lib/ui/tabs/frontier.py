@@ -45,18 +45,19 @@ class FrontierTab(ResultTab):
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.FRONTIER_HELP)
+        measures = {name: say(METRICS[name].label) for name in plots_frontier.MEASURES}
         with gr.Row(elem_classes="settings"):
             measure, size = (
                 gr.Radio(
-                    [(say(METRICS[name].label), name) for name in names],
-                    value=names[0],
+                    [(shown, name) for name, shown in choices.items()],
+                    value=next(iter(choices)),
                     label=label,
                     elem_id=elem_id,
-                    scale=len(names),
+                    scale=len(choices),
                 )
-                for names, label, elem_id in (
-                    (plots_frontier.MEASURES, texts.FRONTIER_MEASURE, "frontier-measure"),
-                    (plots_frontier.SIZES, texts.FRONTIER_SIZE, "frontier-size"),
+                for choices, label, elem_id in (
+                    (measures, texts.FRONTIER_MEASURE, "frontier-measure"),
+                    (texts.FRONTIER_SIZES, texts.FRONTIER_SIZE, "frontier-size"),
                 )
             )
         chart = gr.Plot(values.get("chart"), show_label=False, elem_id="frontier")
