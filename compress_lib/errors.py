@@ -93,8 +93,13 @@ def check_integer(
 
 
 def _bounds(minimum: float | None, maximum: float | None) -> str:
+    least, most = (
+        # Whole numbers have all their digits.
+        f"{end:,}" if isinstance(end, int) and abs(end) >= 10**4 else f"{end:g}"
+        for end in (minimum or 0, maximum or 0)
+    )
     if minimum is not None and maximum is not None:
-        return f" from {minimum:g} to {maximum:g}"
+        return f" from {least} to {most}"
     if minimum is not None:
-        return f" of at least {minimum:g}"
-    return f" of at most {maximum:g}" if maximum is not None else ""
+        return f" of at least {least}"
+    return f" of at most {most}" if maximum is not None else ""

@@ -68,7 +68,9 @@ class MaskFilled(Event):
 
 @dataclass(frozen=True)
 class PassedOver(Event):
-    """One of several plans was refused; the message says why."""
+    """One of several plans was refused; `why` is the refusal itself."""
+
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def quality_figure(record: StudyRecord) -> go.Figure:
 
     What lies beyond `FARTHEST`, or is no number, stands at the border.
     """
-    figure = figure_of("Size of the whole model (MB)", "Perplexity (log scale)")
+    figure = figure_of("Size of the whole model (MB)", "Perplexity (log scale; 10M: or more)")
     lines: dict[str, list[Row]] = {}
     for row in record.rows:
         if row.get("megabytes") is not None:

@@ -134,7 +134,7 @@ def grid(record: StudyRecord) -> go.Figure:
     titles = []
     for family, smaller in places:
         label = FAMILIES.get(str(family), str(family))
-        titles += [f"{label}, {smaller:g} × smaller: perplexity", "direction error"]
+        titles += [f"{label}, {smaller:g} × smaller: perplexity (10M: or more)", "direction error"]
     figure = make_subplots(
         rows=max(len(places), 1),
         cols=2,

@@ -80,6 +80,8 @@ def _opened(browser: Any, address: str, width: int) -> Iterator[Any]:
     """Open a page and wait for its first chart; at the end, nothing went wrong in it."""
     context = browser.new_context(viewport={"width": width, "height": 900})
     opened = context.new_page()
+    # Leaving in the middle of a run is asked about.
+    opened.on("dialog", lambda dialog: dialog.accept())
     problems: list[str] = []
     hosts: set[str] = set()
     opened.on("pageerror", lambda error: problems.append(str(error)))

@@ -81,6 +81,34 @@ def test_one_click_saves_what_is_taken_away(page: Any) -> None:
         assert re.fullmatch(name, saving.value.suggested_filename)
 
 
+def test_who_leaves_during_a_run_is_asked(page: Any) -> None:
+    leave = """(runs) => {
+        document.querySelector('#stop').disabled = !runs;
+        const leaving = new Event('beforeunload', { cancelable: true });
+        dispatchEvent(leaving);
+        return leaving.defaultPrevented;
+    }"""
+    assert page.evaluate(leave, True)
+    assert not page.evaluate(leave, False)
+
+
+def test_an_empty_keep_is_what_it_was(page: Any) -> None:
+    page.fill("#keep input[type=number]", "0.4")
+    page.keyboard.press("Tab")
+    for wrong in ("", "0", "-1"):
+        page.fill("#keep input[type=number]", wrong)
+        page.keyboard.press("Tab")
+        page.wait_for_function(
+            "() => document.querySelector('#keep input[type=number]').value === '0.4'"
+        )
+    page.wait_for_selector("#plan .preview:has-text('→ 22.')")
+
+
+def test_what_is_said_of_another_plan_looks_like_it(page: Any) -> None:
+    page.fill("#keep input[type=number]", "0.3")
+    page.wait_for_selector("#status .stale")
+
+
 def test_a_chart_is_saved_under_a_name_of_its_own(page: Any) -> None:
     page.get_by_role("tab", name="Directions", exact=True).click()
     page.hover("#direction .js-plotly-plot")

@@ -203,7 +203,7 @@ def test_models_that_are_not_here_say_what_they_take(
     labels = {name: label for label, name in model_menu.model_choices()}
     assert list(labels) == list(CATALOGUE)
     assert labels.pop("gpt2") == here.label
-    assert all(" MB, from the Hub" in label for label in labels.values())
+    assert all(" MB to fetch" in label for label in labels.values())
 
 
 def test_a_line_of_the_table_has_to_say_where() -> None:

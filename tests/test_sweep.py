@@ -74,6 +74,7 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
     assert len(engine.runs.store.runs()) == 2
     told = next(u.log for u in reversed(updates) if u.log)
     assert told.count("Passed over: ") == 2
+    assert "2 of 4 runs were refused and passed over: " in str(updates[-1].status)
     with pytest.raises(CompressionError):
         list(handlers.follow(engine, sweep_plans(plan, ["frequency_svd"], "0.3, 0.6")))
 

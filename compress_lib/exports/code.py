@@ -12,9 +12,12 @@ from compress_lib.plan import Plan, TextSpec
 INDENT = "    "
 WIDTH = 96
 
+TOLD: dict[str, tuple[str, ...]] = {"Plan": ("rules",), "Rule": ("pattern", "method", "keep")}
+"""What is said of a class even where it is usual: whoever reads it wants to know."""
+
 
 def python_code(plan: Plan) -> str:
-    """Return a script that runs a plan and tells its cost; only what is unusual is said."""
+    """Return a script that runs a plan and tells its cost; what is usual is mostly left out."""
     used = ", ".join(["Plan", *sorted(_classes(plan) - {"Plan"}), "run_plan"])
     return (
         f"from compress_lib import {used}\n\n"
@@ -26,13 +29,13 @@ def python_code(plan: Plan) -> str:
 
 
 def constructor(value: Any, depth: int = 0) -> str:
-    """Return an expression that gives an equal value: of a dataclass, its unusual fields."""
+    """Return an expression for an equal value: of a dataclass, its unusual fields and `TOLD`."""
     if not is_dataclass(value):
         return _plain(value, depth)
     parts = [
         f"{field.name}={constructor(getattr(value, field.name), depth + 1)}"
         for field in fields(value)
-        if field.name != "digest" and _unread(getattr(value, field.name)) != _usual(field)
+        if _is_told(value, field)
     ]
     return _called(type(value).__name__, parts, "()", depth)
 
@@ -64,6 +67,12 @@ def _called(name: str, parts: list[str], brackets: str, depth: int) -> str:
     return f"{name}{opening}\n{body}{INDENT * depth}{closing}"
 
 
+def _is_told(value: Any, field: Any) -> bool:
+    if field.name in TOLD.get(type(value).__name__, ()):
+        return True
+    return bool(field.name != "digest" and _unread(getattr(value, field.name)) != _usual(field))
+
+
 def _unread(value: Any) -> Any:
     """Return a text as it was before it was read and known by its digest."""
     return replace(value, digest=None) if isinstance(value, TextSpec) else value
@@ -82,7 +91,6 @@ def _classes(value: Any) -> set[str]:
         return set().union(*(_classes(item) for item in items))
     named = {type(value).__name__}
     for field in fields(value):
-        found = getattr(value, field.name)
-        if field.name != "digest" and _unread(found) != _usual(field):
-            named |= _classes(found)
+        if _is_told(value, field):
+            named |= _classes(getattr(value, field.name))
     return named

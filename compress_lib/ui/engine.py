@@ -83,7 +83,7 @@ class Engine:
                     refused.append(error)
                     if len(refused) == len(plans):
                         raise
-                    tell(PassedOver(end, texts.PASSED_OVER.format(error=error)))
+                    tell(PassedOver(end, texts.PASSED_OVER.format(error=error), str(error)))
 
         return self._answered(plans) or self.line.enter(Job(task))
 

@@ -67,6 +67,7 @@ class _Watch:
     lines: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
     stored: bool = True
+    passed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     record: RunRecord | None = None
 
@@ -102,6 +103,9 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         took = format_seconds(watch.seconds)
         finished = texts.FINISHED.format(seconds=took)
         message = stored_words(watch.record) if watch.stored else finished
+        if watch.passed:
+            count, why = len(watch.passed), watch.passed[0]
+            message += " " + texts.PASSED.format(count=count, all=len(plans), why=why)
         yield Update(status=render.status(message), finished=watch.record, last=True)
 
 
@@ -135,6 +139,8 @@ def _tell(watch: _Watch, event: Event) -> None:
     if isinstance(event, Finished | PassedOver):
         watch.plans -= 1
         watch.so_far = ""
+    if isinstance(event, PassedOver):
+        watch.passed.append(event.why)
     if isinstance(event, Finished):
         watch.record = event.record
         watch.stored = watch.stored and event.stored

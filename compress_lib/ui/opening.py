@@ -60,7 +60,10 @@ class Opening:
         plan, complaint = handlers.first_plan(query)
         if complaint:
             warn(complaint)
-        if complaint or not is_link(query):
+        if complaint:
+            said = render.failure(f"{texts.LINK_BROKEN} {complaint}")
+            return {**self.panel.filled(plan), **self._mine(keys), self.panel.status: said}
+        if not is_link(query):
             return {**self.panel.filled(plan), **self._mine(keys)}
         beside = self._beside(query, plan)
         for run in beside:

@@ -75,6 +75,7 @@ class Runs:
             )
             clicked.success(**address)
             # A bug ends the run without its last word.
+            clicked.failure(lambda: render.failure(texts.BROKEN), None, panel.status, **QUICK)
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
         # By an event of its own: whatever else a job tells would take charts that nobody has seen

@@ -64,7 +64,25 @@ element.setAttribute('aria-live', 'polite');
 """Telling those who do not see it what has changed: on the element that lasts."""
 
 FORM = """
+const KEEPS = '#keep input[type=number], #map-keep input[type=number]';
+const running = () => {
+    const stop = document.querySelector('#stop');
+    return stop && !stop.disabled;
+};
+addEventListener('beforeunload', (event) => {
+    // Whoever leaves stops the run.
+    if (running()) event.preventDefault();
+});
+document.addEventListener('input', (event) => {
+    // What was said of the plan before is said of another one by now.
+    const said = document.querySelector('#status .status');
+    const form = event.target.closest && event.target.closest('#plan');
+    if (form && event.isTrusted && said && !running()) said.classList.add('stale');
+});
 document.addEventListener('focusin', (event) => {
+    if (event.target.matches && event.target.matches(KEEPS)) {
+        event.target.dataset.before = event.target.value;
+    }
     // What is typed into a menu takes the place of what stands there.
     const box = event.target;
     if (box.matches && box.matches('#plan input[role="combobox"]')) setTimeout(() => box.select());
@@ -83,16 +101,21 @@ addEventListener('popstate', () => {
 });
 document.addEventListener('blur', (event) => {
     const box = event.target;
-    const keeps = '#keep input[type=number], #map-keep input[type=number]';
-    if (!box.matches || !box.matches(keeps)) return;
+    if (!box.matches || !box.matches(KEEPS)) return;
     const given = Number(box.value);
+    if (box.value === '' || given <= 0) {
+        box.value = box.dataset.before || 0.5;
+        box.dispatchEvent(new Event('input', { bubbles: true }));
+        return;
+    }
     if (!(given > 1)) return;
-    // Nobody means less than two per cent.
+    // Nobody means less than two per cent, and nothing at all is no share.
     box.value = given < 2 || given > 100 ? 1 : given / 100;
     box.dispatchEvent(new Event('input', { bubbles: true }));
 }, true);
 """
-"""Typing into menus, the way back from definitions, and 25 beside a slider of shares for 25 %.
+"""Leaving while a run goes on, a status that is out of date, typing into menus, the way back from
+definitions, and 25 beside a slider of shares for 25 %.
 
 The last before the slider itself makes it 1.
 """

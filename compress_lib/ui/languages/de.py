@@ -14,7 +14,7 @@ STEPS = (
 )
 
 MODEL = "Modell"
-MODEL_FETCHED = "{label} · {size}, vom Hub"
+MODEL_FETCHED = "{label} · {size} zu laden"
 MODEL_INFO = "Aus der Liste oder eine Hub-Kennung wie owner/name."
 FAMILIES = "Was komprimiert wird"
 PRESET_EMBEDDING = "Embedding"
@@ -220,6 +220,11 @@ SEED_INFO = "Für beide gleich."
 RUN = "Komprimieren und messen"
 RUNNING = "Läuft …"
 STOP = "Stopp"
+LINK_BROKEN = "Der Link ließ sich nicht lesen; dies ist der übliche Plan."
+BROKEN = (
+    "Hier ist etwas kaputtgegangen, und nicht durch dich: das Protokoll des Servers sagt, was. "
+    "Versuch es noch einmal."
+)
 COMPARE = "Vergleichen"
 COPY_LINK = "Link kopieren"
 COPIED = "Link kopiert"
@@ -247,6 +252,7 @@ STOPPED = "Angehalten. Was gemessen wurde, bleibt; sonst nichts."
 PASSED_OVER = "Ausgelassen: {error}"
 STORED = "Dieser Plan lief schon einmal: gezeigt wird sein gespeichertes Ergebnis."
 FINISHED = "Fertig nach {seconds}."
+PASSED = "{count} von {all} Läufen wurden abgelehnt und übergangen: {why}"
 SO_FAR = "Perplexität {compressed}: {ratio} × die {baseline} des Originals (nach Block {blocks})"
 SO_FAR_SHOWN = "Gemessen: die Ergebnisse zeigen es schon."
 RUN_OF = "Lauf {number} von {count}: {what}"

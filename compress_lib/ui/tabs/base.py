@@ -93,6 +93,8 @@ def follow_job(
 
     job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
     said = (lambda: [render.status(texts.STOPPED), idle], None, [status, stop])
+    broken = (lambda: [render.failure(texts.BROKEN), idle], None, [status, stop])
+    job.failure(*broken, **QUICK)
     # What the job sent just before may have come just after.
     stop.click(*said, cancels=[job], **QUICK).then(*said, **QUICK)
     return job

@@ -168,4 +168,5 @@ class DirectionTab(ResultTab):
         job = follow_job(wiring, triggers, look_up, [word], (looked, stop, [tokens]))
         # The table is another run's by then.
         cleared = (lambda: ["", gr.Button(visible=False)], None, [looked, stop])
-        wiring.current.change(*cleared, cancels=[job], **QUICK).then(*cleared, **QUICK)
+        change = wiring.current.change(*cleared, cancels=[job], trigger_mode="multiple", **QUICK)
+        change.then(*cleared, **QUICK)
