@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -38,7 +39,9 @@ def ask(engine: TinyEngine) -> Iterator[Ask]:
     blocks = Page(engine).build()
     blocks.queue(api_open=False)
     _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, mcp_server=True)
-    yield lambda calls: asyncio.run(talk(address, calls))
+    # In a thread, for a browser of another test may keep an event loop in this one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        yield lambda calls: thread.submit(asyncio.run, talk(address, calls)).result(timeout=120)
     blocks.close()
 
 
