@@ -127,7 +127,7 @@ def direction_histogram(
     seen = _reached(records, how)
     if not how.logarithmic and max([0.0, *seen]) < NARROW_AXIS:
         how = replace(how, width=NARROW)
-    figure = figure_of(say("Direction error of a token's row (1 − cos)"), how.title)
+    figure = figure_of(say("Direction error of rows (1 − cos)"), how.title)
     for position, record in enumerate(records):
         direction = record.direction
         if direction is None:

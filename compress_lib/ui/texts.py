@@ -551,7 +551,7 @@ WORDS = {
         *("Whole model (MB)", "Whole model (million parameters, whatever bits each takes)"),
         *("Perplexity ÷ baseline (log of what exceeds 1)", "Megabytes"),
         *("Compressed, measured", "Compressed, predicted", "{measure} by layer", "layer", "Epoch"),
-        *("Direction error of a token's row (1 − cos)", "same-norm random noise", "error"),
+        *("Direction error of rows (1 − cos)", "same-norm random noise", "error"),
         *("Tokens", "Tokens in the text", "{what} up to here (%)", "mean", "95 % below"),
         *("{what} per tenth of a decade (%)", "{what} per {width} of error (%)"),
         *("Direction, by its singular value", "Singular value (log scale)"),

@@ -593,9 +593,7 @@ WORDS = {
     "{measure} by layer": "{measure} nach Schicht",
     "layer": "Schicht",
     "Epoch": "Epoche",
-    "Direction error of a token's row (1 − cos)": (
-        "Richtungsfehler der Zeile eines Tokens (1 − cos)"
-    ),
+    "Direction error of rows (1 − cos)": "Richtungsfehler der Zeilen (1 − cos)",
     "same-norm random noise": "zufälliges Rauschen gleicher Norm",
     "error": "Fehler",
     "Tokens": "Tokens",

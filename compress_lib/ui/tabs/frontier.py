@@ -46,7 +46,7 @@ class FrontierTab(ResultTab):
         """See `ResultTab.build`."""
         gr.Markdown(texts.FRONTIER_HELP)
         measures = {name: say(METRICS[name].label) for name in plots_frontier.MEASURES}
-        with gr.Row(elem_classes="settings"):
+        with gr.Row():
             measure, size = (
                 gr.Radio(
                     [(shown, name) for name, shown in choices.items()],
@@ -54,6 +54,7 @@ class FrontierTab(ResultTab):
                     label=label,
                     elem_id=elem_id,
                     scale=len(choices),
+                    min_width=180,
                 )
                 for choices, label, elem_id in (
                     (measures, texts.FRONTIER_MEASURE, "frontier-measure"),
