@@ -120,10 +120,10 @@ def direction_histogram(
     Args:
         records: Runs; those that leave the embedding as it is are passed over.
         empty: What to write where no run is left.
-        how: Counted and drawn; as it suits the first run if left out. Where tokens count as often
+        how: Counted and drawn; as it suits the runs if left out. Where tokens count as often
             as the text has them there is no control, and runs that read no text are passed over.
     """
-    how = how or Axis(logarithmic=any(map(suits_logarithm, records[:1])))
+    how = how or Axis(logarithmic=any(map(suits_logarithm, records)))
     seen = _reached(records, how)
     if not how.logarithmic and max([0.0, *seen]) < NARROW_AXIS:
         how = replace(how, width=NARROW)
@@ -132,8 +132,11 @@ def direction_histogram(
         direction = record.direction
         if direction is None:
             continue
-        method = next(t.method for t in record.targets if t.names[0] == direction.target)
-        colour = method_style(method)[0] if len(records) < 3 else PALETTE[position % len(PALETTE)]
+        # Of several runs two may be of one method, whose colour would not tell them apart.
+        colour = PALETTE[position % len(PALETTE)]
+        if len(records) == 1:
+            method = next(t.method for t in record.targets if t.names[0] == direction.target)
+            colour = method_style(method)[0]
         for counts, dash, name in _lines(direction, describe(record), weighted=how.weighted):
             middles, shares = how.points(direction.edges, counts)
             figure.add_trace(

@@ -255,6 +255,9 @@ def test_stop_stops(page: Any) -> None:
     )
     page.click("#stop")
     page.wait_for_selector("#status:has-text('Stopped')", timeout=RUN_SECONDS)
+    # Nothing is written over it.
+    page.wait_for_timeout(1500)
+    assert "Stopped" in page.inner_text("#status")
     # The engine is free again: another plan runs to its end.
     choose(page, "#method", "SVD")
     page.fill("#keep input[type=number]", "0.45")

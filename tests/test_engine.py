@@ -61,6 +61,25 @@ def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPa
         list(handlers.run(engine, form()))
 
 
+def test_a_bug_is_told_of_and_still_a_bug(
+    engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(engine)
+    page.build()
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("compress_lib.job.allocate", broken)
+    steps = Runs(page.panel, page.results, session).run([], None, *form())
+    said: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        said.extend(changes for changes in steps)
+    # Extending ends at the bug with what came before it.
+    assert texts.BROKEN[:20] in str(said[-1][page.panel.status])
+
+
 def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     watching = handlers.run(engine, form())

@@ -150,7 +150,9 @@ def test_small_errors_are_drawn_on_a_logarithmic_axis_unasked() -> None:
     # Bins that are a power of ten wide hold ten times what a tenth of one does.
     assert list(figure.data[0].y) == pytest.approx([0, 1, 8, 1, 0])
     assert "tenth of a decade" in figure.layout.yaxis.title.text
-    assert plots_direction.direction_histogram([large, fine]).layout.xaxis.type is None
+    # Runs over each other are drawn as the finest of them needs it.
+    assert plots_direction.direction_histogram([large, fine]).layout.xaxis.type == "log"
+    assert plots_direction.direction_histogram([large]).layout.xaxis.type is None
 
 
 def test_directions_may_be_cumulative_and_weighted() -> None:

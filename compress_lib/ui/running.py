@@ -75,7 +75,6 @@ class Runs:
             )
             clicked.success(**address)
             # A bug ends the run without its last word.
-            clicked.failure(lambda: render.failure(texts.BROKEN), None, panel.status, **QUICK)
             clicked.then(self._buttons, None, told[1:], **QUICK)
             running.append(clicked)
         # By an event of its own: whatever else a job tells would take charts that nobody has seen
@@ -140,6 +139,10 @@ class Runs:
             warn(error)
             idle = dict(zip(buttons, self._buttons(), strict=True))
             yield {panel.status: render.failure(str(error)), **idle, **self._text(shown or current)}
+        except Exception:
+            # A bug, for the server's log; whoever waits is told that nothing more comes.
+            yield {panel.status: render.failure(texts.BROKEN)}
+            raise
         finally:
             updates.close()
 

@@ -88,13 +88,15 @@ def follow_job(
             yield {stop: idle}
         except CompressionError as error:
             yield {status: render.failure(str(error)), stop: idle}
+        except Exception:
+            # A bug, for the server's log; whoever waits is told that nothing more comes.
+            yield {status: render.failure(texts.BROKEN), stop: idle}
+            raise
         finally:
             found.close()
 
     job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
     said = (lambda: [render.status(texts.STOPPED), idle], None, [status, stop])
-    broken = (lambda: [render.failure(texts.BROKEN), idle], None, [status, stop])
-    job.failure(*broken, **QUICK)
     # What the job sent just before may have come just after.
     stop.click(*said, cancels=[job], **QUICK).then(*said, **QUICK)
     return job

@@ -57,7 +57,7 @@ class DirectionTab(ResultTab):
             "chart": direction_histogram([current, *beside], texts.NO_DIRECTION),
             "cumulative": False,
             "weighted": False,
-            "logarithmic": suits_logarithm(current),
+            "logarithmic": any(map(suits_logarithm, [current, *beside])),
             "overlay": gr.update(choices=run_choices(shown, other), value=[r.key for r in beside]),
             "tokens": render.token_rows(current.direction) if current.direction else [],
             "layers_help": gr.update(visible=layers is not None),
