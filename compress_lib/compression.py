@@ -15,6 +15,7 @@ from compress_lib.matrices import CompressedMatrix
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Progress, no_progress, span
 from compress_lib.refining import family_factors, scaled
+from compress_lib.returning import Returning
 from compress_lib.rule import MEASURED
 from compress_lib.sequential import compress_in_turn
 from compress_lib.side_by_side import in_order
@@ -148,13 +149,10 @@ def compress_at_once(
     """Do `share_bytes` and `compress_model`; return the finished targets and the model."""
     shared = share_bytes(model, assignments, calibration, span(progress, 0.0, SHARING))
     part = span(progress, SHARING, 1.0)
-    steps = compress_model(model, shared.assignments, calibration=calibration, progress=part)
-    done: list[Compressed] = []
-    while True:
-        try:
-            done.append(next(steps))
-        except StopIteration as end:
-            return done, end.value
+    steps = Returning(
+        compress_model(model, shared.assignments, calibration=calibration, progress=part)
+    )
+    return list(steps), steps.value
 
 
 def _needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:

@@ -48,9 +48,9 @@ def observe(
     """
     backward = any(wanted.get(kind) for kind in (OUTPUT_GRADIENT, LOOKUP_GRADIENT))
     module = clone(model.module)
+    eyes = _Eyes(model, module, wanted)
     count = len(text.blocks)
     told = "inputs of the layers" + (" and gradients at their outputs" if backward else "")
-    eyes = _Eyes(model, module, wanted)
     with ExitStack() as hooks, torch.enable_grad() if backward else torch.inference_mode():
         eyes.open(hooks, backward=backward)
         for index, (block, example) in enumerate(zip(text.blocks, text.predicted, strict=True)):
@@ -73,10 +73,7 @@ class _Eyes:
     """The hooks of a pass, and what they have summed up."""
 
     def __init__(
-        self,
-        model: LanguageModel,
-        module: nn.Module,
-        wanted: Mapping[str, set[str]],
+        self, model: LanguageModel, module: nn.Module, wanted: Mapping[str, set[str]]
     ) -> None:
         self.module = module
         self.look: Callable[[], None] = lambda: None

@@ -26,10 +26,11 @@ BIN = 0.01
 NARROW = 0.001
 """The same where all errors lie within `NARROW_AXIS`, and shares would exceed 100 %."""
 
-NARROW_AXIS = 0.05
-
 DECADE = 0.1
 """The same on a logarithmic axis: a tenth of a power of ten."""
+
+NARROW_AXIS = 0.05
+"""Where a linear axis has to end for shares of `NARROW`."""
 
 FINEST = 0.001
 """The narrowest bins of a linear axis, where finer ones would be needles."""

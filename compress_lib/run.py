@@ -17,6 +17,7 @@ from compress_lib.plan import Plan
 from compress_lib.progress import Laps, Progress, no_progress, span
 from compress_lib.prompts import WritingListener, answer
 from compress_lib.results import RunRecord, TaskRecord
+from compress_lib.returning import Returning
 from compress_lib.stages import LOADED, Made, Stages, compress, compress_and_measure
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ def remake(record: RunRecord, model: LanguageModel, progress: Progress) -> Langu
         CompressionError: It cannot be made again from the weights, the texts and the machine that
             are here now.
     """
-    plan = Plan.from_json(record.plan)
-    job = prepare(replace(plan.asked(), revision=plan.revision), model)
+    job = prepare(Plan.from_json(record.plan), model)
     if job.plan.key != record.key:
         raise CompressionError(
             "The model of this run cannot be made again: its weights, its texts or the program are "
@@ -119,19 +119,11 @@ def remake(record: RunRecord, model: LanguageModel, progress: Progress) -> Langu
         )
     # What is left half done, its workers with it, ends before anything else begins.
     with closing(compress(job, model, 1.0, Laps(), progress)) as steps:
-        made = _drained(steps, progress)
-    _check_same(record, made)
-    return made.model
-
-
-def _drained(steps: Generator[Event, None, Made], progress: Progress) -> Made:
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            made: Made = end.value
-            return made
-        progress(event.fraction, event.message)
+        events = Returning(steps)
+        for event in events:
+            progress(event.fraction, event.message)
+    _check_same(record, events.value)
+    return events.value.model
 
 
 def _check_same(record: RunRecord, made: Made) -> None:

@@ -18,6 +18,7 @@ from compress_lib.job import Job, Outcome, make_record
 from compress_lib.models import LanguageModel
 from compress_lib.progress import Laps, Progress, span
 from compress_lib.results import RunRecord, TargetRecord
+from compress_lib.returning import Returning
 
 LOADED = 0.05
 """The share of a run that loading takes."""
@@ -155,18 +156,14 @@ def _compress(
     if not assignments:
         return model
     total = sum(assignment.nbytes for assignment in assignments)
-    steps = compress_model(model, assignments, calibration=text, progress=progress)
-    while True:
-        try:
-            finished = next(steps)
-        except StopIteration as stop:
-            compressed: LanguageModel = stop.value
-            return compressed
+    steps = Returning(compress_model(model, assignments, calibration=text, progress=progress))
+    for finished in steps:
         done.append(finished)
         share = sum(item.record.bytes_before for item in done) / total
         fraction = LOADED + (end - LOADED) * share
         line = _target_line(finished.record)
         yield TargetFinished(fraction, line, finished.record, finished.direction)
+    return steps.value
 
 
 def _measure(

@@ -115,9 +115,14 @@ class CompressedMatrix(nn.Module, ABC):
     def stored_numbers(self, tensor: Tensor) -> int:
         """How many numbers one of its tensors stands for, whatever bits each takes.
 
-        Positions, orders and masks are none; a form whose whole numbers are codes counts those.
+        Positions, orders and masks are none; see `num_codes`.
         """
-        return tensor.numel() if tensor.is_floating_point() else 0
+        return tensor.numel() if tensor.is_floating_point() else self.num_codes
+
+    @property
+    def num_codes(self) -> int:
+        """How many codes the tensor of whole numbers holds, where it holds codes."""
+        return 0
 
     def _base_spec(self) -> dict[str, Any]:
         return {

@@ -105,10 +105,9 @@ class GradedMatrix(DecodedByRows):
             for codes in self.codes.split(list(sizes))
         ]
 
-    def stored_numbers(self, tensor: Tensor) -> int:
-        """See `CompressedMatrix.stored_numbers`: every code."""
-        if tensor.is_floating_point():
-            return super().stored_numbers(tensor)
+    @property
+    def num_codes(self) -> int:
+        """See `CompressedMatrix.num_codes`."""
         return self.shape[0] * sum(width for _, width in self.bands)
 
     def spec(self) -> dict[str, Any]:

@@ -64,10 +64,10 @@ class GroupedMatrix(DecodedByRows):
         check_stored(stored, shape, dtype)
         return cls([frozen(pack(codes, bits)), *stored], shape, bits, group, dtype)
 
-    def stored_numbers(self, tensor: Tensor) -> int:
-        """See `CompressedMatrix.stored_numbers`: a code an entry."""
-        whole = not tensor.is_floating_point()
-        return self.shape[0] * self.shape[1] if whole else super().stored_numbers(tensor)
+    @property
+    def num_codes(self) -> int:
+        """See `CompressedMatrix.num_codes`: a code an entry."""
+        return self.shape[0] * self.shape[1]
 
     @property
     def _shared(self) -> list[nn.Parameter]:

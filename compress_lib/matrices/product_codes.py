@@ -107,10 +107,9 @@ class ProductCodesMatrix(DecodedByRows):
             for codes, scales in cut
         ]
 
-    def stored_numbers(self, tensor: Tensor) -> int:
-        """See `CompressedMatrix.stored_numbers`: every code."""
-        if tensor.is_floating_point():
-            return super().stored_numbers(tensor)
+    @property
+    def num_codes(self) -> int:
+        """See `CompressedMatrix.num_codes`."""
         return self.shape[0] * self.parts * self.stages
 
     def spec(self) -> dict[str, Any]:

@@ -210,8 +210,10 @@ def _decompose(
     whole, error = _norm(tensor) or 1.0, math.inf
     for _ in range(iterations):
         for mode in range(3):
-            factors[mode] = leading(_projected(tensor, factors, but=mode), mode)
-        core = _projected(tensor, factors)
+            held = _projected(tensor, factors, but=mode)
+            factors[mode] = leading(held, mode)
+        # The last projection lacks nothing but its own mode.
+        core = held @ factors[2]
         # Factors are orthonormal: what the core does not hold is lost.
         before, error = error, math.sqrt(max(0.0, 1 - (_norm(core) / whole) ** 2))
         if not before - error > TOLERANCE:

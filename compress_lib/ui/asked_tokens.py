@@ -45,14 +45,14 @@ def asked_tokens(
         word.encode()
     except UnicodeEncodeError as error:
         raise CompressionError(texts.TOKEN_NOTHING) from error
-    text, table = word, direction.target
+    table = direction.target
     found: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
 
     def task(original: LanguageModel, model: LanguageModel, progress: Progress) -> None:
         from compress_lib.evaluation.tokens import looked_up
 
         progress(0.0, texts.TOKEN_LOOKING)
-        found.append(looked_up(original, model, table, text))
+        found.append(looked_up(original, model, table, word))
 
     yield from waited_for(engine.line, engine.submit_with_models(record, task))
     ((asked, near),) = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from compress_lib.progress import Look, TimeLeft
@@ -84,3 +84,21 @@ def waited_for(line: Line, job: Job) -> Generator[tuple[str, None], None, None]:
             yield status, None
     finally:
         steps.close()
+
+
+def telling_bugs(
+    changes: Iterator[dict[Any, Any]], said: dict[Any, Any]
+) -> Iterator[dict[Any, Any]]:
+    """Pass on what a handler yields; of a bug somebody is told before it is raised.
+
+    Not by a listener of gradio's to failures: in 6.31 it hears of every Stop as well.
+
+    Args:
+        changes: By component; refusals are told of there.
+        said: What a person sees of a bug; the server's log has the rest.
+    """
+    try:
+        yield from changes
+    except Exception:
+        yield said
+        raise

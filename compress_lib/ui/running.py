@@ -14,6 +14,7 @@ from compress_lib.plan import Plan
 from compress_lib.results import RunRecord
 from compress_lib.ui import controls, handlers, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.following import telling_bugs
 from compress_lib.ui.plan_panel import PlanPanel
 from compress_lib.ui.result_panel import ResultPanel
 from compress_lib.ui.scripts import AFTER_RUN, JOB, PRIVATE, QUICK
@@ -88,7 +89,7 @@ class Runs:
 
     def run(self, keys: Any, current: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
-        yield from self._followed(keys, current, handlers.run(self.session.engine, given))
+        yield from self._told(keys, current, handlers.run(self.session.engine, given))
 
     def run_sweep(
         self, keys: Any, current: Any, methods: Any, keeps: Any, *given: Any
@@ -99,7 +100,13 @@ class Runs:
             plan = controls.read(controls.Form.of(given))
             yield from handlers.follow(self.session.engine, sweep_plans(plan, methods, keeps))
 
-        yield from self._followed(keys, current, updates())
+        yield from self._told(keys, current, updates())
+
+    def _told(
+        self, keys: Any, current: Any, updates: Generator[handlers.Update, None, None]
+    ) -> Iterator[dict[Any, Any]]:
+        broken = {self.panel.status: render.failure(texts.BROKEN)}
+        return telling_bugs(self._followed(keys, current, updates), broken)
 
     def _followed(
         self, keys: Any, current: Any, updates: Generator[handlers.Update, None, None]
@@ -139,10 +146,6 @@ class Runs:
             warn(error)
             idle = dict(zip(buttons, self._buttons(), strict=True))
             yield {panel.status: render.failure(str(error)), **idle, **self._text(shown or current)}
-        except Exception:
-            # A bug, for the server's log; whoever waits is told that nothing more comes.
-            yield {panel.status: render.failure(texts.BROKEN)}
-            raise
         finally:
             updates.close()
 

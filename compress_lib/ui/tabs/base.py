@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.results import RunRecord
 from compress_lib.ui import handlers, render, texts
 from compress_lib.ui.engine import Engine
+from compress_lib.ui.following import telling_bugs
 from compress_lib.ui.scripts import JOB, QUICK
 from compress_lib.ui.shown import Shown
 from compress_lib.ui.telling import refusal
@@ -80,20 +82,19 @@ def follow_job(
     status, stop, changed = parts
     idle = gr.Button(visible=False)
 
-    def steps(current: Any, *values: Any) -> Iterator[dict[Any, Any]]:
-        found = work(asked_for(wiring.engine, current), *values)
+    def followed(record: RunRecord, *values: Any) -> Iterator[dict[Any, Any]]:
         try:
-            for told, changes in found:
-                yield {status: told, stop: gr.Button(visible=True), **changes}
+            with closing(work(record, *values)) as found:
+                for told, changes in found:
+                    yield {status: told, stop: gr.Button(visible=True), **changes}
             yield {stop: idle}
         except CompressionError as error:
             yield {status: render.failure(str(error)), stop: idle}
-        except Exception:
-            # A bug, for the server's log; whoever waits is told that nothing more comes.
-            yield {status: render.failure(texts.BROKEN), stop: idle}
-            raise
-        finally:
-            found.close()
+
+    def steps(current: Any, *values: Any) -> Iterator[dict[Any, Any]]:
+        changes = followed(asked_for(wiring.engine, current), *values)
+        broken = {status: render.failure(texts.BROKEN), stop: idle}
+        yield from telling_bugs(changes, broken)
 
     job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
     said = (lambda: [render.status(texts.STOPPED), idle], None, [status, stop])

@@ -83,19 +83,7 @@ class DirectionTab(ResultTab):
             label=texts.COMPARE_DIRECTIONS,
             elem_id="overlay",
         )
-        with gr.Row(elem_classes="settings"):
-            word = gr.Textbox(
-                label=texts.TOKEN_ASK,
-                info=texts.TOKEN_ASK_INFO,
-                placeholder=texts.TOKEN_EXAMPLE,
-                max_lines=1,
-                scale=5,
-                elem_id="word",
-            )
-            small: dict[str, Any] = {"size": "sm", "min_width": 90, "elem_classes": "beside"}
-            ask = gr.Button(texts.TOKEN_ASK_BUTTON, elem_id="look-up", **small)
-            stop = gr.Button(texts.STOP, visible=False, elem_id="stop-looking", **small)
-        looked = gr.HTML("", elem_id="looked-up", js_on_load=LIVE)
+        asking = _asking()
         tokens = table(
             texts.TOKEN_HEADERS,
             values.get("tokens"),
@@ -118,10 +106,7 @@ class DirectionTab(ResultTab):
             "weighted": weighted,
             "logarithmic": logarithmic,
             "overlay": overlay,
-            "word": word,
-            "ask": ask,
-            "stop": stop,
-            "looked": looked,
+            **asking,
             "tokens": tokens,
             "layers_help": layers_help,
             "layers": by_layer,
@@ -170,3 +155,21 @@ class DirectionTab(ResultTab):
         cleared = (lambda: ["", gr.Button(visible=False)], None, [looked, stop])
         change = wiring.current.change(*cleared, cancels=[job], trigger_mode="multiple", **QUICK)
         change.then(*cleared, **QUICK)
+
+
+def _asking() -> dict[str, Any]:
+    """Make the field in which a word is looked up, its buttons, and what is told of it."""
+    with gr.Row(elem_classes="settings"):
+        word = gr.Textbox(
+            label=texts.TOKEN_ASK,
+            info=texts.TOKEN_ASK_INFO,
+            placeholder=texts.TOKEN_EXAMPLE,
+            max_lines=1,
+            scale=5,
+            elem_id="word",
+        )
+        small: dict[str, Any] = {"size": "sm", "min_width": 90, "elem_classes": "beside"}
+        ask = gr.Button(texts.TOKEN_ASK_BUTTON, elem_id="look-up", **small)
+        stop = gr.Button(texts.STOP, visible=False, elem_id="stop-looking", **small)
+    looked = gr.HTML("", elem_id="looked-up", js_on_load=LIVE)
+    return {"word": word, "ask": ask, "stop": stop, "looked": looked}
