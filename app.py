@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from compress_lib.cli import main
+from compress_lib.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["app", *sys.argv[1:]]))

@@ -103,3 +103,11 @@ def _bounds(minimum: float | None, maximum: float | None) -> str:
     if minimum is not None:
         return f" of at least {least}"
     return f" of at most {most}" if maximum is not None else ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what another library's error says, without its further lines."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

@@ -15,13 +15,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from compress_lib.models import LanguageModel
-from tests.tiny import CONFIGURATIONS, tiny_model
+from compress_lib.models.loading import LanguageModel
+from tests.support.tiny import CONFIGURATIONS, tiny_model
 
 if TYPE_CHECKING:
-    from tests.page import TinyEngine
+    from tests.support.page import TinyEngine
 
-pytest_plugins = ["tests.browser_fixtures", "tests.hub_fixtures", "tests.quality_fixtures"]
+pytest_plugins = [
+    "tests.support.browser_fixtures",
+    "tests.support.hub_fixtures",
+    "tests.support.quality_fixtures",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +65,6 @@ def architectures() -> Callable[[str], LanguageModel]:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[TinyEngine]:
     """A page's engine over a tiny model."""
-    from tests.page import tiny_engine
+    from tests.support.page import tiny_engine
 
     yield from tiny_engine(tmp_path)

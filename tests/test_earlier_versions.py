@@ -19,21 +19,22 @@ import torch
 from gradio_client import Client
 from safetensors.torch import load_file
 
-from compress_lib.architecture import read_weight
-from compress_lib.calibration_text import Calibration
-from compress_lib.checkpoint import load_compressed
-from compress_lib.cli import _parser
-from compress_lib.gathering import gather
+from compress_lib.cli.main import _parser
+from compress_lib.compression.calibration.cache import StatisticsCache
+from compress_lib.compression.calibration.collect import gather
+from compress_lib.data.calibration_text import Calibration
 from compress_lib.matrices import FORMS, CompressedMatrix
 from compress_lib.methods import METHODS, build_method
-from compress_lib.plan import Plan
-from compress_lib.results import RunRecord
-from compress_lib.statistics_cache import StatisticsCache
-from compress_lib.storage import home
-from compress_lib.store import Store
+from compress_lib.models.checkpoint import load_compressed
+from compress_lib.models.surgery import read_weight
+from compress_lib.plan.plan import Plan
+from compress_lib.plan.query_string import from_query, to_query
+from compress_lib.results.records import RunRecord
+from compress_lib.results.store import Store
 from compress_lib.ui.app import Page
-from tests.page import PLAN, TinyEngine
-from tests.tiny import tiny_model
+from compress_lib.utils.files import home
+from tests.support.page import PLAN, TinyEngine
+from tests.support.tiny import tiny_model
 
 FOLDER = Path(__file__).parent / "fixtures" / "version_0_1_0"
 RUNS: dict[str, dict[str, Any]] = json.loads((FOLDER / "runs.json").read_text(encoding="utf-8"))
@@ -69,9 +70,9 @@ def test_the_store_lists_all_of_its_runs(store: Store) -> None:
 def test_plans_and_links_keep_their_keys(saved: dict[str, Any]) -> None:
     plan = Plan.from_json(saved["plan"])
     assert plan.key == saved["key"]
-    linked = Plan.from_query(saved["query"])
+    linked = from_query(saved["query"])
     assert linked.rules == plan.rules
-    assert Plan.from_query(plan.to_query()) == linked
+    assert from_query(to_query(plan)) == linked
     # A link leaves out pasted text and the context of the calibration.
     if plan.evaluation.text is None and plan.calibration.context == 512:
         assert linked.key == saved["key"]
@@ -136,7 +137,7 @@ def test_cached_statistics_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(StatisticsCache, "add", refuse)
     statistics = gather(model, needs, text)[name]
-    monkeypatch.setattr("compress_lib.statistics_cache._write", refuse)
+    monkeypatch.setattr("compress_lib.compression.calibration.cache._write", refuse)
     site = next(site for site in model.sites if site.target.name == name)
     weight = read_weight(model.module, site, model.dtype)
     for method in ("svd", "two_sided_svd", "output_pca", "fisher_svd"):

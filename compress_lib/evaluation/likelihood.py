@@ -17,10 +17,10 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from compress_lib.errors import CompressionError, NotFiniteError
-from compress_lib.evaluation.examples import Example, as_example
-from compress_lib.models import LanguageModel
-from compress_lib.spread import ratio_error
+from compress_lib.data.examples import Example, as_example
+from compress_lib.errors import NotFiniteError
+from compress_lib.models.loading import LanguageModel
+from compress_lib.results.confidence import ratio_error
 
 CHUNK = 256
 """Positions whose log-probabilities are held at once."""
@@ -117,33 +117,6 @@ class Comparison:
         # different numbers of predictions, so m is a ratio of two sums.
         error = ratio_error(sums, [block.predictions for block in self.blocks])
         return Estimate(value, None if error is None else value * error)
-
-
-def token_blocks(
-    ids: Sequence[int], *, tokens: int, context: int, name: str, at_most: bool = False
-) -> list[Tensor]:
-    """Cut the first tokens of a text into disjoint blocks.
-
-    Args:
-        ids: All tokens of the text.
-        tokens: How many to use.
-        context: Tokens in a block; the last block may be shorter.
-        name: What to call the text in an error.
-        at_most: Take a shorter text as it is.
-
-    Returns:
-        Blocks `[context]` of token ids, each with at least two tokens.
-
-    Raises:
-        CompressionError: The text has fewer tokens.
-    """
-    if len(ids) < 2 or (len(ids) < tokens and not at_most):
-        raise CompressionError(
-            f"{name} has {len(ids):,} tokens with this model's tokenizer, but {tokens:,} are "
-            "asked for. Ask for fewer, or choose a longer text."
-        )
-    blocks = torch.tensor(ids[:tokens], dtype=torch.long).split(context)
-    return [block for block in blocks if len(block) >= 2]
 
 
 def compare(

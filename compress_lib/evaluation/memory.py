@@ -2,69 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from compress_lib.matrices import CompressedMatrix
-from compress_lib.models import LanguageModel
-from compress_lib.results import ComponentRecord, MemoryRecord
-from compress_lib.targets import FAMILIES
+from compress_lib.models.loading import LanguageModel
+from compress_lib.models.stored_tensors import stored_tensors, total_numbers
+from compress_lib.models.targets import FAMILIES
+from compress_lib.results.records import ComponentRecord, MemoryRecord
 
 REST = "rest"
 """Norms, biases and position tables."""
 
 FUSED = "query, key, value"
 """Weights that hold all three, whose bytes are not told apart."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A tensor of a checkpoint.
-
-    Attributes:
-        name: The first that it has.
-        tensor: Itself.
-        nbytes: What it takes in a file.
-        numbers: How many it stands for; see `CompressedMatrix.stored_numbers`.
-    """
-
-    name: str
-    tensor: Tensor
-    nbytes: int
-    numbers: int
-
-
-def stored_tensors(model: LanguageModel) -> Iterator[Stored]:
-    """Yield every tensor of the checkpoint once."""
-    owners: dict[int, CompressedMatrix] = {}
-    for module in model.module.modules():
-        if isinstance(module, CompressedMatrix):
-            for tensor in module.state_dict(keep_vars=True).values():
-                owners[id(tensor)] = module
-    seen: set[int] = set()
-    for name, tensor in model.module.state_dict(keep_vars=True).items():
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        owner, real = owners.get(id(tensor)), tensor.is_floating_point()
-        if owner is not None:
-            yield Stored(name, tensor, owner.stored_bytes(tensor), owner.stored_numbers(tensor))
-            continue
-        size = model.dtype.itemsize if real else tensor.element_size()
-        yield Stored(name, tensor, tensor.numel() * size, tensor.numel() if real else 0)
-
-
-def total_bytes(model: LanguageModel) -> int:
-    """Return the bytes of a model's checkpoint."""
-    return sum(stored.nbytes for stored in stored_tensors(model))
-
-
-def total_numbers(model: LanguageModel) -> int:
-    """Return how many numbers a model is computed from, whatever bits each takes."""
-    return sum(stored.numbers for stored in stored_tensors(model))
 
 
 CACHED_TOKENS = (4, 8)

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compress_lib.errors import CompressionError, unknown_name
-from compress_lib.evaluation.harness import quiet, scores
-from compress_lib.progress import Progress, no_progress, span
-from compress_lib.results import RunRecord, TaskRecord
-from compress_lib.sources.base import reason_of
+from compress_lib.errors import CompressionError, reason_of, unknown_name
+from compress_lib.evaluation.lm_eval_adapter import quiet, scores
+from compress_lib.results.records import RunRecord, TaskRecord
+from compress_lib.utils.paths import ROOT
+from compress_lib.utils.progress import Progress, no_progress, span
 
 if TYPE_CHECKING:
-    from compress_lib.models import LanguageModel
+    from compress_lib.models.loading import LanguageModel
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "assets" / "tasks"
 
 BY_LIKELIHOOD = ("multiple_choice", "loglikelihood")

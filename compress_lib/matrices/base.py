@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from compress_lib.errors import CompressionError
+from compress_lib.utils.registry import Registry
 
-FORMS: dict[str, type[CompressedMatrix]] = {}
+FORMS: Registry[CompressedMatrix] = Registry("storage form")
 """Every storage form by its name; a file in this folder adds itself with `@register_form`."""
+
+register_form = FORMS.register
 
 
 class CompressedMatrix(nn.Module, ABC):
@@ -31,7 +34,7 @@ class CompressedMatrix(nn.Module, ABC):
         history: What a method that trains noted at every look, by name; not stored.
     """
 
-    form: ClassVar[str]
+    name: ClassVar[str]
 
     def __init__(self, shape: tuple[int, int], dtype: torch.dtype) -> None:
         super().__init__()
@@ -59,21 +62,21 @@ class CompressedMatrix(nn.Module, ABC):
             total = total + x[..., ids] @ self.rows(ids)
         return total
 
-    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
-        """Split into stacked matrices of `sizes` rows that share what can be shared.
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
+        """Split the storage into stacked matrices of `sizes` rows that share what can be shared.
 
-        Unless a form knows better, every part holds the whole, which counts once.
+        Returns:
+            None where the storage cannot be cut there; `views.split_rows` then makes views.
         """
-        from compress_lib.matrices.row_slice import RowSlice
+        return None
 
-        starts = [sum(sizes[:index]) for index in range(len(sizes))]
-        return [RowSlice(self, start, size) for start, size in zip(starts, sizes, strict=True)]
+    def transposed(self) -> CompressedMatrix | None:
+        """Return the matrix `[cols, rows]` that stores the same tensors.
 
-    def transposed(self) -> CompressedMatrix:
-        """Return the matrix `[cols, rows]` that stores the same tensors."""
-        from compress_lib.matrices.transposed import TransposedMatrix
-
-        return TransposedMatrix(self)
+        Returns:
+            None where the form has no transpose; `views.transposed` then makes a view.
+        """
+        return None
 
     @abstractmethod
     def spec(self) -> dict[str, Any]:
@@ -126,7 +129,7 @@ class CompressedMatrix(nn.Module, ABC):
 
     def _base_spec(self) -> dict[str, Any]:
         return {
-            "form": self.form,
+            "form": self.name,
             "shape": list(self.shape),
             "dtype": str(self.dtype).removeprefix("torch."),
         }
@@ -134,16 +137,6 @@ class CompressedMatrix(nn.Module, ABC):
 
 CHUNK = 8192
 """Rows decoded at once where a whole matrix is needed."""
-
-F = TypeVar("F", bound=type[CompressedMatrix])
-
-
-def register_form(form: F) -> F:
-    """Add a storage form to `FORMS` under its name."""
-    if form.form in FORMS:
-        raise TypeError(f"two storage forms are called {form.form}")
-    FORMS[form.form] = form
-    return form
 
 
 def matrix_from_spec(spec: dict[str, Any]) -> CompressedMatrix:

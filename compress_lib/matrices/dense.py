@@ -8,20 +8,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress_lib.matrices.base import (
-    CompressedMatrix,
-    empty,
-    register_form,
-    rounded,
-    stored_type,
-)
+from compress_lib.matrices.base import CompressedMatrix, empty, register_form, rounded, stored_type
 
 
 @register_form
 class DenseMatrix(CompressedMatrix):
     """Stores `weight` `[rows, cols]`."""
 
-    form: ClassVar[str] = "dense"
+    name: ClassVar[str] = "dense"
 
     def __init__(self, weight: nn.Parameter, dtype: torch.dtype) -> None:
         super().__init__((weight.shape[0], weight.shape[1]), dtype)

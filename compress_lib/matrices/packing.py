@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from compress_lib.packed_sizes import packed_width
+from compress_lib.utils.packed_sizes import packed_width
 
 __all__ = ["pack", "packed_width", "unpack"]
 

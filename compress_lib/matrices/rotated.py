@@ -15,13 +15,14 @@ from compress_lib.matrices.base import (
     register_form,
     rounded,
 )
+from compress_lib.matrices.views import split_rows
 
 
 @register_form
 class RotatedMatrix(CompressedMatrix):
     """Ŵ = inner basis: `inner` `[rows, width]` in any form, and `basis` `[width, cols]`."""
 
-    form: ClassVar[str] = "rotated"
+    name: ClassVar[str] = "rotated"
 
     def __init__(self, inner: CompressedMatrix, basis: nn.Parameter) -> None:
         super().__init__((inner.shape[0], basis.shape[1]), inner.dtype)
@@ -67,7 +68,7 @@ class RotatedMatrix(CompressedMatrix):
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the basis."""
-        return [RotatedMatrix(part, self.basis) for part in self.inner.split_rows(sizes)]
+        return [RotatedMatrix(part, self.basis) for part in split_rows(self.inner, sizes)]
 
     def stored_bytes(self, tensor: Tensor) -> int:
         """See `CompressedMatrix.stored_bytes`."""

@@ -17,8 +17,8 @@ from compress_lib.matrices.base import (
     rounded,
     stored_type,
 )
-from compress_lib.matrices.by_rows import DecodedByRows, smallest_integer
 from compress_lib.matrices.packing import pack, packed_width, unpack
+from compress_lib.matrices.row_decoding import DecodedByRows, smallest_integer
 
 
 @register_form
@@ -32,7 +32,7 @@ class SparseMatrix(DecodedByRows):
     Where the rows start among the values follows from what is stored; it is worked out once.
     """
 
-    form: ClassVar[str] = "sparse"
+    name: ClassVar[str] = "sparse"
 
     def __init__(
         self, values: nn.Parameter, places: Sequence[nn.Parameter], cols: int, dtype: torch.dtype

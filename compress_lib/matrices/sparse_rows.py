@@ -15,15 +15,15 @@ from compress_lib.matrices.base import (
     rounded,
     stored_type,
 )
-from compress_lib.matrices.by_rows import DecodedByRows
 from compress_lib.matrices.packing import pack, packed_width, unpack
+from compress_lib.matrices.row_decoding import DecodedByRows
 
 
 @register_form
 class SparseRowsMatrix(DecodedByRows):
     """Stores `values` `[kept, cols]` and `mask`, uint8 `[bytes]`, a bit for every row."""
 
-    form: ClassVar[str] = "sparse_rows"
+    name: ClassVar[str] = "sparse_rows"
 
     def __init__(
         self, values: nn.Parameter, mask: nn.Parameter, rows: int, dtype: torch.dtype

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 from compress_lib.methods.base import (
     METHODS,
     Method,
@@ -16,9 +13,9 @@ from compress_lib.methods.base import (
     preset_of,
     preset_options,
 )
+from compress_lib.utils.registry import import_registered
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+import_registered(__name__, __path__)
 
 __all__ = [
     "METHODS",

@@ -6,23 +6,23 @@ quantizations can be compared at equal size.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import CompressionError, unknown_name
-from compress_lib.options import Option, OptionValue, checked, coerced, declared_options, option
-from compress_lib.progress import Progress, no_progress
+from compress_lib.utils.options import Option, OptionValue, coerced, declared_options, option
+from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from compress_lib.calibration import Statistics
-    from compress_lib.loss_curves import Point
     from compress_lib.matrices import CompressedMatrix
-    from compress_lib.targets import Target
+    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.statistics import Statistics
+    from compress_lib.models.targets import Target
 
 # What a method's file needs stands here together.
 __all__ = [
@@ -38,8 +38,10 @@ __all__ = [
     "register",
 ]
 
-METHODS: dict[str, type[Method]] = {}
+METHODS: Registry[Method] = Registry("method")
 """Every method by its name; a file in this folder adds itself with `@register`."""
+
+register = METHODS.register
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Method(ABC):
         Source of the currency: see `curvature`. A method that knows a closed form overrides this;
         otherwise the weight is compressed at several budgets, once for each weight and text.
         """
-        from compress_lib.measured_curve import measured_curve
+        from compress_lib.methods.loss_curve import measured_curve
 
         return measured_curve(self, weight, statistics, progress)
 
@@ -167,17 +169,6 @@ class Method(ABC):
         return {option.name: getattr(self, option.name) for option in self.options()}
 
 
-M = TypeVar("M", bound=type[Method])
-
-
-def register(method: M) -> M:
-    """Add a method to `METHODS` under its name."""
-    if method.name in METHODS:
-        raise TypeError(f"two methods are called {method.name}: {inspect.getfile(method)}")
-    METHODS[method.name] = method
-    return method
-
-
 def is_sized(name: object) -> bool:
     """Tell whether a method's options alone decide how large its results are."""
     return isinstance(name, str) and name in METHODS and METHODS[name].sized
@@ -189,7 +180,8 @@ def build_method(name: str, options: Mapping[str, object]) -> Method:
     Raises:
         CompressionError: The method or an option is unknown, or a value is out of range.
     """
-    return METHODS[checked(name, "method", METHODS)](**coerced(METHODS[name], options))
+    method = METHODS.find(name)
+    return method(**coerced(method, options))
 
 
 def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]:
@@ -200,12 +192,12 @@ def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]
     """
     if preset is None:
         return {}
-    checked(method, "method", METHODS)
-    known = {name.lower(): options for name, options in METHODS[method].presets.items()}
+    presets = METHODS.find(method).presets
+    known = {name.lower(): options for name, options in presets.items()}
     if preset.lower() not in known:
         if not known:
             raise CompressionError(f"{method} has no presets, so {preset!r} cannot be used.")
-        raise unknown_name(f"preset of {method}", preset, METHODS[method].presets)
+        raise unknown_name(f"preset of {method}", preset, presets)
     return known[preset.lower()]
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError
-from compress_lib.formatting import format_keep, format_share
 from compress_lib.methods.base import Method, Preview, option, register
-from compress_lib.progress import Progress, no_progress
+from compress_lib.utils.formatting import format_keep, format_share
+from compress_lib.utils.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from compress_lib.calibration import Statistics
     from compress_lib.matrices import CompressedMatrix
+    from compress_lib.methods.statistics import Statistics
 
 MASK, COLUMNS, ROWS = "mask", "columns", "rows"
 
@@ -73,9 +73,9 @@ class MagnitudePruning(Method):
         progress: Progress = no_progress,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
-        from compress_lib.factorization import check_finite
         from compress_lib.matrices.sparse import SparseMatrix
         from compress_lib.matrices.sparse_rows import SparseRowsMatrix
+        from compress_lib.methods.linalg import check_finite
 
         check_finite(weight)
         rows, cols = weight.shape

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from compress_lib.calibration import LAYER_CURVATURE, curvature_needs
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods.base import Method, Preview, build_method, option, register
-from compress_lib.progress import Progress, no_progress, span
+from compress_lib.methods.statistics import LAYER_CURVATURE, curvature_needs
+from compress_lib.utils.progress import Progress, no_progress, span
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from compress_lib.calibration import Statistics
-    from compress_lib.loss_curves import Point
     from compress_lib.matrices import CompressedMatrix
-    from compress_lib.targets import Target
+    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.statistics import Statistics
+    from compress_lib.models.targets import Target
 
 SEPARATOR = ","
 NUMBER = re.compile(r"[\d.]+")
@@ -146,7 +146,7 @@ class Mixed(Method):
         progress: Progress = no_progress,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
-        from compress_lib.factorization import check_finite
+        from compress_lib.methods.linalg import check_finite
 
         check_finite(weight)
         # Refuses a budget in which nothing fits, in the usual words.

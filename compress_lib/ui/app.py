@@ -9,27 +9,12 @@ from typing import Any
 import gradio as gr
 
 from compress_lib.errors import CompressionError
-from compress_lib.plan import Plan
-from compress_lib.results import RunRecord
-from compress_lib.ui import (
-    controls,
-    handlers,
-    learn_panel,
-    plan_panel,
-    preview,
-    render,
-    result_panel,
-    studies_panel,
-    texts,
-)
-from compress_lib.ui.api import Endpoints
-from compress_lib.ui.engine import Engine
-from compress_lib.ui.form_events import FormEvents
-from compress_lib.ui.map_events import MapEvents
-from compress_lib.ui.model_menu import model_choices
-from compress_lib.ui.opening import Opening
-from compress_lib.ui.running import Runs, Session
-from compress_lib.ui.scripts import (
+from compress_lib.plan.plan import Plan
+from compress_lib.results.records import RunRecord
+from compress_lib.ui import learn_page, studies_page
+from compress_lib.ui.api.endpoints import Endpoints
+from compress_lib.ui.common import html, texts
+from compress_lib.ui.common.browser import (
     FORM,
     PICTURES,
     PRIVATE,
@@ -38,10 +23,19 @@ from compress_lib.ui.scripts import (
     SHOW_RESULTS,
     WARNING,
 )
-from compress_lib.ui.shown import first_record, shown_run
-from compress_lib.ui.tabs import Wiring
-from compress_lib.ui.tabs.compare import with_shown
-from compress_lib.ui.telling import warn
+from compress_lib.ui.common.messages import warn
+from compress_lib.ui.engine import session_runs
+from compress_lib.ui.engine.engine import Engine
+from compress_lib.ui.form import binding, form, preview
+from compress_lib.ui.form.events import FormEvents
+from compress_lib.ui.form.map_events import MapEvents
+from compress_lib.ui.form.model_choices import model_choices
+from compress_lib.ui.page_load import Opening
+from compress_lib.ui.results import panel as result_panel
+from compress_lib.ui.results.selection import first_record, shown_run
+from compress_lib.ui.results.tabs import Wiring
+from compress_lib.ui.results.tabs.compare import with_shown
+from compress_lib.ui.run_controls import Runs, Session
 
 KEPT_RUNS = "compress-lab-runs"
 """Names the session's runs in the browser, and hides nothing there: who has a key sees its run."""
@@ -57,9 +51,9 @@ class Page:
         engine: Runs the plans; a new one if None.
     """
 
-    panel: plan_panel.PlanPanel
+    panel: form.PlanPanel
     results: result_panel.ResultPanel
-    studies: studies_panel.StudiesPanel
+    studies: studies_page.StudiesPanel
     keys: gr.State
     kept: gr.BrowserState
     current: gr.State
@@ -76,35 +70,35 @@ class Page:
         with gr.Blocks(
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
-            gr.HTML(render.header(), elem_id="header", js_on_load=FORM + PICTURES)
-            self.keys = gr.State([], time_to_live=handlers.KEPT_SECONDS)
+            gr.HTML(html.header(), elem_id="header", js_on_load=FORM + PICTURES)
+            self.keys = gr.State([], time_to_live=session_runs.KEPT_SECONDS)
             # In the browser of whoever ran them: a page that is opened again has them again.
             self.kept = gr.BrowserState([], storage_key=KEPT_RUNS, secret=KEPT_RUNS)
             shown = first_record()
             self.current = gr.State(
-                shown.key if shown else None, time_to_live=handlers.KEPT_SECONDS
+                shown.key if shown else None, time_to_live=session_runs.KEPT_SECONDS
             )
             self.query = gr.Textbox(visible=False)
             self.file = gr.Textbox(visible=False)
             with gr.Tabs(elem_id="pages"):
                 with gr.Tab(texts.LAB_TAB), gr.Row(elem_id="lab"):
                     with gr.Column(scale=4, min_width=330, elem_id="plan"):
-                        self.panel = plan_panel.build(self.engine, first)
+                        self.panel = form.build(self.engine, first)
                     with gr.Column(scale=8, min_width=340):
                         self.results = result_panel.build(self.engine)
                 with gr.Tab(texts.STUDIES_TAB, elem_id="studies"):
-                    self.studies = studies_panel.build()
+                    self.studies = studies_page.build()
                 with gr.Tab(texts.LEARN_TAB, elem_id="learn"):
-                    lessons = learn_panel.build()
+                    lessons = learn_page.build()
             known = (self.engine, self.panel, self.results, self.keys, self.current)
             self.opening = Opening(*known)
             self._connect_form(blocks)
             self._connect_results()
             Endpoints(self.engine).register()
-            swept = [self.panel.fields[controls.FIELDS.index(name)] for name in SWEPT]
+            swept = [self.panel.fields[binding.FIELDS.index(name)] for name in SWEPT]
             if lessons is not None:
-                learn_panel.connect(lessons, self.opening.bring, self.keys, self.opening.outputs)
-            studies_panel.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
+                learn_page.connect(lessons, self.opening.bring, self.keys, self.opening.outputs)
+            studies_page.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
         built: gr.Blocks = blocks
         return built
 
@@ -125,7 +119,7 @@ class Page:
         session = Session(self.engine, self.keys, self.current, self.query, found, ended)
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
-        model = self.panel.fields[controls.FIELDS.index("model")]
+        model = self.panel.fields[binding.FIELDS.index("model")]
         # What had to be fetched when the page was built may be here by now.
         blocks.load(lambda: gr.update(choices=model_choices()), None, model, **QUICK)
         blocks.load(self.opening.open, visit, self.opening.outputs, **WARNING)
@@ -171,13 +165,13 @@ class Page:
         # What was clicked stays as it is, sorted or scrolled.
         shown.pop(kept, None)
         filled = self._filled(record) if restore else {}
-        said = render.status(texts.SHOWN_PLAN if filled else texts.SHOWN_OTHER)
+        said = html.status(texts.SHOWN_PLAN if filled else texts.SHOWN_OTHER)
         return {self.current: record.key, self.panel.status: said, **filled, **shown}
 
     def _filled(self, record: RunRecord) -> dict[Any, Any]:
         """Return the form for a run's plan; one that it refuses leaves it as it is."""
         try:
-            plan, complaint = handlers.restored(Plan.from_json(record.plan))
+            plan, complaint = binding.restored(Plan.from_json(record.plan))
         except CompressionError as error:
             warn(error)
             return {}

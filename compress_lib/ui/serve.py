@@ -10,12 +10,12 @@ from importlib.util import find_spec
 import gradio as gr
 
 from compress_lib.errors import CompressionError
-from compress_lib.profiles import LENT_SECONDS, limits
-from compress_lib.ui import texts
 from compress_lib.ui.app import Page
-from compress_lib.ui.engine import Engine
-from compress_lib.ui.telling import session
+from compress_lib.ui.common import texts
+from compress_lib.ui.common.messages import session
+from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.theme import style, theme
+from compress_lib.utils.profiles import LENT_SECONDS, limits
 
 THREADS = 40
 """Events at once besides the jobs."""
@@ -73,7 +73,7 @@ def _engine() -> Engine:
     """Return the engine that the profile asks for."""
     if LENT_SECONDS not in limits():
         return Engine(asker=session)
-    from compress_lib.ui.lent_gpu import LendingEngine
+    from compress_lib.ui.engine.zerogpu import LendingEngine
 
     return LendingEngine(asker=session)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
-STYLE = Path(__file__).resolve().parents[2] / "assets" / "style.css"
+from compress_lib.utils.paths import ASSETS
+
+STYLE = ASSETS / "style.css"
 
 
 def theme() -> gr.themes.Base:

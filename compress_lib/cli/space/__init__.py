@@ -1,0 +1,1 @@
+"""Deployment: Space front matter, README sections, bundles."""

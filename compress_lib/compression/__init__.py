@@ -1,0 +1,1 @@
+"""Calibrate and compress: statistics, the loop, sequential mode."""

@@ -1,0 +1,1 @@
+"""Calibration statistics: hooks that collect them, and their cache on disk."""

@@ -1,0 +1,194 @@
+"""Statistics of a model's weights from calibration text: streamed, and kept on disk.
+
+What passes layers is summed up by `observing`; here a weight's own gradient is reduced to its rows
+the moment it is complete, so that never more than one gradient exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache, partial
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.compression.calibration.cache import StatisticsCache
+from compress_lib.compression.calibration.hooks import Sums, observe, sites_of
+from compress_lib.data.calibration_text import Calibration
+from compress_lib.data.examples import Example
+from compress_lib.errors import CompressionError
+from compress_lib.evaluation.likelihood import predict
+from compress_lib.methods.statistics import (
+    CURVATURES,
+    GATHERED,
+    GRADIENTS,
+    MOMENTS,
+    OBSERVED,
+    Statistics,
+)
+from compress_lib.models.architecture import Site, torch_layout
+from compress_lib.models.loading import LanguageModel
+from compress_lib.models.surgery import clone, split_like
+from compress_lib.utils.progress import Progress, no_progress, span
+
+
+def gather(
+    model: LanguageModel,
+    needs: Mapping[str, Iterable[str]],
+    text: Calibration,
+    progress: Progress = no_progress,
+) -> Gathered:
+    """Gather what methods need, in one pass for layers and one for each kind of weights' gradient.
+
+    Args:
+        model: The baseline; it is not changed.
+        needs: For each target's name, the fields of `Statistics` that are wanted.
+        text: The calibration text.
+        progress: Told about every piece of text; may raise `StoppedError`.
+
+    Returns:
+        By target, read from disk when it is asked for; what was gathered before from the same
+        model and text is not gathered again.
+
+    Raises:
+        CompressionError: A statistic is not finite, or a target has none of that kind.
+    """
+    store = StatisticsCache(model, text)
+    wanted = {name: frozenset(kinds) & GATHERED for name, kinds in needs.items()}
+    missing: dict[str, set[str]] = {}
+    for name, kinds in wanted.items():
+        for kind in kinds:
+            if not store.has(name, kind):
+                missing.setdefault(kind, set()).add(name)
+    for sums in _passes(model, missing, text, progress):
+        for name, values in sums.items():
+            _check(name, values)
+            store.add(name, values)
+    if missing:
+        store.trim()
+    return Gathered(store, wanted, len(text.ids))
+
+
+class Gathered(Mapping[str, Statistics]):
+    """Statistics by target, read from disk when they are asked for.
+
+    All of a model's take some gigabytes, and one target at a time is compressed.
+    """
+
+    def __init__(
+        self, store: StatisticsCache, wanted: Mapping[str, frozenset[str]], num_tokens: int
+    ) -> None:
+        self._store = store
+        self._wanted = wanted
+        self._num_tokens = num_tokens
+
+    def __getitem__(self, name: str) -> Statistics:
+        wanted = self._wanted[name]
+
+        @cache
+        def read(kind: str) -> Tensor | None:
+            return self._store.find(name, kind) if kind in wanted else None
+
+        return Statistics(num_tokens=self._num_tokens, read=read, memo=self._store.memo(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._wanted)
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+
+def _passes(
+    model: LanguageModel, missing: Mapping[str, set[str]], text: Calibration, progress: Progress
+) -> Iterable[Sums]:
+    """Make the passes that are needed: one for inputs, one for each kind of gradient."""
+    plans: list[Callable[[Progress], Sums]] = []
+    observed = {kind: names for kind, names in missing.items() if kind in OBSERVED}
+    singly = any(example.singly for example in text.examples)
+    # Of a text in copies, with one word hidden in each, inputs are those of the plain text.
+    parts = [MOMENTS, CURVATURES] if singly else [OBSERVED]
+    for part in parts:
+        some = {kind: names for kind, names in observed.items() if kind in part}
+        if some:
+            plans.append(partial(observe, model, some, text))
+    for kind, names in GRADIENTS.items():
+        at_weights = set().union(*(missing.get(name, set()) for name in names))
+        if at_weights:
+            plans.append(partial(_gradients, model, sites_of(model, at_weights), text.pieces, kind))
+    for index, plan in enumerate(plans):
+        yield plan(span(progress, index / len(plans), (index + 1) / len(plans)))
+
+
+def _gradients(
+    model: LanguageModel,
+    sites: Sequence[Site],
+    examples: Sequence[Example],
+    kind: str,
+    progress: Progress,
+) -> Sums:
+    """Return each row's sum of squared and of absolute gradients over all examples.
+
+    Source: Fisher rows as in Hsu et al. 2022 (FWSVD), arXiv 2207.00112, with the gradient of
+    each example's log-likelihood taken by itself.
+    """
+    squares, absolutes = GRADIENTS[kind]
+    module = clone(model.module)
+    found: Sums = {site.target.name: {} for site in sites}
+
+    def reduce(members: list[Site], parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        layer = module.get_submodule(members[0].modules[0])
+        whole = torch_layout(layer, parameter.grad)
+        for site in members:
+            gradient, sums = split_like(whole, site).float(), found[site.target.name]
+            # Norms need no copy of the gradient, which may be that of a whole vocabulary.
+            length = torch.linalg.vector_norm(gradient, dim=1).double()
+            total = torch.linalg.vector_norm(gradient, ord=1, dim=1).double()
+            sums[squares] = sums.get(squares, 0) + length.square()
+            sums[absolutes] = sums.get(absolutes, 0) + total
+        parameter.grad = None
+
+    with ExitStack() as hooks, torch.enable_grad():
+        for members in _by_module(sites):
+            weight = _own_parameter(module, members[0])
+            hook = weight.register_post_accumulate_grad_hook(partial(reduce, members))
+            hooks.callback(hook.remove)
+        for index, example in enumerate(examples):
+            progress(index / len(examples), "Reading calibration text: gradients of the weights")
+            logits = predict(replace(model, module=module), example).float()
+            labels = example.labels.to(logits.device)
+            losses = nn.functional.cross_entropy(logits, labels, reduction="none")
+            value = losses.sum() if kind == "likelihood" else (-losses).exp().mean()
+            value.backward()
+    return {
+        name: {statistic: total.float() for statistic, total in sums.items()}
+        for name, sums in found.items()
+    }
+
+
+def _by_module(sites: Sequence[Site]) -> list[list[Site]]:
+    """Group the parts of fused weights, which have one gradient."""
+    groups: dict[str, list[Site]] = {}
+    for site in sites:
+        groups.setdefault(site.modules[0], []).append(site)
+    return list(groups.values())
+
+
+def _own_parameter(module: nn.Module, site: Site) -> nn.Parameter:
+    """Give a clone a parameter that learns, on the same numbers; the model's own stays frozen."""
+    first = module.get_submodule(site.modules[0])
+    weight = nn.Parameter(first.weight.detach(), requires_grad=True)  # type: ignore[operator]
+    for path in site.modules:
+        module.get_submodule(path).weight = weight
+    return weight
+
+
+def _check(name: str, values: Mapping[str, Tensor]) -> None:
+    for kind, value in values.items():
+        if not bool(torch.isfinite(value).all()):
+            raise CompressionError(
+                f"{name}: the {kind} gathered from the calibration text is not finite (NaN or "
+                "infinity); the model's predictions on it are broken."
+            )

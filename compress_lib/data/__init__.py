@@ -1,0 +1,1 @@
+"""Corpora, tokenization into evaluation examples, calibration text."""

@@ -1,0 +1,241 @@
+"""What both models write from the same beginning, with the same seed."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+
+import torch
+from transformers import GenerationConfig
+
+from compress_lib.errors import CompressionError
+from compress_lib.models.loading import LanguageModel
+from compress_lib.plan.plan import Generation
+from compress_lib.results.text_record import TextRecord, WrittenToken
+from compress_lib.utils.generators import stepwise
+
+Listener = Callable[[str], None]
+"""Called with all the text written so far; may raise `StoppedError`."""
+
+
+def ignore(text: str) -> None:
+    """Listen to nothing."""
+
+
+class _Streamer:
+    """Receives tokens from `generate` as they come: first the prompt, then one at a time."""
+
+    def __init__(self, model: LanguageModel, listener: Listener) -> None:
+        self._tokenizer = model.tokenizer
+        self._listener = listener
+        self._ids: list[int] | None = None
+
+    def put(self, value: torch.Tensor) -> None:
+        if self._ids is None:
+            self._ids = []
+            return
+        self._ids += value.flatten().tolist()
+        # Whoever listens may draw random numbers too: the other model, whose turn it is.
+        with torch.random.fork_rng():
+            self._listener(str(self._tokenizer.decode(self._ids, skip_special_tokens=True)))
+
+    def end(self) -> None:
+        """Nothing is held back."""
+
+
+def write(
+    model: LanguageModel,
+    prompt: str,
+    how: Generation,
+    *,
+    seed: int = 0,
+    listener: Listener = ignore,
+) -> list[int]:
+    """Let a model continue a prompt.
+
+    Args:
+        model: Which one.
+        prompt: The beginning.
+        how: Length and temperature.
+        seed: For drawing tokens; the same for both models.
+        listener: Called with the text so far after every token.
+
+    Returns:
+        The new tokens.
+
+    Raises:
+        CompressionError: The prompt is empty, not text, or too long for the model.
+    """
+    ids = _prompt_ids(model, prompt, how.max_new_tokens)
+    # A shallow copy, for its own settings: a checkpoint may ask for beams, penalties or filters.
+    module = copy.copy(model.module)
+    module.generation_config = _settings(model, how)
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(seed)
+        found = module.generate(  # type: ignore[operator]
+            ids,
+            generation_config=module.generation_config,
+            attention_mask=torch.ones_like(ids),
+            streamer=_Streamer(model, listener),
+        )
+    new: list[int] = found[0, ids.shape[1] :].tolist()
+    return new
+
+
+def _prompt_ids(model: LanguageModel, prompt: str, new_tokens: int) -> torch.Tensor:
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise CompressionError(f"The prompt is not text ({error.reason}).") from error
+    encoded = model.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+    ids: torch.Tensor = encoded["input_ids"].to(model.device)
+    count, limit = ids.shape[1], model.max_context
+    if not count:
+        raise CompressionError("The prompt is empty: write the beginning of a text.")
+    if limit and count + new_tokens > limit:
+        raise CompressionError(
+            f"The prompt has {count:,} tokens; with {new_tokens} new ones that is more than the "
+            f"{limit:,} this model can read. Shorten it."
+        )
+    return ids
+
+
+def _settings(model: LanguageModel, how: Generation) -> GenerationConfig:
+    """What a plan says and nothing else, but for the tokens that end a text."""
+    own = model.module.generation_config
+    ends = {
+        "eos_token_id": own.eos_token_id if own else model.tokenizer.eos_token_id,
+        "pad_token_id": model.tokenizer.eos_token_id or 0,
+        "max_new_tokens": how.max_new_tokens,
+    }
+    if how.temperature > 0:
+        return GenerationConfig(
+            **ends, do_sample=True, temperature=how.temperature, top_k=0, top_p=1.0
+        )
+    return GenerationConfig(**ends, do_sample=False)
+
+
+def write_both(
+    baseline: LanguageModel,
+    compressed: LanguageModel,
+    prompt: str,
+    how: Generation,
+    *,
+    seed: int = 0,
+    listener: Callable[[str, str], None] = lambda which, text: None,
+) -> TextRecord:
+    """Let both models continue a prompt, a token each in turn, and find where they part.
+
+    Args:
+        baseline: The original.
+        compressed: The compressed model.
+        prompt: The beginning.
+        how: Length and temperature.
+        seed: The same for both.
+        listener: Called with `baseline` or `compressed` and that model's text so far.
+    """
+    # Each draws as if it wrote alone, whoever is in between.
+    with torch.random.fork_rng():
+        writers = {
+            which: stepwise(partial(_told, model, prompt, how, seed))
+            for which, model in (("baseline", baseline), ("compressed", compressed))
+        }
+        ids, speeds = _in_turns(writers, listener)
+    apart = first_divergence(ids["baseline"], ids["compressed"])
+    decode = baseline.tokenizer.decode
+    known = [
+        written_tokens(writer, other, prompt, ids[which])
+        for which, writer, other in (
+            ("baseline", baseline, compressed),
+            ("compressed", compressed, baseline),
+        )
+    ]
+    return TextRecord(
+        prompt=prompt,
+        baseline=str(decode(ids["baseline"], skip_special_tokens=True)),
+        compressed=str(decode(ids["compressed"], skip_special_tokens=True)),
+        first_divergence=apart,
+        common=str(decode(ids["baseline"][:apart], skip_special_tokens=True)),
+        baseline_tokens_per_second=speeds["baseline"],
+        compressed_tokens_per_second=speeds["compressed"],
+        baseline_tokens=known[0],
+        compressed_tokens=known[1],
+    )
+
+
+def _told(
+    model: LanguageModel, prompt: str, how: Generation, seed: int, tell: Listener
+) -> list[int]:
+    return write(model, prompt, how, seed=seed, listener=tell)
+
+
+def _in_turns(
+    writers: Mapping[str, Generator[str, None, list[int]]], listener: Callable[[str, str], None]
+) -> tuple[dict[str, list[int]], dict[str, float]]:
+    """Let writers write a token each in turn; return their tokens, and tokens a second."""
+    ids: dict[str, list[int]] = {}
+    seconds = dict.fromkeys(writers, 0.0)
+    with ExitStack() as stack:
+        for writer in writers.values():
+            stack.enter_context(closing(writer))
+        while len(ids) < len(writers):
+            for which in [name for name in writers if name not in ids]:
+                started, text = time.perf_counter(), None
+                try:
+                    text = next(writers[which])
+                except StopIteration as end:
+                    ids[which] = end.value
+                seconds[which] += time.perf_counter() - started
+                if text is not None:
+                    listener(which, text)
+    return ids, {which: len(ids[which]) / seconds[which] for which in writers}
+
+
+def written_tokens(
+    writer: LanguageModel, other: LanguageModel, prompt: str, new: list[int]
+) -> tuple[WrittenToken, ...]:
+    """Return every token of a text with the probabilities that both models give it.
+
+    Args:
+        writer: The model that wrote it.
+        other: The model that reads it.
+        prompt: Its beginning.
+        new: The tokens that were written.
+    """
+    ids = [*_prompt_ids(writer, prompt, len(new))[0].tolist(), *new]
+    own, theirs = (_probabilities(model, ids, len(new)) for model in (writer, other))
+    pieces = _pieces(writer, new)
+    return tuple(WrittenToken(*token) for token in zip(pieces, own, theirs, strict=True))
+
+
+def _probabilities(model: LanguageModel, ids: list[int], count: int) -> list[float]:
+    """Return the probabilities that a model gives the last `count` tokens of a text."""
+    if not count:
+        return []
+    read = torch.tensor([ids], device=model.device)
+    with torch.inference_mode():
+        logits = model.module(read, use_cache=False).logits[0, -count - 1 : -1].float()
+        found = logits.softmax(-1).gather(1, read[0, -count:, None])
+    return [round(value, 6) for value in found.flatten().tolist()]
+
+
+def _pieces(model: LanguageModel, new: list[int]) -> list[str]:
+    """Return what each token adds to a text; what is no whole character yet comes later."""
+    told, pieces = "", []
+    for count in range(1, len(new) + 1):
+        text = str(model.tokenizer.decode(new[:count], skip_special_tokens=True))
+        whole = text if count == len(new) or not text.endswith("\ufffd") else told
+        pieces.append(whole[len(told) :])
+        told = whole
+    return pieces
+
+
+def first_divergence(a: list[int], b: list[int]) -> int | None:
+    """Return the position of the first token that differs, or None if there is none."""
+    for position, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return position
+    return None if len(a) == len(b) else min(len(a), len(b))

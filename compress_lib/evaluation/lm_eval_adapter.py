@@ -1,0 +1,133 @@
+"""What the lab asks of lm_eval: one model's scores, without its notes and side effects.
+
+lm_eval is an optional extra and is imported only when tasks are asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from compress_lib.models.loading import LanguageModel
+
+BATCH = 8
+"""Answers that are scored at once."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value, and its standard error over items where it is their mean."""
+
+    value: float
+    stderr: float | None
+
+
+def scores(
+    model: LanguageModel, tasks: dict[str, Any], limit: int | None, progress: Progress
+) -> dict[tuple[str, str], Score]:
+    """Let one model do tasks, zero-shot.
+
+    Args:
+        model: Which model.
+        tasks: lm_eval's task objects by name, with their data.
+        limit: How many items of each to take; all if None.
+        progress: Told how far it is; may raise `StoppedError`.
+
+    Returns:
+        Scores by task and metric, in order.
+    """
+    from lm_eval import evaluate
+
+    progress(0.0, "Measuring tasks")
+    with quiet():
+        for task in tasks.values():
+            task.set_config(key="num_fewshot", value=0)
+            _hush(task)
+        # Not `simple_evaluate`: around this it would set the seeds of everything in this process,
+        # call git where it was started, and describe the machine.
+        found: Any = evaluate(
+            lm=_wrapped(model, progress),
+            task_dict={"tasks": tasks},
+            limit=limit,
+            # lm_eval's bootstrap writes to stdout and starts processes; see `_score`.
+            bootstrap_iters=0,
+        )
+    result: dict[tuple[str, str], Score] = {}
+    for name in tasks:
+        for key, value in found["results"][name].items():
+            metric, comma, filtered = key.partition(",")
+            if comma and not metric.endswith("_stderr") and isinstance(value, int | float):
+                label = metric if filtered == "none" else f"{metric} ({filtered})"
+                items = [item for item in found["samples"][name] if item["filter"] == filtered]
+                result[name, label] = _score(
+                    float(value), [i[metric] for i in items if metric in i]
+                )
+    return result
+
+
+def _score(value: float, items: Sequence[Any]) -> Score:
+    """Return a value with its standard error, if it is the mean of its items."""
+    numbers = [float(item) for item in items if isinstance(item, int | float)]
+    mean = len(numbers) == len(items) > 1 and abs(fmean(numbers) - value) <= 1e-9 * abs(value)
+    return Score(value, stdev(numbers) / len(numbers) ** 0.5 if mean else None)
+
+
+def _wrapped(model: LanguageModel, progress: Progress) -> Any:
+    """Return a model as lm_eval wants it, which tells how far it is."""
+    from lm_eval.models.huggingface import HFLM
+
+    class Reporting(HFLM):  # type: ignore[misc]
+        done = total = 0
+
+        def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> Any:
+            self.done, self.total = 0, max(len(requests), 1)
+            return super().loglikelihood(requests, disable_tqdm=True)
+
+        def _model_call(self, inps: Any, *more: Any, **named: Any) -> Any:
+            progress(self.done / self.total, "Measuring tasks")
+            self.done += len(inps)
+            return super()._model_call(inps, *more, **named)
+
+    # It gives the tokenizer a padding token, and ours must stay as it is.
+    tokenizer = copy.deepcopy(model.tokenizer)
+    return Reporting(model.module, backend="causal", tokenizer=tokenizer, batch_size=BATCH)
+
+
+def _hush(task: Any) -> None:
+    """Keep a task from drawing a progress bar across ours while it writes its questions."""
+    if not isinstance(task.build_all_requests, partial):
+        task.build_all_requests = partial(_build_silently, task.build_all_requests)
+
+
+def _build_silently(build: Any, **options: Any) -> None:
+    with redirect_stderr(io.StringIO()):
+        build(**options)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back notes of lm_eval and of downloads, which mean nothing to a person here."""
+    import datasets
+
+    logs = [logging.getLogger(name) for name in ("lm_eval", "huggingface_hub")]
+    levels, bars = [log.level for log in logs], datasets.is_progress_bar_enabled()
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+        if bars:
+            datasets.enable_progress_bars()

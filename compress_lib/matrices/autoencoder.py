@@ -1,0 +1,223 @@
+"""Latents and a decoder with hidden layers: what an autoencoder leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    matrix_from_spec,
+    register_form,
+    rounded,
+)
+from compress_lib.matrices.dense import DenseMatrix
+from compress_lib.matrices.views import split_rows
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "leaky_relu": partial(nn.functional.leaky_relu, negative_slope=0.01),
+    "elu": nn.functional.elu,
+}
+"""What stands between layers, by name."""
+
+CHUNK = 4096
+"""Rows decoded at once where the whole matrix is needed."""
+
+
+@register_form
+class DecoderMatrix(CompressedMatrix):
+    """Stores latents `[rows, latent]`, the decoder's layers, and perhaps a scale for each row.
+
+    A row is decoded by itself, so that looking up tokens decodes those tokens. Multiplication
+    decodes every row's last hidden layer by chunks at every call; the last layer itself is
+    applied to the inputs, unless a hyperbolic tangent follows it.
+
+    Args:
+        latents: `[rows, latent]`, in any form.
+        weights: Of the layers, each `[outputs, inputs]`, in any form.
+        biases: Of the layers, or none at all.
+        scale: `[rows]` by which decoded rows are multiplied, or None.
+        activation: A name of `ACTIVATIONS`.
+        tanh: Whether the decoder ends with a hyperbolic tangent.
+    """
+
+    name: ClassVar[str] = "decoder"
+
+    def __init__(
+        self,
+        latents: CompressedMatrix,
+        weights: Sequence[CompressedMatrix],
+        biases: Sequence[nn.Parameter],
+        scale: nn.Parameter | None,
+        *,
+        activation: str,
+        tanh: bool,
+    ) -> None:
+        super().__init__((latents.shape[0], weights[-1].shape[0]), latents.dtype)
+        self.latents = latents
+        self.weights = nn.ModuleList(weights)
+        self.biases = nn.ParameterList(biases)
+        self.scale = scale
+        self.activation = activation
+        self.tanh = tanh
+
+    @classmethod
+    def from_tensors(
+        cls,
+        latents: Tensor,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+        dtype: torch.dtype,
+        *,
+        activation: str,
+        tanh: bool,
+        scale: Tensor | None = None,
+        store: Callable[[Tensor], CompressedMatrix] | None = None,
+    ) -> DecoderMatrix:
+        """Store tensors, rounded to `dtype`.
+
+        Args:
+            latents: `[rows, latent]`.
+            weights: Of the layers, each `[outputs, inputs]`.
+            biases: Of the layers, or none at all.
+            dtype: Of the checkpoint.
+            activation: A name of `ACTIVATIONS`.
+            tanh: Whether the decoder ends with a hyperbolic tangent.
+            scale: `[rows]`, or None.
+            store: How latents and weights are stored; as they are, if left out.
+
+        Raises:
+            CompressionError: One is not finite, or too large for `dtype`.
+        """
+        keep = store or (lambda tensor: DenseMatrix.from_weight(tensor.to(dtype)))
+        made = cls(
+            keep(latents),
+            [keep(weight) for weight in weights],
+            [rounded(bias, dtype) for bias in biases],
+            None if scale is None else rounded(scale, dtype),
+            activation=activation,
+            tanh=tanh,
+        )
+        check_stored(list(made.parameters()), made.shape, dtype)
+        return made
+
+    @property
+    def rank(self) -> int:
+        """The width of a latent."""
+        return self.latents.shape[1]
+
+    @property
+    def layers(self) -> list[CompressedMatrix]:
+        """The decoder's weights, from the latent outwards."""
+        return [weight for weight in self.weights if isinstance(weight, CompressedMatrix)]
+
+    @property
+    def row_cost(self) -> int:
+        """See `CompressedMatrix.row_cost`."""
+        return sum(math.prod(weight.shape) for weight in self.layers)
+
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`."""
+        sizes = [math.prod(weight.shape) for weight in self.layers]
+        networks = int(self.shape[0]) * sum(sizes if self.tanh else sizes[:-1])
+        return networks + sum(part.decode_cost for part in (self.latents, *self.layers))
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        decoded = self._last(self._hidden(self.latents.rows(ids)))
+        return decoded if self.scale is None else decoded * self.scale[ids][..., None]
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        parts = []
+        seen = None if self.tanh else self.layers[-1].combine(x)
+        for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
+            if seen is None:
+                parts.append(x @ self.rows(ids).T)
+                continue
+            part = seen @ self._hidden(self.latents.rows(ids)).T
+            if len(self.biases):
+                part = part + (x @ self.biases[-1])[..., None]
+            parts.append(part if self.scale is None else part * self.scale[ids])
+        return torch.cat(parts, dim=-1)
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`; the last layer is applied to the sum."""
+        if self.tanh:
+            return super().combine(x)
+        if self.scale is not None:
+            x = x * self.scale
+        seen = x.new_zeros(*x.shape[:-1], self.layers[-1].shape[1])
+        for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
+            seen = seen + x[..., ids] @ self._hidden(self.latents.rows(ids))
+        found = self.layers[-1].project(seen)
+        return found + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else found
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        ids = torch.arange(self.shape[0], device=next(self.parameters()).device)
+        return torch.cat([self.rows(part) for part in ids.split(CHUNK)]).detach()
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
+        """See `CompressedMatrix.split_rows`: the parts share the decoder."""
+        latents = split_rows(self.latents, sizes)
+        scales: Sequence[Tensor | None] = [None] * len(latents)
+        if self.scale is not None:
+            scales = self.scale.detach().split(list(sizes))
+        return [
+            DecoderMatrix(
+                own,
+                self.layers,
+                list(self.biases),
+                None if scale is None else rounded(scale, self.dtype),
+                activation=self.activation,
+                tanh=self.tanh,
+            )
+            for own, scale in zip(latents, scales, strict=True)
+        ]
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {
+            "latents": self.latents.spec(),
+            "weights": [weight.spec() for weight in self.layers],
+            "bias": len(self.biases) > 0,
+            "scale": self.scale is not None,
+            "activation": self.activation,
+            "tanh": self.tanh,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> DecoderMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        weights = [matrix_from_spec(weight) for weight in spec["weights"]]
+        return cls(
+            matrix_from_spec(spec["latents"]),
+            weights,
+            [empty(weight.shape[0]) for weight in weights] if spec["bias"] else [],
+            empty(spec["shape"][0]) if spec["scale"] else None,
+            activation=spec["activation"],
+            tanh=spec["tanh"],
+        )
+
+    def _hidden(self, latents: Tensor) -> Tensor:
+        """Return the inputs of the last layer `[..., hidden]`."""
+        x = latents
+        for index, weight in enumerate(self.layers[:-1]):
+            bias = self.biases[index] if len(self.biases) else None
+            x = ACTIVATIONS[self.activation](nn.functional.linear(x, weight.dense(), bias))
+        return x
+
+    def _last(self, hidden: Tensor) -> Tensor:
+        bias = self.biases[-1] if len(self.biases) else None
+        decoded = nn.functional.linear(hidden, self.layers[-1].dense(), bias)
+        return decoded.tanh() if self.tanh else decoded

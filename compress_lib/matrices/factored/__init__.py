@@ -1,0 +1,1 @@
+"""Storage forms that keep factors: low rank, pivoted, Kronecker, Tucker."""

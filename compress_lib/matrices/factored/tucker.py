@@ -1,0 +1,130 @@
+"""A Tucker decomposition of a matrix whose rows are folded in two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress_lib.matrices.base import (
+    CompressedMatrix,
+    check_stored,
+    empty,
+    register_form,
+    rounded,
+    stored_type,
+)
+
+ELEMENTS = 2**22
+"""Numbers that a chunk of rows may take on the way: 16 MB."""
+
+
+@register_form
+class TuckerMatrix(CompressedMatrix):
+    """Stores core `[r1, r2, r3]` and factors `[n1, r1]`, `[n2, r2]`, `[cols, r3]`.
+
+    Row i of Ŵ is Σ_abc core[a, b, c] · first[i ÷ n2, a] · second[i mod n2, b] · third[:, c].
+    Where n1 · n2 is more than the rows, those that follow mean nothing.
+    """
+
+    name: ClassVar[str] = "tucker"
+
+    def __init__(
+        self, core: nn.Parameter, factors: Sequence[nn.Parameter], rows: int, dtype: torch.dtype
+    ) -> None:
+        super().__init__((rows, factors[2].shape[0]), dtype)
+        self.core = core
+        self.first, self.second, self.third = factors
+
+    @classmethod
+    def from_factors(
+        cls, core: Tensor, factors: Sequence[Tensor], rows: int, dtype: torch.dtype
+    ) -> TuckerMatrix:
+        """Store a core and its factors, rounded to `dtype`.
+
+        Raises:
+            CompressionError: One of them is not finite, or too large for `dtype`.
+        """
+        stored = [rounded(tensor, dtype) for tensor in (core, *factors)]
+        check_stored(stored, (rows, factors[2].shape[0]), dtype)
+        return cls(stored[0], stored[1:], rows, dtype)
+
+    @property
+    def row_cost(self) -> int:
+        """See `CompressedMatrix.row_cost`."""
+        return int(self.core.numel()) + int(self.core.shape[2]) * int(self.shape[1])
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        flat, fold = ids.flatten(), len(self.second)
+        blocks, place = (flat // fold).unique(return_inverse=True)
+        if len(blocks) * fold <= 2 * len(flat):
+            # Neighbours share most of the work, so that whole blocks are cheaper.
+            step = max(1, ELEMENTS // (fold * self.shape[1]))
+            parts = [self._blocks(self.first[some]) for some in blocks.split(step)]
+            found = torch.cat(parts)[place, flat % fold]
+        else:
+            step = max(1, ELEMENTS // (self.core.shape[0] * self.core.shape[1]))
+            found = torch.cat([self._single(some) for some in flat.split(step)])
+        return found.reshape(*ids.shape, self.shape[1])
+
+    def _single(self, ids: Tensor) -> Tensor:
+        """Return the rows `ids` `[n]` one by one, `[n, cols]`."""
+        fold = len(self.second)
+        pairs = self.first[ids // fold][:, :, None] * self.second[ids % fold][:, None]
+        found: Tensor = pairs.flatten(1) @ self.core.flatten(0, 1) @ self.third.T
+        return found
+
+    def _blocks(self, first: Tensor) -> Tensor:
+        """Return `[blocks, n2, cols]` for rows `[blocks, r1]` of the first factor."""
+        mixed = (first @ self.core.flatten(1)).unflatten(1, self.core.shape[1:])
+        found: Tensor = self.second @ mixed @ self.third.T
+        return found
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        mixed = (x @ self.third) @ self.core.flatten(0, 1).T
+        folded: Tensor = self.first @ (mixed.unflatten(-1, self.core.shape[:2]) @ self.second.T)
+        return folded.flatten(-2)[..., : self.shape[0]]
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        fold = (len(self.first), len(self.second))
+        filled = nn.functional.pad(x, (0, fold[0] * fold[1] - self.shape[0]))
+        mixed: Tensor = self.first.T @ filled.unflatten(-1, fold) @ self.second
+        return mixed.flatten(-2) @ self.core.flatten(0, 1) @ self.third.T
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        return self._blocks(self.first).flatten(0, 1)[: self.shape[0]].detach()
+
+    def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
+        """See `CompressedMatrix.split_rows`: parts of whole folds share all but one factor."""
+        fold = len(self.second)
+        if any(size % fold for size in sizes):
+            return None
+        parts = self.first.detach().split([size // fold for size in sizes])
+        return [
+            TuckerMatrix(
+                self.core,
+                [rounded(part, self.dtype), self.second, self.third],
+                len(part) * fold,
+                self.dtype,
+            )
+            for part in parts
+        ]
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        fold = [len(self.first), len(self.second)]
+        return self._base_spec() | {"ranks": list(self.core.shape), "fold": fold}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> TuckerMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        rows, cols = spec["shape"]
+        sizes = [*spec["fold"], cols]
+        factors = [empty(size, rank) for size, rank in zip(sizes, spec["ranks"], strict=True)]
+        return cls(empty(*spec["ranks"]), factors, rows, stored_type(spec))

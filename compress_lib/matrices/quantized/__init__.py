@@ -1,0 +1,1 @@
+"""Storage forms that keep integer codes: uniform grids, NF4, mixed bits, product codes."""

@@ -1,0 +1,138 @@
+"""Views that share stored tensors: some rows of a matrix, or its transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from compress_lib.matrices.base import CompressedMatrix, matrix_from_spec, register_form
+
+
+def split_rows(matrix: CompressedMatrix, sizes: Sequence[int]) -> list[CompressedMatrix]:
+    """Split into stacked matrices of `sizes` rows; shared tensors are stored once.
+
+    Where the storage cannot be cut, every part is a view of the whole.
+    """
+    parts = matrix.split_rows(sizes)
+    if parts is not None:
+        return parts
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    return [RowSlice(matrix, start, size) for start, size in zip(starts, sizes, strict=True)]
+
+
+def transposed(matrix: CompressedMatrix) -> CompressedMatrix:
+    """Return the matrix `[cols, rows]` that stores the same tensors."""
+    return matrix.transposed() or TransposedMatrix(matrix)
+
+
+@register_form
+class RowSlice(CompressedMatrix):
+    """Rows `start` to `start + count` of `inner`, which other slices hold as well."""
+
+    name: ClassVar[str] = "row_slice"
+
+    def __init__(self, inner: CompressedMatrix, start: int, count: int) -> None:
+        super().__init__((count, inner.shape[1]), inner.dtype)
+        self.inner = inner
+        self.start = start
+
+    @property
+    def rank(self) -> int | None:
+        """See `CompressedMatrix.rank`."""
+        return self.inner.rank
+
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`: the slice is rebuilt for every multiplication."""
+        return int(self.shape[0]) * self.inner.row_cost
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`."""
+        return self.inner.rows(ids + self.start)
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        return x @ self.dense().to(x.dtype).T
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        device = next(self.inner.parameters()).device
+        return self.rows(torch.arange(self.shape[0], device=device))
+
+    def stored_bytes(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_bytes`."""
+        return self.inner.stored_bytes(tensor)
+
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`."""
+        return self.inner.stored_numbers(tensor)
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"start": self.start, "inner": self.inner.spec()}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> RowSlice:
+        """See `CompressedMatrix.from_spec`."""
+        return cls(matrix_from_spec(spec["inner"]), spec["start"], spec["shape"][0])
+
+
+@register_form
+class TransposedMatrix(CompressedMatrix):
+    """The transpose of `inner` `[cols, rows]`: what is shared among rows there is so here."""
+
+    name: ClassVar[str] = "transposed"
+
+    def __init__(self, inner: CompressedMatrix) -> None:
+        super().__init__((inner.shape[1], inner.shape[0]), inner.dtype)
+        self.inner = inner
+
+    @property
+    def rank(self) -> int | None:
+        """See `CompressedMatrix.rank`."""
+        return self.inner.rank
+
+    @property
+    def decode_cost(self) -> int:
+        """See `CompressedMatrix.decode_cost`."""
+        return self.inner.decode_cost
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.rows`; every column has to be decoded for it."""
+        return self.dense()[ids]
+
+    def project(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.project`."""
+        return self.inner.combine(x)
+
+    def combine(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.combine`."""
+        return self.inner.project(x)
+
+    def dense(self) -> Tensor:
+        """See `CompressedMatrix.dense`."""
+        return self.inner.dense().T.contiguous()
+
+    def transposed(self) -> CompressedMatrix:
+        """See `CompressedMatrix.transposed`."""
+        return self.inner
+
+    def stored_bytes(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_bytes`."""
+        return self.inner.stored_bytes(tensor)
+
+    def stored_numbers(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.stored_numbers`."""
+        return self.inner.stored_numbers(tensor)
+
+    def spec(self) -> dict[str, Any]:
+        """See `CompressedMatrix.spec`."""
+        return self._base_spec() | {"inner": self.inner.spec()}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> TransposedMatrix:
+        """See `CompressedMatrix.from_spec`."""
+        return cls(matrix_from_spec(spec["inner"]))

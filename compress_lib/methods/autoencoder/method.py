@@ -1,0 +1,101 @@
+"""Autoencoders over a weight's rows: the linear one of P1, the deep one of P2, and between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.errors import CompressionError
+from compress_lib.methods.autoencoder.options import AutoencoderOptions
+from compress_lib.methods.autoencoder.presets import LAB, P1, P2
+from compress_lib.methods.autoencoder.shape import Shape, parse_widths, solve_shape
+from compress_lib.methods.base import Method, OptionValue, Preview, register
+from compress_lib.methods.row_importance import FREQUENCY
+from compress_lib.models.targets import TABLES
+from compress_lib.utils.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.methods.statistics import Statistics
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderMethod(AutoencoderOptions, Method):
+    """Stores each row's latent, and the decoder.
+
+    Source: Bałazy et al. 2021, arXiv 2106.08181 (linear, for embeddings; preset P1), and Banaei
+    et al. 2023, arXiv 2302.04045 (hidden layers, every family; preset P2).
+    """
+
+    name: ClassVar[str] = "autoencoder"
+    label: ClassVar[str] = "Autoencoder"
+    summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
+    paper: ClassVar[str] = "Bałazy et al. 2021, Banaei et al. 2023"
+    effort: ClassVar[float] = 0.65
+    trains: ClassVar[bool] = True
+    presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {
+        "P1": P1,
+        "P2": P2,
+        "Lab": LAB,
+    }
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What choosing the epoch, the loss and the weights of rows take."""
+        found = {"perplexity"} if self.keep_best == "perplexity" else set()
+        if self.output:
+            found.add("second_moment")
+        if self.row_weights != "none":
+            found.add("row_counts" if self.row_weights == FREQUENCY else self.row_weights)
+        return frozenset(found)
+
+    def check_applies(self, family: str, name: str) -> None:
+        """See `Method.check_applies`."""
+        super().check_applies(family, name)
+        if self.row_weights == FREQUENCY and family not in TABLES:
+            raise CompressionError(
+                f"row_weights={FREQUENCY} is for tables of tokens, and {name} is {family}; use "
+                "fisher or sensitivity."
+            )
+        if self.output and family == "embedding":
+            raise CompressionError(
+                f"The output loss is for layers that multiply, and {name} is a table; set output=0."
+            )
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`: latents, decoder, its biases, and norms if they are stored."""
+        found = self._shape(shape, budget // itemsize, itemsize)
+        return Preview(rank=found.latent, nbytes=found.nbytes(itemsize, self.factor_storage))
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.methods.autoencoder.fitting import fit
+
+        itemsize = weight.element_size()
+        shape = self._shape((weight.shape[0], weight.shape[1]), budget // itemsize, itemsize)
+        return fit(self, weight, shape, statistics, progress)
+
+    def _shape(self, size: tuple[int, int], numbers: int, itemsize: int) -> Shape:
+        return solve_shape(
+            size,
+            numbers,
+            encoder=parse_widths(self.encoder, "encoder"),
+            decoder=parse_widths(self.decoder, "decoder"),
+            bias=self.bias,
+            norms=self.norms == "stored",
+            fill=self.fill,
+            itemsize=itemsize,
+            flat=not (parse_widths(self.decoder, "decoder") or self.tanh or self.norms == "stored"),
+            storage=self.factor_storage,
+        )

@@ -1,0 +1,138 @@
+"""Options of the autoencoder: loss, schedule, network, row norms, model selection, storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compress_lib.errors import CompressionError
+from compress_lib.methods.autoencoder.shape import parse_widths
+from compress_lib.methods.low_rank.base import bits_option
+from compress_lib.methods.low_rank.storage_sizes import FactorStorage
+from compress_lib.methods.row_importance import FREQUENCY
+from compress_lib.methods.row_weights import exponent_option, normalization_option
+from compress_lib.utils.options import option
+
+GRADIENT_WEIGHTS = ("fisher", "sensitivity", "fisher_probability", "sensitivity_probability")
+CRITERIA = (
+    *("perplexity", "direction_error", "relative_error", "rmse", "mae", "powered_mae"),
+    *("loss", "none"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderOptions:
+    """Hyperparameters of one autoencoder; their defaults follow Bałazy et al. 2021.
+
+    Loss, Adam, learning rate, its steps and the epochs are those of the paper. Batches are larger,
+    because 46,000 steps of 32 rows leave two cores idle, and the best epoch is looked for at every
+    third.
+    """
+
+    epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
+    batch_size: int = option(
+        512, "Batch size", "Rows in a step at most; the papers have 32 and 16.", minimum=1
+    )
+    learning_rate: float = option(
+        1e-3, "Learning rate", "Of Adam, at the start.", minimum=1e-7, maximum=1
+    )
+    decay: float = option(
+        0.5, "Decay", "Factor on the learning rate at every step.", minimum=0.01, maximum=1
+    )
+    decay_epochs: int = option(4, "Decay every", "Epochs between the steps.", minimum=1)
+    cosine: float = option(0.9975 / 5, "Cosine loss", "Weight of 1 − cos.", minimum=0)
+    power_l1: float = option(
+        0.0025, "Power L1 loss", "Weight of |error| ^ α, α falling from 1 to 0.1.", minimum=0
+    )
+    anneal_epochs: int = option(20, "Anneal over", "Epochs in which α falls.", minimum=1)
+    rmse: float = option(0.0, "RMSE loss", "Weight of the root mean squared error.", minimum=0)
+    output: float = option(
+        0.0, "Output loss", "Weight of the error of W x on calibration text.", minimum=0
+    )
+    row_weights: str = option(
+        "none",
+        "Row weights",
+        "How much a row counts: its token's frequency, or the loss's gradient.",
+        choices=("none", FREQUENCY, *GRADIENT_WEIGHTS),
+    )
+    normalization: str = normalization_option("sum")
+    number: float = exponent_option()
+    encoder: str = option(
+        "", "Encoder widths", "Of hidden layers in latents, e.g. 8,4; empty is linear."
+    )
+    decoder: str = option(
+        "", "Decoder widths", "Of hidden layers in latents, e.g. 2,4; empty is linear."
+    )
+    activation: str = option(
+        "leaky_relu",
+        "Activation",
+        "Between layers; a linear encoder or decoder has none.",
+        choices=("leaky_relu", "elu", "none"),
+    )
+    latent_activation: bool = option(False, "Activation on the latent", "As P2 has it.")
+    tanh: bool = option(False, "Tanh at the end", "As P2 has it.")
+    bias: bool = option(True, "Biases", "Whether the decoder's layers have them.")
+    norms: str = option(
+        "none",
+        "Norms",
+        "Give rows their norms back: stored, or folded into the latents for free.",
+        choices=("none", "stored", "folded"),
+    )
+    length: str = option(
+        "exact",
+        "Length of rows",
+        "With norms: the original's, or that of the least squared error (norm × cosine).",
+        choices=("exact", "least_squares"),
+    )
+    fill: bool = option(True, "Spend the rest", "Bytes left over widen the decoder.")
+    latent_epochs: int = option(
+        0, "Epochs on latents", "The last so many train the latents themselves.", minimum=0
+    )
+    initialization: str = option(
+        "svd", "Start", "From the SVD, or from random numbers.", choices=("svd", "random")
+    )
+    keep_best: str = option(
+        "perplexity",
+        "Keep the epoch with the best",
+        "Perplexity is that on calibration text; none keeps the last epoch.",
+        choices=CRITERIA,
+    )
+    check_epochs: int = option(
+        3, "Look every", "Epochs between looks for the best; the papers have 1.", minimum=1
+    )
+    patience: int = option(
+        0, "Patience", "Stop after so many looks without a better one; 0 never stops.", minimum=0
+    )
+    seed: int = option(
+        0, "Seed", "Of the order of the rows and of a random start.", minimum=0, maximum=2**31 - 1
+    )
+    factor_bits: int = bits_option("latents and decoder")
+
+    def __post_init__(self) -> None:
+        # Making it refuses what cannot be stored.
+        assert self.factor_storage
+        parse_widths(self.encoder, "encoder")
+        parse_widths(self.decoder, "decoder")
+        if not self.cosine + self.power_l1 + self.rmse + self.output:
+            raise CompressionError(
+                "All losses of the autoencoder are 0, so there is nothing to minimise: set "
+                "cosine, power_l1, rmse or output above 0."
+            )
+        if self.norms == "folded" and (self.bias or self.tanh or self.activation == "elu"):
+            raise CompressionError(
+                "norms=folded needs a decoder that scales with its latent: set bias=false, "
+                "tanh=false and activation=leaky_relu or none, or take norms=stored."
+            )
+        if self.latent_activation and self.initialization == "svd":
+            raise CompressionError(
+                "initialization=svd needs latents of both signs: set latent_activation=false, or "
+                "initialization=random."
+            )
+        if self.latent_epochs > self.epochs:
+            raise CompressionError(
+                f"latent_epochs is {self.latent_epochs}, but there are only {self.epochs} epochs."
+            )
+
+    @property
+    def factor_storage(self) -> FactorStorage:
+        """How latents and the decoder's weights are stored."""
+        return FactorStorage(bits=self.factor_bits)

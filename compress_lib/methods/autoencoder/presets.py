@@ -1,0 +1,46 @@
+"""Settings of the autoencoder: those of the two papers, and our own. Knows no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compress_lib.utils.options import OptionValue
+
+P1: dict[str, OptionValue] = {
+    "batch_size": 32,
+    "check_epochs": 1,
+    "initialization": "random",
+}
+P2: dict[str, OptionValue] = {
+    "batch_size": 16,
+    "decay": 0.8,
+    "decay_epochs": 10,
+    "cosine": 0.9091,
+    "power_l1": 0.0,
+    "rmse": 0.0909,
+    "encoder": "8,4",
+    "decoder": "2,4",
+    "activation": "leaky_relu",
+    "latent_activation": True,
+    "tanh": True,
+    "norms": "stored",
+    "fill": False,
+    "initialization": "random",
+    "keep_best": "loss",
+    "check_epochs": 1,
+}
+
+LAB: dict[str, OptionValue] = {
+    "learning_rate": 3e-3,
+    "cosine": 1.0,
+    "power_l1": 0.0,
+    "encoder": "8,4",
+    "decoder": "4",
+    "bias": False,
+    "norms": "folded",
+    "length": "least_squares",
+    "latent_epochs": 15,
+    "keep_best": "direction_error",
+}
+"""Begins at the SVD, folds lengths into latents for free, and ends by training those."""

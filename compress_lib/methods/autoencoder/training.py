@@ -1,0 +1,125 @@
+"""Training of autoencoders on the rows of a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compress_lib.errors import CompressionError
+from compress_lib.methods.autoencoder.losses import Mix
+from compress_lib.methods.autoencoder.network import Autoencoder
+
+FINAL_POWER = 0.1
+
+MIN_BATCH, MIN_STEPS = 16, 32
+"""A small matrix gets smaller batches, down to 16 rows, so that an epoch has 32 steps."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: Passes over all rows.
+        anneal_epochs: The L1 term's exponent falls from 1.0 to 0.1 over so many epochs.
+        batch_size: Rows in a step, at most.
+        learning_rate: Of Adam, at the start.
+        decay: The learning rate is multiplied by it …
+        decay_epochs: … every so many epochs.
+        latent_epochs: In the last so many epochs latents are learned directly.
+    """
+
+    epochs: int
+    anneal_epochs: int
+    batch_size: int
+    learning_rate: float
+    decay: float
+    decay_epochs: int
+    latent_epochs: int = 0
+
+    def power(self, epoch: int) -> float:
+        """Return the exponent of the L1 term in an epoch, counted from 0."""
+        if self.anneal_epochs <= 1:
+            return FINAL_POWER
+        share = min(epoch / (self.anneal_epochs - 1), 1.0)
+        return 1.0 + (FINAL_POWER - 1.0) * share
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate in an epoch, counted from 0."""
+        return float(self.learning_rate * self.decay ** (epoch // self.decay_epochs))
+
+    def batch(self, rows: int) -> int:
+        """Return the rows in a step."""
+        return min(self.batch_size, max(MIN_BATCH, rows // MIN_STEPS))
+
+
+def train(
+    model: Autoencoder,
+    rows: Tensor,
+    loss: Mix,
+    schedule: Schedule,
+    generator: torch.Generator,
+    *,
+    weights: Tensor | None = None,
+    step: Callable[[float], None] = lambda fraction: None,
+) -> Iterator[float]:
+    """Train in place with Adam, yielding the mean loss after every epoch.
+
+    Args:
+        model: The autoencoder.
+        rows: `[rows, cols]` in float32.
+        loss: What to minimise.
+        schedule: How long and how fast.
+        generator: Shuffles the rows.
+        weights: `[rows]`, how much each row counts; 1 on average.
+        step: Told the share of the training that is done; may raise `StoppedError`.
+
+    Raises:
+        CompressionError: The loss is not finite.
+    """
+    size = schedule.batch(len(rows))
+    batches = -(-len(rows) // size)
+    optimizers = _optimizers(model, schedule)
+    for epoch in range(schedule.epochs):
+        if epoch == schedule.epochs - schedule.latent_epochs:
+            model.train_latents(rows)
+            optimizers = _optimizers(model, schedule)
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = schedule.rate(epoch)
+        order = torch.randperm(len(rows), generator=generator).to(rows.device)
+        total = torch.zeros((), dtype=torch.float64, device=rows.device)
+        for index, ids in enumerate(order.split(size)):
+            batch = rows[ids]
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            decoded = model.decode(model.latents(batch, ids), batch)
+            part = None if weights is None else weights[ids]
+            value = loss(batch, decoded, schedule.power(epoch), part)
+            value.backward()
+            for optimizer in optimizers:
+                optimizer.step()
+            total += value.detach() * len(ids)
+            if index % 16 == 0:
+                step((epoch + index / batches) / schedule.epochs)
+        yield _checked(float(total) / len(rows), epoch, schedule)
+
+
+def _optimizers(model: Autoencoder, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    if model.table is None:
+        return [torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)]
+    return [
+        torch.optim.Adam(model.decoder.parameters(), lr=schedule.learning_rate, fused=True),
+        torch.optim.SparseAdam(model.table.parameters(), lr=schedule.learning_rate),
+    ]
+
+
+def _checked(mean: float, epoch: int, schedule: Schedule) -> float:
+    if mean != mean or mean == float("inf"):
+        raise CompressionError(
+            f"Training diverged in epoch {epoch + 1}: the loss is not finite. Lower the "
+            f"learning rate (it is {schedule.learning_rate:g})."
+        )
+    return mean

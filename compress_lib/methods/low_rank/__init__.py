@@ -1,0 +1,1 @@
+"""Low-rank factorizations, with the encoding of their factors."""

@@ -1,0 +1,189 @@
+"""What methods have in common whose result is two factors of the largest rank that fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from compress_lib.methods.base import Method, Option, Preview, option
+from compress_lib.methods.low_rank.storage_sizes import (
+    MOST_BITS,
+    STORAGES,
+    FactorStorage,
+    bytes_by_rank,
+)
+from compress_lib.utils.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.statistics import Statistics
+
+
+STORING = ("storage", "factor_bits", "factor_group")
+"""Options that say how factors are stored, and not what they are."""
+
+FINE_BITS = 8
+"""From here on, what rounding factors loses is nothing beside what a rank leaves out."""
+
+
+class Factors(NamedTuple):
+    """What a method found.
+
+    Attributes:
+        left: `[rows, rank]`.
+        right: `[rank, cols]`.
+        bias: `[rows]` to be stored for a layer's outputs, or None.
+        mean: `[cols]`, the inputs at which the bias makes outputs exact, or None.
+    """
+
+    left: Tensor
+    right: Tensor
+    bias: Tensor | None = None
+    mean: Tensor | None = None
+
+
+def bits_option(of: str) -> Any:
+    """Declare the option that says in how many bits something is stored."""
+    return option(
+        0,
+        "Bits of factors",
+        f"Of {of}: 8 is nearly free, 2 to 7 cost; 0 takes the checkpoint's type.",
+        minimum=0,
+        maximum=MOST_BITS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRankMethod(Method):
+    """Finds left `[rows, rank]` and right `[rank, cols]`; a subclass says how.
+
+    Most subclasses have `factors` alone. One that stores a bias besides has `solve`, and
+    `fixed_numbers` for a budget to count it.
+    """
+
+    storage: str = option(
+        STORAGES[0],
+        "Storage",
+        "Two factors; or pivots, which leave a larger rank for the same bytes.",
+        choices=STORAGES,
+    )
+    factor_bits: int = bits_option("a factor's entries")
+    factor_group: int = option(
+        0,
+        "Group",
+        "Columns of a factor that share a step; 0: a row at 8 bits, 64 columns below.",
+        minimum=0,
+    )
+
+    nested: ClassVar[bool] = False
+    """Whether `factors` of a rank are the beginnings of those of any larger one."""
+
+    def __post_init__(self) -> None:
+        # Making it refuses what cannot be stored.
+        assert self.factor_storage
+
+    @property
+    def factor_storage(self) -> FactorStorage:
+        """How the factors are stored."""
+        return FactorStorage(self.storage, self.factor_bits, self.factor_group)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether factors are rounded so far that it costs something of its own."""
+        return 0 < self.factor_bits < FINE_BITS
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """See `Method.options`: a method's own come first."""
+        inherited = set(STORING)
+        return tuple(sorted(super().options(), key=lambda declared: declared.name in inherited))
+
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """Return left `[rows, rank]` and right `[rank, cols]` whose product approximates W."""
+        raise NotImplementedError
+
+    def solve(self, weight: Tensor, rank: int, statistics: Statistics) -> Factors:
+        """Return `factors`, and what else is stored."""
+        return Factors(*self.factors(weight, rank, statistics))
+
+    def fixed_numbers(self, shape: tuple[int, int]) -> int:
+        """Return how many numbers are stored besides the factors, whatever the rank."""
+        return 0
+
+    def rank_bytes(self, shape: tuple[int, int], rank: int, itemsize: int) -> int:
+        """Return the bytes of a result of a rank, all that is stored counted."""
+        fixed = self.fixed_numbers(shape) * itemsize
+        return fixed + self.factor_storage.nbytes(shape, rank, itemsize)
+
+    def curve(
+        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
+    ) -> list[Point]:
+        """See `Method.curve`: of nested factors, the largest tell what every rank leaves out."""
+        import torch
+
+        from compress_lib.methods.loss_curve import kept_name, measured_curve, nested_losses
+
+        if not self.nested or self.coarse:
+            return measured_curve(self, weight, statistics, progress)
+        own = {key: v for key, v in self.option_values().items() if key not in STORING}
+
+        def compute() -> dict[str, Tensor]:
+            progress(0.0, f"{self.label}: loss at every rank")
+            left, right = self.factors(weight, min(weight.shape), statistics)
+            return {"losses": torch.tensor(nested_losses(left, right, statistics)).double()}
+
+        name = kept_name("nested", self.name, own, statistics)
+        losses = statistics.memo(name, compute)["losses"].tolist()
+        return self.points(losses, (weight.shape[0], weight.shape[1]), weight.element_size())
+
+    def points(self, losses: Sequence[float], shape: tuple[int, int], itemsize: int) -> list[Point]:
+        """Return the points of a curve from the loss at every rank, beginning with 1."""
+        from compress_lib.methods.rate_distortion import Point
+
+        fixed = self.fixed_numbers(shape) * itemsize
+        sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
+        # A rank that gives way to another is none that can be bought.
+        kept = self.factor_storage.kept_rank
+        ranked = enumerate(zip(sizes, losses, strict=True), start=1)
+        return [Point(fixed + size, loss) for rank, (size, loss) in ranked if kept(rank) == rank]
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`."""
+        rank = self._rank(shape, budget, itemsize)
+        return Preview(rank=rank, nbytes=self.rank_bytes(shape, rank, itemsize))
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.methods.low_rank.encoding import stored
+
+        rank = self._rank((weight.shape[0], weight.shape[1]), budget, weight.element_size())
+        left, right, bias, mean = self.solve(weight, rank, statistics)
+        matrix = stored(left, right, weight.dtype, self.factor_storage, bias=bias)
+        if bias is not None and mean is not None and not self.factor_storage.plain:
+            _mend_bias(matrix, weight, mean)
+        return matrix
+
+    def _rank(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
+        fixed = self.fixed_numbers(shape)
+        return self.factor_storage.largest_rank(shape, budget, itemsize, fixed)
+
+
+def _mend_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:
+    """Choose the bias again: rounding to few bits has moved the mean output as well."""
+    from compress_lib.matrices.base import rounded
+
+    wide = mean.double()
+    missing = weight.double() @ wide - matrix.dense().double() @ wide
+    matrix.bias = rounded(missing, matrix.dtype)

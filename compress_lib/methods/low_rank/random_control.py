@@ -1,0 +1,52 @@
+"""The papers' control: numbers that know nothing of the weight but its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import option, register
+from compress_lib.methods.low_rank.base import LowRankMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.methods.statistics import Statistics
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class RandomControl(LowRankMethod):
+    """Two random factors whose product has the Frobenius norm of the weight.
+
+    What a compressed model loses has to be seen beside what it would lose without this weight:
+    a method that is not better than this one has kept nothing.
+
+    Source: the random re-initialisation of Banaei et al. 2023, arXiv 2302.04045.
+    """
+
+    name: ClassVar[str] = "random_control"
+    label: ClassVar[str] = "Random re-initialisation"
+    summary: ClassVar[str] = "Replaces a weight by random numbers of its norm: a control."
+    paper: ClassVar[str] = "control of Banaei et al. 2023"
+    control: ClassVar[bool] = True
+
+    seed: int = option(0, "Seed", "Of the random numbers.", minimum=0, maximum=2**31 - 1)
+
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """See `LowRankMethod.factors`."""
+        import torch
+
+        from compress_lib.methods.linalg import balance, check_finite
+
+        check_finite(weight)
+        rows, cols = weight.shape
+        # Drawn on the processor, so that the numbers are the same on every machine.
+        generator = torch.Generator().manual_seed(self.seed)
+        left = torch.randn(rows, rank, generator=generator).to(weight.device)
+        right = torch.randn(rank, cols, generator=generator).to(weight.device)
+        # ‖L R‖² is the sum of all entries of LᵀL ∘ R Rᵀ, which are small matrices.
+        wide_left, wide_right = left.double(), right.double()
+        product = (wide_left.T @ wide_left * (wide_right @ wide_right.T)).sum().sqrt()
+        scale = weight.double().norm() / product.clamp_min(1e-30)
+        return balance(left * scale.float(), right)

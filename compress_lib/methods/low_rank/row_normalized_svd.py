@@ -1,0 +1,39 @@
+"""SVD of unit rows: the closed form of a linear autoencoder with a cosine loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import register
+from compress_lib.methods.low_rank.base import LowRankMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.methods.statistics import Statistics
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class RowNormalizedSVD(LowRankMethod):
+    """Give every row the same weight, whatever its norm, then restore the norms.
+
+    For a projector P the cosine between x and P x is ‖P x‖ ÷ ‖x‖, so the projector that keeps
+    the most squared norm of the unit rows keeps the most squared cosine. The norms fold into
+    the left factor and need no storage of their own.
+    """
+
+    name: ClassVar[str] = "row_normalized_svd"
+    label: ClassVar[str] = "Row-normalised SVD"
+    summary: ClassVar[str] = "SVD of the rows' directions; norms fold into the factor for free."
+    paper: ClassVar[str] = "closed form of Bałazy et al. 2021's cosine loss"
+    nested: ClassVar[bool] = True
+
+    def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """See `LowRankMethod.factors`."""
+        from compress_lib.methods.linalg import row_scaled_svd
+
+        # A row of zeros has no direction: its scale of 1 leaves it zero, and adds nothing.
+        norms = weight.float().norm(dim=1)
+        return row_scaled_svd(weight, norms.where(norms > 0, 1.0).reciprocal(), rank)

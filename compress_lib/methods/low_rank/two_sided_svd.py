@@ -1,0 +1,90 @@
+"""SVD in which inputs and the loss's gradients both have their say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import option, register
+from compress_lib.methods.low_rank.spectral import SpectralMethod
+from compress_lib.methods.statistics import (
+    INPUT_SHRINKAGE,
+    LAYER_CURVATURE,
+    OUTPUT_SHRINKAGE,
+    TABLE_SHRINKAGE,
+    curvature_needs,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.methods.statistics import Statistics
+    from compress_lib.models.targets import Target
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class TwoSidedSVD(SpectralMethod):
+    """Least estimated loss ½ tr(G Δ C Δᵀ) of an error Δ: SVD of R W L, undone.
+
+    L Lᵀ = C, the second moment of the inputs, and Rᵀ R = G, that of the loss's gradients at the
+    outputs, both drawn a little towards a multiple of the identity, because calibration text is
+    short. For a token table G is diagonal, and C sees both of its ends: see `curvature`.
+
+    Source: a Kronecker-factored curvature, Martens & Grosse 2015 (K-FAC), arXiv 1503.05671, in
+    the place of the identity in Eckart & Young's theorem.
+    """
+
+    name: ClassVar[str] = "two_sided_svd"
+    label: ClassVar[str] = "Two-sided SVD"
+    summary: ClassVar[str] = "Keeps what inputs and gradients together say the loss needs most."
+    paper: ClassVar[str] = "K-FAC metric after Martens & Grosse 2015"
+    effort: ClassVar[float] = 0.7
+
+    input_shrinkage: float = option(
+        INPUT_SHRINKAGE,
+        "Input shrinkage",
+        "Towards the mean of C's diagonal.",
+        minimum=1e-6,
+        maximum=1.0,
+    )
+    output_shrinkage: float = option(
+        OUTPUT_SHRINKAGE,
+        "Output shrinkage",
+        "Towards the mean of G's diagonal.",
+        minimum=1e-6,
+        maximum=1.0,
+    )
+    table_shrinkage: float = option(
+        TABLE_SHRINKAGE,
+        "Table shrinkage",
+        "Of C, for a table of tokens.",
+        minimum=1e-6,
+        maximum=1.0,
+    )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What tells the curvature of a layer; that of a table is told by other statistics."""
+        return LAYER_CURVATURE
+
+    def needs_for(self, target: Target) -> frozenset[str]:
+        """See `Method.needs_for`: what tells the curvature."""
+        return curvature_needs(target)
+
+    def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
+        """See `SpectralMethod.bases`."""
+        from compress_lib.methods.curvature import curvature
+        from compress_lib.methods.linalg import check_finite, two_sided_bases
+
+        check_finite(weight)
+        term = curvature(statistics).single()
+        table = term.rows.ndim == 1
+        return two_sided_bases(
+            weight,
+            term.rows.to(weight.device),
+            term.cols.to(weight.device),
+            0.0 if table else self.output_shrinkage,
+            self.table_shrinkage if table else self.input_shrinkage,
+        )

@@ -1,0 +1,66 @@
+"""Integer quantization by round-to-nearest, HQQ or GPTQ: grids of 2, 3, 4 and 8 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from compress_lib.methods.base import register
+from compress_lib.methods.quantization.base import UniformQuantization, group_option, refine_option
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerQuantization(UniformQuantization):
+    """Rounds to the nearest of 2^bits evenly spaced values that a group of columns shares.
+
+    Source: Badri and Shaji 2023 for `hqq`; Frantar et al. 2022, arXiv 2210.17323, for `gptq`.
+    """
+
+    paper: ClassVar[str] = "Badri and Shaji 2023 (HQQ), Frantar et al. 2022 (GPTQ)"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Int2(IntegerQuantization):
+    """2 bits: 4 values."""
+
+    name: ClassVar[str] = "int2"
+    label: ClassVar[str] = "int2"
+    summary: ClassVar[str] = "Rounds to 4 evenly spaced values that a group of columns shares."
+    bits: ClassVar[int] = 2
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Int3(IntegerQuantization):
+    """3 bits: 8 values."""
+
+    name: ClassVar[str] = "int3"
+    label: ClassVar[str] = "int3"
+    summary: ClassVar[str] = "Rounds to 8 evenly spaced values that a group of columns shares."
+    bits: ClassVar[int] = 3
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Int4(IntegerQuantization):
+    """4 bits: 16 values."""
+
+    name: ClassVar[str] = "int4"
+    label: ClassVar[str] = "int4"
+    summary: ClassVar[str] = "Rounds to 16 evenly spaced values that a group of columns shares."
+    bits: ClassVar[int] = 4
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Int8(IntegerQuantization):
+    """8 bits: 256 values, by default one grid a row."""
+
+    name: ClassVar[str] = "int8"
+    label: ClassVar[str] = "int8"
+    summary: ClassVar[str] = "Rounds to 256 evenly spaced values that a row shares."
+    bits: ClassVar[int] = 8
+
+    group: int = group_option(0)
+    refine: str = refine_option("none")

@@ -1,0 +1,35 @@
+"""Four-bit codes of values that lie as a normal distribution does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import register
+from compress_lib.methods.quantization.base import FEEDBACK, GroupQuantization, refine_option
+
+if TYPE_CHECKING:
+    from compress_lib.methods.quantization.rounding import Levels
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class NF4(GroupQuantization):
+    """Rounds to 16 quantiles of a normal distribution, times a group's largest absolute value.
+
+    Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314; its scales are not quantized again.
+    """
+
+    name: ClassVar[str] = "nf4"
+    label: ClassVar[str] = "NF4"
+    summary: ClassVar[str] = "Rounds to 16 quantiles of a normal distribution, scaled by group."
+    paper: ClassVar[str] = "Dettmers et al. 2023 (QLoRA)"
+    bits: ClassVar[int] = 4
+
+    refine: str = refine_option("none", ("none", "mse"))
+
+    def levels(self) -> Levels:
+        """See `GroupQuantization.levels`."""
+        from compress_lib.methods.quantization.rounding import NormalLevels
+
+        return NormalLevels(self.bits, "mse" if self.refine == FEEDBACK else self.refine)

@@ -1,0 +1,68 @@
+"""Round-to-nearest quantization of whole rows: the papers' baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.methods.quantization.base import check_fits
+from compress_lib.utils.packed_sizes import grouped_bytes
+from compress_lib.utils.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.methods.statistics import Statistics
+
+MOST_BITS = 8
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class RowQuantization(Method):
+    """Rounds to one of 2^bits evenly spaced values from a row's smallest to its largest entry.
+
+    The paper's code used 2^bits + 1 values, which do not fit into `bits` bits; here it is 2^bits.
+
+    Source: the row-wise quantization that Banaei et al. 2023, arXiv 2302.04045, compare with.
+    """
+
+    name: ClassVar[str] = "row_quantization"
+    label: ClassVar[str] = "Row quantization"
+    summary: ClassVar[str] = "Rounds each row to 2^bits values between its minimum and maximum."
+    paper: ClassVar[str] = "baseline of Banaei et al. 2023"
+    shares: ClassVar[bool] = False
+
+    bits: int = option(
+        0, "Bits", "Of a code; 0 takes the most that fit.", minimum=0, maximum=MOST_BITS
+    )
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`: packed codes, and a step and a minimum for every row."""
+        bits = self._bits(shape, budget, itemsize)
+        nbytes = grouped_bytes(shape, bits, 0, 2 * itemsize)
+        check_fits(nbytes, budget, bits, shape, itemsize)
+        return Preview(rank=None, nbytes=nbytes, note=f"{bits} bits")
+
+    def _bits(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
+        """Return the bits that were asked for, or else the most that fit; 1 if none do."""
+        most = range(MOST_BITS, 1, -1)
+        fits = (b for b in most if grouped_bytes(shape, b, 0, 2 * itemsize) <= budget)
+        return self.bits or next(fits, 1)
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.methods.quantization.rounding import quantize
+
+        shape, itemsize = (weight.shape[0], weight.shape[1]), weight.element_size()
+        self.preview(shape, budget=budget, itemsize=itemsize)
+        return quantize(weight, self._bits(shape, budget, itemsize))

@@ -1,0 +1,195 @@
+"""A sum of Kronecker products, in closed form: the SVD of the rearranged matrix."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.utils.formatting import format_keep
+from compress_lib.utils.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.matrices.factored.kronecker import KroneckerMatrix
+    from compress_lib.methods.statistics import Statistics
+
+LARGEST_SIDE = 1536
+"""Eigenvectors of a Gram matrix of this size take a second; the time grows with its cube."""
+
+STEP = 0.003
+"""Learning rate of a refinement, in units of each factor's root mean square."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The sizes of the factors: left `[terms, a1, a2]`, right `[terms, b1, b2]`."""
+
+    a1: int
+    a2: int
+    b1: int
+    b2: int
+    terms: int
+
+    @property
+    def each(self) -> int:
+        """Numbers in one term."""
+        return self.a1 * self.a2 + self.b1 * self.b2
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Kronecker(Method):
+    """Least squared error of Σ_t A_t ⊗ B_t at a number of terms.
+
+    Written as a row each, the blocks `[b1, b2]` of W make a matrix `[a1 · a2, b1 · b2]`; in it a
+    Kronecker product is an outer product, so its truncated SVD is the answer.
+
+    Source: Van Loan and Pitsianis 1993, doi:10.1007/978-94-015-8196-7_17. The loss of the
+    refinement follows Banaei et al. 2023, arXiv 2302.04045.
+    """
+
+    name: ClassVar[str] = "kronecker"
+    label: ClassVar[str] = "Kronecker products"
+    summary: ClassVar[str] = "Writes a matrix as a sum of Kronecker products, in closed form."
+    paper: ClassVar[str] = "Van Loan & Pitsianis 1993"
+
+    left_rows: int = option(
+        0, "Left rows", "Of the left factors; divides the rows. 0 chooses.", minimum=0
+    )
+    left_cols: int = option(
+        0, "Left columns", "Of the left factors; divides the columns. 0 chooses.", minimum=0
+    )
+    terms: int = option(0, "Terms", "Products in the sum; 0 takes as many as fit.", minimum=0)
+    refine_steps: int = option(
+        0,
+        "Refining steps",
+        "Of Adam, for the rows' directions after the closed form.",
+        minimum=0,
+        maximum=100_000,
+    )
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`."""
+        made = self._layout(shape, budget, itemsize)
+        factors = f"({made.a1} × {made.a2}) ⊗ ({made.b1} × {made.b2})"
+        note = f"{made.terms} × {factors}"
+        return Preview(rank=None, nbytes=made.terms * made.each * itemsize, note=note)
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.matrices.factored.kronecker import KroneckerMatrix
+        from compress_lib.methods.linalg import truncated_svd
+
+        rows, cols = weight.shape
+        made = self._layout((rows, cols), budget, weight.element_size())
+        folded = weight.reshape(made.a1, made.b1, made.a2, made.b2).transpose(1, 2)
+        rearranged = folded.reshape(made.a1 * made.a2, made.b1 * made.b2)
+        left, right = truncated_svd(rearranged, made.terms)
+        closed = KroneckerMatrix.from_factors(
+            left.T.reshape(-1, made.a1, made.a2),
+            right.reshape(-1, made.b1, made.b2),
+            weight.dtype,
+        )
+        if not self.refine_steps:
+            return closed
+        refined = _refine(closed, weight, self.refine_steps, progress)
+        return min(closed, refined, key=lambda matrix: _direction_error(weight, matrix))
+
+    def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> _Layout:
+        rows, cols = shape
+        for given, size, which in ((self.left_rows, rows, "rows"), (self.left_cols, cols, "cols")):
+            if given and size % given:
+                allowed = ", ".join(str(divisor) for divisor in _divisors(size))
+                raise CompressionError(
+                    f"The option left_{which} must divide the {size} {which} of a "
+                    f"{rows} × {cols} matrix, and {given} does not. Allowed: {allowed}, or 0."
+                )
+        a1, a2 = _left_factor(rows, cols, self.left_rows, self.left_cols)
+        one = _Layout(a1, a2, rows // a1, cols // a2, 1)
+        most = min(a1 * a2, one.b1 * one.b2)
+        terms = min(self.terms or budget // (one.each * itemsize), most)
+        least = max(terms, 1) * one.each * itemsize
+        if terms < 1 or least > budget:
+            raise BudgetError(
+                f"{budget:,} bytes are too few for {max(terms, 1)} × ({a1} × {a2}) ⊗ "
+                f"({one.b1} × {one.b2}), a {rows} × {cols} matrix: it needs at least {least:,} "
+                f"bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
+            )
+        return _Layout(a1, a2, one.b1, one.b2, terms)
+
+
+@cache
+def _divisors(number: int) -> tuple[int, ...]:
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return tuple(sorted({*small, *(number // d for d in small)}))
+
+
+@cache
+def _left_factor(rows: int, cols: int, left_rows: int, left_cols: int) -> tuple[int, int]:
+    """Choose the left factor's size where it is not given.
+
+    Among the divisors, both sides of the rearranged matrix should be as equal as the time for
+    its SVD allows; then each factor as square as the matrix itself.
+    """
+
+    def worth(a1: int, a2: int) -> tuple[bool, int, float]:
+        left = a1 * a2
+        side = min(left, rows * cols // left)
+        skew = abs(math.log(a1 * a1 / rows)) + abs(math.log(a2 * a2 / cols))
+        quick = side <= LARGEST_SIDE
+        return quick, side if quick else -side, -skew
+
+    heights = (left_rows,) if left_rows else _divisors(rows)
+    widths = (left_cols,) if left_cols else _divisors(cols)
+    return max(((a1, a2) for a1 in heights for a2 in widths), key=lambda size: worth(*size))
+
+
+def _direction_error(weight: Tensor, matrix: KroneckerMatrix) -> float:
+    from compress_lib.matrices.reconstruction_error import row_errors
+
+    return float(row_errors(weight, matrix).direction.mean())
+
+
+def _refine(
+    start: KroneckerMatrix, weight: Tensor, steps: int, progress: Progress
+) -> KroneckerMatrix:
+    """Train both factors with Adam: mean(1 − cos) of the rows + relative squared error."""
+    import torch
+
+    from compress_lib.matrices.factored.kronecker import KroneckerMatrix
+
+    (_, a1, a2), (_, b1, b2) = start.left.shape, start.right.shape
+    with torch.inference_mode(False), torch.enable_grad():
+        # Tensors made in inference mode cannot be learned from, but their copies can.
+        target = weight.clone().float()
+        total = target.square().sum().clamp_min(1e-30)
+        left, right = (f.detach().clone().requires_grad_() for f in (start.left, start.right))
+        groups = [{"params": [f], "lr": STEP * _size(f)} for f in (left, right)]
+        optimizer = torch.optim.Adam(groups)
+        for step in range(steps):
+            progress(step / steps, f"Refining Kronecker factors: step {step + 1} of {steps}")
+            folded = (left.flatten(1).T @ right.flatten(1)).view(a1, a2, b1, b2)
+            decoded = folded.transpose(1, 2).reshape(target.shape)
+            cosine = torch.cosine_similarity(decoded, target, dim=1, eps=1e-6)
+            loss = (1 - cosine).mean() + (decoded - target).square().sum() / total
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    return KroneckerMatrix.from_factors(left, right, weight.dtype)
+
+
+def _size(factor: Tensor) -> float:
+    return float(factor.detach().square().mean().sqrt().clamp_min(1e-12))

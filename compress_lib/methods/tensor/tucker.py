@@ -1,0 +1,238 @@
+"""Tucker decomposition of a matrix whose rows are folded: heads × head size, or in two evenly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.errors import BudgetError, CompressionError
+from compress_lib.methods.base import Method, Preview, option, register
+from compress_lib.utils.formatting import format_keep
+from compress_lib.utils.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.methods.statistics import Statistics
+    from compress_lib.models.targets import Target
+
+Triple = tuple[int, int, int]
+
+GROWTH = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
+"""The modes whose ranks may grow at once: two where each alone is held back by the other."""
+
+TOLERANCE = 1e-4
+"""Iterating ends when the relative error falls by less."""
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Tucker(Method):
+    """Folds rows to `[n1, n2]` and keeps a core and a factor for each of the three modes.
+
+    Starts from the leading singular vectors of every mode and improves one mode after the other
+    (HOOI). The ranks are one share of the three sizes, then grown while bytes last.
+
+    Source: Tucker 1966, doi:10.1007/BF02289464; De Lathauwer et al. 2000,
+    doi:10.1137/S0895479898346995 (HOOI). Folding as in Banaei et al. 2023, arXiv 2302.04045.
+    """
+
+    name: ClassVar[str] = "tucker"
+    label: ClassVar[str] = "Tucker decomposition"
+    summary: ClassVar[str] = "Folds rows by heads, or evenly, and decomposes the 3-way tensor."
+    paper: ClassVar[str] = "Tucker 1966, De Lathauwer et al. 2000"
+    effort: ClassVar[float] = 0.3
+
+    head_dim: int = option(
+        0,
+        "Head size",
+        "Rows that are folded together; 0 takes an attention head's, or folds evenly.",
+        minimum=0,
+    )
+    iterations: int = option(
+        3, "Iterations", "Of HOOI at most; 0 keeps the start (HOSVD).", minimum=0, maximum=1000
+    )
+
+    def fitted(self, target: Target) -> Method:
+        """See `Method.fitted`: the size of a head, unless one was asked for."""
+        return self if self.head_dim else replace(self, head_dim=target.head_dim or 0)
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`."""
+        sizes = self._sizes(shape)
+        ranks = self._ranks(shape, budget, itemsize)
+        core, whole = (" × ".join(str(number) for number in triple) for triple in (ranks, sizes))
+        return Preview(
+            rank=None, nbytes=_numbers(ranks, sizes) * itemsize, note=f"core {core} of {whole}"
+        )
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        import torch
+
+        from compress_lib.matrices.factored.tucker import TuckerMatrix
+        from compress_lib.methods.linalg import check_finite
+
+        check_finite(weight)
+        rows, cols = weight.shape
+        sizes = self._sizes((rows, cols))
+        ranks = self._ranks((rows, cols), budget, weight.element_size())
+        padding = (0, 0, 0, sizes[0] * sizes[1] - rows)
+        tensor = torch.nn.functional.pad(weight.float(), padding).reshape(sizes)
+        core, factors = _decompose(tensor, ranks, self.iterations, progress)
+        # The core has the norm of the weight, which may not fit into 16 bits; shared out it does.
+        share = float(core.abs().max()) ** 0.25 or 1.0
+        factors = [factor * share for factor in factors]
+        return TuckerMatrix.from_factors(core / share**3, factors, rows, weight.dtype)
+
+    def _sizes(self, shape: tuple[int, int]) -> Triple:
+        rows, cols = shape
+        if self.head_dim > rows:
+            raise CompressionError(
+                f"The option head_dim must be at most the {rows} rows of a {rows} × {cols} "
+                f"matrix, not {self.head_dim}."
+            )
+        return (*_fold(rows, self.head_dim), cols)
+
+    def _ranks(self, shape: tuple[int, int], budget: int, itemsize: int) -> Triple:
+        sizes = self._sizes(shape)
+        ranks = largest_ranks(sizes, budget // itemsize)
+        if ranks is None:
+            (rows, cols), least = shape, _numbers((1, 1, 1), sizes) * itemsize
+            raise BudgetError(
+                f"{budget:,} bytes are below ranks 1, 1, 1 for a {rows} × {cols} matrix folded to "
+                f"{sizes[0]} × {sizes[1]} × {cols}: it needs at least {least:,} bytes, a keep of "
+                f"{format_keep(least / (rows * cols * itemsize))}."
+            )
+        return ranks
+
+
+def _fold(rows: int, head_dim: int) -> tuple[int, int]:
+    """Return n1 and n2, whose product is the rows or, where those must be padded, a few more."""
+    if head_dim:
+        return -(-rows // head_dim), head_dim
+    root = math.isqrt(rows)
+    for smaller in range(root, root // 2, -1):
+        if rows % smaller == 0 and rows <= 2 * smaller * smaller:
+            return smaller, rows // smaller
+    longer = math.isqrt(rows - 1) + 1
+    return -(-rows // longer), longer
+
+
+def _numbers(ranks: Sequence[int], sizes: Sequence[int]) -> int:
+    """Return how many numbers core and factors hold."""
+    return math.prod(ranks) + sum(rank * size for rank, size in zip(ranks, sizes, strict=True))
+
+
+def _capped(ranks: Sequence[int]) -> Triple:
+    """Lower a rank above the product of the others, which a core cannot have."""
+    a, b, c = ranks
+    return min(a, b * c), min(b, a * c), min(c, a * b)
+
+
+@cache
+def largest_ranks(sizes: Triple, numbers: int) -> Triple | None:
+    """Return the ranks of the largest Tucker decomposition that fits.
+
+    Args:
+        sizes: n1, n2, n3.
+        numbers: How many may be stored.
+
+    Returns:
+        One share of all sizes, as large as fits, then single ranks grown, those with the
+        smallest share first; None if not even ranks of 1 fit.
+    """
+    ranks: Triple = (1, 1, 1)
+    if _numbers(ranks, sizes) > numbers:
+        return None
+    best = 0.0
+    for size in sizes:
+        low, high = 0, size
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = _numbers(_scaled(sizes, middle, size), sizes) <= numbers
+            low, high = (middle, high) if fits else (low, middle - 1)
+        if low / size > best:
+            ranks, best = _scaled(sizes, low, size), low / size
+    while True:
+        grown = [
+            (len(modes), sum(ranks[mode] / sizes[mode] for mode in modes), larger)
+            for modes in GROWTH
+            for larger in [_grown(ranks, modes)]
+            if larger == _capped(larger)
+            and all(rank <= size for rank, size in zip(larger, sizes, strict=True))
+            and _numbers(larger, sizes) <= numbers
+        ]
+        if not grown:
+            return ranks
+        ranks = min(grown)[2]
+
+
+def _scaled(sizes: Triple, part: int, whole: int) -> Triple:
+    """Return the ranks at the share `part ÷ whole`."""
+    return _capped([max(1, size * part // whole) for size in sizes])
+
+
+def _grown(ranks: Triple, modes: tuple[int, ...]) -> Triple:
+    a, b, c = (rank + (mode in modes) for mode, rank in enumerate(ranks))
+    return a, b, c
+
+
+def _decompose(
+    tensor: Tensor, ranks: Triple, iterations: int, progress: Progress
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the core and orthonormal factors `[size, rank]` of a tensor `[n1, n2, n3]`."""
+    step, steps = 0, 3 * (1 + iterations)
+
+    def leading(projected: Tensor, mode: int) -> Tensor:
+        """Return the singular vectors `[size, rank]` of a tensor unfolded at a mode."""
+        from compress_lib.methods.linalg import top_right_vectors
+
+        nonlocal step
+        progress(step / steps, f"Tucker: singular vectors of mode {mode + 1}")
+        step += 1
+        unfolded = projected.movedim(mode, -1).flatten(0, 1)
+        return top_right_vectors(unfolded, ranks[mode]).float().T
+
+    factors = [leading(tensor, mode) for mode in range(3)]
+    core = _projected(tensor, factors)
+    whole, error = _norm(tensor) or 1.0, math.inf
+    for _ in range(iterations):
+        for mode in range(3):
+            held = _projected(tensor, factors, but=mode)
+            factors[mode] = leading(held, mode)
+        # The last projection lacks nothing but its own mode.
+        core = held @ factors[2]
+        # Factors are orthonormal: what the core does not hold is lost.
+        before, error = error, math.sqrt(max(0.0, 1 - (_norm(core) / whole) ** 2))
+        if not before - error > TOLERANCE:
+            break
+    return core, factors
+
+
+def _norm(tensor: Tensor) -> float:
+    """Return a Frobenius norm; one sum of millions of squares in float32 would lose 1e-3 of it."""
+    return float(tensor.flatten(1).norm(dim=1).double().norm())
+
+
+def _projected(tensor: Tensor, factors: Sequence[Tensor], but: int | None = None) -> Tensor:
+    """Multiply every mode of a tensor, or all but one, by its transposed factor."""
+    for mode, factor in enumerate(factors):
+        # The mode in front goes behind the others, and after all three each is in its place.
+        tensor = (
+            tensor.movedim(0, -1)
+            if mode == but
+            else (tensor.flatten(1).T @ factor).view(*tensor.shape[1:], factor.shape[1])
+        )
+    return tensor

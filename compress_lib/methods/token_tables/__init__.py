@@ -1,0 +1,1 @@
+"""Methods for token tables: tiers, blocks of ranks, product quantization."""

@@ -1,0 +1,140 @@
+"""Product quantization: a code for a few columns at once, from learned codebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_lib.methods.base import Preview, option, register
+from compress_lib.methods.token_tables.base import TokenTableMethod, too_few_bytes
+from compress_lib.utils.packed_sizes import code_bytes
+from compress_lib.utils.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress_lib.matrices import CompressedMatrix
+    from compress_lib.methods.statistics import Statistics
+
+SHARE = 5
+"""What rows share, a basis or codebooks, may take about one byte in so many."""
+
+MOST_BITS = 8
+
+
+@dataclass(frozen=True)
+class CodeLayout:
+    """What is stored: `parts` codes of `bits` bits in each of `stages`, with or without a basis."""
+
+    parts: int
+    bits: int
+    stages: int
+    turned: bool
+    nbytes: int
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ProductQuantization(TokenTableMethod):
+    """Rows in directions that cost alike, cut into parts, each the nearest of 2^bits vectors.
+
+    A row's norm is a scale of 16 bits, and the vectors are for directions. They are learned by
+    k-means from rows drawn by importance. Later stages code what the earlier ones left.
+
+    Source: Jégou et al. 2011, doi:10.1109/TPAMI.2010.57; parts of equal volume as in Ge et al.
+    2013 (OPQ), doi:10.1109/CVPR.2013.379; stages as in Chen et al. 2010,
+    doi:10.3390/s101211259.
+    """
+
+    name: ClassVar[str] = "product_quantization"
+    label: ClassVar[str] = "Product quantization"
+    summary: ClassVar[str] = "Codes a few columns at once by the nearest of 2^bits vectors."
+    paper: ClassVar[str] = "Jégou et al. 2011, Ge et al. 2013 (OPQ)"
+
+    sub: int = option(
+        0, "Columns in a part", "About; 0 takes as few as the budget allows.", minimum=0
+    )
+    bits: int = option(
+        0, "Bits", "Of a code; 0 chooses, 8 for large tables.", minimum=0, maximum=MOST_BITS
+    )
+    stages: int = option(1, "Stages", "Each codes what those before it left.", minimum=1, maximum=8)
+    iterations: int = option(12, "Iterations", "Of k-means.", minimum=1, maximum=1000)
+    sample: int = option(
+        16384,
+        "Sample",
+        "Rows that codebooks are learned from, drawn by importance.",
+        minimum=256,
+        maximum=2**24,
+    )
+    seed: int = option(0, "Seed", "Of what is drawn.", minimum=0, maximum=2**31 - 1)
+
+    def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
+        """See `Method.preview`: codes, codebooks, scales, and perhaps a basis."""
+        layout = self._layout(shape, budget, itemsize)
+        codes = f"{layout.stages} × {layout.parts}" if layout.stages > 1 else f"{layout.parts}"
+        note = f"{codes} codes of {layout.bits} bits a row"
+        return Preview(rank=None, nbytes=layout.nbytes, note=note)
+
+    def compress(
+        self,
+        weight: Tensor,
+        *,
+        budget: int,
+        statistics: Statistics,
+        progress: Progress = no_progress,
+    ) -> CompressedMatrix:
+        """See `Method.compress`."""
+        from compress_lib.matrices.quantized.product_quantized import ProductCodesMatrix
+        from compress_lib.matrices.rotated import RotatedMatrix
+        from compress_lib.methods.token_tables.codebooks import Coding, balanced_order
+
+        shape = (weight.shape[0], weight.shape[1])
+        layout = self._layout(shape, budget, weight.element_size())
+        coordinates = self.coordinates(weight, statistics)
+        if layout.turned:
+            order = balanced_order(coordinates.energy, layout.parts)
+            values = coordinates.values[:, order] * coordinates.energy[order].sqrt().float()
+        else:
+            values = weight.float()
+        coding = Coding(layout.parts, layout.bits, self.iterations, self.sample, self.seed)
+        codes, codebooks, scales = coding.encode(
+            values, coordinates.importance.float(), layout.stages, weight.dtype, progress
+        )
+        matrix = ProductCodesMatrix.from_codes(codes, codebooks, scales, layout.bits, weight.dtype)
+        if not layout.turned:
+            return matrix
+        progress(0.95, "Product quantization: fitting the basis")
+        before = coordinates.frame[order]
+        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
+
+    def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> CodeLayout:
+        """Return the codes that fill a budget.
+
+        Raises:
+            BudgetError: Not even the fewest codes fit.
+        """
+        rows, cols = shape
+        least = 0
+        for turned, bits in self._choices(cols, budget, itemsize):
+            fixed = (rows + 2**bits * self.stages * cols) * itemsize
+            fixed += cols * cols * itemsize if turned else 0
+            room = (budget - fixed) // (rows * self.stages)
+            # Eight codes fill `bits` bytes; only whole bytes can come one by one.
+            most = min(cols, room if bits == MOST_BITS else 8 * (room // bits))
+            fewest = max(1, round(cols / self.sub)) if self.sub else 1
+            least = fixed + rows * self.stages * code_bytes(fewest, bits)
+            if least <= budget:
+                parts = fewest if self.sub else most
+                nbytes = fixed + rows * self.stages * code_bytes(parts, bits)
+                return CodeLayout(parts, bits, self.stages, turned, nbytes)
+        raise too_few_bytes(budget, least, shape, itemsize)
+
+    def _choices(self, cols: int, budget: int, itemsize: int) -> Iterator[tuple[bool, int]]:
+        """Yield whether a basis is stored, and the bits of a code, the best first."""
+        basis = cols * cols * itemsize * SHARE <= budget
+        for turned in (True, False) if basis else (False,):
+            for bits in (self.bits,) if self.bits else range(MOST_BITS, 0, -1):
+                shared = 2**bits * self.stages * cols * itemsize
+                if self.bits or bits == 1 or shared * SHARE <= budget:
+                    yield turned, bits

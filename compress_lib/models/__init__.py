@@ -1,0 +1,1 @@
+"""Find, fetch and load a model; locate its weights; swap layers; save and reload checkpoints."""

@@ -1,0 +1,213 @@
+"""A language model, causal or masked, with its tokenizer, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from compress_lib.errors import CompressionError, ModelUnavailableError, reason_of, unknown_name
+from compress_lib.models.architecture import Site, find_sites
+from compress_lib.models.kinds import Kind, auto_class, kind_of, unused_positions
+from compress_lib.models.sources import Weights, locate
+from compress_lib.models.sources.base import FLOATING
+from compress_lib.utils.progress import Progress, no_progress, span
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from compress_lib.models.targets import Target
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A loaded model; never changed after loading.
+
+    Attributes:
+        module: The transformers model, in evaluation mode.
+        tokenizer: Its tokenizer.
+        id: The name it was asked for by.
+        source: Where the weights came from, in words.
+        revision: The exact version of the weights.
+        dtype: The type of the checkpoint's numbers; computation may be wider.
+        kind: `causal` predicts the next token, `masked` the ones that are hidden.
+    """
+
+    module: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    id: str
+    source: str
+    revision: str
+    dtype: torch.dtype
+    kind: Kind = "causal"
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.module.device
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights, tied ones counted once."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @property
+    def max_context(self) -> int | None:
+        """The longest text it was made for, in tokens, if it says so."""
+        limit = getattr(self.module.config, "max_position_embeddings", None)
+        return int(limit) - unused_positions(self.module) if limit else None
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """Where its compressible weights live."""
+        return find_sites(self.module, self.dtype.itemsize)
+
+    @property
+    def targets(self) -> list[Target]:
+        """Its compressible weights."""
+        return [site.target for site in self.sites]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device to compute on.
+
+    Args:
+        name: One of `DEVICES`, or a torch device such as `cuda:1`; `auto` prefers CUDA, then
+            MPS, then the CPU.
+
+    Raises:
+        CompressionError: The device is unknown, or this machine does not have it.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = name.partition(":")[0]
+    if kind not in DEVICES:
+        raise unknown_name("device", name, DEVICES)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, ValueError):
+        raise CompressionError(
+            f"This machine has no usable device {name!r}; use 'cpu', or 'auto' to take the best."
+        ) from None
+
+
+def load_model(
+    model: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> LanguageModel:
+    """Load a model by its catalogue name, Hub id, folder or `.gguf` file.
+
+    Args:
+        model: Which one.
+        revision: A commit or tag of the Hub; the pinned or newest one if None.
+        device: See `choose_device`.
+        progress: Told about downloads and loading.
+
+    Returns:
+        The model in evaluation mode: computed in float32 on a CPU, in the checkpoint's type on
+        an accelerator.
+
+    Raises:
+        ModelUnavailableError: No source has it; the message says what to do.
+        CompressionError: The device is missing, or the weights cannot be used.
+    """
+    place = choose_device(device)
+    weights = locate(model, revision=revision, progress=span(progress, 0.0, 0.8))
+    progress(0.85, f"Loading {model} from {weights.source}")
+    loaded = load_folder(weights, model, place)
+    progress(1.0, f"Loaded {model} from {weights.source}")
+    return loaded
+
+
+def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageModel:
+    """Load a model from files on this machine.
+
+    Raises:
+        ModelUnavailableError: The files are not a checkpoint of a supported model.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import logging
+
+    # The lab reports progress itself.
+    logging.disable_progress_bar()
+    folder = Path(weights.folder)
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    kind: Kind = "causal"
+    try:
+        config = AutoConfig.from_pretrained(folder, **safe)
+        kind = kind_of(config)
+        stored = _stored_type(folder, config)
+        dtype = torch.float32 if device.type == "cpu" else stored
+        module = _read_module(folder, kind, dtype, safe)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        ArithmeticError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+        StrictDataclassError,
+    ) as error:
+        raise ModelUnavailableError(
+            f"{model} could not be loaded as a {kind} language model with safetensors weights: "
+            f"{reason_of(error)}"
+        ) from error
+    module.to(device)
+    module.eval().requires_grad_(False)
+    return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored, kind)
+
+
+def _read_module(folder: Path, kind: Kind, dtype: torch.dtype, safe: dict[str, Any]) -> Any:
+    """Read a model with every weight that its configuration asks for.
+
+    Raises:
+        ValueError: A weight is missing, or has another shape.
+    """
+    both: Any = auto_class(kind).from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **safe,
+    )
+    # transformers would fill these with random numbers and go on.
+    wrong = [*both[1]["missing_keys"], *(key for key, *_ in both[1]["mismatched_keys"])]
+    if wrong:
+        raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
+    return both[0]
+
+
+def _stored_type(folder: Path, config: Any) -> torch.dtype:
+    """Return the type that most of the checkpoint's numbers are stored in."""
+    from safetensors import safe_open
+
+    counts: dict[str, int] = {}
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a dictionary
+                piece = tensors.get_slice(name)
+                kind = piece.get_dtype()
+                size = 1
+                for length in piece.get_shape():
+                    size *= length
+                counts[kind] = counts.get(kind, 0) + size
+    floating = {kind: count for kind, count in counts.items() if kind in FLOATING}
+    if floating:
+        most: torch.dtype = getattr(torch, FLOATING[max(floating, key=lambda kind: floating[kind])])
+        return most
+    raise ValueError("it has no safetensors file with floating-point weights")

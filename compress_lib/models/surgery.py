@@ -1,0 +1,103 @@
+"""Model surgery on a clone: read a weight, and replace layers by compressed ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from compress_lib.matrices import CompressedMatrix, DenseMatrix
+from compress_lib.models.architecture import Site, table_scale, torch_layout
+from compress_lib.models.layer_specs import mark
+from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
+
+
+def read_weight(model: PreTrainedModel, site: Site, dtype: torch.dtype) -> Tensor:
+    """Return a copy of a target's weight `[rows, cols]` in the checkpoint's type."""
+    module = model.get_submodule(site.modules[0])
+    weight = split_like(torch_layout(module), site)
+    return weight.detach().to(dtype, copy=True).contiguous()
+
+
+def matrix_at(model: PreTrainedModel, site: Site) -> CompressedMatrix | None:
+    """Return what a compressed model stores for a target; None where it is as it was."""
+    module = model.get_submodule(site.modules[0])
+    if isinstance(module, CompressedEmbedding):
+        return module.matrix
+    part = module.parts[site.part] if isinstance(module, CompressedLinear) else None
+    # A part of a fused weight that nothing was done to.
+    return None if part is None or isinstance(part, DenseMatrix) else part  # type: ignore[return-value]
+
+
+def split_like(weight: Tensor, site: Site) -> Tensor:
+    """Return a site's part of a fused weight `[rows, cols]`, or the weight if it is not fused."""
+    if len(site.sizes) <= 1:
+        return weight
+    return _split_rows(weight, site.sizes, site.interleave)[site.part]
+
+
+def clone(model: PreTrainedModel) -> PreTrainedModel:
+    """Return a copy with modules of its own and the same tensors: milliseconds, no memory."""
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in model.parameters()}
+    shared |= {id(tensor): tensor for tensor in model.buffers()}
+    return copy.deepcopy(model, memo=shared)
+
+
+def install(
+    model: PreTrainedModel,
+    sites: Sequence[Site],
+    matrices: Mapping[str, CompressedMatrix],
+    dtype: torch.dtype,
+    input_only: Collection[str] = (),
+) -> None:
+    """Replace the weights of a model by compressed matrices, in place.
+
+    Args:
+        model: The model to change; give it a `clone`.
+        sites: All sites of the model.
+        matrices: By name of the target; sites that are not named stay as they are.
+        dtype: The checkpoint's type, for the parts of a fused weight that stay dense.
+        input_only: Names of targets of which only the token table is replaced, while an output
+            matrix tied to it keeps the original weight.
+    """
+    modules: dict[str, list[Site]] = {}
+    for site in sites:
+        for path in site.modules:
+            end = model.get_submodule(path)
+            if site.target.name in input_only and not isinstance(end, nn.Embedding):
+                continue
+            modules.setdefault(path, []).append(site)
+    for path, parts in modules.items():
+        if not any(site.target.name in matrices for site in parts):
+            continue
+        old = model.get_submodule(path)
+        reference: Tensor = old.weight  # type: ignore[assignment]
+        stored = [
+            matrices.get(site.target.name)
+            or DenseMatrix.from_weight(read_weight(model, site, dtype))
+            for site in parts
+        ]
+        ready = [matrix.to(reference.device, reference.dtype) for matrix in stored]
+        model.set_submodule(path, _compressed_module(old, ready, parts[0].interleave))
+    mark(model)
+
+
+def _split_rows(weight: Tensor, sizes: Sequence[int], interleave: int | None) -> list[Tensor]:
+    if interleave is None:
+        return list(weight.split(list(sizes)))
+    by_head = weight.unflatten(0, (interleave, -1))
+    widths = [size // interleave for size in sizes]
+    return [part.flatten(0, 1) for part in by_head.split(widths, dim=1)]
+
+
+def _compressed_module(
+    old: nn.Module, parts: list[CompressedMatrix], interleave: int | None
+) -> nn.Module:
+    if isinstance(old, nn.Embedding):
+        return CompressedEmbedding(parts[0], table_scale(old))
+    bias = old.bias
+    return CompressedLinear(parts, bias if isinstance(bias, nn.Parameter) else None, interleave)

@@ -1,0 +1,1 @@
+"""Before a run: rules, byte allocation, forecast. No torch."""

@@ -1,0 +1,143 @@
+"""Plans as query strings, short enough to send to a friend: `?model=…&rule=embedding~svd~0.5`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from compress_lib.data.text_spec import OWN_TEXT, TextSpec
+from compress_lib.errors import CompressionError, unknown_name
+from compress_lib.plan.plan import Generation, Plan
+from compress_lib.plan.rule import Rule
+
+RULE_FIELDS = tuple(
+    field.name
+    for field in fields(Rule)
+    if field.name not in ("pattern", "method", "keep", "options")
+)
+
+
+BESIDE = "with"
+"""Names plans that are compared, in their order, each as a query string of its own."""
+
+THIS = "this"
+"""Stands for the link's own plan among them."""
+
+MOST_BESIDE = 4
+
+
+def is_link(query: str) -> bool:
+    """Tell whether a query string says anything of a plan."""
+    known = {"model", "rule", "prompt", BESIDE, *_values(Plan())}
+    return any(name in known for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
+    """Return a plan as a query string; text of one's own is left out.
+
+    Args:
+        plan: The plan.
+        beside: Plans that are compared, in their order, itself among them; see `plans_beside`.
+    """
+    default = Plan()
+    pairs = [("model", plan.model)]
+    pairs += [("rule", _rule_text(rule)) for rule in plan.rules]
+    usual = _values(default)
+    pairs += [
+        (name, str(value))
+        for name, value in _values(plan).items()
+        if value not in (usual[name], OWN_TEXT)
+    ]
+    pairs += [("prompt", prompt) for prompt in plan.prompts]
+    pairs += [
+        (BESIDE, THIS if other.key == plan.key else to_query(other))
+        for other in beside[:MOST_BESIDE]
+    ]
+    return urlencode(pairs)
+
+
+def plans_beside(query: str) -> list[Plan]:
+    """Return the plans that a link compares, in their order, its own among them.
+
+    Raises:
+        CompressionError: One of them names something unknown, or a value out of range.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    given = [other for name, other in pairs if name == BESIDE][:MOST_BESIDE]
+    return [from_query(query if other == THIS else other) for other in given]
+
+
+def from_query(query: str) -> Plan:
+    """Read a plan from a query string made by `to_query`; what is missing takes its default.
+
+    Raises:
+        CompressionError: It names something unknown, or a value out of range.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    default = Plan()
+    # Numbers stay text here: the plan itself checks and converts them.
+    values: dict[str, str] = {name: str(value) for name, value in _values(default).items()}
+    values |= {name: value for name, value in pairs if name in values}
+    rules = tuple(_rule_from_text(value) for name, value in pairs if name == "rule")
+    return Plan(
+        model=dict(pairs).get("model", default.model),
+        rules=rules or default.rules,
+        evaluation=TextSpec(
+            corpus=values["text"],
+            tokens=values["tokens"],  # type: ignore[arg-type]
+            context=values["context"],  # type: ignore[arg-type]
+            protocol=values["protocol"],
+        ),
+        calibration=TextSpec(
+            corpus=values["calibration"],
+            tokens=values["calibration_tokens"],  # type: ignore[arg-type]
+        ),
+        prompts=tuple(value for name, value in pairs if name == "prompt") or default.prompts,
+        generation=Generation(
+            max_new_tokens=values["new_tokens"],  # type: ignore[arg-type]
+            temperature=values["temperature"],  # type: ignore[arg-type]
+        ),
+        seed=values["seed"],  # type: ignore[arg-type]
+    )
+
+
+def _values(plan: Plan) -> dict[str, str | int | float]:
+    return {
+        "text": plan.evaluation.corpus,
+        "tokens": plan.evaluation.tokens,
+        "context": plan.evaluation.context,
+        "protocol": plan.evaluation.protocol,
+        "calibration": plan.calibration.corpus,
+        "calibration_tokens": plan.calibration.tokens,
+        "new_tokens": plan.generation.max_new_tokens,
+        "temperature": plan.generation.temperature,
+        "seed": plan.seed,
+    }
+
+
+def _rule_text(rule: Rule) -> str:
+    """Write a rule; what is not an option of its method begins with a dot."""
+    usual = Rule()
+    own = [
+        f".{name}={getattr(rule, name)}"
+        for name in RULE_FIELDS
+        if getattr(rule, name) != getattr(usual, name)
+    ]
+    options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
+    return "~".join([rule.pattern, rule.method, repr(rule.keep), *own, *options])
+
+
+def _rule_from_text(text: str) -> Rule:
+    pattern, *rest = text.split("~")
+    if len(rest) < 2:
+        raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
+    method, keep, *more = rest
+    pairs = dict(part.partition("=")[::2] for part in more)
+    own: dict[str, Any] = {n[1:]: value for n, value in pairs.items() if n.startswith(".")}
+    for name in own:
+        if name not in RULE_FIELDS:
+            raise unknown_name("part of a link's rule", name, RULE_FIELDS)
+    options = {name: value for name, value in pairs.items() if not name.startswith(".")}
+    return Rule(pattern=pattern, method=method, keep=keep, options=options, **own)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Charts (the only importer of plotly) and exports: report, notebook, code, model card, site."""

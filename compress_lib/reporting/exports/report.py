@@ -1,0 +1,154 @@
+"""A run as a page of its own: one file that needs no network. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from compress_lib.plan import forecast
+from compress_lib.plan.plan import Plan
+from compress_lib.reporting.exports.code import python_code
+from compress_lib.reporting.exports.shading import shaded
+from compress_lib.reporting.plots import frontier, matrices
+from compress_lib.reporting.plots.direction import direction_histogram
+from compress_lib.results.confidence import in_brackets
+from compress_lib.results.describe import describe, describe_decoding
+from compress_lib.results.metrics import METRICS
+from compress_lib.results.predictions import foretold
+from compress_lib.results.records import RunRecord
+from compress_lib.results.text_record import WrittenToken
+from compress_lib.utils.formatting import (
+    format_bytes,
+    format_number,
+    format_perplexity,
+    format_share,
+)
+
+SHADES = "The stronger a token is shaded, the less likely the other model found it there."
+TIP = "the other model: {other}, the writer: {own}"
+
+STYLE = (
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;"
+    "max-width:1000px;padding:0 1rem}h2{margin-top:2.2rem}td,th{padding:.25rem .7rem;"
+    "text-align:left;border-bottom:1px solid #8884}table{border-collapse:collapse}"
+    "td.number{text-align:right;font-variant-numeric:tabular-nums}pre{padding:1rem;overflow:auto;"
+    "background:#8882;border-radius:8px}.texts{display:grid;grid-template-columns:1fr 1fr;gap:1rem}"
+    ".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0}"
+    ".texts p{white-space:pre-wrap;border:1px solid #8884;border-radius:8px;padding:1rem;margin:0}"
+    ".token{border-radius:2px;background:color-mix(in srgb,#b42318 calc(var(--q)*45%),transparent)}"
+    "@media(max-width:700px){.texts{grid-template-columns:1fr}}"
+)
+
+
+def report(record: RunRecord, others: Sequence[RunRecord] = (), plotly: bool | str = True) -> str:
+    """Return a run as one HTML file: numbers, charts, texts, and the code that repeats it.
+
+    Args:
+        record: The run.
+        others: Runs on the same text, to stand beside it in the chart of cost against size.
+        plotly: Whether the library that draws comes along, or the file that it is in.
+    """
+    title = escape(describe(record))
+    charts = [("Cost against size", frontier.frontier(others, [record], record.key))]
+    if record.direction:
+        charts.append(("How far tokens turned", direction_histogram([record])))
+    charts.append(("Memory", matrices.memory_bars(record)))
+    drawn = "".join(
+        f"<h2>{escape(name)}</h2>"
+        # The library comes with the first chart, and serves all.
+        + figure.to_html(full_html=False, include_plotlyjs=plotly if index == 0 else False)
+        for index, (name, figure) in enumerate(charts)
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width">'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(_about(record))}</p>"
+        f"{_numbers(record)}{drawn}{_texts(record)}{_matrices(record)}<h2>Again</h2>"
+        f"<pre>{escape(python_code(Plan.from_json(record.plan)))}</pre></body></html>\n"
+    )
+
+
+def _about(record: RunRecord) -> str:
+    ppl = record.perplexity
+    decoding = describe_decoding(record)
+    return (
+        f"{record.model.id} ({record.model.source}), measured on {ppl.tokens:,} tokens of "
+        f"{ppl.corpus}, context {ppl.context}, with compress_lib "
+        f"{record.environment.get('compress_lib', '')} on {record.created[:10]}. {decoding}"
+    ).strip()
+
+
+def _numbers(record: RunRecord) -> str:
+    found = record.metrics()
+    rows = "".join(
+        f"<tr><td>{escape(metric.label)}</td>"
+        f'<td class="number">{format_number(value)}{_around(record, name)}</td>'
+        f"<td>{'lower' if metric.lower_is_better else 'higher'} is better</td>"
+        f"<td>{escape(metric.meaning)}</td></tr>"
+        for name, metric in METRICS.items()
+        if (value := found[name]) is not None
+    )
+    ppl = record.perplexity
+    before = (
+        f"Before: perplexity {format_perplexity(ppl.baseline)}, "
+        f"{format_bytes(record.memory.baseline_bytes)}."
+    )
+    notes = f"{before} {_foretold(record)} In brackets: 95 % intervals over blocks of text."
+    return f"<h2>Numbers</h2><p>{escape(notes)}</p><table>{rows}</table>"
+
+
+def _foretold(record: RunRecord) -> str:
+    """Say what the growth of the loss was expected to be."""
+    loss = foretold(record)
+    if loss is None:
+        return ""
+    grows = f"the loss grows by some {loss:.2g} nats a token"
+    words = forecast.worded(loss, grows, f"{grows} or far more", "little is left of the model")
+    return f"Expected before the run: {words}."
+
+
+def _around(record: RunRecord, name: str) -> str:
+    """Return between which ends a number lies, 95 times in 100, of what has an interval."""
+    which = {"perplexity": "compressed", "perplexity_ratio": "ratio"}.get(name)
+    return in_brackets(record.perplexity, which) if which else ""
+
+
+def _texts(record: RunRecord) -> str:
+    if not record.text and not record.fills:
+        return ""
+    pairs = "".join(
+        f"<p><b>Original</b>\n{escape(text.prompt)}{_written(text.baseline, text.baseline_tokens)}"
+        f"</p><p><b>Compressed</b>\n{escape(text.prompt)}"
+        f"{_written(text.compressed, text.compressed_tokens)}</p>"
+        for text in record.text
+    )
+    filled = "".join(
+        f"<p><b>{escape(name)}</b>\n{escape(fill.prompt)}\n"
+        + "\n".join(f"{escape(p.token)}  {format_share(p.probability)}" for p in found)
+        + "</p>"
+        for fill in record.fills
+        for name, found in (("Original", fill.baseline), ("Compressed", fill.compressed))
+    )
+    shades = any(text.baseline_tokens or text.compressed_tokens for text in record.text)
+    how = f"<p>{SHADES}</p>" if shades else ""
+    return f'<h2>Text</h2>{how}<div class="texts">{pairs}{filled}</div>'
+
+
+def _written(whole: str, tokens: Sequence[WrittenToken]) -> str:
+    """Return a text, its tokens shaded where it is known what the other model thought."""
+    return "".join(shaded(token, TIP) for token in tokens) or escape(whole)
+
+
+def _matrices(record: RunRecord) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(' = '.join(target.names))}</td><td>{escape(target.method)}</td>"
+        f'<td class="number">{"" if target.rank is None else target.rank}</td>'
+        f'<td class="number">{target.rows} × {target.cols}</td>'
+        f'<td class="number">{100 * target.bytes_after / target.bytes_before:.1f}</td>'
+        f'<td class="number">{target.relative_error:.4f}</td>'
+        f'<td class="number">{target.direction_error.mean:.4f}</td></tr>'
+        for target in record.targets
+    )
+    names = ("Matrix", "Method", "Rank", "Shape", "% bytes", "Relative error", "Direction error")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f"<h2>Matrices</h2><table><tr>{head}</tr>{rows}</table>"

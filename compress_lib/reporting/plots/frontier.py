@@ -1,0 +1,222 @@
+"""Cost against size: every run among the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+import plotly.graph_objects as go
+
+from compress_lib.methods import METHODS
+from compress_lib.plan.rule import DENSE
+from compress_lib.reporting.plots.axes import LOGARITHMIC, MEASURES, SIZE_TITLES, SIZES, Scale
+from compress_lib.reporting.plots.base import INK, figure_of
+from compress_lib.reporting.plots.style import BASELINE, DASHES, SIGNS, method_label, method_style
+from compress_lib.results.describe import describe, manner, scope
+from compress_lib.results.metrics import METRICS
+from compress_lib.results.records import RunRecord
+from compress_lib.utils.formatting import format_bytes
+from compress_lib.utils.translation import say
+
+__all__ = ["LOGARITHMIC", "MEASURES", "SIZES", "frontier", "frontier_legend", "pareto"]
+
+RING = "#d8461b"
+
+FILLINGS = {"embedding": "", "everything": "-open-dot"}
+"""How marks are filled, by what was compressed; all else is open."""
+
+FILLED = (("●", "embedding alone"), ("○", "layers"), ("⊙", "everything"))
+"""The same in a legend."""
+
+NAMED = ("attention", "FFN")
+"""Scopes that are written beside their lines."""
+
+
+def frontier(
+    landmarks: Sequence[RunRecord],
+    own: Sequence[RunRecord],
+    current: str | None = None,
+    measure: str = MEASURES[0],
+    size: str = SIZES[0],
+) -> go.Figure:
+    """A measure over a size: landmarks small, runs of one's own large, the shown one ringed.
+
+    A line joins the landmarks of one method on the same weights, and a wide pale one those runs
+    that no other beats in both.
+
+    Args:
+        landmarks: Measured beforehand.
+        own: Runs of this session, on the same text.
+        current: The key of the run whose results are shown.
+        measure: One of `MEASURES`.
+        size: One of `SIZES`; runs that are older than the number are left out.
+
+    Returns:
+        A figure whose points know the key of their run, as the second of their custom data.
+    """
+    scale = Scale(measure, size)
+    figure = figure_of(say(SIZE_TITLES[size]), scale.title)
+    landmarks, own = (
+        [record for record in records if scale.drawable(record)] for records in (landmarks, own)
+    )
+    _add_pareto(figure, [*landmarks, *own], scale)
+    _add_baseline(figure, [*landmarks, *own], scale)
+    for records, joined in ((landmarks, True), (own, False)):
+        for (method, where), members in _series(records).items():
+            name = f"{method_label(method)} · {where}"
+            figure.add_trace(_points(members, _look(method, where, joined=joined), name, scale))
+            if joined and where in NAMED:
+                _write_beside(figure, members, where, method_style(method)[0], scale)
+    ringed = [record for record in (*landmarks, *own) if record.key == current]
+    if ringed:
+        line = {"width": 2.5, "color": RING}
+        ring = {"mode": "markers", "marker": {"size": 22, "color": "rgba(0,0,0,0)", "line": line}}
+        figure.add_trace(_points(ringed[:1], ring, say("these results"), scale))
+    figure.update_yaxes(scale.layout([scale.height(record) for record in (*landmarks, *own)]))
+    # A legend inside would take half of a phone's chart: `frontier_legend` stands below it.
+    figure.update_layout(height=440, showlegend=False)
+    return figure
+
+
+def pareto(records: Sequence[RunRecord], scale: Scale) -> list[RunRecord]:
+    """Return the runs that no other beats in both size and measure, the smallest first."""
+    best = inf
+    found: list[RunRecord] = []
+    for record in sorted(records, key=lambda r: (scale.width(r), scale.cost(r))):
+        if scale.cost(record) < best:
+            best = scale.cost(record)
+            found.append(record)
+    return found
+
+
+def frontier_legend(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
+    """Return sign, colour and name of everything in a frontier chart."""
+    if not records:
+        return []
+    entries = [("★", BASELINE, say("Baseline"))]
+    for method in dict.fromkeys(method for method, _ in _series(records)):
+        colour, symbol = method_style(method)
+        entries.append((SIGNS[symbol], colour, method_label(method)))
+    entries += [(sign, INK, say(name)) for sign, name in FILLED]
+    return [*entries, ("◯", RING, say("these results"))]
+
+
+def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
+    """Join what no other run beats, by steps: between two of them nothing is known to be better."""
+    best = pareto(records, scale)
+    if len(best) < 2:
+        return
+    figure.add_trace(
+        go.Scatter(
+            x=[scale.width(record) for record in best],
+            y=[scale.height(record) for record in best],
+            mode="lines",
+            line={"shape": "hv", "width": 7, "color": "rgba(138,143,156,0.28)"},
+            name=say("not beaten"),
+            hoverinfo="skip",
+        )
+    )
+
+
+def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
+    """Mark the model as it came."""
+    found = scale.baseline(records[0]) if records else None
+    if found is None:
+        return
+    memory, (height, told) = records[0].memory, found
+    figure.add_trace(
+        go.Scatter(
+            x=[scale.whole(records[0])],
+            y=[height],
+            name=say("Baseline"),
+            mode="markers",
+            marker={"size": 15, "color": BASELINE, "symbol": "star"},
+            hovertemplate=f"{say('Baseline')}<br>{say(METRICS[scale.measure].label)} {told}"
+            f"<br>{format_bytes(memory.baseline_bytes)}<extra></extra>",
+        )
+    )
+    figure.add_hline(y=height, line={"color": BASELINE, "width": 1, "dash": "dot"})
+    figure.add_annotation(
+        text=say("baseline {value}").format(value=told),
+        x=0.01,
+        xref="paper",
+        y=scale.place(height),
+        yshift=-9 if scale.logarithmic else 9,
+        xanchor="left",
+        showarrow=False,
+        font={"size": 12, "color": INK},
+    )
+
+
+def _series(records: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:
+    """Group runs by method and by what they compressed, in the order of the methods."""
+    found: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        # What was asked for: the best of several is not what it took for the first matrix.
+        asked = [rule["method"] for rule in record.plan["rules"] if rule["method"] != DENSE]
+        if asked and record.targets:
+            where = scope(record) + manner(record)
+            found.setdefault((asked[0], where), []).append(record)
+    methods, scopes = [*METHODS], [*DASHES]
+
+    def place(series: tuple[str, str]) -> tuple[int, int]:
+        method, where = series
+        return (
+            methods.index(method) if method in methods else len(methods),
+            scopes.index(where) if where in scopes else len(scopes),
+        )
+
+    return {series: found[series] for series in sorted(found, key=place)}
+
+
+def _look(method: str, where: str, *, joined: bool) -> dict[str, Any]:
+    """Return colour and symbol of a method; what was compressed shows in filling and dashes."""
+    colour, symbol = method_style(method)
+    filling = FILLINGS.get(where.partition(" (")[0], "-open")
+    marker = {
+        "size": 9 if joined else 15,
+        "color": colour,
+        "symbol": symbol + filling,
+        "line": {"width": 2 if filling else 0.5, "color": colour},
+    }
+    if not joined:
+        return {"mode": "markers", "marker": marker}
+    return {
+        "mode": "lines+markers",
+        "marker": marker,
+        "line": {"color": colour, "width": 1.5, "dash": DASHES.get(where, "longdashdot")},
+        "opacity": 0.85,
+    }
+
+
+def _write_beside(
+    figure: go.Figure, members: Sequence[RunRecord], text: str, colour: str, scale: Scale
+) -> None:
+    """Name a line at its left end, because dashes alone are hard to tell apart."""
+    first = min(members, key=scale.width)
+    figure.add_annotation(
+        text=text,
+        x=scale.width(first),
+        y=scale.place(scale.height(first)),
+        yshift=13,
+        showarrow=False,
+        font={"size": 11, "color": colour},
+    )
+
+
+def _points(
+    records: Sequence[RunRecord], look: Mapping[str, Any], name: str, scale: Scale
+) -> go.Scatter:
+    ordered = sorted(records, key=scale.width)
+    return go.Scatter(
+        x=[scale.width(record) for record in ordered],
+        y=[scale.height(record) for record in ordered],
+        name=name,
+        text=[describe(record) for record in ordered],
+        customdata=[[scale.told(record), record.key] for record in ordered],
+        hovertemplate="%{text}<br>"
+        + say(METRICS[scale.measure].label)
+        + f" %{{customdata[0]}}<br>%{{x:.1f}} {METRICS[scale.size].unit}<extra></extra>",
+        **look,
+    )

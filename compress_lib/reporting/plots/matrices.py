@@ -1,0 +1,130 @@
+"""Charts of one run's weights: bytes, errors layer by layer, and how training went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, isfinite
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from compress_lib.models.targets import FAMILIES
+from compress_lib.reporting.plots.base import LAYOUT, PALETTE, axis, figure_of, layer_map
+from compress_lib.results.metrics import ERRORS, label
+from compress_lib.results.records import RunRecord
+from compress_lib.results.target_record import TargetRecord
+from compress_lib.utils.formatting import format_bytes
+from compress_lib.utils.translation import say
+
+BEFORE = "#aab2c2"
+OUTLINED = {"color": "rgba(0,0,0,0)", "line": {"color": PALETTE[0], "width": 1.5}}
+ABREAST = 2
+"""Training curves side by side; a phone has room for no more."""
+
+WIDE = 50
+"""From this ratio of its largest to its smallest value on, a curve needs a logarithmic axis."""
+
+
+def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -> go.Figure:
+    """Megabytes of each component, before and after.
+
+    Args:
+        record: The run.
+        predicted: What its plan foretold, see `predicted.predicted_bytes`.
+    """
+    figure = figure_of(say("Megabytes"), "")
+    parts = [part for part in record.memory.components if part.baseline_bytes]
+    names = [FAMILIES.get(part.component, part.component.capitalize()) for part in parts]
+    bars: list[tuple[str, dict[str, Any], list[int]]] = [
+        (say("Compressed, measured"), {"color": PALETTE[0]}, [p.compressed_bytes for p in parts]),
+        (say("Baseline"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
+    ]
+    if predicted is not None:
+        foretold = [predicted[part.component] for part in parts]
+        bars.insert(1, (say("Compressed, predicted"), OUTLINED, foretold))
+    for when, marker, values in bars:
+        figure.add_trace(
+            go.Bar(
+                y=names,
+                x=[value / 1e6 for value in values],
+                name=when,
+                orientation="h",
+                marker=marker,
+                text=[format_bytes(value) for value in values],
+                textposition="outside",
+                cliponaxis=False,
+                hovertemplate="%{y}: %{x:.2f} MB",
+            )
+        )
+    most = max(max(p.baseline_bytes, p.compressed_bytes) for p in parts) / 1e6
+    figure.update_xaxes(range=[0, most * 1.18])
+    figure.update_yaxes(autorange="reversed")
+    height = 90 + 22 * len(bars) * len(parts)
+    figure.update_layout(height=height, barmode="group", bargap=0.28)
+    return figure
+
+
+def error_map(record: RunRecord, measure: str) -> go.Figure:
+    """A heat map of one of `metrics.ERRORS`, families × layers."""
+    cells = {
+        (target.family, target.layer): target.errors[measure]
+        for target in record.targets
+        if target.layer is not None
+    }
+    return layer_map(cells, say(ERRORS[measure].label))
+
+
+def training_curves(target: TargetRecord) -> go.Figure:
+    """What was noted while a weight or its group was trained: a small chart a measure.
+
+    The lowest point of each curve is marked, because every measure is better when it is lower.
+    """
+    epochs = target.history.get("epoch", ())
+    measures = [name for name in target.history if name != "epoch"]
+    rows = max(1, ceil(len(measures) / ABREAST))
+    titles = [say(label(name)) for name in measures]
+    figure = make_subplots(
+        rows, ABREAST, subplot_titles=titles, vertical_spacing=0.34 / rows, horizontal_spacing=0.18
+    )
+    for index, name in enumerate(measures):
+        place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
+        _add_curve(figure, epochs, target.history[name], titles[index], place)
+    figure.update_annotations(font={"size": 13})
+    # Looks fall on whole epochs.
+    figure.update_xaxes(**axis(), tick0=0, dtick=max(1, ceil(max(epochs, default=1) / 5)))
+    figure.update_yaxes(**axis(), nticks=4, tickformat="~g", exponentformat="power")
+    for index in range(max(0, len(measures) - ABREAST), len(measures)):
+        place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
+        figure.update_xaxes(title_text=say("Epoch"), **place)
+    figure.update_xaxes(tickfont={"size": 11})
+    figure.update_yaxes(tickfont={"size": 11})
+    figure.update_layout(LAYOUT)
+    figure.update_layout(height=60 + 175 * rows, showlegend=False, margin={"t": 34})
+    return figure
+
+
+def _add_curve(
+    figure: go.Figure,
+    epochs: Sequence[float],
+    values: Sequence[float],
+    name: str,
+    place: dict[str, int],
+) -> None:
+    finite = [value for value in values if isfinite(value)]
+    lowest = values.index(min(finite)) if finite else -1
+    sizes = [9 if index == lowest else 3 for index in range(len(values))]
+    figure.add_trace(
+        go.Scatter(
+            x=list(epochs),
+            y=[value if isfinite(value) else None for value in values],
+            name=name,
+            mode="lines+markers",
+            line={"color": PALETTE[0], "width": 2},
+            marker={"size": sizes, "color": PALETTE[0]},
+            hovertemplate=f"{say('Epoch')} %{{x:.0f}}: %{{y:.5g}}<extra></extra>",
+        ),
+        **place,
+    )
+    if finite and min(finite) > 0 and max(finite) > WIDE * min(finite):
+        figure.update_yaxes(type="log", **place)

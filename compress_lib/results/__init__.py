@@ -1,0 +1,1 @@
+"""After a run: records, metrics, confidence intervals, comparison, store. No torch."""

@@ -1,0 +1,1 @@
+"""Execute a plan end to end; `studies` executes many."""

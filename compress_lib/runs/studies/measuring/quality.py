@@ -1,0 +1,237 @@
+"""Measure the rows of `bench quality`: run a plan, weigh the file, read a second text."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from compress_lib.compression.calibration.collect import gather
+from compress_lib.data.calibration_text import Calibration
+from compress_lib.data.corpora import Text, read_text
+from compress_lib.data.examples import Example
+from compress_lib.data.text_spec import TextSpec
+from compress_lib.data.tokenization import (
+    calibration_blocks,
+    check_protocols,
+    evaluation_blocks,
+    protocol_of,
+)
+from compress_lib.errors import BudgetError, NotFiniteError
+from compress_lib.evaluation.likelihood import compare
+from compress_lib.evaluation.logits_cache import RememberedLogits
+from compress_lib.methods.curvature import replacement_loss
+from compress_lib.methods.statistics import Statistics, count_rows, curvature_needs
+from compress_lib.models.checkpoint import WEIGHTS_FILE, save_compressed
+from compress_lib.models.loading import LanguageModel
+from compress_lib.models.surgery import matrix_at, read_weight
+from compress_lib.models.targets import TABLES
+from compress_lib.plan.plan import Plan
+from compress_lib.results.records import AgreementRecord, ModelRecord, RunRecord
+from compress_lib.runs.events import finished
+from compress_lib.runs.execute import execute
+from compress_lib.runs.provenance import environment, perplexity_record
+from compress_lib.runs.studies.quality.candidates import CandidateAtSize
+from compress_lib.runs.studies.quality.rows import Measured, OnText, QualityRow
+from compress_lib.utils.progress import Progress, no_progress, span
+
+SCHEMA = 2
+"""Part of every row's key: raised when the same entry would give other numbers."""
+
+SECOND = "Measuring both models on the second text"
+
+RUN = 0.8
+"""The share of a row that its run takes; the second text takes most of the rest."""
+
+
+@dataclass(frozen=True)
+class QualityBench:
+    """What all rows have in common.
+
+    Attributes:
+        model: The baseline.
+        plan: The plan of every row but for its rules.
+        second: The other text to measure on.
+        texts: Those to measure on and to choose by, as they were read: the plan's, the second,
+            calibration.
+    """
+
+    model: LanguageModel
+    plan: Plan
+    second: TextSpec
+    texts: tuple[Text, Text, Text]
+
+    def plan_of(self, entry: CandidateAtSize) -> Plan:
+        """Return the plan of a row."""
+        return replace(self.plan, rules=entry.rules)
+
+    def key(self, entry: CandidateAtSize) -> str:
+        """Name everything that a row's numbers depend on."""
+        model, second = self.model, self.second
+        parts: list[object] = [SCHEMA, self.plan_of(entry).key, model.device.type]
+        parts += [model.id, model.source, model.revision, second.tokens, second.context]
+        parts += [second.protocol, *(text.digest for text in self.texts)]
+        return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def read(self) -> RememberedLogits:
+        """Reads with the baseline, whose predictions are the same for every row."""
+        return RememberedLogits()
+
+    @cached_property
+    def second_examples(self) -> list[Example]:
+        """The second text in pieces."""
+        return evaluation_blocks(self.model, self.second, self.texts[1], self.plan.seed)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The text to choose by, which neither text to measure on may contain."""
+        plan, texts = self.plan, self.texts
+        first = evaluation_blocks(self.model, plan.evaluation, texts[0], plan.seed)
+        for examples in (first, self.second_examples):
+            found = calibration_blocks(self.model, plan.calibration, texts[2], examples, plan.seed)
+        return found
+
+    def statistics(self, progress: Progress = no_progress) -> Mapping[str, Statistics]:
+        """Gather what the estimate needs of every weight; kept on disk, so done once."""
+        needs = {
+            # A bias that a method stores acts against the mean.
+            target.name: curvature_needs(target)
+            | (frozenset() if target.family in TABLES else {"mean"})
+            for target in self.model.targets
+        }
+        return gather(self.model, needs, self.calibration, progress)
+
+
+def make_quality_bench(
+    model: LanguageModel, evaluation: TextSpec, second: TextSpec, calibration: TextSpec
+) -> QualityBench:
+    """Read the texts of all rows, with contexts that the model can read.
+
+    Raises:
+        CompressionError: A text is missing, too short, or part of another.
+    """
+
+    def fitting(spec: TextSpec) -> TextSpec:
+        return replace(spec, context=min(spec.context, model.max_context or spec.context))
+
+    first, other = fitting(evaluation), fitting(second)
+    check_protocols(model, first, other, calibration)
+    texts = (
+        read_text(first, "evaluation"),
+        read_text(other, "evaluation"),
+        read_text(calibration, "calibration"),
+    )
+    # What a model writes is no part of a row.
+    plan = Plan(model=model.id, evaluation=first, calibration=calibration, prompts=())
+    bench = QualityBench(model, plan, other, texts)
+    # Found out now, not after the first row.
+    assert bench.calibration.blocks
+    return bench
+
+
+def measure_row(
+    bench: QualityBench, entry: CandidateAtSize, progress: Progress = no_progress
+) -> QualityRow:
+    """Measure one row; what a method or a model refuses is part of it.
+
+    The compressed model is dropped at the end.
+
+    Args:
+        bench: What all rows have in common.
+        entry: The row.
+        progress: Told about all parts; may raise `StoppedError`.
+
+    Raises:
+        CompressionError: Something else is wrong, so that other rows would fail too.
+    """
+    model, plan = bench.model, bench.plan_of(entry)
+    row = QualityRow(
+        name=entry.name,
+        label=entry.candidate.label,
+        key=bench.key(entry),
+        keep=entry.keep,
+        four_bit=entry.candidate.four_bit,
+        plan=plan.to_json(),
+        model=ModelRecord(model.id, model.revision, model.source, model.parameters),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(model),
+    )
+    try:
+        record, found = _measure(bench, plan, progress)
+    except (BudgetError, NotFiniteError) as error:
+        return replace(row, refused=str(error))
+    finally:
+        # Modules hold each other in circles, and a model is large.
+        gc.collect()
+    return replace(row, plan=record.plan, found=found)
+
+
+def _measure(bench: QualityBench, plan: Plan, progress: Progress) -> tuple[RunRecord, Measured]:
+    model = bench.model
+    statistics = bench.statistics(span(progress, 0.0, 0.0))
+    started = time.perf_counter()
+    part = span(progress, 0.0, RUN)
+    end = finished(execute(plan, load=lambda *_: model, progress=part, read=bench.read))
+    record, compressed = end.record, end.compressed
+    assert compressed is not None
+    examples = bench.second_examples
+    part = span(progress, RUN, 1.0)
+    *_, scored = compare(model, compressed, examples, lambda share: part(share, SECOND), bench.read)
+    second = perplexity_record(
+        model,
+        scored,
+        examples,
+        bench.second.context,
+        bench.texts[1],
+        protocol_of(model, bench.second),
+    )
+    progress(1.0, "Saving the model to weigh it")
+    file_bytes = _file_bytes(compressed)
+    estimate = estimated_loss(model, compressed, statistics, bench.calibration)
+    return record, Measured(
+        memory=record.memory,
+        file_bytes=file_bytes,
+        text=OnText(record.perplexity, record.agreement),
+        second=OnText(second, AgreementRecord(scored.kl, scored.top1)),
+        estimate=estimate,
+        seconds={**record.seconds, "total": time.perf_counter() - started},
+    )
+
+
+def estimated_loss(
+    model: LanguageModel,
+    compressed: LanguageModel,
+    statistics: Mapping[str, Statistics],
+    text: Calibration,
+) -> float:
+    """Return the growth of the loss that the errors of all weights lead to expect, in nats.
+
+    Args:
+        model: The baseline.
+        compressed: The same, with some weights replaced.
+        statistics: By target, what `calibration.curvature_needs` names.
+        text: Where they are from.
+    """
+    total = 0.0
+    for site in model.sites:
+        matrix = matrix_at(compressed.module, site)
+        if matrix is None:
+            continue
+        known = statistics[site.target.name]
+        if site.target.family in TABLES:
+            known = replace(known, row_counts=count_rows(text.ids, site.target.shape[0]))
+        total += replacement_loss(matrix, read_weight(model.module, site, model.dtype), known)
+    return total
+
+
+def _file_bytes(model: LanguageModel) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save_compressed(model, Path(folder) / "model")
+        return (saved / WEIGHTS_FILE).stat().st_size

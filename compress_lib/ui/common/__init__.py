@@ -1,0 +1,1 @@
+"""Page-wide parts: texts, theme, HTML, components, browser scripts."""

@@ -1,0 +1,1 @@
+"""The torch worker behind the page: job queue, caches, runs of a session."""

@@ -1,0 +1,1 @@
+"""The plan form: inputs, layer map, preview, validation."""

@@ -1,0 +1,151 @@
+"""What happens in the form: it says what its plan would do, and shows what a choice asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.data.text_spec import OWN_TEXT
+from compress_lib.errors import CompressionError
+from compress_lib.methods import METHODS, is_sized
+from compress_lib.plan.plan import Plan
+from compress_lib.plan.query_string import to_query
+from compress_lib.ui.common import html, texts
+from compress_lib.ui.common.browser import CLEAR_MAP, COPY_LINK, PRIVATE, QUICK, WARNING
+from compress_lib.ui.common.messages import refusal, warn
+from compress_lib.ui.engine import session_runs
+from compress_lib.ui.engine.engine import Engine
+from compress_lib.ui.form import binding, form, preview
+from compress_lib.ui.form.form import PlanPanel
+from compress_lib.ui.form.map_events import MapEvents
+from compress_lib.ui.results.comparison import is_of, plans_of, runs_beside
+
+
+class FormEvents:
+    """What happens in the form.
+
+    Args:
+        panel: The components.
+        engine: Knows the matrices of models.
+        link: The button that copies it, and what takes it.
+        chart: The map, which shows the same plan.
+        beside: The tray, the session's runs and the shown one, see `beside.runs_beside`.
+    """
+
+    def __init__(
+        self,
+        panel: PlanPanel,
+        engine: Engine,
+        link: tuple[Any, Any],
+        chart: MapEvents,
+        beside: Sequence[Any],
+    ) -> None:
+        self.panel = panel
+        self.chart = chart
+        self.engine = engine
+        self.link_button, self.query = link
+        self.beside = beside
+
+    def connect(self) -> None:
+        """Connect all of it."""
+        panel = self.panel
+        # Gradio asks anew for all that a change asks for whenever one answer came too late: were
+        # there two that wait for the last change, each would set off the other without end.
+        gr.on(
+            [component.change for component in panel.fields],
+            self.changed,
+            [*self.chart.inputs, *panel.fields],
+            [panel.preview, *self.chart.drawn],
+            trigger_mode="always_last",
+            **QUICK,
+        )
+        panel.method.change(
+            choose_method,
+            panel.method,
+            [panel.method, panel.keep, *panel.groups.values()],
+            trigger_mode="multiple",
+            **QUICK,
+        )
+        panel.corpus.change(
+            lambda corpus: gr.Textbox(visible=corpus == OWN_TEXT),
+            panel.corpus,
+            panel.own_text,
+            trigger_mode="multiple",
+            **QUICK,
+        )
+        for button, families in panel.presets:
+            button.click(
+                partial(choose_families, list(families)),
+                panel.method,
+                [panel.families, panel.method],
+                **WARNING,
+            )
+        for preset in panel.settings:
+            values = json.dumps(preset.values)
+            preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
+        given = [*self.beside, *panel.fields]
+        outputs = [self.query, panel.status]
+        self.link_button.click(self.link, given, outputs, **QUICK).success(
+            None, self.query, None, js=COPY_LINK, **PRIVATE
+        )
+        panel.start_over.click(start_over, None, [*panel.fields, panel.status], **QUICK)
+        panel.start_over.click(None, None, None, js=CLEAR_MAP, **PRIVATE)
+
+    def changed(
+        self, colour: Any, chosen: Any, history: Any, current: Any, *given: Any
+    ) -> list[Any]:
+        """Say what the plan in the form would do, and draw it on the map."""
+        try:
+            plan = binding.read(binding.Form.of(given))
+        except CompressionError as error:
+            return [preview.complaint(error), *self.chart.refused(error)]
+        told = preview.describe_plan(self.engine, plan)
+        return [told, *self.chart.drawn_of(plan, colour, chosen, history, current)]
+
+    def link(self, tray: Any, keys: Any, current: Any, *given: Any) -> list[str]:
+        """Return the plan in the form as a query string, beside what it is compared with.
+
+        And what the link restores, in words.
+        """
+        try:
+            plan = binding.read(binding.Form.of(given))
+            beside = plans_of(runs_beside(self.engine, tray, keys, current))
+            shown = is_of(session_runs.lookup(self.engine, current), plan)
+        except CompressionError as error:
+            raise refusal(error) from error
+        said = texts.LINK_COPIED_BESIDE if beside else texts.LINK_COPIED
+        if plan.evaluation.corpus == OWN_TEXT:
+            said = texts.LINK_WITHOUT_TEXT
+        elif not shown:
+            said = f"{said} {texts.LINK_OF_FORM}"
+        return [to_query(plan, beside), html.status(said)]
+
+
+def start_over() -> list[Any]:
+    """Put the usual plan into the form, in the place of all that was set."""
+    return [*binding.shown_values(Plan()), html.status(texts.STARTED_OVER)]
+
+
+def choose_families(families: list[str], method: Any) -> list[Any]:
+    """Choose families; a method that does not know them gives way to one that does."""
+    known = METHODS.get(method) if isinstance(method, str) else None
+    only = known.families if known else None
+    fits = only is None or set(families) <= set(only)
+    if known and not fits:
+        other = METHODS[binding.PLAIN].label
+        warn(texts.METHOD_GAVE_WAY.format(method=known.label, other=other))
+    return [families, method if fits else binding.PLAIN]
+
+
+def choose_method(method: Any) -> list[Any]:
+    """Show a method's summary and its options."""
+    known = METHODS.get(method) if isinstance(method, str) else None
+    info = known.summary if known else None
+    free = not is_sized(method)
+    keep = gr.update(interactive=free, info=form.keep_info(method))
+    groups = (gr.Column(visible=name == method) for name in METHODS)
+    return [gr.Dropdown(info=info), keep, *groups]

@@ -1,0 +1,63 @@
+"""What matrices have to do with each other: the fields that a plan's rules have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.ui.common import texts
+from compress_lib.ui.form import binding
+
+
+def together(made: dict[str, Any], shown: binding.Form) -> None:
+    """Make the components of `controls.TOGETHER`."""
+    made["group"] = gr.Radio(
+        choices(texts.GROUP_CHOICES),
+        value=shown.values["group"],
+        label=texts.GROUP,
+        elem_id="group",
+    )
+    with gr.Row():
+        made["window"] = gr.Number(
+            shown.values["window"],
+            label=texts.WINDOW,
+            info=texts.WINDOW_INFO,
+            precision=0,
+            min_width=120,
+            elem_id="window",
+        )
+        made["orientation"] = gr.Dropdown(
+            choices(texts.ORIENTATION_CHOICES),
+            value=shown.values["orientation"],
+            label=texts.ORIENTATION,
+            info=texts.ORIENTATION_INFO,
+            min_width=120,
+            elem_id="orientation",
+        )
+    made["tie"] = gr.Radio(
+        choices(texts.TIE_CHOICES),
+        value=shown.values["tie"],
+        label=texts.TIE,
+        info=texts.TIE_INFO,
+        elem_id="tie",
+    )
+    made["allocation"] = gr.Dropdown(
+        choices(texts.ALLOCATION_CHOICES),
+        value=shown.values["allocation"],
+        label=texts.ALLOCATION,
+        info=texts.ALLOCATION_INFO,
+        elem_id="allocation",
+    )
+    made["inputs"] = gr.Radio(
+        choices(texts.INPUTS_CHOICES),
+        value=shown.values["inputs"],
+        label=texts.INPUTS,
+        info=texts.INPUTS_INFO,
+        elem_id="inputs",
+    )
+
+
+def choices(labels: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the labels and values of a menu."""
+    return [(label, name) for name, label in labels.items()]

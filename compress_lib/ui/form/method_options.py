@@ -1,0 +1,100 @@
+"""The options of every method as components, and the buttons that set many of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.methods import METHODS, Method, Option, OptionValue, preset_options
+from compress_lib.ui.common import texts
+from compress_lib.ui.form import binding
+
+SEEN = 6
+"""Options of a method that stand open; those declared after them wait in a fold."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A button, the components that it sets, and their values."""
+
+    button: Any
+    fields: list[Any]
+    values: list[OptionValue]
+
+
+def option_groups(shown: binding.Form) -> tuple[dict[str, Any], list[Any], list[Settings]]:
+    """Make a group of components for each method's options; only the chosen one is visible.
+
+    Returns:
+        The groups by method, all components in the order of the form, and the buttons.
+    """
+    groups: dict[str, Any] = {}
+    made: list[Any] = []
+    settings: list[Settings] = []
+    for name, method in METHODS.items():
+        with gr.Column(visible=name == shown.values["method"]) as group:
+            buttons = _buttons(method)
+            fields = _fields(method, shown)
+        groups[name] = group
+        made += fields
+        settings += [
+            Settings(button, fields, _values(method, preset)) for preset, button in buttons
+        ]
+    return groups, made, settings
+
+
+def _buttons(method: type[Method]) -> list[tuple[str | None, Any]]:
+    """Make a button for each preset and one for the defaults; none where there is no preset."""
+    if not method.presets:
+        return []
+    with gr.Row(elem_classes="settings"):
+        names = [(preset, preset) for preset in method.presets]
+        return [
+            (preset, gr.Button(label, size="sm", min_width=50))
+            for preset, label in (*names, (None, texts.DEFAULTS))
+        ]
+
+
+def _values(method: type[Method], preset: str | None) -> list[OptionValue]:
+    """Return the values of all options of a method under a preset, in order."""
+    chosen = preset_options(method.name, preset)
+    return [chosen.get(option.name, option.default) for option in method.options()]
+
+
+def _fields(method: type[Method], shown: binding.Form) -> list[Any]:
+    options = method.options()
+    if not options:
+        gr.Markdown(texts.NO_OPTIONS)
+    # A fold for one or two would hide more than it spares.
+    cut = SEEN if len(options) > SEEN + 2 else len(options)
+    made = _grid(method, options[:cut], shown)
+    if options[cut:]:
+        title = texts.MORE_OPTIONS.format(count=len(options) - cut)
+        with gr.Accordion(title, open=False, elem_classes="more-options"):
+            made += _grid(method, options[cut:], shown)
+    return made
+
+
+def _grid(method: type[Method], options: tuple[Option, ...], shown: binding.Form) -> list[Any]:
+    with gr.Row(elem_classes="options"):
+        return [_component(option, shown.options[(method.name, option.name)]) for option in options]
+
+
+def _component(option: Option, value: Any) -> Any:
+    """Make the component of an option.
+
+    Bounds are left to the library, which says what is wrong; gradio's own refusal would hide
+    every result behind an error.
+    """
+    about: dict[str, Any] = {"label": option.label, "info": option.help, "min_width": 140}
+    if isinstance(option.default, bool):
+        return gr.Checkbox(value=bool(value), **about)
+    if option.choices:
+        return gr.Dropdown(list(option.choices), value=value, **about)
+    if isinstance(option.default, int):
+        return gr.Number(value=value, precision=0, **about)
+    if isinstance(option.default, float):
+        return gr.Number(value=value, **about)
+    return gr.Textbox(value=value, **about)

@@ -1,0 +1,151 @@
+"""The tab to learn in: a tour of six guesses, and what every number of the page means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from compress_lib.plan.plan import Plan
+from compress_lib.results.metrics import ERRORS, METRICS
+from compress_lib.ui.common import texts
+from compress_lib.ui.common.browser import OPEN_LAB, PRIVATE, QUICK, TOUR_TOP, WARNING
+from compress_lib.ui.common.html import term_id
+from compress_lib.ui.lessons import Step, tour
+from compress_lib.utils.translation import say
+
+
+@dataclass(frozen=True)
+class LearnPanel:
+    """The components of the tour."""
+
+    steps: Any
+    text: Any
+    guess: Any
+    reveal: Any
+    told: Any
+    load: Any
+    onward: Any
+
+    @property
+    def shown(self) -> list[Any]:
+        """What changes with the step."""
+        return [self.text, self.guess, self.reveal, self.told, self.load, self.onward]
+
+
+def build() -> LearnPanel | None:
+    """Make the tab; the tour only where its landmarks were measured."""
+    steps = tour(texts.LANGUAGE)
+    panel = _tour(steps) if steps else None
+    gr.Markdown(f"## {texts.GLOSSARY}\n{texts.GLOSSARY_HELP}")
+    gr.HTML(glossary(), elem_id="glossary")
+    return panel
+
+
+def _tour(steps: Sequence[Step]) -> LearnPanel:
+    gr.Markdown(f"## {texts.TOUR}\n{texts.TOUR_HELP}")
+    names = [(f"{number}. {step.title}", step.name) for number, step in enumerate(steps, start=1)]
+    chosen = gr.Radio(names, value=steps[0].name, label=texts.TOUR_STEPS, elem_id="tour-steps")
+    text = gr.Markdown(_asked(steps[0]), elem_id="tour-text")
+    guess = gr.Radio(_numbered(steps[0]), value=None, label=steps[0].question, elem_id="tour-guess")
+    reveal = gr.Button(texts.TOUR_REVEAL, variant="primary", elem_id="tour-reveal")
+    told = gr.Markdown("", visible=False, elem_id="tour-told")
+    with gr.Row(elem_id="tour-after"):
+        load = gr.Button(texts.TOUR_LOAD, visible=False, elem_id="tour-load")
+        onward = gr.Button(texts.TOUR_ONWARD, visible=False, elem_id="tour-onward")
+    return LearnPanel(chosen, text, guess, reveal, told, load, onward)
+
+
+def connect(
+    panel: LearnPanel, bring: Callable[[Any, Plan], dict[Any, Any]], keys: Any, opened: list[Any]
+) -> None:
+    """Connect the tour.
+
+    Args:
+        panel: The tab.
+        bring: Given the session's runs, brings a step's plan into the lab, with its run.
+        keys: The session's runs.
+        opened: What that changes.
+    """
+    panel.steps.change(choose, panel.steps, panel.shown, **QUICK)
+    after = [panel.reveal, panel.told, panel.load, panel.onward]
+    panel.reveal.click(reveal, [panel.steps, panel.guess], after, **QUICK)
+    panel.onward.click(following, panel.steps, panel.steps, **QUICK).success(
+        None, None, None, js=TOUR_TOP, **PRIVATE
+    )
+    loaded = panel.load.click(
+        lambda name, own: bring(own, _named(name).plan), [panel.steps, keys], opened, **WARNING
+    )
+    loaded.success(None, None, None, js=OPEN_LAB, **PRIVATE)
+
+
+def choose(name: Any) -> list[Any]:
+    """Show a step, before anybody has guessed."""
+    step = _named(name)
+    return [
+        _asked(step),
+        gr.Radio(_numbered(step), value=None, label=step.question),
+        gr.Button(visible=True),
+        gr.Markdown("", visible=False),
+        gr.Button(visible=False),
+        gr.Button(visible=False),
+    ]
+
+
+def reveal(name: Any, guess: Any) -> list[Any]:
+    """Say what is really so; a guess comes first."""
+    step = _named(name)
+    if not isinstance(guess, int) or not 0 <= guess < len(step.choices):
+        asked = gr.Markdown(texts.TOUR_GUESS, visible=True)
+        return [gr.Button(visible=True), asked, gr.skip(), gr.skip()]
+    verdict = texts.TOUR_RIGHT if guess == step.answer else texts.TOUR_WRONG
+    said = verdict.format(answer=step.choices[step.answer])
+    told = f"**{said}** {step.reveal}"
+    return [
+        gr.Button(visible=False),
+        gr.Markdown(told, visible=True),
+        gr.Button(visible=True),
+        gr.Button(visible=following(name) != step.name),
+    ]
+
+
+def following(name: Any) -> str:
+    """Return the name of the step after another; the last one is followed by none."""
+    names = [step.name for step in tour(texts.LANGUAGE)]
+    after = names.index(_named(name).name) + 1
+    return names[min(after, len(names) - 1)]
+
+
+def glossary() -> str:
+    """Return what every number of the page means, with its formula."""
+    rows = [
+        (
+            say(metric.label),
+            f"{say(metric.meaning)} {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
+        )
+        for metric in {**METRICS, **ERRORS}.values()
+    ]
+    rows += [(term, meaning) for term, meaning in texts.TERMS.items()]
+    items = "".join(
+        f'<dt id="{escape(term_id(term), quote=True)}" tabindex="-1">{escape(term)}</dt>'
+        f"<dd>{escape(meaning)}</dd>"
+        for term, meaning in sorted(rows, key=lambda row: row[0].lower())
+    )
+    return f'<dl class="glossary">{items}</dl>'
+
+
+def _asked(step: Step) -> str:
+    return f"### {step.title}\n\n{step.text}"
+
+
+def _numbered(step: Step) -> list[tuple[str, int]]:
+    return [(label, index) for index, label in enumerate(step.choices)]
+
+
+def _named(name: Any) -> Step:
+    """Return a step by its name; the first where the name is unknown."""
+    steps = tour(texts.LANGUAGE)
+    return next((step for step in steps if step.name == name), steps[0])

@@ -1,0 +1,1 @@
+"""The result panel: headline, tabs, comparison, downloads."""

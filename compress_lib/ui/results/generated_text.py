@@ -1,0 +1,108 @@
+"""What both models wrote, as HTML: every token shaded by what the other model thought of it.
+
+Every text is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from compress_lib.reporting.exports.shading import FAINTEST, percent, shaded, strength
+from compress_lib.results.text_record import TextRecord, WrittenToken
+from compress_lib.ui.common import texts
+from compress_lib.utils.formatting import format_perplexity
+
+
+def both_texts(records: Sequence[TextRecord]) -> str:
+    """Return the texts of both models side by side."""
+    shown = []
+    for text in records:
+        speeds = (text.baseline_tokens_per_second, text.compressed_tokens_per_second)
+        written = (
+            (text.baseline, text.baseline_tokens),
+            (text.compressed, text.compressed_tokens),
+        )
+        columns = [
+            (_shaded(whole, tokens, text), texts.SPEED.format(speed=speed), _remark(tokens))
+            for (whole, tokens), speed in zip(written, speeds, strict=True)
+        ]
+        shown.append(_pair(text.prompt, columns, _parting(text.first_divergence)))
+    scale = any(text.baseline_tokens or text.compressed_tokens for text in records)
+    return "".join(shown) + (_scale() if scale else "")
+
+
+def writing(prompt: str, baseline: str, compressed: str) -> str:
+    """Return the two texts while they are being written."""
+    return _pair(prompt, [(escape(text), "", "") for text in (baseline, compressed)], "")
+
+
+def _shaded(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
+    """Return a text with the place where it leaves the other one, tokens shaded if known."""
+    mark = f'<span class="part" role="img" aria-label="{texts.PART_HERE}"></span>'
+    if tokens:
+        spans = [shaded(token, texts.TOKEN_TIP) for token in tokens]
+        if text.first_divergence is not None:
+            spans.insert(text.first_divergence, mark)
+        return "".join(spans)
+    if text.first_divergence is None or not whole.startswith(text.common):
+        return escape(whole)
+    return f"{escape(text.common)}{mark}{escape(whole[len(text.common) :])}"
+
+
+def _remark(tokens: Sequence[WrittenToken]) -> str:
+    """Return what is said below a text: its perplexity by either model, and every token."""
+    if not tokens:
+        return ""
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in texts.TOKEN_TABLE)
+    rows = "".join(
+        f'<tr><td>{escape(repr(token.text))}</td><td class="number">{percent(token.own)}</td>'
+        f'<td class="number">{percent(token.other)}</td></tr>'
+        for token in tokens
+    )
+    return (
+        f'<p class="remark">{escape(_said(tokens))}</p>'
+        f'<details class="remark"><summary>{escape(texts.TOKEN_BY_TOKEN)}</summary>'
+        f'<table class="fill"><thead><tr>{names}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _said(tokens: Sequence[WrittenToken]) -> str:
+    """Say how much both models hesitate over a text: its perplexity by either."""
+    own, other = (
+        math.exp(-sum(math.log(max(p, 1e-6)) for p in found) / len(tokens))
+        for found in ([t.own for t in tokens], [t.other for t in tokens])
+    )
+    return texts.TEXT_PERPLEXITY.format(own=format_perplexity(own), other=format_perplexity(other))
+
+
+def _scale() -> str:
+    steps = (1.0, 0.1, 0.01, 0.001, FAINTEST)
+    items = "".join(
+        f'<li><span class="token" style="--q:{strength(step):.2f}">{percent(step)}</span></li>'
+        for step in steps
+    )
+    return f'<ul class="legend scale"><li>{escape(texts.TOKEN_SCALE)}</li>{items}</ul>'
+
+
+def _parting(apart: int | None) -> str:
+    if apart is None:
+        return texts.NEVER_PART
+    return texts.PART_AFTER.format(count=apart) if apart else texts.PART_AT_ONCE
+
+
+def _pair(prompt: str, written: Sequence[tuple[str, str, str]], note: str) -> str:
+    """Return two columns; each has a text as HTML, its speed, and more HTML below."""
+    start = f'<span class="prompt">{escape(prompt)}</span>'
+    columns = "".join(
+        f'<div class="writer"><h4>{escape(name)} <span>{escape(speed)}</span></h4>'
+        f"<p>{start}{text}</p>"
+        f"{remark}</div>"
+        for name, (text, speed, remark) in zip(
+            (texts.BASELINE, texts.COMPRESSED), written, strict=True
+        )
+    )
+    end = f'<p class="quiet">{escape(note)}</p>' if note else ""
+    return f'<div class="texts">{columns}</div>{end}'

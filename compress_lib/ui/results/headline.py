@@ -1,0 +1,136 @@
+"""The headline of a run: its most important numbers as cards, and what each is held against."""
+
+from __future__ import annotations
+
+from html import escape
+
+from compress_lib.data.text_spec import PROTOCOLS
+from compress_lib.plan.forecast import RUINED, worded
+from compress_lib.results.confidence import Ends, perplexity_ends
+from compress_lib.results.describe import describe
+from compress_lib.results.metrics import METRICS
+from compress_lib.results.predictions import foretold
+from compress_lib.results.records import RunRecord, SpeedRecord
+from compress_lib.ui.common import texts
+from compress_lib.ui.common.html import term_id
+from compress_lib.utils.formatting import format_perplexity, format_share
+from compress_lib.utils.translation import say
+
+SAME = 1.02
+"""A ratio of perplexities below which a text is predicted about as well."""
+
+LITTLE_LEFT = 20
+"""A ratio beyond which a model is of no use."""
+
+ROOMY = 6
+"""Letters that a card has room for in its large type."""
+
+CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
+
+
+def headline(record: RunRecord, kind: str) -> str:
+    """Return the cards with a run's most important numbers."""
+    title = f"{texts.RESULTS_OF} <strong>{escape(describe(record))}</strong>"
+    cards = "".join(_card(record, name) for name in CARDS)
+    badge = f'<span class="badge">{escape(kind)}</span>'
+    ppl = record.perplexity
+    where = texts.MEASURED_ON.format(
+        model=record.model.id, corpus=ppl.corpus, tokens=f"{ppl.tokens:,}"
+    )
+    return (
+        f'<div class="headline"><p>{title} {badge} <span class="quiet">{escape(where)}</span></p>'
+        f'<p class="plainly">{escape(_plainly(record))}</p>'
+        f'<div class="cards">{cards}</div></div>'
+    )
+
+
+def _plainly(record: RunRecord) -> str:
+    """Say in a sentence what the numbers come to."""
+    memory, ratio = record.memory, record.perplexity.ratio
+    share = format_share(memory.share)
+    case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
+    words = texts.PLAINLY[case].format(ratio=_times(ratio))
+    bigger = memory.compressed_bytes > memory.baseline_bytes
+    said = (texts.GREW if bigger else texts.SHRANK).format(share=share) + words
+    return f"{said} {texts.ONE_BLOCK}" if _single(record) else said
+
+
+def _single(record: RunRecord) -> bool:
+    """Tell whether a run was measured on a single block."""
+    return record.perplexity.compressed_stderr is None
+
+
+def _card(record: RunRecord, name: str) -> str:
+    metric, value = METRICS[name], record.metrics()[name]
+    arrow = "↓" if metric.lower_is_better else "↑"
+    hint = texts.LOWER if metric.lower_is_better else texts.HIGHER
+    big, around, small = _value(record, name, value)
+    label = say(metric.label)
+    tip = escape(f"{say(metric.meaning)} {hint}", quote=True)
+    extra = f" <small>{escape(around)}</small>" if around else ""
+    return (
+        f'<div class="card" data-tip="{tip}" role="group" '
+        f'aria-label="{escape(f"{label}: {big} {around}, {small}. ", quote=True)}{tip}">'
+        f'<a class="term" href="#{term_id(label)}">{escape(label)}&nbsp;'
+        f'<span class="arrow">{arrow}</span></a>'
+        f'<span class="value{" long" if len(big) > ROOMY else ""}">{escape(big)}{extra}</span>'
+        f'<span class="quiet">{escape(small)}</span></div>'
+    )
+
+
+def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str, str]:
+    """Return a number, its uncertainty, and what it is to be held against."""
+    ppl, memory = record.perplexity, record.memory
+    if value is None:
+        return "—", "", texts.NOT_TIMED if name == "speed" else texts.UNTOUCHED
+    if name == "perplexity":
+        base = format_perplexity(ppl.baseline)
+        times = texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base)
+        ends = perplexity_ends(ppl)
+        around = _between(ends) if ends else texts.NO_INTERVAL if _single(record) else ""
+        return format_perplexity(value), around, times
+    if name == "megabytes":
+        share, whole = format_share(memory.share), f"{memory.baseline_bytes / 1e6:.0f}"
+        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=share, whole=whole)
+    if name == "speed":
+        assert record.speed is not None
+        return f"{value:.2f} ×", "", _speeds(record, record.speed)
+    if name == "top1":
+        return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
+    if name == "kl":
+        return f"{value:.3f}", "", _foretold(record)
+    table = next(t for t in record.targets if t.family in ("embedding", "head"))
+    most = table.direction_error.p95
+    # Of rounding in eight bits both lie in the fifth decimal.
+    digits = 4 if value >= 0.001 else 5
+    return f"{value:.{digits}f}", "", texts.MOST_BELOW.format(most=f"{most:.{digits}f}")
+
+
+def _foretold(record: RunRecord) -> str:
+    """Return what the growth of the loss was expected to be, beside what was found."""
+    loss = foretold(record)
+    if loss is None:
+        return texts.KL_UNIT
+    words = worded(loss, texts.KL_FORETOLD, texts.KL_AT_LEAST, texts.KL_RUINED)
+    return words.format(loss=f"{loss:.2g}", least=f"{RUINED:g}")
+
+
+def _times(ratio: float) -> str:
+    # Near the baseline a third decimal tells one quantization from another.
+    return f"{ratio:.3f}" if ratio < 1.1 else f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
+
+
+def _between(ends: Ends) -> str:
+    low, high = (format_perplexity(end) for end in ends)
+    return texts.BETWEEN.format(low=low, high=high)
+
+
+def _speeds(record: RunRecord, speed: SpeedRecord) -> str:
+    """Return how fast the model reads, and beside what it was how fast it writes."""
+    reads = texts.READS.format(speed=speed.compressed_prefill)
+    if not speed.baseline_decode or not speed.compressed_decode:
+        # As many lines as it will have: nothing jumps when both have written.
+        written = record.answered or PROTOCOLS.get(record.perplexity.protocol) != "causal"
+        return reads if written else f"{reads}; {texts.WRITES_YET}"
+    writes = texts.WRITES.format(ratio=speed.compressed_decode / speed.baseline_decode)
+    return f"{reads}; {writes}"

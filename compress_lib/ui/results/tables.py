@@ -1,0 +1,46 @@
+"""Tables and records as CSV and JSON files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from compress_lib.results.describe import to_frame
+from compress_lib.results.records import RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def to_csv(records: Sequence[RunRecord]) -> str:
+    """Return runs as CSV, a line each."""
+    return frame_csv(to_frame(records))
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Return a table as CSV; a cell that a spreadsheet would run as a formula is quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(frame.columns)
+    for row in frame.itertuples(index=False):
+        writer.writerow([_harmless(cell) for cell in row])
+    return out.getvalue()
+
+
+def download(name: str, kind: str, content: str) -> str:
+    """Return a file as the browser takes it to save it."""
+    return json.dumps({"name": name, "type": kind, "content": content})
+
+
+def to_json(record: RunRecord) -> str:
+    """Return a run as JSON."""
+    return json.dumps(record.to_json(), indent=2, ensure_ascii=False)
+
+
+def _harmless(cell: object) -> object:
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + cell
+    return cell

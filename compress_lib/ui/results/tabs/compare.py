@@ -1,0 +1,187 @@
+"""Up to four runs beside each other, each held against the first, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from compress_lib.errors import CompressionError
+from compress_lib.plan.query_string import MOST_BESIDE
+from compress_lib.results.describe import run_labels
+from compress_lib.results.metrics import METRICS, Metric
+from compress_lib.results.paired import Paired, paired
+from compress_lib.results.records import RunRecord
+from compress_lib.ui.common import texts
+from compress_lib.ui.common.browser import QUICK
+from compress_lib.ui.common.components import AnyDropdown
+from compress_lib.ui.common.messages import warn
+from compress_lib.ui.results.comparison import runs_beside
+from compress_lib.ui.results.selection import Shown, first_record, run_choices
+from compress_lib.ui.results.tabs.base import ResultTab, Wiring, register
+from compress_lib.utils.formatting import format_bytes, format_number
+from compress_lib.utils.translation import say
+
+NOISY = ("speed",)
+"""Numbers that differ from one run of the same plan to the next."""
+
+
+@register
+class CompareTab(ResultTab):
+    """The tray: it keeps what was put into it, whatever run is shown."""
+
+    name: ClassVar[str] = "compare"
+    label: ClassVar[str] = texts.TAB_COMPARE
+    order: ClassVar[int] = 5
+
+    def show(self, shown: Shown) -> Mapping[str, Any]:
+        """See `ResultTab.show`: what may be chosen changes, what was chosen stays."""
+        return {"tray": gr.update(choices=run_choices(shown))}
+
+    def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `ResultTab.build`."""
+        gr.Markdown(texts.COMPARE_HELP)
+        tray = AnyDropdown(
+            values.get("tray", {}).get("choices", []),
+            value=[],
+            multiselect=True,
+            max_choices=MOST_BESIDE,
+            label=texts.TRAY,
+            info=texts.TRAY_INFO,
+            elem_id="tray",
+        )
+        first = first_record()
+        table = gr.HTML(comparison([first] if first else []), elem_id="comparison")
+        return {"tray": tray, "table": table}
+
+    def connect(self, wiring: Wiring) -> None:
+        """See `ResultTab.connect`: the table follows the tray, and the runs while that is empty."""
+        tray = self.parts["tray"]
+
+        def drawn(chosen: Any, keys: Any, current: Any) -> str:
+            return comparison(runs_beside(wiring.engine, chosen, keys, current))
+
+        gr.on(
+            [tray.change, wiring.current.change, wiring.keys.change],
+            drawn,
+            [tray, wiring.keys, wiring.current],
+            self.parts["table"],
+            trigger_mode="multiple",
+            **QUICK,
+        )
+
+
+def with_shown(tray: Any, current: Any) -> Any:
+    """Return the tray with the shown run, if there is a tray and the run is not in it."""
+    if not isinstance(tray, list) or not tray or not isinstance(current, str) or current in tray:
+        return gr.skip()
+    if len(tray) >= MOST_BESIDE:
+        warn(texts.TRAY_FULL)
+        return gr.skip()
+    return gr.update(value=[*tray, current])
+
+
+def comparison(runs: Sequence[RunRecord]) -> str:
+    """Return runs as an HTML table, a column each; above, how each differs from the first."""
+    if not runs:
+        return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
+    lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in run_labels(runs))
+    # What people came to hear stands first.
+    rows = [_row(label, cells) for label, cells in _differences(runs)]
+    rows += [
+        _row(_label(metric), _metric(runs, name))
+        for name, metric in METRICS.items()
+        if any(run.metrics()[name] is not None for run in runs)
+    ]
+    return (
+        f'<div class="scroll"><table class="compare"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{lonely}"
+    )
+
+
+def _label(metric: Metric) -> str:
+    unit = f" ({metric.unit})" if metric.unit not in ("", "×") else ""
+    return f"{say(metric.label)}{unit} {'↓' if metric.lower_is_better else '↑'}"
+
+
+def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
+    """Return a number of each run, the best one marked."""
+    values = [run.metrics()[name] for run in runs]
+    known = [value for value in values if value is not None]
+    best = min(known) if METRICS[name].lower_is_better else max(known)
+    # Where all are alike there is no best one; of speed a few per cent are the machine's mood.
+    marked = best if len(set(known)) > 1 and name not in NOISY else None
+    cells = []
+    for value in values:
+        told = "—" if value is None else format_number(value)
+        cells.append(f"<strong>{told}</strong>" if value is not None and value == marked else told)
+    return cells
+
+
+def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
+    """Return label and cells of the rows that hold each run against the first."""
+    if len(runs) < 2:
+        return []
+    found: list[Paired | None] = [None]
+    for other in runs[1:]:
+        try:
+            found.append(paired(runs[0], other))
+        except CompressionError:
+            found.append(None)
+    dash = "—"
+    return [
+        (
+            texts.COMPARE_SAYS,
+            [dash if p is None else escape(_verdict(p)) for p in found],
+        ),
+        (
+            texts.COMPARE_RATIO,
+            [dash if p is None else _interval(p.ratio, p.ratio_interval, "×") for p in found],
+        ),
+        (
+            texts.COMPARE_KL,
+            [dash if p is None else _interval(p.kl, p.kl_interval, "") for p in found],
+        ),
+        (
+            texts.COMPARE_BYTES,
+            [dash if p is None else _signed_bytes(p.bytes) for p in found],
+        ),
+    ]
+
+
+def _verdict(difference: Paired) -> str:
+    if (difference.ratio, difference.kl) == (1, 0):
+        return texts.COMPARE_SAME
+    if difference.ratio_interval is None:
+        return texts.COMPARE_UNKNOWN
+    if not difference.certain and difference.certain_by_kl:
+        return texts.COMPARE_FARTHER if difference.kl > 0 else texts.COMPARE_NEARER
+    if not difference.certain:
+        return texts.COMPARE_UNSURE
+    return texts.COMPARE_WORSE if difference.ratio > 1 else texts.COMPARE_BETTER
+
+
+def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
+    told = f"{_minus(value)} {sign}".strip()
+    if ends is None:
+        return told
+    low, high = (_minus(end) for end in ends)
+    between = texts.BETWEEN.format(low=low, high=high)
+    return f'{told} <span class="quiet">({escape(between)})</span>'
+
+
+def _minus(value: float) -> str:
+    return format_number(value).replace("-", "−")
+
+
+def _signed_bytes(difference: int) -> str:
+    sign = "−" if difference < 0 else "+"
+    return f"{sign}{format_bytes(abs(difference))}" if difference else "0"
+
+
+def _row(label: str, cells: Sequence[str]) -> str:
+    body = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(label)}</th>{body}</tr>'

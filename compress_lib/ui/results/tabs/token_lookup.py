@@ -1,0 +1,61 @@
+"""Tokens that somebody asks for: how far they turned in a run, and who is near them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from compress_lib.errors import CompressionError
+from compress_lib.results.records import RunRecord
+from compress_lib.results.token_record import TokenError, TokenNeighbours
+from compress_lib.ui.common import html, texts
+from compress_lib.ui.engine.engine import Engine
+from compress_lib.ui.engine.status import waited_for
+from compress_lib.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from compress_lib.models.loading import LanguageModel
+
+LONGEST = 80
+"""Characters of what is looked up."""
+
+Rows = list[list[str | float]]
+
+
+def asked_tokens(
+    engine: Engine, record: RunRecord, word: Any
+) -> Generator[tuple[str, Rows | None], None, None]:
+    """Look up the tokens of a word; yields a status, and the rows of the table at last.
+
+    Args:
+        engine: Holds the model of the run, if it was made a short while ago, or makes it again.
+        record: The run.
+        word: As somebody typed it.
+
+    Raises:
+        CompressionError: There is nothing to look up, or nowhere to look.
+    """
+    direction = record.direction
+    if direction is None:
+        raise CompressionError(texts.NO_DIRECTION)
+    if not isinstance(word, str) or not word.strip():
+        raise CompressionError(texts.TOKEN_NOTHING)
+    if len(word) > LONGEST:
+        raise CompressionError(texts.TOKEN_LONG.format(most=LONGEST))
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise CompressionError(texts.TOKEN_NOTHING) from error
+    table = direction.target
+    found: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
+
+    def task(original: LanguageModel, model: LanguageModel, progress: Progress) -> None:
+        from compress_lib.evaluation.token_neighbours import looked_up
+
+        progress(0.0, texts.TOKEN_LOOKING)
+        found.append(looked_up(original, model, table, word))
+
+    yield from waited_for(engine.line, engine.submit_with_models(record, task))
+    ((asked, near),) = found
+    told = texts.TOKEN_FOUND.format(word=word)
+    yield html.status(told), html.token_rows(direction, asked, near)

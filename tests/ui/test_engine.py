@@ -1,0 +1,290 @@
+"""Jobs of the page's engine: how they wait, are told of, stopped and refused."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from compress_lib.errors import CompressionError, ModelUnavailableError
+from compress_lib.plan.plan import Plan
+from compress_lib.runs.events import Evaluated
+from compress_lib.ui import job_updates
+from compress_lib.ui.app import Page
+from compress_lib.ui.common import texts
+from compress_lib.ui.engine import session_runs
+from compress_lib.ui.engine.engine import Engine
+from compress_lib.ui.engine.job import Job, ProgressNote
+from compress_lib.ui.engine.queue import PACE
+from compress_lib.ui.engine.status import JobStatus
+from compress_lib.ui.results import generated_text
+from compress_lib.ui.run_controls import Runs, Session
+from compress_lib.utils.progress import Look, Progress
+from tests.support.page import PLAN, TinyEngine, finish, form, hold_writing
+
+
+def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> None:
+    updates, record = finish(engine, form())
+    assert record.targets[0].method == "svd"
+    logs = [update.log for update in updates if update.log]
+    assert "model.embed_tokens" in logs[-1]
+    assert "After block 3" in logs[-1]
+    assert any(update.writing for update in updates)
+    assert session_runs.lookup(engine, record.key) == record
+
+
+def test_a_run_that_was_made_before_is_shown_as_stored(engine: TinyEngine) -> None:
+    _, first = finish(engine, form())
+    updates, again = finish(engine, form())
+    assert again == first
+    assert texts.STORED in str(updates[-1].status)
+
+
+def test_a_refusal_during_the_run_reaches_the_person(engine: TinyEngine) -> None:
+    with pytest.raises(CompressionError, match="no output head of its own"):
+        list(job_updates.run(engine, form(families=["head"])))
+
+
+def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("compress_lib.runs.prepare.allocate", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(job_updates.run(engine, form()))
+
+
+def test_a_bug_is_told_of_and_still_a_bug(
+    engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(engine)
+    page.build()
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("compress_lib.runs.prepare.allocate", broken)
+    steps = Runs(page.panel, page.results, session).run([], None, *form())
+    said: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        said.extend(changes for changes in steps)
+    # Extending ends at the bug with what came before it.
+    assert texts.BROKEN[:20] in str(said[-1][page.panel.status])
+
+
+def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    watching = job_updates.run(engine, form())
+    next(watching)
+    next(watching)
+    watching.close()
+    # The job was stopped while it was held; the next one gets through.
+    engine.gate.set()
+    _, record = finish(engine, form())
+    assert record.key
+    assert engine.runs.store.runs() == [record]
+
+
+def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(3)]
+    assert [engine.line.ahead(job) for job in jobs] == [0, 1, 2]
+    with pytest.raises(CompressionError, match="Too many runs are waiting"):
+        engine.submit(replace(PLAN, seed=9))
+    engine.line.stop(jobs[1])
+    assert engine.line.ahead(jobs[2]) == 1
+    engine.gate.set()
+    assert jobs[2].future is not None
+    jobs[2].future.result(timeout=60)
+    assert {record.plan["seed"] for record in engine.runs.store.runs()} == {0, 2}
+
+
+def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None:
+    def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+        for number in range(100):
+            tell(number)
+            time.sleep(0.004)
+
+    began = time.monotonic()
+    batches = list(engine.line.follow(engine.line.enter(Job(task))))
+    assert [note for notes in batches for note in notes] == list(range(100))
+    assert len(batches) <= (time.monotonic() - began) / PACE + 2
+
+
+def test_who_waits_is_told_a_place_and_nothing_of_others(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    first = engine.submit(PLAN)
+    watching = job_updates.run(engine, form(keep=0.4))
+    told = [str(next(watching).status) for _ in range(3)]
+    assert texts.WAITING.format(ahead=1) in told[-1]
+    assert "held" not in told[-1]
+    watching.close()
+    engine.line.stop(first)
+    engine.gate.set()
+
+
+def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
+    engine.gate = threading.Event()
+    engine._limits |= {"queued_jobs": 5, "jobs_each": 2}
+    asking = iter("aaabbc")
+    engine.line.asker = lambda: next(asking)
+    jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(2)]
+    with pytest.raises(CompressionError, match="2 of your own jobs"):
+        engine.submit(replace(PLAN, seed=2))
+    jobs += [engine.submit(replace(PLAN, seed=seed)) for seed in range(3, 6)]
+    for job in jobs:
+        engine.line.stop(job)
+    engine.gate.set()
+
+
+def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
+    plan = Plan.from_json(
+        {
+            **PLAN.to_json(),
+            "rules": [
+                {
+                    "pattern": "key",
+                    "method": "autoencoder",
+                    "keep": 0.5,
+                    "options": {"epochs": 6, "check_epochs": 6, "batch_size": 16},
+                }
+            ],
+        }
+    )
+    told: list[Look] = []
+    job = engine.submit(plan)
+    for notes in engine.line.follow(job):
+        told += [n.message for n in notes if isinstance(getattr(n, "message", None), Look)]
+    # Each weight begins anew.
+    assert {look.epoch for look in told} == set(range(1, 7))
+    status = JobStatus()
+    for look in told:
+        status.progress(ProgressNote(0.5, look))
+        assert status.losses[-1] == look.loss
+        assert len(status.losses) == look.epoch
+    assert "<polyline" in status.html
+    status.progress(ProgressNote(0.6, "Measuring"))
+    assert "<polyline" not in status.html
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What both models wait for before they write."""
+    return hold_writing(monkeypatch)
+
+
+def test_a_measured_run_is_shown_while_both_models_write(
+    engine: TinyEngine, held: threading.Event
+) -> None:
+    updates = job_updates.run(engine, form())
+    measured = next(update.measured for update in updates if update.measured)
+    assert texts.SO_FAR_SHOWN in str(next(updates).status)
+    held.set()
+    *_, last = updates
+    assert last.finished is not None
+    assert last.finished.key == measured.key
+
+
+def test_what_is_measured_stays_where_the_writing_is_stopped(
+    engine: TinyEngine, held: threading.Event
+) -> None:
+    watching = job_updates.run(engine, form())
+    measured = next(update.measured for update in watching if update.measured)
+    watching.close()
+    assert session_runs.lookup(engine, measured.key) == measured
+    assert session_runs.own_runs(engine, [measured.key]) == [measured]
+    # A link shows it, and its model can be taken away.
+    assert engine.runs.ran(PLAN) == measured
+    assert engine.made.find(measured.key) is not None
+    # Whoever asks again gets all of it.
+    held.set()
+    updates, record = finish(engine, form())
+    assert texts.STORED not in str(updates[-1].status)
+    assert record.key == measured.key
+    assert record.answered
+    assert session_runs.lookup(engine, measured.key) == record
+
+
+def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
+    runs = Runs(page.panel, page.results, session)
+    steps = [changes for changes in runs.run([], None, *form()) if changes]
+    (found,) = [changes for changes in steps if session.found in changes]
+    assert sum(session.ended in changes for changes in steps) == 1
+    keys, current = found[page.keys], found[page.current]
+    assert keys == [current]
+    shown = runs._shown(keys, current)
+    assert page.results.headline in shown
+    assert set(shown) <= set(page.results.parts())
+    completed = runs._completed(keys, current)
+    text = page.results.tabs["text"].parts["texts"]
+    assert set(completed) == {page.results.headline, text}
+    assert texts.YOURS in completed[page.results.headline]
+    # Somebody looks at a run whose text is still being written.
+    record = session_runs.lookup(engine, current)
+    assert record is not None
+    early = replace(record, key="early", text=())
+    engine.runs.note(PLAN, Evaluated(0.5, "Measured", early, None))
+    partly = runs._shown(["early"], "early")
+    assert texts.YOURS_SO_FAR in partly[page.results.headline]
+    # A slow answer must not be written over what was written meanwhile.
+    assert text not in partly and text in shown
+    assert runs._completed(["early"], "early") == gr.skip()
+    assert texts.NO_TEXT in runs._stopped(["early"], "early")[text]
+
+
+def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
+    page = Page(engine)
+    page.build()
+    _, record = finish(engine, form())
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
+    runs = Runs(page.panel, page.results, session)
+    changes = runs._stopped([record.key], record.key)
+    texts_part = page.results.tabs["text"].parts["texts"]
+    assert changes[texts_part] == generated_text.both_texts(record.text)
+    assert texts.YOURS in changes[page.results.headline]
+    assert texts_part not in runs._stopped([], "unknown")
+
+
+def test_a_refusal_after_the_measurement_leaves_no_other_run_s_text(
+    engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(engine)
+    page.build()
+    _, other = finish(engine, form(keep=0.4))
+    session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
+
+    def refuse(*given: Any) -> Any:
+        raise CompressionError("The prompt is too long.")
+        yield
+
+    monkeypatch.setattr("compress_lib.runs.execute.answer", refuse)
+    monkeypatch.setattr("compress_lib.ui.run_controls.warn", lambda message: None)
+    runs = Runs(page.panel, page.results, session)
+    *_, last = runs.run([other.key], other.key, *form())
+    assert "too long" in last[page.panel.status]
+    assert texts.NO_TEXT in last[page.results.tabs["text"].parts["texts"]]
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [("Name a folder.", f"It is not there. {texts.UNAVAILABLE}"), ("", "It is not there.")],
+)
+def test_a_model_that_cannot_be_fetched_is_told_without_advice_about_files(
+    monkeypatch: pytest.MonkeyPatch, advice: str, told: str
+) -> None:
+    def unavailable(*given: Any, **more: Any) -> None:
+        raise ModelUnavailableError("It is not there.", advice)
+
+    monkeypatch.setattr("compress_lib.models.loading.load_model", unavailable)
+    with pytest.raises(CompressionError, match=f"^{re.escape(told)}$"):
+        Engine().load("owner/name", None, "cpu", lambda fraction, message: None)

@@ -1,0 +1,191 @@
+"""Small pieces of work are done at once, and nobody can tell but by the clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from compress_lib.compression.compress import compress_at_once
+from compress_lib.errors import StoppedError
+from compress_lib.plan.allocation import allocate
+from compress_lib.plan.plan import Plan
+from compress_lib.plan.rule import Rule
+from compress_lib.utils.parallel import Piece, at_most, in_order, side_by_side
+from compress_lib.utils.paths import ROOT
+from compress_lib.utils.progress import Progress, no_progress
+from tests.support.tiny import tiny_model
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def named(item: int, progress: Progress) -> str:
+    progress(0.5, str(item))
+    return threading.current_thread().name
+
+
+def test_results_come_in_order_whoever_is_first() -> None:
+    def work(item: int, progress: Progress) -> int:
+        time.sleep(0.02 * (3 - item % 3))
+        return item
+
+    assert list(in_order(work, pieces(7), no_progress)) == list(range(7))
+    assert list(in_order(work, [], no_progress)) == []
+
+
+def test_two_are_done_at_once() -> None:
+    both = threading.Barrier(2)
+
+    def work(item: int, progress: Progress) -> int:
+        return both.wait(timeout=10)
+
+    assert sorted(side_by_side(work, pieces(2), no_progress)) == [0, 1]
+
+
+def pieces(count: int) -> list[Piece[int]]:
+    return [Piece(item, 1.0, alone=False) for item in range(count)]
+
+
+def test_what_wants_all_cores_is_done_where_it_was_asked_for() -> None:
+    here = threading.current_thread().name
+    mixed = [Piece(item, 1.0, alone=item == 2) for item in range(5)]
+    places = list(in_order(named, mixed, no_progress))
+    assert [place == here for place in places] == [False, False, True, False, False]
+    with at_most(1):
+        assert set(in_order(named, mixed, no_progress)) == {here}
+
+
+def test_progress_counts_what_is_done_and_is_told_by_one_at_a_time() -> None:
+    told: list[float] = []
+    inside = threading.Lock()
+
+    def progress(fraction: float, message: str) -> None:
+        assert inside.acquire(blocking=False)
+        time.sleep(0.001)
+        told.append(fraction)
+        inside.release()
+
+    sizes = [4.0, 4.0, 2.0]
+    several = [Piece(item, size, alone=item == 2) for item, size in enumerate(sizes)]
+    list(in_order(named, several, progress))
+    # Half of the first two, whichever ends first; then half of the last beside all of them.
+    assert told[0] == pytest.approx(0.2)
+    assert told[1] == pytest.approx(0.4) or told[1] == pytest.approx(0.6)
+    assert told[2] == pytest.approx(0.9)
+
+
+def held(item: int, progress: Progress) -> int:
+    """End at once or not until it is stopped."""
+    while item:
+        progress(0.0, "still at it")
+        time.sleep(0.001)
+    return item
+
+
+def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
+    begun: list[int] = []
+
+    def work(item: int, progress: Progress) -> int:
+        begun.append(item)
+        if item == 1:
+            raise ValueError("broken")
+        return held(item, progress)
+
+    results = side_by_side(work, pieces(500), no_progress)
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="broken"):
+        next(results)
+    assert len(begun) < 10
+
+
+def test_little_is_begun_before_anyone_wants_it() -> None:
+    begun: list[int] = []
+
+    def work(item: int, progress: Progress) -> int:
+        begun.append(item)
+        return item
+
+    results = side_by_side(work, pieces(500), no_progress)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    time.sleep(0.1)
+    assert len(begun) < 10
+    results.close()
+
+
+def test_closing_stops_those_that_are_being_done() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(item: int, progress: Progress) -> int:
+        if not item:
+            assert begun.wait(timeout=10)
+            return item
+        begun.set()
+        try:
+            return held(item, progress)
+        except StoppedError:
+            ended.set()
+            raise
+
+    results = side_by_side(work, pieces(2), no_progress)
+    assert next(results) == 0
+    results.close()
+    assert ended.is_set()
+
+
+def test_whoever_listens_can_stop_all_of_it() -> None:
+    def stop(fraction: float, message: str) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        list(side_by_side(held, pieces(50)[1:], stop))
+
+
+def test_methods_are_loaded_once_by_several_threads() -> None:
+    """Run where nothing is imported yet: packages import themselves in circles."""
+    code = (
+        "import torch; torch.set_num_threads(2); from tests.support.tiny import tiny_model; "
+        "from compress_lib.plan.allocation import allocate; "
+        "from compress_lib.plan.plan import Plan, Rule; "
+        "from compress_lib.compression.compress import compress_at_once; model = tiny_model(); "
+        "rule = Rule(pattern='*layers*', method='tucker', keep=0.5, group='concatenated'); "
+        "compress_at_once(model, allocate(Plan(model='tiny', rules=(rule,)), model.targets))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_threads_are_as_many_as_before() -> None:
+    def threads(item: int, progress: Progress) -> int:
+        return torch.get_num_threads()
+
+    found = side_by_side(threads, pieces(2), no_progress)
+    assert next(found) == 1
+    others: list[int] = []
+    thread = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert others == [torch.get_num_threads()] == [2]
+    assert list(found) == [1]
+
+
+def test_a_model_is_compressed_as_one_by_one() -> None:
+    model = tiny_model()
+    plan = Plan(model="tiny", rules=(Rule(pattern="*layers*", method="svd", keep=0.5),))
+    assignments = allocate(plan, model.targets)
+    several, _ = compress_at_once(model, assignments)
+    with at_most(1):
+        single, _ = compress_at_once(model, assignments)
+    assert [done.record.names for done in several] == [done.record.names for done in single]
+    for one, other in zip(several, single, strict=True):
+        assert torch.allclose(one.matrix.dense(), other.matrix.dense(), atol=1e-5)
