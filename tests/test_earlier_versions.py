@@ -125,7 +125,7 @@ def test_cached_statistics_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
         for parameter in model.module.parameters():
             parameter.fill_(0.5)
     made = torch.Generator().manual_seed(5)
-    text = Calibration(tuple(torch.randint(300, (24,), generator=made).split(12)))
+    text = Calibration.from_blocks(tuple(torch.randint(300, (24,), generator=made).split(12)))
     name = "model.layers.0.self_attn.k_proj"
     needs = {
         name: {"second_moment", "mean", "output_gradient", "fisher"},

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from compress_lib.utils.formatting import format_left
-from compress_lib.utils.progress import TimeLeft
+from compress_lib.utils.progress import EtaEstimator, Event, Milestone
 
 
 def write_json(data: object) -> None:
@@ -50,19 +50,22 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
-        self._left = TimeLeft()
+        self._left = EtaEstimator()
         self._last = 0.0
         self._width = 0
 
-    def __call__(self, fraction: float, message: str) -> None:
-        """Show how far the work is; at most ten times a second."""
+    def __call__(self, event: Event) -> None:
+        """Show an event: milestones leave a line, others at most ten times a second."""
+        if isinstance(event, Milestone):
+            self.line(event.fraction, event.message)
+            return
         now = time.monotonic()
-        if not self._live or (now - self._last < 0.1 and fraction < 1):
+        if not self._live or (now - self._last < 0.1 and event.fraction < 1):
             return
         self._last = now
-        left = self._left.seconds(fraction)
+        left = self._left.seconds(event.fraction)
         ahead = f", {format_left(left)} left" if left is not None else ""
-        self._rewrite(f"{fraction:4.0%} {message}{ahead}")
+        self._rewrite(f"{event.fraction:4.0%} {event.message}{ahead}")
 
     def line(self, fraction: float, message: str) -> None:
         """Leave a line that stays, with the time left."""

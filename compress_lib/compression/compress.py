@@ -18,18 +18,8 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import Assignment
 from compress_lib.plan.budget_allocation import Allocation, share_assignments
 from compress_lib.plan.rule import MEASURED
-from compress_lib.utils.generators import Returning
 from compress_lib.utils.parallel import in_order
-from compress_lib.utils.progress import Progress, no_progress, span
-
-__all__ = [
-    "SHARING",
-    "Compressed",
-    "compress_at_once",
-    "compress_model",
-    "share_bytes",
-    "with_matrices",
-]
+from compress_lib.utils.progress import Report, ignore, subrange
 
 GATHERING = 0.5
 """The share of compressing that gathering statistics takes, where something is gathered."""
@@ -45,7 +35,7 @@ def share_bytes(
     model: LanguageModel,
     assignments: Sequence[Assignment],
     calibration: Calibration | None = None,
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> Allocation:
     """Share out the bytes of rules that want it, by estimated loss; see `automatic`.
 
@@ -53,7 +43,7 @@ def share_bytes(
         model: The baseline.
         assignments: From `allocate`; those that are decided stay as they are.
         calibration: Tokens that tell the curvature.
-        progress: Told about the text, and about every target.
+        report: Told about the text, and about every target.
 
     Raises:
         CompressionError: There is no text, or a rule keeps too little.
@@ -65,9 +55,9 @@ def share_bytes(
     for assignment in open_ones:
         check_text(assignment, text)
     needs = {t.name: a.needs_for(t) & GATHERED for a in open_ones for t in a.targets}
-    known = gather(model, needs, text, span(progress, 0.0, GATHERING))
+    known = gather(model, needs, text, subrange(report, 0.0, GATHERING))
     bench = TargetCompressor(model, text, known)
-    part = span(progress, GATHERING, REFINING)
+    part = subrange(report, GATHERING, REFINING)
     with closing(in_order(bench.curve, bench.pieces(open_ones), part)) as found:
         curves = {one.name: curve for one, curve in zip(open_ones, found, strict=True)}
     factors: dict[str, float] = {}
@@ -80,32 +70,29 @@ def share_bytes(
     shared = share_assignments(assignments, curve_of)
     tried = [a for a in shared.assignments if a.rule.allocation == MEASURED]
     if tried:
-        factors |= family_factors(bench, tried, span(progress, REFINING, 1.0))
+        factors |= family_factors(bench, tried, subrange(report, REFINING, 1.0))
         shared = share_assignments(assignments, curve_of)
     return shared
 
 
-def compress_model(
+def compress_targets(
     model: LanguageModel,
     assignments: Sequence[Assignment],
     *,
     calibration: Calibration | None = None,
-    progress: Progress = no_progress,
-) -> Generator[Compressed, None, LanguageModel]:
+    report: Report = ignore,
+) -> Generator[Compressed, None, None]:
     """Compress a model's weights one by one; the model itself is never changed.
 
     Args:
         model: The baseline.
         assignments: What happens to which target, from `allocate`.
         calibration: Tokens for the methods that need statistics.
-        progress: Told about every target and a method's own progress.
+        report: Told about every target and a method's own progress.
 
     Yields:
-        Each target as it is finished; those of a group follow each other, and those that wait
-        for their turn in the model's order come last.
-
-    Returns:
-        A clone of the model that shares all weights that were not compressed.
+        Each target as it is finished; those of a group follow each other, and those that are
+        compressed for the inputs of the compressed model come last.
 
     Raises:
         CompressionError: A weight is not finite, a statistic is missing, or a method fails; the
@@ -115,28 +102,50 @@ def compress_model(
     for assignment in assignments:
         check_text(assignment, text)
         if assignment.undecided:
-            raise AssertionError(f"{assignment.name}: its bytes are to be shared out first")
+            raise AssertionError(f"{assignment.name}: its bytes have to be allocated first")
     needs = _needs(assignments)
     begin = GATHERING if needs else 0.0
-    known = gather(model, needs, text, span(progress, 0.0, begin)) if needs else {}
-    bench = TargetCompressor(model, text, known)
+    known = gather(model, needs, text, subrange(report, 0.0, begin)) if needs else {}
+    compressor = TargetCompressor(model, text, known)
     at_once = [assignment for assignment in assignments if not assignment.sequential]
     in_turn = [assignment for assignment in assignments if assignment.sequential]
     whole = sum(assignment.nbytes for assignment in assignments)
     share = sum(assignment.nbytes for assignment in at_once) / max(whole, 1)
     middle = begin + (1 - begin) * share
     matrices: dict[str, CompressedMatrix] = {}
-    with closing(bench.compress_all(at_once, span(progress, begin, middle))) as steps:
+    with closing(compressor.compress_all(at_once, subrange(report, begin, middle))) as steps:
         for done in steps:
             matrices[done.record.names[0]] = done.matrix
             yield done
     if in_turn:
         start = with_matrices(model, matrices, input_only(at_once))
-        part = span(progress, middle, 1.0)
-        for done in compress_in_turn(bench, in_turn, start, matrices, part):
-            matrices[done.record.names[0]] = done.matrix
-            yield done
+        part = subrange(report, middle, 1.0)
+        yield from compress_in_turn(compressor, in_turn, start, matrices, part)
+
+
+def install_targets(
+    model: LanguageModel, assignments: Sequence[Assignment], targets: Sequence[Compressed]
+) -> LanguageModel:
+    """Return a clone of a model with compressed targets; it shares all other weights.
+
+    Without targets it is the model itself.
+    """
+    if not targets:
+        return model
+    matrices = {done.record.names[0]: done.matrix for done in targets}
     return with_matrices(model, matrices, input_only(assignments))
+
+
+def compress_model(
+    model: LanguageModel,
+    assignments: Sequence[Assignment],
+    *,
+    calibration: Calibration | None = None,
+    report: Report = ignore,
+) -> tuple[list[Compressed], LanguageModel]:
+    """Do `compress_targets`; return the finished targets and the compressed clone."""
+    targets = list(compress_targets(model, assignments, calibration=calibration, report=report))
+    return targets, install_targets(model, assignments, targets)
 
 
 def compress_at_once(
@@ -144,15 +153,12 @@ def compress_at_once(
     assignments: Sequence[Assignment],
     *,
     calibration: Calibration | None = None,
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> tuple[list[Compressed], LanguageModel]:
     """Do `share_bytes` and `compress_model`; return the finished targets and the model."""
-    shared = share_bytes(model, assignments, calibration, span(progress, 0.0, SHARING))
-    part = span(progress, SHARING, 1.0)
-    steps = Returning(
-        compress_model(model, shared.assignments, calibration=calibration, progress=part)
-    )
-    return list(steps), steps.value
+    shared = share_bytes(model, assignments, calibration, subrange(report, 0.0, SHARING))
+    part = subrange(report, SHARING, 1.0)
+    return compress_model(model, shared.assignments, calibration=calibration, report=part)
 
 
 def _needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:

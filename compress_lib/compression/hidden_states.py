@@ -20,7 +20,7 @@ from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 TOKENS = 8192
 """Calibration tokens that are taken through the blocks, at most: their states are held."""
@@ -34,7 +34,7 @@ class Streams:
         changed: A clone of it. Its caller may go on changing it, but nothing that was passed.
         blocks: The paths of all blocks in order.
         text: The calibration text, of which the first `TOKENS` tokens are used.
-        progress: Told about every block of text; may raise `StoppedError`.
+        report: Told about every block of text; may raise `StoppedError`.
 
     Raises:
         CompressionError: The blocks cannot be run one by one.
@@ -46,7 +46,7 @@ class Streams:
         changed: nn.Module,
         blocks: Sequence[str],
         text: Calibration,
-        progress: Progress,
+        report: Report,
     ) -> None:
         self.blocks = blocks
         self._models: tuple[nn.Module, nn.Module] = (clone(original.module), changed)
@@ -54,9 +54,9 @@ class Streams:
         self._calls: list[list[Call]] = []
         # A call that fills a cache could not be repeated.
         more = {} if original.kind == "masked" else {"use_cache": False}
-        texts = _first_tokens(text.blocks)
+        texts = _first_tokens(text.input_blocks)
         for index, block in enumerate(texts):
-            progress(index / len(texts), "Reading calibration text: calls of the blocks")
+            report(Event(index / len(texts), "Reading calibration text: calls of the blocks"))
             ids = block.to(original.device)[None]
             start, calls = note_calls(self._models[0], blocks, ids, more)
             first = changed.get_submodule(blocks[0])
@@ -97,18 +97,18 @@ class Streams:
                 )
         return [paths for _, paths in found]
 
-    def inputs(self, index: int, layer: str, progress: Progress) -> InputPair:
+    def inputs(self, index: int, layer: str, report: Report) -> InputPair:
         """Return what a layer gets in both models.
 
         Args:
             index: Of the block before which the streams stand.
             layer: The path of one of its layers; what comes before it is as it will stay.
-            progress: Told about every block of text; may raise `StoppedError`.
+            report: Told about every block of text; may raise `StoppedError`.
         """
         sums: list[Tensor | float] = [0.0] * 4
         tokens, count = 0, len(self._calls)
         for place in range(count):
-            progress(place / count, f"Inputs of {layer} in both models")
+            report(Event(place / count, f"Inputs of {layer} in both models"))
             x, seen = (self._input(which, layer, index, place) for which in (0, 1))
             parts = (seen.T @ seen, (x - seen).T @ seen, seen.sum(0), x.sum(0))
             sums = [total + part.double() for total, part in zip(sums, parts, strict=True)]
@@ -116,11 +116,11 @@ class Streams:
         moment, shift, mean, original = (torch.as_tensor(total / tokens).float() for total in sums)
         return InputPair(moment, shift, mean, original, tokens)
 
-    def advance(self, index: int, progress: Progress) -> None:
+    def advance(self, index: int, report: Report) -> None:
         """Go through a block with both models; it will stay as it is."""
         count = len(self._calls)
         for place in range(count):
-            progress(place / count, f"Block {index + 1} of {len(self.blocks)} in both models")
+            report(Event(place / count, f"Block {index + 1} of {len(self.blocks)} in both models"))
             for which in (0, 1):
                 self._states[which][place] = self._run(which, index, place)
 

@@ -18,7 +18,7 @@ from compress_lib.matrices import CompressedMatrix
 from compress_lib.methods.rate_distortion import Curve, Point
 from compress_lib.models.targets import FAMILIES
 from compress_lib.plan.allocation import Assignment
-from compress_lib.utils.progress import Progress, span
+from compress_lib.utils.progress import Event, Report, subrange
 
 MEASURED_TOKENS = 2048
 """Calibration tokens that are read for each family, spread over the text."""
@@ -31,14 +31,14 @@ LIMITS = (0.25, 4.0)
 
 
 def family_factors(
-    bench: TargetCompressor, assignments: Sequence[Assignment], progress: Progress
+    bench: TargetCompressor, assignments: Sequence[Assignment], report: Report
 ) -> dict[str, float]:
     """Return measured ÷ estimated loss of each family.
 
     Args:
         bench: With the baseline and the calibration text.
         assignments: With estimated losses; those of a family are measured together.
-        progress: Told about every family; may raise `StoppedError`.
+        report: Told about every family; may raise `StoppedError`.
     """
     families: dict[str, list[Assignment]] = {}
     for assignment in assignments:
@@ -47,11 +47,11 @@ def family_factors(
     found: dict[str, float] = {}
     for index, (family, members) in enumerate(families.items()):
         begin, end = index / len(families), (index + 1) / len(families)
-        part = span(progress, begin, end)
-        part(0.0, f"{FAMILIES[family]}: measuring what it costs alone")
-        with closing(bench.compress_all(members, span(part, 0.0, COMPRESSED))) as steps:
+        part = subrange(report, begin, end)
+        part(Event(0.0, f"{FAMILIES[family]}: measuring what it costs alone"))
+        with closing(bench.compress_all(members, subrange(part, 0.0, COMPRESSED))) as steps:
             matrices = {done.record.names[0]: done.matrix for done in steps}
-        measured = _divergence(bench, members, matrices, span(part, COMPRESSED, 1.0))
+        measured = _divergence(bench, members, matrices, subrange(part, COMPRESSED, 1.0))
         estimated = sum(member.loss or 0.0 for member in members)
         found[family] = min(max(measured / estimated, LIMITS[0]), LIMITS[1])
     return found
@@ -66,14 +66,14 @@ def _divergence(
     bench: TargetCompressor,
     members: Sequence[Assignment],
     matrices: Mapping[str, CompressedMatrix],
-    progress: Progress,
+    report: Report,
 ) -> float:
     """Return the mean KL divergence of the baseline from the model with these matrices."""
     trial = with_matrices(bench.model, dict(matrices), input_only(members))
-    examples = bench.text.predicted
+    examples = bench.text.examples
     total = sum(len(example.ids) for example in examples)
     some = examples[:: max(1, total // MEASURED_TOKENS)]
     *_, last = compare(
-        bench.model, trial, some, lambda share: progress(share, "Measuring a family")
+        bench.model, trial, some, lambda share: report(Event(share, "Measuring a family"))
     )
     return last.kl

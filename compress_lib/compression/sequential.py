@@ -18,7 +18,7 @@ from compress_lib.matrices import CompressedMatrix
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import install
 from compress_lib.plan.allocation import Assignment
-from compress_lib.utils.progress import Progress, span
+from compress_lib.utils.progress import Report, subrange
 
 NOTING = 0.05
 """The share that noting how blocks are called takes."""
@@ -35,7 +35,7 @@ def compress_in_turn(
     assignments: Sequence[Assignment],
     changed: LanguageModel,
     before: Mapping[str, CompressedMatrix],
-    progress: Progress,
+    report: Report,
 ) -> Iterator[Compressed]:
     """Compress layers in the model's order.
 
@@ -44,25 +44,27 @@ def compress_in_turn(
         assignments: Of one target each, all of them in blocks.
         changed: A clone of the baseline in which `before` stands already; it is changed.
         before: By target, what was compressed without waiting.
-        progress: Told about every stage of a block; may raise `StoppedError`.
+        report: Told about every stage of a block; may raise `StoppedError`.
 
     Raises:
         CompressionError: The model's blocks cannot be run one by one, or a method fails.
     """
     targets = [target for assignment in assignments for target in assignment.targets]
     blocks = blocks_of(targets, bench.model.module)
-    streams = Streams(bench.model, changed.module, blocks, bench.text, span(progress, 0.0, NOTING))
+    streams = Streams(
+        bench.model, changed.module, blocks, bench.text, subrange(report, 0.0, NOTING)
+    )
     work = [_by_layer(bench.model, assignments, block) for block in blocks]
     last = max(index for index, layers in enumerate(work) if layers)
     matrices = dict(before)
     for index, layers in enumerate(work[: last + 1]):
         share = (1 - NOTING) / (last + 1)
-        part = span(progress, NOTING + share * index, NOTING + share * (index + 1))
+        part = subrange(report, NOTING + share * index, NOTING + share * (index + 1))
         if layers:
-            own = span(part, 0.0, 1 - ADVANCING)
+            own = subrange(part, 0.0, 1 - ADVANCING)
             yield from _compress_block(bench, streams, index, layers, changed, matrices, own)
         if index < last:
-            streams.advance(index, span(part, 1 - ADVANCING, 1.0))
+            streams.advance(index, subrange(part, 1 - ADVANCING, 1.0))
 
 
 def _compress_block(
@@ -72,17 +74,17 @@ def _compress_block(
     layers: Layers,
     changed: LanguageModel,
     matrices: dict[str, CompressedMatrix],
-    progress: Progress,
+    report: Report,
 ) -> Iterator[Compressed]:
     """Compress layers that have the same inputs, put them in their place, and go on."""
     stages = streams.stages(index, list(layers))
     for number, paths in enumerate(stages):
-        part = span(progress, number / len(stages), (number + 1) / len(stages))
-        around = Around(streams.inputs(index, paths[0], span(part, 0.0, 0.5)), dict(matrices))
+        part = subrange(report, number / len(stages), (number + 1) / len(stages))
+        around = Around(streams.inputs(index, paths[0], subrange(part, 0.0, 0.5)), dict(matrices))
         members = [assignment for path in paths for assignment in layers[path]]
         for place, member in enumerate(members):
             ends = (0.5 + 0.5 * (place + step) / len(members) for step in (0, 1))
-            for done in bench.compress(member, span(part, *ends), around):
+            for done in bench.compress(member, subrange(part, *ends), around):
                 matrices[done.record.names[0]] = done.matrix
                 yield done
         sites = [site for site in bench.model.sites if set(site.modules) & set(paths)]

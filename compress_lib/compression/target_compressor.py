@@ -33,7 +33,7 @@ from compress_lib.plan.allocation import Assignment
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.results.token_record import DirectionRecord
 from compress_lib.utils.parallel import Piece, in_order
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 SMALL = 4_000_000
 """Numbers of a weight that is worked on beside others: one core is enough for it."""
@@ -88,23 +88,23 @@ class TargetCompressor:
         elsewhere = self.model.device.type != "cpu"
         return assignment.method.trains or runs_model or large or elsewhere
 
-    def curve(self, assignment: Assignment, progress: Progress) -> list[Point]:
+    def curve(self, assignment: Assignment, report: Report) -> list[Point]:
         """Return what an assignment's weight could be stored as; see `Method.curve`."""
-        progress(0.0, f"{assignment.name}: {assignment.method.label}, estimated loss by bytes")
+        report(Event(0.0, f"{assignment.name}: {assignment.method.label}, estimated loss by bytes"))
         weight = stack(read_weights(self.model, assignment), columns=assignment.columns)
         with named(assignment):
             statistics = self._statistics(assignment, {})
-            return assignment.method.curve(weight, statistics, progress)
+            return assignment.method.curve(weight, statistics, report)
 
     def compress(
-        self, assignment: Assignment, progress: Progress, around: Around | None = None
+        self, assignment: Assignment, report: Report, around: Around | None = None
     ) -> list[Compressed]:
         """Compress the stack of an assignment, and take it apart again.
 
         Raises:
             CompressionError: The method fails; the message names the assignment.
         """
-        progress(0.0, f"{assignment.name}: {assignment.method.label}")
+        report(Event(0.0, f"{assignment.name}: {assignment.method.label}"))
         weights = used = read_weights(self.model, assignment)
         with named(assignment):
             statistics = self._statistics(assignment, around.matrices if around else {})
@@ -116,22 +116,22 @@ class TargetCompressor:
             started = time.perf_counter()
             whole = assignment.method.compress(
                 stack(used, columns=assignment.columns),
-                budget=assignment.budget,
-                statistics=statistics,
-                progress=progress,
+                assignment.preview,
+                statistics,
+                report,
             )
             seconds = time.perf_counter() - started
         parts = take_apart(assignment, whole)
         if sum(shared_out(parts)) > assignment.budget or whole.shape != assignment.shape:
             raise AssertionError(f"{assignment.method.name} broke its budget or shape")
         self._own_biases(assignment, weights, parts, around)
-        return self._finished(assignment, weights, parts, seconds, progress)
+        return self._finished(assignment, weights, parts, seconds, report)
 
     def compress_all(
-        self, assignments: Sequence[Assignment], progress: Progress
+        self, assignments: Sequence[Assignment], report: Report
     ) -> Generator[Compressed, None, None]:
         """Yield the parts of every assignment in order; see `compress` and `in_order`."""
-        with closing(in_order(self.compress, self.pieces(assignments), progress)) as steps:
+        with closing(in_order(self.compress, self.pieces(assignments), report)) as steps:
             yield from chain.from_iterable(steps)
 
     def _finished(
@@ -140,14 +140,14 @@ class TargetCompressor:
         weights: Sequence[Tensor],
         parts: Sequence[CompressedMatrix],
         seconds: float,
-        progress: Progress,
+        report: Report,
     ) -> list[Compressed]:
         """Measure each part against the original weight."""
         beside = input_only([assignment])
         done = []
         members = zip(assignment.targets, weights, parts, shared_out(parts), strict=True)
         for target, weight, matrix, size in members:
-            progress(1.0, f"{target.name}: errors of its rows")
+            report(Event(1.0, f"{target.name}: errors of its rows"))
             # Only of token tables every row is shown, beside noise as large as its error.
             errors = row_errors(weight, matrix, control=target.family in TABLES)
             counts = self._counts(target)
@@ -161,7 +161,7 @@ class TargetCompressor:
                 nbytes=size + (target.nbytes if target.name in beside else 0),
                 seconds=seconds / len(parts),
             )
-            progress(1.0, f"{target.name}: directions of its rows")
+            report(Event(1.0, f"{target.name}: directions of its rows"))
             direction = direction_record(
                 self.model.tokenizer, target, weight, matrix, errors, counts
             )
@@ -169,9 +169,9 @@ class TargetCompressor:
         return done
 
     def _counts(self, target: Target) -> Tensor | None:
-        if target.family not in TABLES or not len(self.text.ids):
+        if target.family not in TABLES or not len(self.text.token_ids):
             return None
-        return count_rows(self.text.ids, target.shape[0])
+        return count_rows(self.text.token_ids, target.shape[0])
 
     def _own_biases(
         self,
@@ -206,10 +206,10 @@ class TargetCompressor:
         if not needs:
             return Statistics()
         members = [self.known.get(target.name, Statistics()) for target in assignment.targets]
-        found = replace(stacked(members), num_tokens=len(self.text.ids))
+        found = replace(stacked(members), num_tokens=len(self.text.token_ids))
         if "row_counts" in needs:
             rows = sum(target.shape[0] for target in assignment.targets)
-            found = replace(found, row_counts=count_rows(self.text.ids, rows))
+            found = replace(found, row_counts=count_rows(self.text.token_ids, rows))
         if "perplexity" in needs:
 
             def measure(matrix: CompressedMatrix) -> float:
@@ -217,7 +217,7 @@ class TargetCompressor:
                 names = [target.name for target in assignment.targets]
                 matrices = {**before, **dict(zip(names, parts, strict=True))}
                 trial = with_matrices(self.model, matrices, input_only([assignment]))
-                return perplexity(trial, self.text.selection)
+                return perplexity(trial, self.text.selection_examples)
 
             found = replace(found, perplexity=measure)
         return found
@@ -230,7 +230,7 @@ def check_text(assignment: Assignment, text: Calibration) -> None:
         CompressionError: There is none.
     """
     needs = assignment.needs
-    if needs and not text.blocks:
+    if needs and not text.examples:
         raise CompressionError(
             f"{assignment.name}: {assignment.method.name} needs calibration text "
             f"({', '.join(sorted(needs))}); name one."

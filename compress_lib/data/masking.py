@@ -29,7 +29,7 @@ SHORTEST = 20
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """A tokenized line: special tokens, then the text's own with the words they belong to."""
 
     before: list[int]
@@ -37,7 +37,7 @@ class _Line:
     words: list[int | None]
     after: list[int]
 
-    def cut(self, room: int) -> _Line:
+    def cut(self, room: int) -> Line:
         """Return the line within so many tokens, no word cut in two."""
         end = room - len(self.before) - len(self.after)
         if end >= len(self.body):
@@ -45,43 +45,33 @@ class _Line:
         while end > 0 and self.words[end] == self.words[end - 1]:
             end -= 1
         end = max(end, 0)
-        return _Line(self.before, self.body[:end], self.words[:end], self.after)
+        return Line(self.before, self.body[:end], self.words[:end], self.after)
 
     @property
     def ids(self) -> list[int]:
+        """All tokens, special ones included."""
         return [*self.before, *self.body, *self.after]
 
 
-def masked_examples(
-    tokenizer: PreTrainedTokenizerBase,
-    content: str,
-    *,
-    protocol: str,
-    tokens: int,
-    context: int,
-    name: str,
-    seed: int = 0,
-) -> list[Example]:
-    """Make examples of a text's first lines.
+def tokenize_lines(
+    tokenizer: PreTrainedTokenizerBase, content: str, *, tokens: int, context: int, name: str
+) -> list[Line]:
+    """Tokenize a text's first lines.
 
     Args:
         tokenizer: Puts its special tokens around every line; they are never predicted.
         content: The text.
-        protocol: `whole_word` or `pseudo`.
-        tokens: Of all examples together, special ones counted; the last line is cut to fit.
-        context: Of one example at most; a longer line is cut at the end of a word.
+        tokens: Of all lines together, special ones counted; the last line is cut to fit.
+        context: Of one line at most; a longer one is cut at the end of a word.
         name: What to call the text in an error.
-        seed: For the words that are hidden; the first lines hide the same whatever follows.
 
     Returns:
-        At least one example.
+        At least one line.
 
     Raises:
-        CompressionError: The tokenizer cannot hide words, or no line is long enough.
+        CompressionError: No line is long enough.
     """
-    mask = mask_id(tokenizer)
-    generator = torch.Generator().manual_seed(seed)
-    found: list[Example] = []
+    found: list[Line] = []
     left = tokens
     for whole in _lines(tokenizer, content):
         line = whole.cut(min(context, left))
@@ -89,19 +79,41 @@ def masked_examples(
             if found and left < context and len(whole.body) >= SHORTEST:
                 break
             continue
-        places = torch.arange(len(line.body))
-        if protocol == "whole_word":
-            places = hidden_words(line.words, generator)
-        ids = torch.tensor(line.ids)
-        places = places + len(line.before)
-        found.append(Example(ids, places, ids[places], mask, singly=protocol == "pseudo"))
-        left -= len(ids)
+        found.append(line)
+        left -= len(line.ids)
     if not found:
         raise CompressionError(
             f"{name} has no line of at least {SHORTEST} tokens within {tokens:,} tokens and a "
             f"context of {context:,}, and lines are what a masked model is measured on."
         )
     return found
+
+
+def hide_tokens(
+    tokenizer: PreTrainedTokenizerBase, lines: Sequence[Line], protocol: str, seed: int = 0
+) -> list[Example]:
+    """Hide tokens of every line.
+
+    Args:
+        tokenizer: Has the mask.
+        lines: From `tokenize_lines`.
+        protocol: `whole_word` or `pseudo`.
+        seed: For the words that are hidden; the first lines hide the same whatever follows.
+
+    Raises:
+        CompressionError: The tokenizer cannot hide words.
+    """
+    mask = mask_id(tokenizer)
+    generator = torch.Generator().manual_seed(seed)
+    examples = []
+    for line in lines:
+        places = torch.arange(len(line.body))
+        if protocol == "whole_word":
+            places = hidden_words(line.words, generator)
+        ids = torch.tensor(line.ids)
+        places = places + len(line.before)
+        examples.append(Example(ids, places, ids[places], mask, singly=protocol == "pseudo"))
+    return examples
 
 
 def mask_id(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -139,7 +151,7 @@ def hidden_words(words: Sequence[int | None], generator: torch.Generator) -> Ten
     return torch.tensor([place for place, word in enumerate(words) if word in chosen])
 
 
-def _lines(tokenizer: PreTrainedTokenizerBase, content: str) -> Iterator[_Line]:
+def _lines(tokenizer: PreTrainedTokenizerBase, content: str) -> Iterator[Line]:
     for text in content.split("\n"):
         bare = text.strip()
         if not bare or (bare.startswith("=") and bare.endswith("=")):
@@ -151,4 +163,4 @@ def _lines(tokenizer: PreTrainedTokenizerBase, content: str) -> Iterator[_Line]:
         inside = [place for place, word in enumerate(words) if word is not None]
         if inside:
             part = slice(inside[0], inside[-1] + 1)
-            yield _Line(ids[: part.start], ids[part], words[part], ids[part.stop :])
+            yield Line(ids[: part.start], ids[part], words[part], ids[part.stop :])

@@ -6,14 +6,17 @@ A causal model gets blocks of tokens, a masked one lines with hidden words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.data.corpora import Text
 from compress_lib.data.examples import Example, as_example
-from compress_lib.data.masking import mask_id, masked_examples
+from compress_lib.data.masking import Line, hide_tokens, mask_id, tokenize_lines
 from compress_lib.data.text_spec import AUTOMATIC, OWN_TEXT, PROTOCOLS, USUAL_PROTOCOLS, TextSpec
 from compress_lib.errors import CompressionError
 from compress_lib.models.loading import LanguageModel
@@ -83,16 +86,70 @@ def check_protocols(model: LanguageModel, *specs: TextSpec) -> None:
         mask_id(model.tokenizer)
 
 
-def evaluation_blocks(
-    model: LanguageModel, spec: TextSpec, text: Text, seed: int = 0
-) -> list[Example]:
-    """Cut the text to measure on into examples.
+@dataclass(frozen=True)
+class TokenizedText:
+    """The tokens of a text that are used, before they become examples.
+
+    Attributes:
+        blocks: For a causal model: blocks `[length]` of token ids.
+        lines: For a masked model: tokenized lines.
+        protocol: How they are scored, one of `PROTOCOLS`.
+        tokenizer: Of the model.
+    """
+
+    blocks: list[Tensor]
+    lines: list[Line]
+    protocol: str
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def ids(self) -> list[int]:
+        """The text's own tokens, without special ones."""
+        if self.lines:
+            special = set(self.tokenizer.all_special_ids)
+            return [token for line in self.lines for token in line.body if token not in special]
+        ids: list[int] = torch.cat(self.blocks).tolist()
+        return ids
+
+    def examples(self, seed: int) -> list[Example]:
+        """Return what a model has to predict; `seed` chooses the words that are hidden."""
+        if self.lines:
+            return hide_tokens(self.tokenizer, self.lines, self.protocol, seed)
+        return [as_example(block) for block in self.blocks]
+
+
+def prepare_texts(
+    model: LanguageModel,
+    evaluation: TextSpec,
+    evaluation_text: Text,
+    calibration: TextSpec,
+    calibration_text: Text | None,
+    seed: int,
+) -> tuple[list[Example], Calibration]:
+    """Tokenize both texts, check that they are disjoint, and make examples of them.
 
     Args:
         model: Its tokenizer and its kind decide.
-        spec: How much, in what pieces, by which protocol.
-        text: The text.
-        seed: For the words that a masked model has to guess.
+        evaluation: How much of the evaluation text is scored.
+        evaluation_text: The text.
+        calibration: How much of the calibration text is used.
+        calibration_text: The text; None if nothing needs it.
+        seed: For the words that are hidden from a masked model.
+
+    Raises:
+        CompressionError: A text is too short, both contain the same passages, or the context is
+            longer than the model can read.
+    """
+    scored = tokenize_evaluation(model, evaluation, evaluation_text)
+    if calibration_text is None:
+        return scored.examples(seed), Calibration()
+    chosen = tokenize_calibration(model, calibration, calibration_text)
+    check_disjoint(scored.ids, chosen.ids)
+    return scored.examples(seed), Calibration(tuple(chosen.examples(seed)))
+
+
+def tokenize_evaluation(model: LanguageModel, spec: TextSpec, text: Text) -> TokenizedText:
+    """Tokenize a text to be scored, as much of it as a plan asks for.
 
     Raises:
         CompressionError: It is too short, or the context is longer than the model can read.
@@ -103,67 +160,35 @@ def evaluation_blocks(
             f"A context of {spec.context:,} tokens is longer than {model.id} can read; at most "
             f"{limit:,}."
         )
-    if model.kind == "masked":
-        return _lines(model, spec, text, spec.context, seed)
-    ids = encode(model, text)
     own = spec.corpus == OWN_TEXT
-    blocks = token_blocks(
-        ids, tokens=spec.tokens, context=spec.context, name=text.name, at_most=own
-    )
-    return [as_example(block) for block in blocks]
+    return _tokenize(model, spec, text, context=spec.context, allow_shorter=own)
 
 
-def calibration_blocks(
-    model: LanguageModel,
-    spec: TextSpec,
-    text: Text | None,
-    evaluation: Sequence[Example],
-    seed: int = 0,
-) -> Calibration:
-    """Cut the text to choose by into examples, if there is one.
+def tokenize_calibration(model: LanguageModel, spec: TextSpec, text: Text) -> TokenizedText:
+    """Tokenize a calibration text: at most as many tokens as a plan asks for.
 
     Raises:
-        CompressionError: It is too short, or contains the text to measure on.
+        CompressionError: It is too short.
     """
-    if text is None:
-        return Calibration()
     context = min(spec.context, model.max_context or spec.context)
+    return _tokenize(model, spec, text, context=context, allow_shorter=True)
+
+
+def _tokenize(
+    model: LanguageModel, spec: TextSpec, text: Text, *, context: int, allow_shorter: bool
+) -> TokenizedText:
+    tokenizer, protocol = model.tokenizer, protocol_of(model, spec)
+    sizes: dict[str, Any] = {"tokens": spec.tokens, "context": context, "name": text.name}
     if model.kind == "masked":
-        examples = _lines(model, spec, text, context, seed)
-        check_disjoint(_own_tokens(model, evaluation), _own_tokens(model, examples))
-        inputs = tuple(example.inputs for example in examples)
-        return Calibration(inputs, tuple(examples))
-    ids = encode(model, text)[: spec.tokens]
-    check_disjoint(_own_tokens(model, evaluation), ids)
-    blocks = token_blocks(ids, tokens=spec.tokens, context=context, name=text.name, at_most=True)
-    return Calibration(tuple(blocks))
-
-
-def _lines(
-    model: LanguageModel, spec: TextSpec, text: Text, context: int, seed: int
-) -> list[Example]:
-    return masked_examples(
-        model.tokenizer,
-        text.content,
-        protocol=protocol_of(model, spec),
-        tokens=spec.tokens,
-        context=context,
-        name=text.name,
-        seed=seed,
-    )
-
-
-def _own_tokens(model: LanguageModel, examples: Sequence[Example]) -> list[int]:
-    """Return the tokens of examples one after the other, without those put around a line."""
-    ids: list[int] = [token for example in examples for token in example.ids.tolist()]
-    if model.kind == "causal":
-        return ids
-    around = set(model.tokenizer.all_special_ids)
-    return [token for token in ids if token not in around]
+        mask_id(tokenizer)
+        lines = tokenize_lines(tokenizer, text.content, **sizes)
+        return TokenizedText([], lines, protocol, tokenizer)
+    blocks = token_blocks(encode(model, text), **sizes, allow_shorter=allow_shorter)
+    return TokenizedText(blocks, [], protocol, tokenizer)
 
 
 def token_blocks(
-    ids: Sequence[int], *, tokens: int, context: int, name: str, at_most: bool = False
+    ids: Sequence[int], *, tokens: int, context: int, name: str, allow_shorter: bool = False
 ) -> list[Tensor]:
     """Cut the first tokens of a text into disjoint blocks.
 
@@ -172,7 +197,7 @@ def token_blocks(
         tokens: How many to use.
         context: Tokens in a block; the last block may be shorter.
         name: What to call the text in an error.
-        at_most: Take a shorter text as it is.
+        allow_shorter: Accept a text with fewer tokens.
 
     Returns:
         Blocks `[context]` of token ids, each with at least two tokens.
@@ -180,7 +205,7 @@ def token_blocks(
     Raises:
         CompressionError: The text has fewer tokens.
     """
-    if len(ids) < 2 or (len(ids) < tokens and not at_most):
+    if len(ids) < 2 or (len(ids) < tokens and not allow_shorter):
         raise CompressionError(
             f"{name} has {len(ids):,} tokens with this model's tokenizer, but {tokens:,} are "
             "asked for. Ask for fewer, or choose a longer text."

@@ -15,7 +15,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.plan import Generation
 from compress_lib.results.text_record import TextRecord, WrittenToken
-from compress_lib.utils.generators import stepwise
+from compress_lib.utils.generators import iterate_callbacks
 
 Listener = Callable[[str], None]
 """Called with all the text written so far; may raise `StoppedError`."""
@@ -140,7 +140,7 @@ def write_both(
     # Each draws as if it wrote alone, whoever is in between.
     with torch.random.fork_rng():
         writers = {
-            which: stepwise(partial(_told, model, prompt, how, seed))
+            which: iterate_callbacks(partial(_told, model, prompt, how, seed))
             for which, model in (("baseline", baseline), ("compressed", compressed))
         }
         ids, speeds = _in_turns(writers, listener)

@@ -15,7 +15,7 @@ from functools import partial
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
@@ -33,7 +33,7 @@ class Score:
 
 
 def scores(
-    model: LanguageModel, tasks: dict[str, Any], limit: int | None, progress: Progress
+    model: LanguageModel, tasks: dict[str, Any], limit: int | None, report: Report
 ) -> dict[tuple[str, str], Score]:
     """Let one model do tasks, zero-shot.
 
@@ -41,14 +41,14 @@ def scores(
         model: Which model.
         tasks: lm_eval's task objects by name, with their data.
         limit: How many items of each to take; all if None.
-        progress: Told how far it is; may raise `StoppedError`.
+        report: Told how far it is; may raise `StoppedError`.
 
     Returns:
         Scores by task and metric, in order.
     """
     from lm_eval import evaluate
 
-    progress(0.0, "Measuring tasks")
+    report(Event(0.0, "Measuring tasks"))
     with quiet():
         for task in tasks.values():
             task.set_config(key="num_fewshot", value=0)
@@ -56,7 +56,7 @@ def scores(
         # Not `simple_evaluate`: around this it would set the seeds of everything in this process,
         # call git where it was started, and describe the machine.
         found: Any = evaluate(
-            lm=_wrapped(model, progress),
+            lm=_wrapped(model, report),
             task_dict={"tasks": tasks},
             limit=limit,
             # lm_eval's bootstrap writes to stdout and starts processes; see `_score`.
@@ -82,7 +82,7 @@ def _score(value: float, items: Sequence[Any]) -> Score:
     return Score(value, stdev(numbers) / len(numbers) ** 0.5 if mean else None)
 
 
-def _wrapped(model: LanguageModel, progress: Progress) -> Any:
+def _wrapped(model: LanguageModel, report: Report) -> Any:
     """Return a model as lm_eval wants it, which tells how far it is."""
     from lm_eval.models.huggingface import HFLM
 
@@ -94,7 +94,7 @@ def _wrapped(model: LanguageModel, progress: Progress) -> Any:
             return super().loglikelihood(requests, disable_tqdm=True)
 
         def _model_call(self, inps: Any, *more: Any, **named: Any) -> Any:
-            progress(self.done / self.total, "Measuring tasks")
+            report(Event(self.done / self.total, "Measuring tasks"))
             self.done += len(inps)
             return super()._model_call(inps, *more, **named)
 

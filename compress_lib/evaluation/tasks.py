@@ -14,7 +14,7 @@ from compress_lib.errors import CompressionError, reason_of, unknown_name
 from compress_lib.evaluation.lm_eval_adapter import quiet, scores
 from compress_lib.results.records import RunRecord, TaskRecord
 from compress_lib.utils.paths import ROOT
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Report, ignore, subrange
 
 if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
@@ -99,7 +99,7 @@ def run_tasks(
     compressed: LanguageModel,
     chosen: ChosenTasks,
     *,
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> list[TaskRecord]:
     """Let both models do tasks, without examples (zero-shot) and without a chat template.
 
@@ -107,7 +107,7 @@ def run_tasks(
         model: The model as it was.
         compressed: The same model, compressed.
         chosen: What `load_tasks` gave.
-        progress: Told how far it is; may raise `StoppedError`.
+        report: Told how far it is; may raise `StoppedError`.
 
     Returns:
         A record for every metric of every task, in order.
@@ -115,9 +115,11 @@ def run_tasks(
     if not chosen.tasks:
         return []
     both = compressed is not model
-    first = scores(model, chosen.tasks, chosen.limit, span(progress, 0.0, 0.5 if both else 1.0))
+    first = scores(model, chosen.tasks, chosen.limit, subrange(report, 0.0, 0.5 if both else 1.0))
     second = (
-        scores(compressed, chosen.tasks, chosen.limit, span(progress, 0.5, 1.0)) if both else first
+        scores(compressed, chosen.tasks, chosen.limit, subrange(report, 0.5, 1.0))
+        if both
+        else first
     )
     return [
         TaskRecord(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.utils.options import Option, OptionValue, coerced, declared_options, option
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 from compress_lib.utils.registry import Registry
 
 if TYPE_CHECKING:
@@ -49,16 +49,21 @@ class Preview:
     """What a method would store, known before it runs.
 
     Attributes:
+        budget: The bytes allowed.
+        nbytes: The bytes that a checkpoint will store.
         rank: Of a factorization, or the width of a latent; None where there is neither.
-        nbytes: The bytes in a checkpoint.
-        note: What there is to say instead of a rank: bits, terms, entries.
-        at_most: Whether `nbytes` is a bound, because what is stored depends on the weight.
+        note: Shown where there is no rank: bits, terms, entries.
+        is_upper_bound: Whether `nbytes` is a bound, because what is stored depends on the weight.
+        solution: What the method solved for this budget, such as ranks or a layout; `compress`
+            reads it instead of solving again.
     """
 
-    rank: int | None
+    budget: int
     nbytes: int
+    rank: int | None = None
     note: str = ""
-    at_most: bool = False
+    is_upper_bound: bool = False
+    solution: Any = field(default=None, compare=False, repr=False)
 
 
 class Method(ABC):
@@ -108,43 +113,52 @@ class Method(ABC):
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """Compress one matrix.
 
         Args:
             weight: `[rows, cols]` in the precision of the checkpoint; it is not changed.
-            budget: The bytes that the result may take.
+            preview: What `preview` solved for this shape and the bytes allowed.
             statistics: What calibration text says about this weight; only `needs` is there.
-            progress: Told about the work; may raise `StoppedError`.
+            report: Told about the work; may raise `StoppedError`.
 
         Returns:
-            A matrix whose `nbytes` is at most `budget`, the same for the same arguments.
+            A matrix whose `nbytes` is at most `preview.budget`, the same for the same arguments.
+
+        Raises:
+            CompressionError: The weight or a statistic cannot be used.
+        """
+
+    def compress_within(
+        self, weight: Tensor, budget: int, statistics: Statistics, report: Report = ignore
+    ) -> CompressedMatrix:
+        """Compress one matrix to at most `budget` bytes: `preview`, then `compress`.
 
         Raises:
             BudgetError: Nothing fits into the budget.
             CompressionError: The weight or a statistic cannot be used.
         """
+        shape = (weight.shape[0], weight.shape[1])
+        preview = self.preview(shape, budget=budget, itemsize=weight.element_size())
+        return self.compress(weight, preview, statistics, report)
 
-    def curve(
-        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
-    ) -> list[Point]:
+    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
         """Return what this method could make of a weight: bytes, with the loss each would cost.
 
         Args:
             weight: `[rows, cols]` in the precision of the checkpoint.
             statistics: What `needs_for` names, and what tells the curvature.
-            progress: Told about the work; may raise `StoppedError`.
+            report: Told about the work; may raise `StoppedError`.
 
         Source of the currency: see `curvature`. A method that knows a closed form overrides this;
         otherwise the weight is compressed at several budgets, once for each weight and text.
         """
         from compress_lib.methods.loss_curve import measured_curve
 
-        return measured_curve(self, weight, statistics, progress)
+        return measured_curve(self, weight, statistics, report)
 
     def check_applies(self, family: str, name: str) -> None:
         """Refuse a target that this method makes no sense for, before any work.

@@ -16,7 +16,7 @@ from compress_lib.methods.curvature import curvature, replacement_loss
 from compress_lib.methods.linalg import row_side
 from compress_lib.methods.rate_distortion import Point
 from compress_lib.methods.statistics import CURVATURES, OUTPUT_GRADIENT, TOKEN_SHRINKAGE, Statistics
-from compress_lib.utils.progress import Progress, renamed, span
+from compress_lib.utils.progress import Event, Report, subrange, with_message
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The budgets that are tried, as shares of the weight's bytes."""
@@ -32,7 +32,7 @@ def kept_name(what: str, method: str, options: Mapping[str, object], statistics:
 
 
 def measured_curve(
-    method: Method, weight: Tensor, statistics: Statistics, progress: Progress
+    method: Method, weight: Tensor, statistics: Statistics, report: Report
 ) -> list[Point]:
     """Return bytes and estimated loss of what a method makes of a weight; see `Method.curve`.
 
@@ -41,7 +41,7 @@ def measured_curve(
     name = kept_name("curve", method.name, method.option_values(), statistics)
 
     def compute() -> dict[str, Tensor]:
-        found = _measure(method, weight, statistics, progress)
+        found = _measure(method, weight, statistics, report)
         return {"points": torch.tensor(found, dtype=torch.float64).reshape(-1, 2)}
 
     kept = statistics.memo(name, compute)["points"].tolist()
@@ -71,22 +71,22 @@ def nested_losses(left: Tensor, right: Tensor, statistics: Statistics) -> list[f
 
 
 def _measure(
-    method: Method, weight: Tensor, statistics: Statistics, progress: Progress
+    method: Method, weight: Tensor, statistics: Statistics, report: Report
 ) -> list[tuple[float, float]]:
     shape = (weight.shape[0], weight.shape[1])
     found: dict[int, float] = {}
     for index, keep in enumerate(KEEPS):
-        step = span(progress, index / len(KEEPS), (index + 1) / len(KEEPS))
-        part = renamed(step, f"{method.label}: loss at keep {keep:g}")
-        part(0.0, "")
+        step = subrange(report, index / len(KEEPS), (index + 1) / len(KEEPS))
+        part = with_message(step, f"{method.label}: loss at keep {keep:g}")
+        part(Event(0.0, ""))
         budget = int(keep * weight.nbytes)
         try:
-            nbytes = method.preview(shape, budget=budget, itemsize=weight.element_size()).nbytes
+            preview = method.preview(shape, budget=budget, itemsize=weight.element_size())
         except BudgetError:
             continue
-        if nbytes in found:
+        if preview.nbytes in found:
             continue
-        matrix = method.compress(weight, budget=budget, statistics=statistics, progress=part)
-        part(0.9, "")
-        found[nbytes] = replacement_loss(matrix, weight, statistics)
+        matrix = method.compress(weight, preview, statistics, part)
+        part(Event(0.9, ""))
+        found[preview.nbytes] = replacement_loss(matrix, weight, statistics)
     return [(float(nbytes), loss) for nbytes, loss in found.items()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.errors import BudgetError
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.utils.formatting import format_keep, format_share
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,18 +59,18 @@ class MagnitudePruning(Method):
         share = kept / layout.available
         where = {MASK: ", a bit each for where", COLUMNS: ", their columns", ROWS: ""}[layout.name]
         return Preview(
-            rank=None,
-            nbytes=layout.fixed + kept * layout.each,
+            budget,
+            layout.fixed + kept * layout.each,
             note=f"{kept:,} {self.structure} ({format_share(share)}){where}",
+            solution=(layout, kept),
         )
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.matrices.sparse import SparseMatrix
@@ -78,8 +78,7 @@ class MagnitudePruning(Method):
         from compress_lib.methods.linalg import check_finite
 
         check_finite(weight)
-        rows, cols = weight.shape
-        layout, kept = self._choose((rows, cols), budget, weight.element_size())
+        layout, kept = preview.solution
         if layout.name == ROWS:
             return SparseRowsMatrix.from_kept(weight, _largest(weight.float().norm(dim=1), kept))
         return SparseMatrix.from_kept(weight, _largest(weight.abs(), kept), layout.name)

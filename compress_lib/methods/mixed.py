@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods.base import Method, Preview, build_method, option, register
 from compress_lib.methods.statistics import LAYER_CURVATURE, curvature_needs
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Report, ignore, subrange
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,15 +122,14 @@ class Mixed(Method):
         if not found:
             raise refused or BudgetError("No candidate fits.")
         nbytes = max(preview.nbytes for preview in found)
-        return Preview(None, nbytes, f"one of {len(found)} candidates", at_most=True)
+        note = f"one of {len(found)} candidates"
+        return Preview(budget, nbytes, note=note, is_upper_bound=True)
 
-    def curve(
-        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
-    ) -> list[Point]:
+    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
         """See `Method.curve`: those of all candidates together."""
         points: list[Point] = []
         for index, method in enumerate(self._methods):
-            part = span(progress, index / len(self._methods), (index + 1) / len(self._methods))
+            part = subrange(report, index / len(self._methods), (index + 1) / len(self._methods))
             points += [
                 replace(point, method=point.method or method)
                 for point in method.curve(weight, statistics, part)
@@ -140,30 +139,24 @@ class Mixed(Method):
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.methods.linalg import check_finite
 
         check_finite(weight)
-        # Refuses a budget in which nothing fits, in the usual words.
-        shape = (weight.shape[0], weight.shape[1])
-        self.preview(shape, budget=budget, itemsize=weight.element_size())
-        points = self.curve(weight, statistics, span(progress, 0.0, 0.7))
-        fitting = [point for point in points if point.nbytes <= budget]
+        points = self.curve(weight, statistics, subrange(report, 0.0, 0.7))
+        fitting = [point for point in points if point.nbytes <= preview.budget]
         if not fitting:
-            raise BudgetError(f"{budget:,} bytes are too few: it needs at least one candidate.")
+            raise BudgetError(
+                f"{preview.budget:,} bytes are too few: it needs at least one candidate."
+            )
         best = min(fitting, key=lambda point: (point.loss, point.nbytes))
         assert best.method is not None
-        return best.method.compress(
-            weight,
-            budget=best.nbytes,
-            statistics=statistics,
-            progress=span(progress, 0.7, 1.0),
-        )
+        part = subrange(report, 0.7, 1.0)
+        return best.method.compress_within(weight, best.nbytes, statistics, part)
 
 
 def _refusal(method: Method, family: str, name: str) -> str | None:

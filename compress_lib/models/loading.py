@@ -14,7 +14,7 @@ from compress_lib.models.architecture import Site, find_sites
 from compress_lib.models.kinds import Kind, auto_class, kind_of, unused_positions
 from compress_lib.models.sources import Weights, locate
 from compress_lib.models.sources.base import FLOATING
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -103,7 +103,7 @@ def load_model(
     *,
     revision: str | None = None,
     device: str = "auto",
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> LanguageModel:
     """Load a model by its catalogue name, Hub id, folder or `.gguf` file.
 
@@ -111,7 +111,7 @@ def load_model(
         model: Which one.
         revision: A commit or tag of the Hub; the pinned or newest one if None.
         device: See `choose_device`.
-        progress: Told about downloads and loading.
+        report: Told about downloads and loading.
 
     Returns:
         The model in evaluation mode: computed in float32 on a CPU, in the checkpoint's type on
@@ -122,10 +122,10 @@ def load_model(
         CompressionError: The device is missing, or the weights cannot be used.
     """
     place = choose_device(device)
-    weights = locate(model, revision=revision, progress=span(progress, 0.0, 0.8))
-    progress(0.85, f"Loading {model} from {weights.source}")
+    weights = locate(model, revision=revision, report=subrange(report, 0.0, 0.8))
+    report(Event(0.85, f"Loading {model} from {weights.source}"))
     loaded = load_folder(weights, model, place)
-    progress(1.0, f"Loaded {model} from {weights.source}")
+    report(Event(1.0, f"Loaded {model} from {weights.source}"))
     return loaded
 
 

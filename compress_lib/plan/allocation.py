@@ -21,8 +21,7 @@ class Assignment:
         targets: One target, or a group: with equal cols, or with equal rows where `columns`.
         rule: Where it comes from.
         method: What compresses the stack.
-        budget: Bytes for all of it, what is shared counted once.
-        preview: What will be stored.
+        preview: What will be stored, and what the method solved to know it.
         columns: Whether the columns are the data: the stack is made of transposed weights.
         loss: The estimated growth of the model's loss, in nats a token, once bytes were shared
             out by it.
@@ -31,10 +30,14 @@ class Assignment:
     targets: tuple[Target, ...]
     rule: Rule
     method: Method
-    budget: int
     preview: Preview
     columns: bool = False
     loss: float | None = None
+
+    @property
+    def budget(self) -> int:
+        """Bytes for all of it, what is shared counted once."""
+        return self.preview.budget
 
     @property
     def undecided(self) -> bool:
@@ -186,7 +189,7 @@ def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
         except CompressionError as error:
             message = f"{group_name(targets)}, keep {rule.keep:g}: {error}"
             raise type(error)(message) from error
-        found.append(Assignment(targets, rule, used, budget, preview, columns))
+        found.append(Assignment(targets, rule, used, preview, columns))
     if not found:
         message = f"{group_name(targets)}, keep {rule.keep:g}: {refused}"
         raise BudgetError(message) from refused

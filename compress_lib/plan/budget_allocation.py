@@ -99,4 +99,4 @@ def _with_point(assignment: Assignment, point: Point) -> Assignment | None:
     method = point.method or assignment.method
     itemsize = assignment.targets[0].itemsize
     preview = method.preview(assignment.shape, budget=point.nbytes, itemsize=itemsize)
-    return replace(assignment, method=method, budget=point.nbytes, preview=preview, loss=point.loss)
+    return replace(assignment, method=method, preview=preview, loss=point.loss)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from compress_lib.data.text_spec import AUTOMATIC, STRICT, USUAL_PROTOCOLS, TextSpec
 from compress_lib.errors import CompressionError, check_integer, check_number
 from compress_lib.models.catalogue import DEFAULT_MODEL
-from compress_lib.plan.rule import Rule
+from compress_lib.plan.rule import Rule, StoredRule, read_stored_rule
 from compress_lib.utils.json_record import Recorded
 
 SCHEMA = 2
@@ -82,6 +82,21 @@ class Plan(Recorded):
         return hash(self.key)
 
     @property
+    def runnable(self) -> bool:
+        """Whether this version knows all of its methods; see `from_stored`."""
+        return not any(isinstance(rule, StoredRule) for rule in self.rules)
+
+    def check_runnable(self) -> None:
+        """Refuse a stored plan that this version does not understand.
+
+        Raises:
+            CompressionError: A rule names something unknown, or a value out of range.
+        """
+        for rule in self.rules:
+            if isinstance(rule, StoredRule):
+                raise rule.refusal()
+
+    @property
     def key(self) -> str:
         """The plan's identity: equal for plans that give the same numbers."""
         canonical = asdict(self)
@@ -96,6 +111,21 @@ class Plan(Recorded):
         canonical["schema"] = SCHEMA
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @classmethod
+    def from_stored(cls, data: object) -> Plan:
+        """Read the plan of a stored run; rules that this version refuses are kept as they are.
+
+        Raises:
+            CompressionError: It is not a plan.
+        """
+        if not isinstance(data, dict) or not data.get("rules"):
+            raise CompressionError("This is not a plan: it has no rules.")
+        try:
+            return cls.from_json(data)
+        except CompressionError:
+            rest = cls.from_json({name: part for name, part in data.items() if name != "rules"})
+            return replace(rest, rules=tuple(read_stored_rule(rule) for rule in data["rules"]))
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""

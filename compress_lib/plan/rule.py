@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -146,3 +147,54 @@ class Rule:
         if "seed" in {option.name for option in method.options()} and "seed" not in self.options:
             return build_method(self.method, {**self.options, "seed": seed})
         return method
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRule(Rule):
+    """A rule of a stored run that this version refuses, kept as it was read.
+
+    It can be shown and written again, but not run: `build` raises what `Rule` raises.
+    """
+
+    def __post_init__(self) -> None:
+        """Check nothing."""
+
+    def canonical(self, seed: int) -> dict[str, Any]:
+        """Return all fields."""
+        return asdict(self)
+
+    def build(self, seed: int) -> Method:
+        """Refuse.
+
+        Raises:
+            CompressionError: Always; the message says what is unknown or out of range.
+        """
+        raise self.refusal()
+
+    def refusal(self) -> CompressionError:
+        """Return the error that making a `Rule` of the same fields raises."""
+        try:
+            Rule(**{name: value for name, value in vars(self).items() if not name.startswith("_")})
+        except CompressionError as error:
+            return error
+        return CompressionError("This rule was written by another version of Compression Lab.")
+
+
+def read_stored_rule(data: object) -> Rule:
+    """Read a rule of a stored run: a `StoredRule` if this version refuses it.
+
+    What is no field of a rule is dropped then.
+
+    Raises:
+        CompressionError: A field has a wrong type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    with suppress(CompressionError, ValidationError):
+        return TypeAdapter(Rule).validate_python(data)
+    known = {field.name for field in fields(Rule)}
+    values = {n: v for n, v in data.items() if n in known} if isinstance(data, dict) else data
+    try:
+        return TypeAdapter(StoredRule).validate_python(values)
+    except ValidationError as error:
+        raise CompressionError("This is not a rule of a plan.") from error

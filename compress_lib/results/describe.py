@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from compress_lib.methods import METHODS, is_sized, preset_of
 from compress_lib.models.targets import FAMILIES, TABLES, matches
-from compress_lib.plan.rule import COMPRESSED, DENSE
+from compress_lib.plan.rule import COMPRESSED, DENSE, Rule
 from compress_lib.results.records import RunRecord
 from compress_lib.utils.formatting import format_count
 
@@ -40,16 +40,16 @@ ALLOCATED = {
 def describe(record: RunRecord) -> str:
     """Return a short name for a run, e.g. `SVD 0.5 · embedding` or `int4 · key (group 32)`."""
     parts: list[str] = []
-    for rule in record.plan["rules"]:
-        if rule["method"] == DENSE:
+    for rule in record.plan.rules:
+        if rule.method == DENSE:
             # Before any other rule it leaves alone what nothing happens to anyway.
-            parts += [f"{_in_pattern(rule['pattern'])} left dense"] if parts else []
+            parts += [f"{_in_pattern(rule.pattern)} left dense"] if parts else []
             continue
-        method = METHODS.get(rule["method"])
-        label = method.label if method else rule["method"]
-        if not is_sized(rule["method"]):
-            label += f" {rule['keep']:g}"
-        parts.append(f"{label} · {_where(record, rule['pattern'])}{_manner(rule)}")
+        method = METHODS.get(rule.method)
+        label = method.label if method else rule.method
+        if not is_sized(rule.method):
+            label += f" {rule.keep:g}"
+        parts.append(f"{label} · {_where(record, rule.pattern)}{_manner(rule)}")
     return ", ".join(parts) or "baseline"
 
 
@@ -73,7 +73,7 @@ def scope(record: RunRecord) -> str:
 
 def manner(record: RunRecord) -> str:
     """Say what is unusual about how a run compressed, to stand behind its scope; or nothing."""
-    rules = [rule for rule in record.plan["rules"] if rule["method"] != DENSE]
+    rules = [rule for rule in record.plan.rules if rule.method != DENSE]
     return _manner(rules[0]) if len(rules) == 1 else ""
 
 
@@ -90,24 +90,24 @@ def describe_decoding(record: RunRecord) -> str:
     )
 
 
-def _manner(rule: Mapping[str, Any]) -> str:
+def _manner(rule: Rule) -> str:
     """Say what is unusual about how a rule compresses."""
-    preset = preset_of(rule["method"], rule.get("options", {}))
+    preset = preset_of(rule.method, rule.options)
     found = [f"preset {preset}"] if preset else []
-    if is_sized(rule["method"]):
+    if is_sized(rule.method):
         # Its keep says nothing: its options tell such runs apart.
-        options = rule.get("options", {}).items()
+        options = rule.options.items()
         found += [f"{name} {value}" for name, value in options if not preset]
-    elif rule.get("options", {}).get("factor_bits"):
-        found.append(f"factors in {rule['options']['factor_bits']} bits")
-    if rule.get("group") == "concatenated":
-        found.append(f"together by {rule['window']}" if rule.get("window") else "together")
-    if rule.get("orientation", "automatic") != "automatic":
-        found.append(rule["orientation"])
-    if rule.get("tie") == "input":
+    elif rule.options.get("factor_bits"):
+        found.append(f"factors in {rule.options['factor_bits']} bits")
+    if rule.group == "concatenated":
+        found.append(f"together by {rule.window}" if rule.window else "together")
+    if rule.orientation != "automatic":
+        found.append(rule.orientation)
+    if rule.tie == "input":
         found.append("input end only")
-    found += [ALLOCATED[rule["allocation"]]] if rule.get("allocation") in ALLOCATED else []
-    if rule.get("inputs") == COMPRESSED:
+    found += [ALLOCATED[rule.allocation]] if rule.allocation in ALLOCATED else []
+    if rule.inputs == COMPRESSED:
         found.append("layer by layer")
     return f" ({', '.join(found)})" if found else ""
 

@@ -145,7 +145,7 @@ def landmark_of(plan: Plan) -> RunRecord | None:
 
 @cache
 def _by_question() -> dict[str, RunRecord]:
-    return {_question(Plan.from_json(record.plan)): record for record in load_landmarks()}
+    return {_question(record.plan): record for record in load_landmarks()}
 
 
 def _question(plan: Plan) -> str:

@@ -47,7 +47,7 @@ def measured_on(record: RunRecord) -> tuple[object, ...]:
     """Return what must be equal of two runs for their numbers to stand side by side."""
     ppl = record.perplexity
     # The seed decides which words are hidden.
-    seed = record.plan.get("seed") if ppl.protocol == "whole_word" else None
+    seed = record.plan.seed if ppl.protocol == "whole_word" else None
     text = (ppl.digest, ppl.tokens, ppl.context, ppl.protocol, seed)
     return (record.model.id, record.model.revision, *text)
 

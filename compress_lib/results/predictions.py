@@ -10,7 +10,6 @@ from compress_lib.models.catalogue import DEFAULT_MODEL
 from compress_lib.models.targets import Target
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.forecast import expected_loss
-from compress_lib.plan.plan import Plan
 from compress_lib.results.landmarks import landmark_targets, record_targets
 from compress_lib.results.records import ComponentRecord, RunRecord
 
@@ -31,7 +30,7 @@ def predicted_bytes(record: RunRecord, targets: Sequence[Target]) -> dict[str, i
     """
     found = {part.component: part.baseline_bytes for part in record.memory.components}
     try:
-        assigned = allocate(Plan.from_json(record.plan), targets) if targets else None
+        assigned = allocate(record.plan, targets) if targets else None
     except CompressionError:
         # A plan of another version, or another model of that name.
         return None
@@ -58,7 +57,7 @@ def foretold(record: RunRecord) -> float | None:
         return None
     if record.estimated_loss is not None:
         return record.estimated_loss
-    plan = Plan.from_json(record.plan)
+    plan = record.plan
     # What was left as it is stands in no record, but a plan selects it.
     default = plan.model == DEFAULT_MODEL
     targets = landmark_targets()[0] if default else record_targets(record)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 from compress_lib.models.targets import TABLES
+from compress_lib.plan.plan import Plan
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.results.text_record import FillRecord, TextRecord
 from compress_lib.results.token_record import DirectionRecord
@@ -139,7 +140,7 @@ class RunRecord(Recorded):
     called: ClassVar[str] = "a run record"
 
     key: str
-    plan: dict[str, Any]
+    plan: Plan
     created: str
     model: ModelRecord
     perplexity: PerplexityRecord
@@ -154,6 +155,13 @@ class RunRecord(Recorded):
     tasks: tuple[TaskRecord, ...] = ()
     estimated_loss: float | None = None
     speed: SpeedRecord | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """See `JsonRecord.from_json`; a plan of another version is kept, see `Plan.from_stored`."""
+        if isinstance(data, dict) and isinstance(data.get("plan"), dict):
+            data = {**data, "plan": Plan.from_stored(data["plan"])}
+        return super().from_json(data)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -170,7 +178,7 @@ class RunRecord(Recorded):
     @property
     def answered(self) -> bool:
         """Whether both models wrote after the prompts, if there are any."""
-        return bool(self.text or self.fills or not self.plan.get("prompts"))
+        return bool(self.text or self.fills or not self.plan.prompts)
 
     def metrics(self) -> dict[str, float | None]:
         """Return every number of `metrics.METRICS`; None where it does not apply."""

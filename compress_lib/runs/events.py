@@ -1,8 +1,7 @@
-"""What a run tells while it works. Knows no torch, so that a page can be built without it."""
+"""Run events: a fraction, a message, and the payload of each step. Torch-free to import."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from compress_lib.results.records import RunRecord
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.results.text_record import FillRecord, TextRecord
 from compress_lib.results.token_record import DirectionRecord
+from compress_lib.utils.progress import Event, Milestone
 
 if TYPE_CHECKING:
     from compress_lib.evaluation.likelihood import Comparison
@@ -17,23 +17,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something happened; `fraction` is the share of the whole run that is done."""
+class BudgetAllocated(Milestone):
+    """Bytes were allocated by estimated loss.
 
-    fraction: float
-    message: str
-
-
-@dataclass(frozen=True)
-class Allocated(Event):
-    """Bytes were shared out by estimated loss: nats a token, and the bytes of all that shared."""
+    Attributes:
+        loss: The estimated loss increase, in nats a token.
+        nbytes: Of all targets that took part.
+    """
 
     loss: float
     nbytes: int
 
 
 @dataclass(frozen=True)
-class TargetFinished(Event):
+class TargetCompressed(Milestone):
     """A weight was compressed."""
 
     record: TargetRecord
@@ -41,56 +38,66 @@ class TargetFinished(Event):
 
 
 @dataclass(frozen=True)
-class BlockScored(Event):
+class BlockScored(Milestone):
     """Another block of text was scored: a running estimate."""
 
     comparison: Comparison
 
 
 @dataclass(frozen=True)
-class Evaluated(Event):
-    """All text was scored; the record lacks what both models are still to write and to solve."""
+class EvaluationFinished(Milestone):
+    """All text was scored; the record still lacks generated text and tasks."""
 
     record: RunRecord
     compressed: LanguageModel | None
 
 
 @dataclass(frozen=True)
-class TextWritten(Event):
+class TextProgress(Event):
+    """One model wrote another token.
+
+    Attributes:
+        prompt: What it continues.
+        which: `baseline` or `compressed`.
+        text: All that it has written so far.
+    """
+
+    prompt: str
+    which: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TextWritten(Milestone):
     """Both models continued a prompt."""
 
     text: TextRecord
 
 
 @dataclass(frozen=True)
-class MaskFilled(Event):
+class MaskFilled(Milestone):
     """Both models filled in the masks of a prompt."""
 
     fill: FillRecord
 
 
 @dataclass(frozen=True)
-class PassedOver(Event):
-    """One of several plans was refused; `why` is the refusal itself."""
+class PlanSkipped(Milestone):
+    """One of several plans was refused; `reason` is the refusal itself."""
 
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
-class Finished(Event):
-    """The run is over. `stored` says that the record is from an earlier run.
+class RunFinished(Milestone):
+    """The run is over: its result.
 
-    `compressed` is the compressed model, None with a stored record.
+    Attributes:
+        record: The numbers.
+        stored: Whether the record is from an earlier run.
+        compressed: The compressed model; None with a stored record.
     """
 
     record: RunRecord
     stored: bool
     compressed: LanguageModel | None
-
-
-def finished(events: Iterable[Event]) -> Finished:
-    """Return the event that a run ends with."""
-    for event in events:
-        if isinstance(event, Finished):
-            return event
-    raise AssertionError("a run ends with Finished")

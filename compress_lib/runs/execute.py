@@ -1,172 +1,332 @@
-"""From a plan to a record: one generator of events, for the page and the command line alike."""
+"""Run a plan: load, prepare texts, allocate, compress, evaluate, generate, record.
+
+`execute` is the whole of it, one step a line; every step is a function below that returns its
+value and reports through `report(event)`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from compress_lib.compression.compress import (
+    compress_targets,
+    install_targets,
+    share_bytes,
+)
+from compress_lib.compression.target_compressor import Compressed
+from compress_lib.data.calibration_text import Calibration
+from compress_lib.data.corpora import Text, read_text
+from compress_lib.data.examples import Example
+from compress_lib.data.tokenization import check_protocols, prepare_texts
 from compress_lib.errors import CompressionError
-from compress_lib.evaluation.likelihood import Read, timed_logits
+from compress_lib.evaluation.fill_mask import fill_both
+from compress_lib.evaluation.generation import write_both
+from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_logits
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.models.loading import LanguageModel, load_model
+from compress_lib.plan.allocation import Assignment, allocate
+from compress_lib.plan.budget_allocation import Allocation
 from compress_lib.plan.plan import Plan
 from compress_lib.results.records import RunRecord, TaskRecord
-from compress_lib.runs.events import Event, Finished, finished
-from compress_lib.runs.prepare import completed, prepare
-from compress_lib.runs.prompts import WritingListener, answer
-from compress_lib.runs.stages import LOADED, Made, Stages, compress, compress_and_measure
-from compress_lib.utils.generators import Returning
-from compress_lib.utils.progress import Laps, Progress, no_progress, span
+from compress_lib.results.target_record import TargetRecord
+from compress_lib.results.text_record import FillRecord, TextRecord
+from compress_lib.runs.events import (
+    BlockScored,
+    BudgetAllocated,
+    EvaluationFinished,
+    MaskFilled,
+    RunFinished,
+    TargetCompressed,
+    TextProgress,
+    TextWritten,
+)
+from compress_lib.runs.progress_parts import LOADED, ProgressParts
+from compress_lib.runs.record_builder import build_record, complete_record
+from compress_lib.utils.formatting import format_perplexity, format_share
+from compress_lib.utils.generators import iterate_callbacks
+from compress_lib.utils.progress import (
+    Event,
+    Milestone,
+    Report,
+    StepTimer,
+    ignore,
+    serialize,
+    subrange,
+)
 
 if TYPE_CHECKING:
     from compress_lib.results.store import Store
 
-
-TASKS = 0.5
-"""The share that tasks, if there are any, take of what is left after compressing."""
-
-SAME = 0.01
-"""By what share a model may differ that is made again: the last digits are each machine's own."""
-
-Loader = Callable[[str, str | None, str, Progress], LanguageModel]
+Load = Callable[[str, str | None, str, Report], LanguageModel]
+"""Called with the model's name, its revision, the device, and where to report."""
 
 
-def default_loader(
-    model: str, revision: str | None, device: str, progress: Progress
-) -> LanguageModel:
-    """Load a model afresh."""
-    return load_model(model, revision=revision, device=device, progress=progress)
+def load_fresh(model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
+    """Load a model without a cache."""
+    return load_model(model, revision=revision, device=device, report=report)
 
 
 def execute(
     plan: Plan,
+    report: Report = ignore,
     *,
     device: str = "auto",
     store: Store | None = None,
-    load: Loader = default_loader,
+    load: Load = load_fresh,
     tasks: Sequence[str] = (),
     task_limit: int | None = None,
-    progress: Progress = no_progress,
-    writing: WritingListener = lambda prompt, which, text: None,
     read: Read = timed_logits,
-) -> Generator[Event, None, None]:
-    """Run a plan: load, calibrate, compress, measure, write.
+) -> RunFinished:
+    """Run a plan.
 
     Args:
         plan: What to do.
-        device: See `models.choose_device`.
-        store: Where finished runs are kept; an answer that exists is given at once.
-        load: Gives the model; the page keeps models between runs.
-        tasks: Names of tasks to measure too, see `evaluation.tasks`; no part of the plan's key.
-        task_limit: How many items of each task to take; all if None.
-        progress: Told about the parts of long steps; may raise `StoppedError`.
-        writing: Told about text while it is written; may raise `StoppedError`.
-        read: Reads the text with the original; see `likelihood.compare`.
+        report: Called with every event, one at a time; it may raise `StoppedError` to stop.
+        device: See `models.loading.choose_device`.
+        store: Where finished runs are kept; a run that is there is returned at once.
+        load: Returns the model; the page caches models between runs.
+        tasks: Names of tasks to run too, see `evaluation.tasks`; not part of the plan's key.
+        task_limit: How many items of each task to use; all if None.
+        read: Reads the evaluation text with the original; see `likelihood.compare`.
 
-    Yields:
-        Events, at least one a weight, a block of text and a prompt; the last is `Finished`.
+    Returns:
+        The last event: the record, and the compressed model.
 
     Raises:
         CompressionError: The plan cannot be run; the message says why. Nothing is kept.
     """
-    clock = Laps()
-    if tasks:
-        yield Event(0.0, "Reading the data of the tasks")
-    chosen = load_tasks(tasks, task_limit)
-    yield Event(0.0, f"Loading {plan.model}")
-    model = load(plan.model, plan.revision, device, span(progress, 0.0, LOADED))
-    _check_tasks(model, chosen)
-    job = prepare(plan, model)
-    found = store.find(job.plan.key) if store else None
-    if found is not None and chosen.answered_by(found):
-        yield Finished(1.0, "This run was made before", found, True, None)
-        return
-    clock.lap("load")
-    yield Event(LOADED, f"Loaded {model.id} from {model.source}")
-    stages = Stages.of(model, job, TASKS if chosen.tasks else 0.0)
-    record, compressed = yield from compress_and_measure(job, model, stages, clock, progress, read)
-    part = span(progress, stages.measured, stages.written)
-    answers = yield from answer(model, compressed, plan, part, writing)
-    clock.lap("generate")
-    solved = yield from _solve(model, compressed, chosen, span(progress, stages.written, 1.0))
-    if solved:
-        clock.lap("tasks")
-    record = completed(record, answers, _with_earlier(solved, found), clock.seconds)
+    plan.check_runnable()
+    timer, report = StepTimer(), serialize(report)
+    chosen = choose_tasks(tasks, task_limit, report)
+    model = load_checked(plan, chosen, device, load, report)
+    assignments = allocate(plan, model.targets)
+    evaluation, calibration = read_texts(plan, assignments)
+    plan = add_provenance(plan, model, evaluation, calibration)
+    stored = store.find(plan.key) if store else None
+    if stored is not None and chosen.answered_by(stored):
+        return _finish(report, stored, None)
+    timer.stop("load")
+    report(Milestone(LOADED, f"Loaded {model.id} from {model.source}"))
+    part = ProgressParts.of(plan, model, assignments, tasks=bool(chosen.tasks), report=report)
+    examples, text = prepare_texts(
+        model, plan.evaluation, evaluation, plan.calibration, calibration, plan.seed
+    )
+    timer.stop("calibrate")
+    budget = allocate_budget(model, assignments, text, part.allocate)
+    targets = compress(model, budget.assignments, text, part.compress)
+    compressed = install_targets(model, budget.assignments, targets)
+    timer.stop("compress")
+    comparison = measure(model, compressed, examples, part.measure, read)
+    timer.stop("evaluate")
+    record = build_record(
+        plan, model, compressed, targets, budget.loss, comparison, examples, evaluation
+    )
+    record = replace(record, seconds=dict(timer.seconds))
+    part.measure(EvaluationFinished(1.0, _evaluation_line(record), record, compressed))
+    texts = write_prompts(model, compressed, plan, part.generate)
+    fills = fill_prompts(model, compressed, plan, part.generate)
+    timer.stop("generate")
+    solved = solve_tasks(model, compressed, chosen, stored, part.solve)
+    if chosen.tasks:
+        timer.stop("tasks")
+    record = complete_record(record, texts, fills, solved, timer.seconds)
     if store is not None:
         store.add(record)
-    yield Finished(1.0, "Finished", record, False, compressed)
-
-
-def remake(record: RunRecord, model: LanguageModel, progress: Progress) -> LanguageModel:
-    """Make the compressed model of a run again, without reading or writing text with it.
-
-    Args:
-        record: The run.
-        model: The original, of the revision that the run had.
-        progress: Told about the parts of it; may raise `StoppedError`.
-
-    Raises:
-        CompressionError: It cannot be made again from the weights, the texts and the machine that
-            are here now.
-    """
-    job = prepare(Plan.from_json(record.plan), model)
-    if job.plan.key != record.key:
-        raise CompressionError(
-            "The model of this run cannot be made again: its weights, its texts or the program are "
-            "others by now. Run its plan again."
-        )
-    # What is left half done, its workers with it, ends before anything else begins.
-    with closing(compress(job, model, 1.0, Laps(), progress)) as steps:
-        events = Returning(steps)
-        for event in events:
-            progress(event.fraction, event.message)
-    _check_same(record, events.value)
-    return events.value.model
-
-
-def _check_same(record: RunRecord, made: Made) -> None:
-    """Refuse a model that is not the one whose numbers a record holds.
-
-    Raises:
-        CompressionError: Bytes or errors differ, as after a training on another device.
-    """
-    again = replace(record, targets=tuple(done.record for done in made.targets))
-    sizes = [sum(target.bytes_after for target in run.targets) for run in (record, again)]
-    errors = [run.relative_error for run in (record, again)]
-    if any(abs(new - old) > SAME * old for old, new in (sizes, errors)):
-        raise CompressionError(
-            f"Made again, this model came out otherwise (relative error {errors[1]:.4g} instead of "
-            f"{errors[0]:.4g}): the run was made on another machine. Run its plan again."
-        )
+    return _finish(report, record, compressed)
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:
     """Run a plan to its end and return the record. See `execute`."""
-    return finished(execute(plan, device=device, store=store)).record
+    return execute(plan, device=device, store=store).record
 
 
-def _check_tasks(model: LanguageModel, chosen: ChosenTasks) -> None:
-    """Refuse tasks that a model cannot solve before anything is computed for them."""
+def iterate_events(plan: Plan, **options: Any) -> Generator[Event, None, RunFinished]:
+    """Run a plan as a generator of events; closing it stops the run.
+
+    Args:
+        plan: What to do.
+        **options: Of `execute`.
+    """
+    return iterate_callbacks(lambda report: execute(plan, report, **options))
+
+
+def choose_tasks(names: Sequence[str], limit: int | None, report: Report) -> ChosenTasks:
+    """Read the data of tasks, if there are any."""
+    if names:
+        report(Milestone(0.0, "Reading the data of the tasks"))
+    return load_tasks(names, limit)
+
+
+def load_checked(
+    plan: Plan, chosen: ChosenTasks, device: str, load: Load, report: Report
+) -> LanguageModel:
+    """Load the model of a plan; refuse what it cannot be measured by.
+
+    Raises:
+        CompressionError: It cannot be loaded, or a protocol or a task does not fit it.
+    """
+    report(Milestone(0.0, f"Loading {plan.model}"))
+    model = load(plan.model, plan.revision, device, subrange(report, 0.0, LOADED))
+    check_protocols(model, plan.evaluation, plan.calibration)
     if chosen.tasks and model.kind == "masked":
         raise CompressionError(
             f"{model.id} is a masked model: tasks by likelihood need one that predicts the next "
             "token."
         )
+    return model
 
 
-def _with_earlier(solved: list[TaskRecord], found: RunRecord | None) -> list[TaskRecord]:
-    """Return tasks beside those of an earlier run of the same plan."""
-    new = {task.task for task in solved}
-    return solved + [task for task in (found.tasks if found else ()) if task.task not in new]
+def read_texts(plan: Plan, assignments: Sequence[Assignment]) -> tuple[Text, Text | None]:
+    """Read the evaluation text, and the calibration text where anything needs it."""
+    evaluation = read_text(plan.evaluation, "evaluation")
+    # Token counts also weigh an embedding's direction errors, whatever the method needs.
+    if not any(one.needs or one.family == "embedding" for one in assignments):
+        return evaluation, None
+    return evaluation, read_text(plan.calibration, "calibration")
 
 
-def _solve(
-    model: LanguageModel, compressed: LanguageModel, chosen: ChosenTasks, progress: Progress
-) -> Generator[Event, None, list[TaskRecord]]:
-    done = run_tasks(model, compressed, chosen, progress=progress)
-    for record in done:
-        line = f"{record.task}: {record.metric} {record.baseline:.3f} → {record.compressed:.3f}"
-        yield Event(1.0, line)
-    return done
+def add_provenance(
+    plan: Plan, model: LanguageModel, evaluation: Text, calibration: Text | None
+) -> Plan:
+    """Return the plan with the exact weights and texts that it met."""
+    return plan.resolved(
+        revision=model.revision,
+        evaluation=evaluation.digest,
+        calibration=calibration.digest if calibration else None,
+    )
+
+
+def allocate_budget(
+    model: LanguageModel,
+    assignments: Sequence[Assignment],
+    calibration: Calibration,
+    report: Report,
+) -> Allocation:
+    """Allocate bytes by estimated loss, where the plan asks for it."""
+    allocation = share_bytes(model, assignments, calibration, report)
+    if allocation.loss is not None:
+        report(BudgetAllocated(1.0, allocation.line, allocation.loss, allocation.nbytes))
+    return allocation
+
+
+def compress(
+    model: LanguageModel,
+    assignments: Sequence[Assignment],
+    calibration: Calibration,
+    report: Report,
+) -> list[Compressed]:
+    """Compress every target."""
+    targets: list[Compressed] = []
+    total, done = sum(one.nbytes for one in assignments), 0
+    steps = compress_targets(model, assignments, calibration=calibration, report=report)
+    for target in steps:
+        targets.append(target)
+        done += target.record.bytes_before
+        line = _target_line(target.record)
+        report(TargetCompressed(done / total, line, target.record, target.direction))
+    return targets
+
+
+def measure(
+    model: LanguageModel,
+    compressed: LanguageModel,
+    examples: Sequence[Example],
+    report: Report,
+    read: Read,
+) -> Comparison:
+    """Score both models on the evaluation text, block by block."""
+    message = "Measuring perplexity of both models"
+    report(Event(0.0, message))
+    comparison = Comparison(())
+    tick = partial(_tick, report, message)
+    for index, comparison in enumerate(compare(model, compressed, examples, tick, read), start=1):
+        line = f"Perplexity {comparison.compressed.value:,.2f} after block {index}"
+        report(BlockScored(index / len(examples), line, comparison))
+    return comparison
+
+
+def write_prompts(
+    model: LanguageModel, compressed: LanguageModel, plan: Plan, report: Report
+) -> list[TextRecord]:
+    """Let both causal models continue every prompt."""
+    if model.kind == "masked":
+        return []
+    texts: list[TextRecord] = []
+    steps, total = 0, 2 * plan.generation.max_new_tokens * len(plan.prompts)
+    for prompt in plan.prompts:
+
+        def listen(which: str, text: str, prompt: str = prompt) -> None:
+            nonlocal steps
+            steps += 1
+            report(TextProgress(steps / total, "Both models write", prompt, which, text))
+
+        report(Event(steps / total, "Both models write"))
+        texts.append(
+            write_both(model, compressed, prompt, plan.generation, seed=plan.seed, listener=listen)
+        )
+        report(TextWritten(steps / total, "Both models wrote", texts[-1]))
+    return texts
+
+
+def fill_prompts(
+    model: LanguageModel, compressed: LanguageModel, plan: Plan, report: Report
+) -> list[FillRecord]:
+    """Let both masked models fill in the masks of every prompt."""
+    if model.kind != "masked":
+        return []
+    fills: list[FillRecord] = []
+    for index, prompt in enumerate(plan.prompts, start=1):
+        report(Event((index - 1) / len(plan.prompts), "Both models fill in the mask"))
+        fills.append(fill_both(model, compressed, prompt))
+        share = index / len(plan.prompts)
+        report(MaskFilled(share, "Both models filled in the mask", fills[-1]))
+    return fills
+
+
+def solve_tasks(
+    model: LanguageModel,
+    compressed: LanguageModel,
+    chosen: ChosenTasks,
+    stored: RunRecord | None,
+    report: Report,
+) -> list[TaskRecord]:
+    """Run the tasks, and keep those of an earlier run of the same plan."""
+    solved = run_tasks(model, compressed, chosen, report=report)
+    for one in solved:
+        line = f"{one.task}: {one.metric} {one.baseline:.3f} → {one.compressed:.3f}"
+        report(Milestone(1.0, line))
+    new = {one.task for one in solved}
+    earlier = stored.tasks if stored else ()
+    return solved + [one for one in earlier if one.task not in new]
+
+
+def _finish(report: Report, record: RunRecord, compressed: LanguageModel | None) -> RunFinished:
+    message = "Finished" if compressed else "This run was made before"
+    finished = RunFinished(1.0, message, record, compressed is None, compressed)
+    report(finished)
+    return finished
+
+
+def _tick(report: Report, message: str, share: float) -> None:
+    report(Event(share, message))
+
+
+def _evaluation_line(record: RunRecord) -> str:
+    found, share = record.perplexity, format_share(record.memory.share)
+    return (
+        f"Measured: perplexity {format_perplexity(found.baseline)} → "
+        f"{format_perplexity(found.compressed)} (× {found.ratio:.4g}), {share} of the bytes"
+    )
+
+
+def _target_line(record: TargetRecord) -> str:
+    kept = record.bytes_after / record.bytes_before
+    rank = f", rank {record.rank}" if record.rank is not None else ""
+    return (
+        f"{record.names[0]}: {record.method}{rank}, {format_share(kept)} of the bytes, relative "
+        f"error {record.relative_error:.4f}, direction error {record.direction_error.mean:.4f}, "
+        f"{record.seconds:.1f} s"
+    )

@@ -13,7 +13,7 @@ from compress_lib.models.targets import TABLES, Target
 from compress_lib.plan.allocation import Assignment, allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 if TYPE_CHECKING:
     from compress_lib.data.calibration_text import Calibration
@@ -31,7 +31,7 @@ def measure_curves(
     model: LanguageModel,
     text: Calibration,
     names: Collection[str],
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> dict[str, Any]:
     """Return the curves of methods, as `load_curves` has them.
 
@@ -39,7 +39,7 @@ def measure_curves(
         model: The model.
         text: Tells the curvature.
         names: Of the methods.
-        progress: Told about every method and target; may raise `StoppedError`.
+        report: Told about every method and target; may raise `StoppedError`.
     """
     import numpy as np
 
@@ -53,9 +53,9 @@ def measure_curves(
     for item in asked:
         name = item.targets[0].name
         needs[name] = needs.get(name, frozenset()) | (item.needs_for(item.targets[0]) & GATHERED)
-    bench = TargetCompressor(model, text, gather(model, needs, text, span(progress, 0.0, 0.3)))
+    bench = TargetCompressor(model, text, gather(model, needs, text, subrange(report, 0.0, 0.3)))
     found = {}
-    part = span(progress, 0.3, 1.0)
+    part = subrange(report, 0.3, 1.0)
     with closing(in_order(bench.curve, bench.pieces(asked), part)) as curves:
         for item, points in zip(asked, curves, strict=True):
             curve = np.array(_thinned(item, points), dtype=np.float32)
@@ -96,7 +96,7 @@ def _thinned(item: Assignment, points: Sequence[Point]) -> list[tuple[float, flo
     return [pairs[index] for index in sorted(evenly | ending)]
 
 
-def measure_spectra(model: LanguageModel, progress: Progress = no_progress) -> dict[str, Any]:
+def measure_spectra(model: LanguageModel, report: Report = ignore) -> dict[str, Any]:
     """Return the singular values of every matrix, falling, as float16 arrays `[k]`.
 
     Half precision keeps three digits of each, and the file small.
@@ -107,7 +107,7 @@ def measure_spectra(model: LanguageModel, progress: Progress = no_progress) -> d
 
     found: dict[str, Any] = {}
     for index, site in enumerate(model.sites):
-        progress(index / len(model.sites), f"{site.target.name}: singular values")
+        report(Event(index / len(model.sites), f"{site.target.name}: singular values"))
         weight = read_weight(model.module, site, model.dtype).double()
         small = weight.T @ weight if weight.shape[0] >= weight.shape[1] else weight @ weight.T
         values = torch.linalg.eigvalsh(small).flip(0).clamp_min(0).sqrt()

@@ -95,7 +95,7 @@ class Page:
             self._connect_form(blocks)
             self._connect_results()
             Endpoints(self.engine).register()
-            swept = [self.panel.fields[binding.FIELDS.index(name)] for name in SWEPT]
+            swept = [self.panel.fields[name] for name in SWEPT]
             if lessons is not None:
                 learn_page.connect(lessons, self.opening.bring, self.keys, self.opening.outputs)
             studies_page.connect(self.studies, self.engine, swept, self.file, SAVE_FILE)
@@ -103,7 +103,7 @@ class Page:
         return built
 
     def _connect_form(self, blocks: gr.Blocks) -> None:
-        chart = MapEvents(self.panel.map, self.engine, self.panel.fields, self.current)
+        chart = MapEvents(self.panel.map, self.engine, self.panel, self.current)
         chart.connect()
         tray = self.results.tabs["compare"].parts["tray"]
         beside = (tray, self.keys, self.current)
@@ -119,7 +119,7 @@ class Page:
         session = Session(self.engine, self.keys, self.current, self.query, found, ended)
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
-        model = self.panel.fields[binding.FIELDS.index("model")]
+        model = self.panel.fields["model"]
         # What had to be fetched when the page was built may be here by now.
         blocks.load(lambda: gr.update(choices=model_choices()), None, model, **QUICK)
         blocks.load(self.opening.open, visit, self.opening.outputs, **WARNING)
@@ -149,7 +149,7 @@ class Page:
         def clicked(keys: Any, current: Any) -> Any:
             return self._chosen(keys, choose(keys, current, None), kept, restore=restore)
 
-        fields = self.panel.fields if restore else []
+        fields = self.panel.inputs if restore else ()
         selects = getattr(listener, "event_name", "") == "select"
         listener(
             chosen if selects else clicked,
@@ -171,7 +171,7 @@ class Page:
     def _filled(self, record: RunRecord) -> dict[Any, Any]:
         """Return the form for a run's plan; one that it refuses leaves it as it is."""
         try:
-            plan, complaint = binding.restored(Plan.from_json(record.plan))
+            plan, complaint = binding.restored(record.plan)
         except CompressionError as error:
             warn(error)
             return {}

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from compress_lib.plan.plan import Plan
 from compress_lib.results.records import RunRecord
-from compress_lib.runs.events import BlockScored, Evaluated, Event, Finished, MaskFilled, PassedOver
+from compress_lib.runs.events import (
+    BlockScored,
+    EvaluationFinished,
+    MaskFilled,
+    PlanSkipped,
+    RunFinished,
+    TextProgress,
+)
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.job import WritingNote
 from compress_lib.ui.engine.session_runs import stored_words
 from compress_lib.ui.engine.status import followed
-from compress_lib.ui.form import binding
-from compress_lib.ui.results import generated_text as written
+from compress_lib.ui.results import generated_text
 from compress_lib.ui.results.filled_masks import both_fills
 from compress_lib.utils.formatting import format_left, format_seconds
-from compress_lib.utils.progress import TimeLeft
-
-if TYPE_CHECKING:
-    pass
-
+from compress_lib.utils.progress import EtaEstimator, Event, Milestone
 
 MAX_LOG = 400
 
@@ -54,24 +54,13 @@ class _Watch:
 
     plans: int
     so_far: str = ""
-    left: TimeLeft = field(default_factory=TimeLeft)
+    left: EtaEstimator = field(default_factory=EtaEstimator)
     lines: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
     stored: bool = True
-    passed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
     record: RunRecord | None = None
-
-
-def run(engine: Engine, given: Sequence[Any]) -> Generator[Update, None, None]:
-    """Run what stands in the form, telling all the while how it goes.
-
-    Closing the generator stops the job and frees the engine.
-
-    Raises:
-        CompressionError: The form or the run is refused; the message says why.
-    """
-    yield from follow(engine, [binding.read(binding.Form.of(given))])
 
 
 def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, None]:
@@ -86,53 +75,53 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
     steps = followed(engine.line, engine.submit(*plans))
     try:
         yield Update(status=next(steps)[0], log="")
-        for status, notes in steps:
-            yield from _updates(watch, status, notes)
+        for status, events in steps:
+            yield from _updates(watch, status, events)
     finally:
         steps.close()
     if watch.record is not None:
         took = format_seconds(watch.seconds)
         finished = texts.FINISHED.format(seconds=took)
         message = stored_words(watch.record) if watch.stored else finished
-        if watch.passed:
-            count, why = len(watch.passed), watch.passed[0]
+        if watch.skipped:
+            count, why = len(watch.skipped), watch.skipped[0]
             message += " " + texts.PASSED.format(count=count, all=len(plans), why=why)
         yield Update(status=html.status(message), finished=watch.record, last=True)
 
 
-def _updates(watch: _Watch, status: str, notes: Sequence[Any]) -> Iterator[Update]:
-    """Say what notes change, all at once: they come faster than a browser can draw.
+def _updates(watch: _Watch, status: str, events: Sequence[Event]) -> Iterator[Update]:
+    """Turn events into as few updates as possible: they come faster than a browser can draw.
 
     Each run that is finished has an update of its own; the last one comes with the last word.
     """
     update = Update()
-    for note in notes:
-        if isinstance(note, WritingNote):
-            watch.written[note.which] = note.text
+    for event in events:
+        if isinstance(event, TextProgress):
+            watch.written[event.which] = event.text
             both = (watch.written.get(which, "") for which in ("baseline", "compressed"))
-            update = replace(update, writing=written.writing(note.prompt, *both))
-        elif isinstance(note, Event):
+            update = replace(update, writing=generated_text.writing(event.prompt, *both))
+        elif isinstance(event, Milestone):
             # Whatever comes between texts: the next one is another run's, or another prompt's.
             watch.written.clear()
-            _tell(watch, note)
-            filled = both_fills([note.fill]) if isinstance(note, MaskFilled) else update.writing
+            _add_to_log(watch, event)
+            filled = both_fills([event.fill]) if isinstance(event, MaskFilled) else update.writing
             update = replace(update, log="\n".join(watch.lines[-MAX_LOG:]), writing=filled)
-        if isinstance(note, Evaluated):
-            yield replace(update, status=status + watch.so_far, measured=note.record)
+        if isinstance(event, EvaluationFinished):
+            yield replace(update, status=status + watch.so_far, measured=event.record)
             update = Update()
-        if isinstance(note, Finished) and watch.plans:
-            yield replace(update, status=status, finished=note.record)
+        if isinstance(event, RunFinished) and watch.plans:
+            yield replace(update, status=status, finished=event.record)
             update = Update()
     yield replace(update, status=status + watch.so_far)
 
 
-def _tell(watch: _Watch, event: Event) -> None:
-    if isinstance(event, Finished | PassedOver):
+def _add_to_log(watch: _Watch, event: Milestone) -> None:
+    if isinstance(event, RunFinished | PlanSkipped):
         watch.plans -= 1
         watch.so_far = ""
-    if isinstance(event, PassedOver):
-        watch.passed.append(event.why)
-    if isinstance(event, Finished):
+    if isinstance(event, PlanSkipped):
+        watch.skipped.append(event.reason)
+    if isinstance(event, RunFinished):
         watch.record = event.record
         watch.stored = watch.stored and event.stored
         watch.seconds += 0.0 if event.stored else sum(event.record.seconds.values())
@@ -146,6 +135,6 @@ def _tell(watch: _Watch, event: Event) -> None:
             f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"
         )
     else:
-        if isinstance(event, Evaluated):
+        if isinstance(event, EvaluationFinished):
             watch.so_far = html.so_far_shown()
         watch.lines.append(event.message + ahead)

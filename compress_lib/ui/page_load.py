@@ -46,7 +46,7 @@ class Opening:
     def outputs(self) -> list[Any]:
         """What changes when a plan is brought along."""
         told = [self.keys, self.current, self.panel.status]
-        return [*self.panel.fields, *told, self.results.box, *self.results.parts()]
+        return [*self.panel.inputs, *told, self.results.box, *self.results.parts()]
 
     def open(self, keys: Any, kept: Any, request: gr.Request) -> dict[Any, Any]:
         """Fill the form from the page's address, and show the run of that plan if there is one.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,6 @@ from compress_lib.ui.common.messages import warn
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.engine.status import telling_bugs
-from compress_lib.ui.form import binding
 from compress_lib.ui.form.form import PlanPanel
 from compress_lib.ui.results.panel import ResultPanel
 from compress_lib.ui.results.selection import Shown, shown_run
@@ -68,16 +68,9 @@ class Runs:
         completed = (self._completed, known, [results.headline, *text])
         address = {"fn": None, "inputs": session.query, "js": AFTER_RUN, **PRIVATE}
         running = []
-        for button, function, more in (
-            (panel.run, self.run, []),
-            (start, self.run_sweep, [methods, keeps]),
-        ):
-            clicked = button.click(
-                function,
-                [*known, *more, *panel.fields],
-                outputs,
-                **JOB,
-            )
+        given = {*known, methods, keeps, *panel.inputs}
+        for button, function in ((panel.run, self.run), (start, self.run_sweep)):
+            clicked = button.click(function, given, outputs, **JOB)
             clicked.success(**address)
             # A bug ends the run without its last word.
             clicked.then(self._buttons, None, told[1:], **QUICK)
@@ -91,67 +84,62 @@ class Runs:
         # What the run sent just before may have come just after.
         stopped.then(*asked, **QUICK).then(**address)
 
-    def run(self, keys: Any, current: Any, *given: Any) -> Iterator[dict[Any, Any]]:
+    def run(self, given: Mapping[Any, Any]) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
-        yield from self._told(keys, current, job_updates.run(self.session.engine, given))
+        yield from self._told(given, lambda plan: [plan])
 
-    def run_sweep(
-        self, keys: Any, current: Any, methods: Any, keeps: Any, *given: Any
-    ) -> Iterator[dict[Any, Any]]:
+    def run_sweep(self, given: Mapping[Any, Any]) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form by several methods at several sizes."""
-
-        def updates() -> Generator[job_updates.Update, None, None]:
-            plan = binding.read(binding.Form.of(given))
-            yield from job_updates.follow(self.session.engine, sweep_plans(plan, methods, keeps))
-
-        yield from self._told(keys, current, updates())
+        methods, keeps, _ = self.panel.sweep
+        yield from self._told(given, lambda plan: sweep_plans(plan, given[methods], given[keeps]))
 
     def _told(
-        self, keys: Any, current: Any, updates: Generator[job_updates.Update, None, None]
+        self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
     ) -> Iterator[dict[Any, Any]]:
         broken = {self.panel.status: html.failure(texts.BROKEN)}
-        return telling_bugs(self._followed(keys, current, updates), broken)
+        return telling_bugs(self._followed(given, plans_of), broken)
 
     def _followed(
-        self, keys: Any, current: Any, updates: Generator[job_updates.Update, None, None]
+        self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
     ) -> Iterator[dict[Any, Any]]:
-        """Show what a job tells; runs that are measured are the session's at once."""
+        """Show the updates of a job; runs that are measured are the session's at once."""
         panel, results = self.panel, self.results
         buttons = self._all_buttons()
+        keys, current = given[self.session.keys], given[self.session.current]
         known = list(keys) if isinstance(keys, list) else []
         shown = ""
         try:
-            for position, update in enumerate(updates):
-                changes: dict[Any, Any] = {}
-                if update.log is not None:
-                    changes |= results.told("log", {"lines": update.log})
-                if update.writing is not None:
-                    changes |= results.told("text", {"texts": update.writing})
-                if update.status is not None:
-                    changes[panel.status] = update.status
-                if position == 0:
-                    # Nothing to put into the address until there is a run.
-                    changes[self.session.query] = ""
-                    changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
-                found = update.measured or update.finished
-                if found is not None and found.key != shown:
-                    changes |= self._found(known, found)
-                    known, shown = changes[self.session.keys], found.key
-                if update.measured is not None:
-                    # Here, and not where the rest is shown: what is written comes after it.
-                    changes |= self._text(update.measured.key)
-                if update.finished is not None:
-                    changes[self.session.ended] = time.monotonic_ns()
-                if update.last:
-                    changes |= dict(zip(buttons, self._buttons(), strict=True))
-                yield changes
+            plans = plans_of(panel.read(given))
+            with closing(job_updates.follow(self.session.engine, plans)) as updates:
+                for position, update in enumerate(updates):
+                    changes: dict[Any, Any] = {}
+                    if update.log is not None:
+                        changes |= results.told("log", {"lines": update.log})
+                    if update.writing is not None:
+                        changes |= results.told("text", {"texts": update.writing})
+                    if update.status is not None:
+                        changes[panel.status] = update.status
+                    if position == 0:
+                        # Nothing to put into the address until there is a run.
+                        changes[self.session.query] = ""
+                        changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
+                    found = update.measured or update.finished
+                    if found is not None and found.key != shown:
+                        changes |= self._found(known, found)
+                        known, shown = changes[self.session.keys], found.key
+                    if update.measured is not None:
+                        # Here, and not where the rest is shown: what is written comes after it.
+                        changes |= self._text(update.measured.key)
+                    if update.finished is not None:
+                        changes[self.session.ended] = time.monotonic_ns()
+                    if update.last:
+                        changes |= dict(zip(buttons, self._buttons(), strict=True))
+                    yield changes
         except CompressionError as error:
             # An error would be written over every result, and what was measured stays.
             warn(error)
             idle = dict(zip(buttons, self._buttons(), strict=True))
             yield {panel.status: html.failure(str(error)), **idle, **self._text(shown or current)}
-        finally:
-            updates.close()
 
     def _stopped(self, keys: Any, current: Any) -> dict[Any, Any]:
         idle = dict(zip(self._all_buttons(), self._buttons(), strict=True))
@@ -186,7 +174,7 @@ class Runs:
         return {
             self.session.keys: session_runs.with_run(keys, record),
             self.session.current: record.key,
-            self.session.query: to_query(Plan.from_json(record.plan)),
+            self.session.query: to_query(record.plan),
             # Also where the same run is found again.
             self.session.found: time.monotonic_ns(),
         }

@@ -19,7 +19,7 @@ from compress_lib.ui.common import html, texts
 from compress_lib.ui.common.browser import JOB, LIVE, PRIVATE, QUICK
 from compress_lib.ui.common.messages import refusal, warn
 from compress_lib.ui.engine import session_runs
-from compress_lib.ui.engine.engine import Engine
+from compress_lib.ui.engine.engine import Engine, StudyProgress
 from compress_lib.ui.engine.status import followed
 from compress_lib.ui.form import validation
 from compress_lib.ui.results import tables
@@ -167,8 +167,8 @@ def sweep(
     latest: StudyRecord | None = None
     steps = followed(engine.line, engine.submit_study(study, name))
     try:
-        for status, notes in steps:
-            new = next((note for note in reversed(notes) if isinstance(note, StudyRecord)), None)
+        for status, events in steps:
+            new = next((e.record for e in reversed(events) if isinstance(e, StudyProgress)), None)
             latest = new or latest
             yield status, new
     finally:

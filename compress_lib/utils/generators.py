@@ -1,12 +1,12 @@
-"""Generators that return something: what they yield in a loop, and what they return after it."""
+"""Callback-to-generator adapter: code that calls back becomes a generator of what it reports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from threading import Semaphore
-from typing import Generic, TypeVar
+from threading import Lock, Semaphore
+from typing import TypeVar
 
 from compress_lib.errors import StoppedError
 
@@ -14,36 +14,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Returning(Generic[T, R]):
-    """Yields what a generator yields; at its end, `value` is what it returned.
+THREAD = "callbacks"
+"""Name prefix of the worker threads."""
+
+
+def iterate_callbacks(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
+    """Yield each value that `work` passes to its callback; it waits until the next is asked for.
+
+    The work has a thread of its own, but runs only while the consumer waits, so that they need no
+    lock between them. Closing the generator raises `StoppedError` in the callback, and returns
+    when the work has ended.
 
     Args:
-        steps: The generator.
-    """
-
-    value: R
-
-    def __init__(self, steps: Generator[T, None, R]) -> None:
-        self._steps = steps
-
-    def __iter__(self) -> Iterator[T]:
-        """Go through it, once."""
-        self.value = yield from self._steps
-
-
-THREAD = "stepwise"
-"""What the threads are called."""
-
-
-def stepwise(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
-    """Yield what some work tells; it waits until the next is asked for.
-
-    It has a thread of its own, but never runs at the same time as the one that asks: nothing it
-    shares needs a lock. Closing the generator raises `StoppedError` where the work waits, and
-    returns when it has ended.
-
-    Args:
-        work: Is given what it has to call with everything it tells.
+        work: Called with the callback, which several of its threads may call.
 
     Returns:
         What the work returns.
@@ -51,8 +34,8 @@ def stepwise(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
     Raises:
         Exception: Whatever the work raises.
     """
-    asked, answered = Semaphore(0), Semaphore(0)
-    told: list[T] = []
+    asked, answered, turn = Semaphore(0), Semaphore(0), Lock()
+    values: list[T] = []
     stopped = False
 
     def wait() -> None:
@@ -60,17 +43,18 @@ def stepwise(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
         if stopped:
             raise StoppedError
 
-    def tell(value: T) -> None:
-        # Also what tells something while it is being stopped must come to an end.
-        if stopped:
-            raise StoppedError
-        told.append(value)
-        answered.release()
-        wait()
+    def callback(value: T) -> None:
+        with turn:
+            # Work that calls back while it is being stopped has to end, too.
+            if stopped:
+                raise StoppedError
+            values.append(value)
+            answered.release()
+            wait()
 
     def begin() -> R:
         wait()
-        return work(tell)
+        return work(callback)
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=THREAD) as pool:
         done = pool.submit(copy_context().run, begin)
@@ -79,9 +63,9 @@ def stepwise(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
             while True:
                 asked.release()
                 answered.acquire()
-                if not told:
+                if not values:
                     return done.result()
-                yield told.pop()
+                yield values.pop()
         finally:
             stopped = True
             asked.release()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from operator import mul
 from typing import Generic, TypeVar
@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 import torch
 
 from compress_lib.errors import StoppedError
-from compress_lib.utils.progress import Progress, span
+from compress_lib.utils.progress import Event, Report, subrange
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,16 +60,16 @@ class Piece(Generic[Item]):
 
 
 def in_order(
-    work: Callable[[Item, Progress], Result],
+    work: Callable[[Item, Report], Result],
     pieces: Sequence[Piece[Item]],
-    progress: Progress,
+    report: Report,
 ) -> Generator[Result, None, None]:
     """Yield the result of every piece in order; neighbours that are small are done at once.
 
     Args:
         work: Does one piece.
         pieces: What is to be done.
-        progress: Told about all of it, by one thread at a time; may raise `StoppedError`.
+        report: Told about all of it, by one thread at a time; may raise `StoppedError`.
     """
     total, done = sum(piece.size for piece in pieces), 0.0
     for alone, run in groupby(pieces, lambda piece: piece.alone):
@@ -77,30 +77,30 @@ def in_order(
         # What wants all cores is a run of its own, so that it begins where the last one ended.
         for together in [[piece] for piece in several] if alone else [several]:
             size = sum(piece.size for piece in together)
-            part = span(progress, done / total, (done + size) / total)
+            part = subrange(report, done / total, (done + size) / total)
             with closing(side_by_side(work, together, part)) as results:
                 yield from results
             done += size
 
 
 def side_by_side(
-    work: Callable[[Item, Progress], Result], pieces: Sequence[Piece[Item]], progress: Progress
+    work: Callable[[Item, Report], Result], pieces: Sequence[Piece[Item]], report: Report
 ) -> Generator[Result, None, None]:
     """Yield the result of every piece in order, while later ones are worked on.
 
     Closing the generator stops all of them at their next step.
 
     Args:
-        work: Does one piece; told about progress, which may raise `StoppedError`.
+        work: Does one piece; reports its progress, and may be stopped there.
         pieces: What is to be done.
-        progress: Told about all of it, by one thread at a time.
+        report: Told about all of it, by one thread at a time.
 
     Raises:
         Exception: Whatever the work raises, at the place of its piece; later ones are stopped.
     """
     threads = torch.get_num_threads()
     workers = min(threads, _workers.get(), len(pieces))
-    joint = _JointProgress(progress, [piece.size for piece in pieces])
+    joint = _JointProgress(report, [piece.size for piece in pieces])
     if workers < 2:
         for index, piece in enumerate(pieces):
             yield work(piece.item, joint.of(index))
@@ -144,9 +144,9 @@ def side_by_side(
 class _JointProgress:
     """How far several pieces are together; who is told may stop all of them."""
 
-    def __init__(self, progress: Progress, sizes: Sequence[float]) -> None:
+    def __init__(self, report: Report, sizes: Sequence[float]) -> None:
         self.stopped = False
-        self._progress = progress
+        self._report = report
         self._sizes = sizes
         self._fractions = [0.0] * len(sizes)
         self._lock = threading.Lock()
@@ -156,19 +156,19 @@ class _JointProgress:
         with self._lock:
             self._fractions[index] = 1.0
 
-    def of(self, index: int) -> Progress:
+    def of(self, index: int) -> Report:
         """Return who is told how far a piece is."""
 
-        def tell(fraction: float, message: str) -> None:
+        def part(event: Event) -> None:
             with self._lock:
                 if self.stopped:
                     raise StoppedError
-                self._fractions[index] = max(self._fractions[index], fraction)
+                self._fractions[index] = max(self._fractions[index], event.fraction)
                 done = sum(map(mul, self._fractions, self._sizes)) / sum(self._sizes)
                 try:
-                    self._progress(done, message)
+                    self._report(replace(event, fraction=done))
                 except StoppedError:
                     self.stopped = True
                     raise
 
-        return tell
+        return part

@@ -1,20 +1,39 @@
-"""How long work reports itself: the library calls back, and never knows who listens.
+"""Progress events: one callback through which long work reports how far it is.
 
-A callback may raise `StoppedError` to stop the work at that point. It is called by one thread at a
-time, but not always by the one that asked for the work.
+The library calls `report(event)` and never knows who listens. The callback may raise
+`StoppedError` to stop the work at that point. One thread at a time calls it, but not always the
+one that started the work.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-
-Progress = Callable[[float, str], None]
-"""Called with the share that is done, in [0, 1], and what is being done."""
+from dataclasses import dataclass, replace
 
 
-class Look(str):
-    """What is being done, in words as any message, and how good a training is by now.
+@dataclass(frozen=True)
+class Event:
+    """A step of long work.
+
+    Attributes:
+        fraction: The share of the work that is done, in [0, 1].
+        message: What is being done.
+    """
+
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Milestone(Event):
+    """A step that is worth a line in a log."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress(Event):
+    """An epoch of a training loop.
 
     Attributes:
         epoch: Passes over the data so far.
@@ -24,53 +43,67 @@ class Look(str):
     epoch: int
     loss: float
 
-    def __new__(cls, message: str, epoch: int = 0, loss: float = 0.0) -> Look:
-        """Make the message; a copy from another process is given its numbers afterwards."""
-        made = super().__new__(cls, message)
-        made.epoch, made.loss = epoch, loss
-        return made
+
+Report = Callable[[Event], None]
 
 
-def no_progress(fraction: float, message: str) -> None:
-    """Listen to nothing."""
+def ignore(event: Event) -> None:
+    """Discard an event."""
 
 
-def span(progress: Progress, start: float, end: float) -> Progress:
-    """Map a part's own [0, 1] onto [start, end] of the whole."""
+def subrange(report: Report, start: float, end: float) -> Report:
+    """Map a part's own fractions [0, 1] onto [start, end] of the whole."""
 
-    def part(fraction: float, message: str) -> None:
-        progress(start + (end - start) * min(max(fraction, 0.0), 1.0), message)
+    def part(event: Event) -> None:
+        done = min(max(event.fraction, 0.0), 1.0)
+        report(replace(event, fraction=start + (end - start) * done))
 
     return part
 
 
-def renamed(progress: Progress, message: str) -> Progress:
-    """Tell of a part's steps by one name: a trial is no news, but it can be stopped."""
+def with_message(report: Report, message: str) -> Report:
+    """Report a part's steps under one message: each is a chance to stop, and no news."""
 
-    def part(fraction: float, _: str) -> None:
-        progress(fraction, message)
+    def part(event: Event) -> None:
+        report(Event(event.fraction, message))
 
     return part
 
 
-class Laps:
-    """Notes how long each step took, in `seconds`."""
+def serialize(report: Report) -> Report:
+    """Let threads report one at a time, and never let the fraction decrease."""
+    lock, latest = threading.Lock(), 0.0
+
+    def one_at_a_time(event: Event) -> None:
+        nonlocal latest
+        with lock:
+            if event.fraction < latest:
+                event = replace(event, fraction=latest)
+            latest = event.fraction
+            report(event)
+
+    return one_at_a_time
+
+
+class StepTimer:
+    """Measures how long each step of a sequence takes, in `seconds`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._start = time.perf_counter()
 
-    def lap(self, name: str) -> None:
-        """End a step."""
+    def stop(self, name: str) -> None:
+        """End a step; the next one begins."""
         now = time.perf_counter()
         self.seconds[name] = round(now - self._start, 3)
         self._start = now
 
 
-class TimeLeft:
+class EtaEstimator:
     """Estimates the seconds left from the share done so far.
 
-    What is done within half a second, such as loading what is loaded, tells nothing of the rest.
+    The first half second is left out: what is done within it, such as loading a cached model, says
+    nothing about the rest.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -79,7 +112,7 @@ class TimeLeft:
         self._begin = (self._start, 0.0)
 
     def seconds(self, fraction: float) -> float | None:
-        """Return the seconds left, or None at the end and while too little is done to tell."""
+        """Return the seconds left, or None at the end and while too little is done to estimate."""
         now = self._clock()
         if now - self._start < 0.5:
             self._begin = now, fraction

@@ -97,7 +97,7 @@ def test_options_reach_the_method(folder: str, capsys: pytest.CaptureFixture[str
     command += ["--option", "epochs=2", "--option", "keep_best=none", "--json", *SMALL]
     assert main(command) == 0
     record = RunRecord.from_json(json.loads(capsys.readouterr().out))
-    options = record.plan["rules"][0]["options"]
+    options = record.plan.rules[0].options
     assert options == {"epochs": 2, "keep_best": "none"}
 
 
@@ -107,7 +107,7 @@ def test_a_method_whose_options_say_the_size_needs_no_keep(
     command = ["run", folder, "--method", "int4", "--include", "ffn_in", "--json", *SMALL]
     assert main([*command, "--option", "group=32"]) == 0
     record = RunRecord.from_json(json.loads(capsys.readouterr().out))
-    assert record.plan["rules"][0]["keep"] == 1
+    assert record.plan.rules[0].keep == 1
     # Four bits a weight, and a step and a minimum of 16 bits for 32 of them.
     assert {t.bytes_after / t.bytes_before for t in record.targets} == {5 / 16}
     assert main([*command, "--keep", "0.2"]) == 2
@@ -172,8 +172,8 @@ def test_groups_and_presets_reach_the_plan(folder: str, capsys: pytest.CaptureFi
     more = ["--option", "epochs=1", "--group", "concatenated", "--orientation", "rows"]
     assert main(["run", folder, *plan, *more, *SMALL, "--json"]) == 0
     record = RunRecord.from_json(json.loads(capsys.readouterr().out))
-    assert record.plan["rules"][0]["group"] == "concatenated"
-    assert record.plan["rules"][0]["options"]["decoder"] == "2,4"
+    assert record.plan.rules[0].group == "concatenated"
+    assert record.plan.rules[0].options["decoder"] == "2,4"
     assert {target.group for target in record.targets} == {"Key, layers 0 to 1"}
     assert set(record.targets[0].history) >= {"epoch", "loss", "rmse"}
     assert not record.targets[1].history
@@ -223,7 +223,7 @@ def test_bytes_are_shared_out_and_layers_compressed_in_turn(
     printed = capsys.readouterr()
     assert "shared out by estimated loss" in printed.err
     record = RunRecord.from_json(json.loads(printed.out))
-    assert record.plan["rules"][0]["inputs"] == "compressed"
+    assert record.plan.rules[0].inputs == "compressed"
     words = "everything (shared out, layer by layer), embedding left dense"
     assert describe(record) == f"Two-sided SVD 0.6 · {words}"
 

@@ -37,7 +37,7 @@ def test_the_recipe_for_a_new_method_makes_one(monkeypatch: pytest.MonkeyPatch) 
     exec(code("python", "@register"), sys.modules["recipe"].__dict__)
     method = build_method("random_projection", {"seed": 3})
     weight = torch.randn(40, 10)
-    matrix = method.compress(weight, budget=weight.nbytes // 2, statistics=Statistics())
+    matrix = method.compress_within(weight, weight.nbytes // 2, Statistics())
     assert matrix.nbytes <= weight.nbytes // 2
     assert 0 < float((matrix.dense() - weight).norm()) < float(weight.norm())
 

@@ -22,13 +22,16 @@ from compress_lib.models.architecture import Site
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import read_weight
 from compress_lib.utils.files import home
+from compress_lib.utils.progress import Event
 from tests.support.tiny import CONFIGURATIONS, tiny_model, weight_of
 
 
 def text(model: LanguageModel, count: int = 3, length: int = 40) -> Calibration:
     made = torch.Generator().manual_seed(5)
     size = model.module.config.vocab_size
-    return Calibration(tuple(torch.randint(size, (length,), generator=made) for _ in range(count)))
+    return Calibration.from_blocks(
+        tuple(torch.randint(size, (length,), generator=made) for _ in range(count))
+    )
 
 
 def find(model: LanguageModel, family: str) -> str:
@@ -58,7 +61,7 @@ def test_moments_are_those_of_the_layers_inputs(architecture: str, family: str) 
     seen: list[Tensor] = []
     layer = model.module.get_submodule(site.modules[0])
     handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0]))
-    for block in given.blocks:
+    for block in given.input_blocks:
         model.module(block[None])
     handle.remove()
     x = torch.cat(seen).double()
@@ -86,7 +89,7 @@ def test_fisher_rows_are_squared_gradients_example_by_example(architecture: str)
     site = model.sites[-2]
     squares = absolutes = torch.zeros(site.target.shape[0])
     weight = weight_of(model, site.modules[0])
-    for block in given.blocks:
+    for block in given.input_blocks:
         gradient = _like(model, site, gradient_of(weight, partial(total_nll, model, block)))
         squares = squares + gradient.square().sum(1)
         absolutes = absolutes + gradient.abs().sum(1)
@@ -115,7 +118,7 @@ def test_the_papers_variant_is_the_gradient_of_the_mean_probability() -> None:
     name = find(model, "value")
     weight = weight_of(model, name)
     expected = torch.zeros(weight.shape[0])
-    for block in given.blocks:
+    for block in given.input_blocks:
         gradient = gradient_of(weight, partial(mean_probability, model, block))
         expected += gradient.square().sum(1)
     found = gather(model, {name: {"fisher_probability"}}, given)[name]
@@ -124,7 +127,12 @@ def test_the_papers_variant_is_the_gradient_of_the_mean_probability() -> None:
 
 def test_long_blocks_are_cut_into_examples() -> None:
     blocks = (torch.arange(300), torch.arange(129))
-    assert [len(piece.ids) for piece in Calibration(blocks).pieces] == [128, 128, 44, 128]
+    assert [len(piece.ids) for piece in Calibration.from_blocks(blocks).fisher_examples] == [
+        128,
+        128,
+        44,
+        128,
+    ]
 
 
 def test_the_model_stays_as_it_was_and_no_hook_is_left() -> None:
@@ -177,7 +185,7 @@ def test_what_was_not_used_for_longest_is_deleted(monkeypatch: pytest.MonkeyPatc
 def test_it_can_be_stopped() -> None:
     model, name = tiny_model(), find(tiny_model(), "query")
 
-    def stop(fraction: float, message: str) -> None:
+    def stop(event: Event) -> None:
         raise StoppedError("stopped")
 
     with pytest.raises(StoppedError):
@@ -199,7 +207,7 @@ def test_gradients_that_are_not_finite_are_an_error() -> None:
 
 def test_what_was_deleted_meanwhile_is_gathered_again() -> None:
     model = tiny_model()
-    text = Calibration((torch.arange(40),))
+    text = Calibration.from_blocks([torch.arange(40)])
     target = model.targets[1].name
     gather(model, {target: {"second_moment"}}, text)
     cache = StatisticsCache(model, text)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from compress_lib.compression.compress import Compressed, compress_at_once
+from compress_lib.compression.compress import compress_at_once
+from compress_lib.compression.target_compressor import Compressed
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
@@ -17,9 +18,10 @@ from compress_lib.models.stored_tensors import total_bytes
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
+from compress_lib.utils.progress import Event
 from tests.support.tiny import tiny_model
 
-TEXT = Calibration(tuple(torch.arange(300).split(100)))
+TEXT = Calibration.from_blocks(tuple(torch.arange(300).split(100)))
 
 
 def squeeze(
@@ -50,7 +52,7 @@ def test_the_compressed_model_computes_what_its_dense_matrices_say(
     any_model: LanguageModel,
 ) -> None:
     done, compressed = squeeze(any_model, Rule(pattern="*", method="svd", keep=0.6))
-    from compress_lib.compression.compress import with_matrices
+    from compress_lib.compression.stacking import with_matrices
     from compress_lib.matrices import DenseMatrix
 
     as_dense = {item.record.names[0]: DenseMatrix.from_weight(item.matrix.dense()) for item in done}
@@ -134,14 +136,14 @@ def test_a_broken_weight_is_named_and_nothing_is_swapped(llama: LanguageModel) -
 
 def test_progress_rises_and_can_stop_the_work(llama: LanguageModel) -> None:
     seen: list[float] = []
-    squeeze(llama, Rule(pattern="*"), progress=lambda fraction, message: seen.append(fraction))
+    squeeze(llama, Rule(pattern="*"), report=lambda event: seen.append(event.fraction))
     assert seen == sorted(seen)
 
-    def stop(fraction: float, message: str) -> None:
+    def stop(event: Event) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        squeeze(llama, Rule(pattern="*"), progress=stop)
+        squeeze(llama, Rule(pattern="*"), report=stop)
 
 
 def test_fewer_multiply_adds_and_less_memory_are_used() -> None:

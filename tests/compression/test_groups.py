@@ -41,7 +41,7 @@ def targets(count: int, shape: tuple[int, int] = (12, 32), family: str = "key") 
 
 def calibration(model: LanguageModel) -> Calibration:
     made = torch.Generator().manual_seed(3)
-    return Calibration((torch.randint(300, (64,), generator=made),))
+    return Calibration.from_blocks([torch.randint(300, (64,), generator=made)])
 
 
 def test_a_family_is_one_group_and_a_window_cuts_it() -> None:

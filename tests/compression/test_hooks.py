@@ -13,13 +13,16 @@ from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.methods.statistics import CURVATURES, Statistics, curvature_needs, stacked
 from compress_lib.models.architecture import table_scale
 from compress_lib.models.loading import LanguageModel
+from compress_lib.utils.progress import Event, ignore
 from tests.support.tiny import CONFIGURATIONS, tiny_model
 
 
 def text(model: LanguageModel, count: int = 2, length: int = 30) -> Calibration:
     made = torch.Generator().manual_seed(7)
     size = model.module.config.vocab_size
-    return Calibration(tuple(torch.randint(size, (length,), generator=made) for _ in range(count)))
+    return Calibration.from_blocks(
+        tuple(torch.randint(size, (length,), generator=made) for _ in range(count))
+    )
 
 
 def output_gradients(model: LanguageModel, path: str, block: Tensor) -> Tensor:
@@ -41,7 +44,7 @@ def output_gradients(model: LanguageModel, path: str, block: Tensor) -> Tensor:
 
 
 def expected_moment(model: LanguageModel, path: str, given: Calibration) -> Tensor:
-    parts = [_clipped(output_gradients(model, path, block)) for block in given.blocks]
+    parts = [_clipped(output_gradients(model, path, block)) for block in given.input_blocks]
     g = torch.cat(parts).double()
     return g.T @ g / len(g)
 
@@ -52,7 +55,7 @@ def test_one_block_can_be_stopped_at_every_layer_forth_and_back() -> None:
     needs = {name: {"second_moment", "output_gradient"} for name in names}
     looks = 0
 
-    def count(fraction: float, message: str) -> None:
+    def count(event: Event) -> None:
         nonlocal looks
         looks += 1
         if looks == last:
@@ -87,7 +90,7 @@ def test_parts_of_a_fused_weight_get_their_own_rows() -> None:
     sites = [site for site in model.sites if site.target.layer == 0 and len(site.sizes) > 1]
     given = text(model, count=1)
     found = gather(model, {s.target.name: {"output_gradient"} for s in sites}, given)
-    whole = output_gradients(model, sites[0].modules[0], given.blocks[0])
+    whole = output_gradients(model, sites[0].modules[0], given.input_blocks[0])
     for site, part in zip(sites, whole.split(list(sites[0].sizes), dim=1), strict=True):
         g = _clipped(part).double()
         seen = found[site.target.name].require("output_gradient").double()
@@ -106,7 +109,7 @@ def test_a_table_tells_of_both_its_ends() -> None:
         rtol=1e-3,
         atol=1e-9,
     )
-    p = torch.cat([model.module(b[None]).logits[0, :-1] for b in given.blocks]).softmax(-1)
+    p = torch.cat([model.module(b[None]).logits[0, :-1] for b in given.input_blocks]).softmax(-1)
     variance = (p * (1 - p)).mean(0)
     assert torch.allclose(found.require("logit_variance"), variance, rtol=1e-3)
 
@@ -150,7 +153,7 @@ def test_inputs_are_the_same_with_and_without_gradients() -> None:
         model,
         {"second_moment": {name}, "output_gradient": {name}},
         other,
-        lambda fraction, message: None,
+        ignore,
     )
     assert torch.allclose(alone, both[name]["second_moment"], rtol=1e-4, atol=1e-7)
 

@@ -20,8 +20,8 @@ from tests.support.tiny import MASKED, VOCABULARY, masked_tokenizer, tiny_model,
 
 def test_the_mask_counts_among_the_tokens_that_are_read() -> None:
     lines = tuple(examples())
-    text = Calibration(tuple(line.inputs for line in lines), lines)
-    counts = text.ids.bincount(minlength=VOCABULARY)
+    text = Calibration(tuple(lines))
+    counts = text.token_ids.bincount(minlength=VOCABULARY)
     assert counts[masked_tokenizer().mask_token_id] == sum(len(line.labels) for line in lines)
     assert counts.sum() == sum(len(line.ids) + len(line.labels) for line in lines)
     assert counts[masked_tokenizer().cls_token_id] == len(lines)
@@ -29,18 +29,18 @@ def test_the_mask_counts_among_the_tokens_that_are_read() -> None:
 
 def test_a_part_of_the_calibration_text_is_enough_to_choose_by() -> None:
     lines = tuple(examples(tokens=4000))
-    chosen = Calibration(tuple(line.inputs for line in lines), lines).selection
+    chosen = Calibration(tuple(lines)).selection_examples
     assert 0 < len(chosen) < len(lines)
     assert sum(len(line.labels) for line in chosen) <= 256
     long = replace(lines[0], positions=torch.arange(300), labels=torch.arange(300))
-    assert len(Calibration((long.ids,), (long,)).selection) == 1
+    assert len(Calibration((long,)).selection_examples) == 1
 
 
 @pytest.mark.parametrize("architecture", sorted(MASKED))
 def test_fisher_rows_are_gradients_of_what_is_hidden(architecture: str) -> None:
     model = tiny_model(architecture)
     lines = tuple(examples())[:2]
-    text = Calibration(tuple(line.inputs for line in lines), lines)
+    text = Calibration(tuple(lines))
     target = next(target for target in model.targets if target.family == "ffn_out")
     found = gather(model, {target.name: {"fisher", "second_moment"}}, text)[target.name]
     weight = weight_of(model, target.name)
@@ -59,7 +59,7 @@ def test_fisher_rows_are_gradients_of_what_is_hidden(architecture: str) -> None:
 def test_methods_that_need_statistics_work_on_masked_models(method: str) -> None:
     model = tiny_model("bert")
     lines = tuple(examples())[:3]
-    text = Calibration(tuple(line.inputs for line in lines), lines)
+    text = Calibration(tuple(lines))
     options = {"epochs": 1} if method == "autoencoder" else {}
     rule = Rule(pattern="key", method=method, options=options, group="concatenated")
     done, small = compress_at_once(
@@ -76,8 +76,7 @@ def test_texts_that_differ_in_what_is_hidden_are_not_taken_for_each_other() -> N
     other = replace(line, labels=line.labels.flip(0) + 1)
     target = next(target for target in model.targets if target.family == "key")
     found = [
-        gather(model, {target.name: {"fisher"}}, Calibration((line.inputs,), (each,)))
-        for each in (line, other)
+        gather(model, {target.name: {"fisher"}}, Calibration((each,))) for each in (line, other)
     ]
     first, second = (statistics[target.name].require("fisher") for statistics in found)
     assert not torch.equal(first, second)
@@ -102,7 +101,7 @@ def test_a_layer_that_is_called_several_times_has_the_mean_of_all_its_inputs() -
     handle.remove()
     assert len(seen) == 4 * len(lines)
     x = torch.cat(seen)
-    text = Calibration(tuple(line.inputs for line in lines), lines)
+    text = Calibration(tuple(lines))
     found = gather(model, {name: {"second_moment", "mean"}}, text)[name]
     assert torch.allclose(found.require("second_moment"), x.T @ x / len(x), rtol=1e-3, atol=1e-5)
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from compress_lib.compression.compress import Compressed, compress_at_once, with_matrices
+from compress_lib.compression.compress import compress_at_once
 from compress_lib.compression.output_matching import anchored
+from compress_lib.compression.stacking import with_matrices
+from compress_lib.compression.target_compressor import Compressed
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.methods import METHODS
 from compress_lib.models.checkpoint import load_compressed, save_compressed
@@ -20,6 +22,7 @@ from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.query_string import from_query, to_query
 from compress_lib.plan.rule import DENSE, Rule
+from compress_lib.utils.progress import Event
 from tests.support.inputs import TEXT, inputs_of, pair
 from tests.support.tiny import CONFIGURATIONS, MASKED, tiny_model, weight_of
 
@@ -101,7 +104,7 @@ def test_every_architecture_goes_block_by_block(architecture: str) -> None:
     after = model.module.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     matrices = {item.record.names[0]: item.matrix for item in done}
-    ids = TEXT.blocks[0][None]
+    ids = TEXT.input_blocks[0][None]
     expected = with_matrices(model, matrices).module(ids).logits
     assert torch.equal(small.module(ids).logits, expected)
 
@@ -164,7 +167,7 @@ def test_every_method_works_with_other_inputs_as_it_is(method: str) -> None:
     for a, b in zip(done, again, strict=True):
         assert torch.equal(a.matrix.dense(), b.matrix.dense())
         assert a.record.bytes_after == b.record.bytes_after <= 0.6 * a.record.bytes_before
-    assert torch.isfinite(small.module(TEXT.blocks[0][None]).logits).all()
+    assert torch.isfinite(small.module(TEXT.input_blocks[0][None]).logits).all()
 
 
 def test_bytes_are_shared_out_before_and_columns_may_be_the_data(tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_bytes_are_shared_out_before_and_columns_may_be_the_data(tmp_path: Path)
     ):
         done, small = squeeze(model, rule(**changes))
         assert {item.record.orientation for item in done} <= {changes.get("orientation", "rows")}
-        ids = TEXT.blocks[0][None]
+        ids = TEXT.input_blocks[0][None]
         again = load_compressed(save_compressed(small, tmp_path / "small"))
         assert torch.equal(again.module(ids).logits, small.module(ids).logits)
 
@@ -183,19 +186,19 @@ def test_bytes_are_shared_out_before_and_columns_may_be_the_data(tmp_path: Path)
 def test_progress_rises_and_can_stop_the_work_anywhere() -> None:
     model = tiny_model()
     seen: list[tuple[float, str]] = []
-    squeeze(model, rule(), progress=lambda fraction, message: seen.append((fraction, message)))
+    squeeze(model, rule(), report=lambda event: seen.append((event.fraction, event.message)))
     assert [fraction for fraction, _ in seen] == sorted(fraction for fraction, _ in seen)
     assert any("Block 1 of 2" in message for _, message in seen)
     for number in (0, len(seen) // 2, len(seen) - 1):
         left = [number]
 
-        def stop(fraction: float, message: str, left: list[int] = left) -> None:
+        def stop(event: Event, left: list[int] = left) -> None:
             left[0] -= 1
             if left[0] < 0:
                 raise StoppedError
 
         with pytest.raises(StoppedError):
-            squeeze(model, rule(), progress=stop)
+            squeeze(model, rule(), report=stop)
         hooks = [m._forward_pre_hooks or m._forward_hooks for m in model.module.modules()]
         assert not any(hooks)
 

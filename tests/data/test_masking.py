@@ -12,7 +12,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from compress_lib.data.corpora import CORPORA
 from compress_lib.data.examples import Example
-from compress_lib.data.masking import hidden_words, mask_id, masked_examples
+from compress_lib.data.masking import hidden_words, hide_tokens, mask_id, tokenize_lines
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.likelihood import BlockScore, Comparison, compare, perplexity
 from compress_lib.models.loading import LanguageModel
@@ -38,10 +38,14 @@ def masked(request: pytest.FixtureRequest) -> LanguageModel:
 
 
 def examples(
-    text: str = TEXT, protocol: str = "whole_word", tokens: int = 400, **more: int
+    text: str = TEXT,
+    protocol: str = "whole_word",
+    tokens: int = 400,
+    context: int = 100,
+    seed: int = 0,
 ) -> list[Example]:
-    settings = {"context": 100, "seed": 0} | more
-    return masked_examples(TOKENIZER, text, protocol=protocol, tokens=tokens, name="it", **settings)
+    lines = tokenize_lines(TOKENIZER, text, tokens=tokens, context=context, name="it")
+    return hide_tokens(TOKENIZER, lines, protocol, seed)
 
 
 def words_of(text: str) -> list[list[int]]:

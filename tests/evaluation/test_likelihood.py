@@ -99,9 +99,9 @@ def test_a_last_block_of_one_token_predicts_nothing_and_is_left_out() -> None:
 def test_too_short_a_text_is_refused() -> None:
     with pytest.raises(CompressionError, match=r"it has 100 tokens.*but 4,096"):
         token_blocks(range(100), tokens=4096, context=512, name="it")
-    assert token_blocks(range(100), tokens=4096, context=512, name="it", at_most=True)
+    assert token_blocks(range(100), tokens=4096, context=512, name="it", allow_shorter=True)
     with pytest.raises(CompressionError, match="has 1 tokens"):
-        token_blocks(range(1), tokens=4096, context=512, name="it", at_most=True)
+        token_blocks(range(1), tokens=4096, context=512, name="it", allow_shorter=True)
 
 
 def test_predictions_that_are_not_finite_are_an_error_not_a_skipped_block(

@@ -21,6 +21,7 @@ from compress_lib.models.checkpoint import save_compressed
 from compress_lib.models.loading import LanguageModel
 from compress_lib.results.records import RunRecord
 from compress_lib.utils.paths import ROOT
+from compress_lib.utils.progress import Event
 from tests.evaluation.test_tasks import items
 from tests.runs.test_execute import PLAN, events, record_of
 
@@ -68,7 +69,7 @@ def test_both_models_are_scored_and_left_as_they_were(any_model: LanguageModel) 
     seen: list[float] = []
     chosen = load_tasks(["lab_sense"], 12)
     (record,) = run_tasks(
-        any_model, small, chosen, progress=lambda fraction, message: seen.append(fraction)
+        any_model, small, chosen, report=lambda event: seen.append(event.fraction)
     )
     assert record.baseline == pytest.approx(independent_accuracy(any_model, "lab_sense", 12))
     assert record.compressed == pytest.approx(independent_accuracy(small, "lab_sense", 12))
@@ -102,11 +103,11 @@ def test_the_tasks_stand_in_the_record(
 
 
 def test_stopping_reaches_the_tasks(llama: LanguageModel) -> None:
-    def stop(fraction: float, message: str) -> None:
+    def stop(event: Event) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        run_tasks(llama, llama, load_tasks(["lab_sense"], 4), progress=stop)
+        run_tasks(llama, llama, load_tasks(["lab_sense"], 4), report=stop)
 
 
 def test_an_unknown_task_is_told_the_nearest() -> None:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from compress_lib.compression.compress import compress_at_once, with_matrices
+from compress_lib.compression.compress import compress_at_once
+from compress_lib.compression.stacking import with_matrices
 from compress_lib.evaluation.memory import FUSED, REST, cache_bytes, compare_memory
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.views import split_rows

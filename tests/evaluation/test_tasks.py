@@ -125,7 +125,7 @@ def test_a_run_without_the_tasks_is_run_again(
         execute, "load_tasks", lambda names, limit: chosen(*names) if names else ChosenTasks()
     )
     monkeypatch.setattr(
-        execute, "run_tasks", lambda model, small, asked, progress: [TASK] if asked.tasks else []
+        execute, "run_tasks", lambda model, small, asked, report: [TASK] if asked.tasks else []
     )
     store = Store(tmp_path / "runs.sqlite")
     assert record_of(events(llama, store=store)).tasks == ()

@@ -38,7 +38,7 @@ def table_of(model: LanguageModel) -> torch.Tensor:
 def direction(model: LanguageModel, *blocks: torch.Tensor) -> DirectionRecord:
     """What compressing the table by SVD says of its tokens."""
     plan = Plan(rules=(Rule(pattern="embedding", keep=0.5),))
-    text = Calibration(blocks)
+    text = Calibration.from_blocks(blocks)
     done, _ = compress_at_once(model, allocate(plan, model.targets), calibration=text)
     assert done[0].direction is not None
     return done[0].direction

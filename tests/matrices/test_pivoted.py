@@ -125,7 +125,7 @@ def test_a_larger_rank_fits_into_the_same_bytes() -> None:
     ranks = {}
     for storage in ("factors", "pivoted"):
         method = build_method("svd", {"storage": storage})
-        matrix = method.compress(weight, budget=weight.nbytes // 2, statistics=Statistics())
+        matrix = method.compress_within(weight, weight.nbytes // 2, Statistics())
         assert matrix.nbytes <= weight.nbytes // 2
         ranks[storage] = matrix.rank
     # Of 4608 numbers, r · 192 takes 24; r · (192 − r) beside an order of 48 takes 27.6.

@@ -130,7 +130,7 @@ def test_a_range_too_wide_for_its_type_is_refused() -> None:
 
 def compress(weight: torch.Tensor, budget: int, **options: object) -> QuantizedMatrix:
     method = build_method("row_quantization", options)
-    found = method.compress(weight, budget=budget, statistics=Statistics())
+    found = method.compress_within(weight, budget, Statistics())
     assert isinstance(found, QuantizedMatrix)
     assert found.rank is None
     return found

@@ -24,7 +24,7 @@ def random(*shape: int) -> torch.Tensor:
 
 def compress(weight: torch.Tensor, budget: int, **options: object) -> CompressedMatrix:
     method = build_method("magnitude_pruning", options)
-    matrix = method.compress(weight, budget=budget, statistics=Statistics())
+    matrix = method.compress_within(weight, budget, Statistics())
     shape = (weight.shape[0], weight.shape[1])
     announced = method.preview(shape, budget=budget, itemsize=weight.element_size())
     assert matrix.nbytes == announced.nbytes <= budget

@@ -17,6 +17,7 @@ from compress_lib.methods.autoencoder.network import Autoencoder
 from compress_lib.methods.autoencoder.shape import Shape
 from compress_lib.methods.autoencoder.training import Schedule, train
 from compress_lib.methods.statistics import Statistics
+from compress_lib.utils.progress import Event
 
 QUICK = {"epochs": 12, "batch_size": 32, "keep_best": "none", "learning_rate": 0.003}
 
@@ -30,7 +31,7 @@ def rows(count: int = 256, cols: int = 24, inner: int = 6) -> torch.Tensor:
 
 def compress(given: torch.Tensor, known: Statistics, **options: object) -> CompressedMatrix:
     method = build_method("autoencoder", {**QUICK, **options})
-    return method.compress(given, budget=given.nbytes // 3, statistics=known)
+    return method.compress_within(given, given.nbytes // 3, known)
 
 
 def test_each_loss_has_its_textbook_value() -> None:
@@ -90,7 +91,7 @@ def test_a_trained_one_turns_rows_less_than_svd() -> None:
     given = rows() * torch.logspace(-2, 1, 256)[:, None]
     known = Statistics()
     trained = compress(given, known, epochs=60)
-    plain = build_method("svd", {}).compress(given, budget=given.nbytes // 3, statistics=known)
+    plain = build_method("svd", {}).compress_within(given, given.nbytes // 3, known)
     mine = direction_error(given, trained.dense()).mean()
     assert float(mine) < float(direction_error(given, plain.dense()).mean())
 
@@ -159,14 +160,12 @@ def test_divergence_stops_with_a_sentence() -> None:
 
 
 def test_training_can_be_stopped() -> None:
-    def stop(fraction: float, message: str) -> None:
-        if fraction > 0.3:
+    def stop(event: Event) -> None:
+        if event.fraction > 0.3:
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        build_method("autoencoder", QUICK).compress(
-            rows(), budget=8000, statistics=Statistics(), progress=stop
-        )
+        build_method("autoencoder", QUICK).compress_within(rows(), 8000, Statistics(), stop)
 
 
 def test_it_trains_even_where_gradients_are_off() -> None:

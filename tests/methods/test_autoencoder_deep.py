@@ -31,7 +31,7 @@ def rows(count: int = 256, cols: int = 24, inner: int = 6) -> Tensor:
 
 def compress(given: Tensor, known: Statistics | None = None, **options: Any) -> CompressedMatrix:
     method = build_method("autoencoder", {**QUICK, **options})
-    return method.compress(given, budget=given.nbytes // 3, statistics=known or Statistics())
+    return method.compress_within(given, given.nbytes // 3, known or Statistics())
 
 
 def papers_shape(size: tuple[int, int], ratio: float, **changes: Any) -> Shape:
@@ -85,7 +85,7 @@ def test_norms_are_budgeted_and_reported() -> None:
     method = build_method("autoencoder", {**preset_options("autoencoder", "P2"), "epochs": 1})
     given = rows(120, 32).half()
     budget = given.nbytes // 2
-    matrix = method.compress(given, budget=budget, statistics=Statistics())
+    matrix = method.compress_within(given, budget, Statistics())
     assert isinstance(matrix, DecoderMatrix) and matrix.scale is not None
     assert matrix.nbytes == method.preview((120, 32), budget=budget, itemsize=2).nbytes
     assert matrix.nbytes == 2 * sum(tensor.numel() for tensor in matrix.state_dict().values())
@@ -217,12 +217,8 @@ def test_on_curved_rows_a_deep_one_beats_the_best_plane_at_equal_bytes() -> None
     given = curved(4096)
     budget = given.nbytes // 8
     settings = {**preset_options("autoencoder", "Lab"), "epochs": 20, "latent_epochs": 5}
-    deep = build_method("autoencoder", settings).compress(
-        given, budget=budget, statistics=Statistics()
-    )
-    plane = build_method("row_normalized_svd", {}).compress(
-        given, budget=budget, statistics=Statistics()
-    )
+    deep = build_method("autoencoder", settings).compress_within(given, budget, Statistics())
+    plane = build_method("row_normalized_svd", {}).compress_within(given, budget, Statistics())
     assert deep.nbytes <= budget
     mine, its = (float(direction_error(given, m.dense()).mean()) for m in (deep, plane))
     assert mine < its
@@ -235,7 +231,7 @@ def test_training_latents_directly_helps_and_is_repeatable() -> None:
     errors = []
     for latent_epochs in (0, 15, 15):
         method = build_method("autoencoder", {**QUICK, **options, "latent_epochs": latent_epochs})
-        matrix = method.compress(given, budget=budget, statistics=Statistics())
+        matrix = method.compress_within(given, budget, Statistics())
         errors.append(float(direction_error(given, matrix.dense()).mean()))
     assert errors[1] < errors[0]
     assert errors[1] == errors[2]

@@ -188,7 +188,7 @@ def test_a_bias_knows_what_was_stored(options: dict[str, object]) -> None:
     inputs = random(500, 48) + 3.0
     known = Statistics(second_moment=inputs.T @ inputs / 500, mean=inputs.mean(0))
     method = build_method("output_pca", options)
-    matrix = method.compress(weight, budget=weight.nbytes // 2, statistics=known)
+    matrix = method.compress_within(weight, weight.nbytes // 2, known)
     assert matrix.bias is not None
     mean = inputs.mean(0)
     exact = weight.float() @ mean
@@ -210,7 +210,7 @@ def trained(weight: Tensor, budget: int, **options: object) -> CompressedMatrix:
     settings = {"epochs": 2, "batch_size": 64, "keep_best": "none", **options}
     method = build_method("autoencoder", settings)
     seen = method.preview((weight.shape[0], weight.shape[1]), budget=budget, itemsize=2)
-    matrix = method.compress(weight, budget=budget, statistics=Statistics())
+    matrix = method.compress_within(weight, budget, Statistics())
     assert (matrix.nbytes, matrix.rank) == (seen.nbytes, seen.rank)
     assert matrix.nbytes <= budget
     return matrix

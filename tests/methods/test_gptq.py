@@ -155,8 +155,8 @@ def test_methods_need_the_inputs_moment_only_for_feedback(name: str) -> None:
     weight, moment = random(30, 96).half(), correlated(96)
     budget = weight.nbytes
     statistics = Statistics(second_moment=moment)
-    fed = method.compress(weight, budget=budget, statistics=statistics)
-    plain = build_method(name, {}).compress(weight, budget=budget, statistics=Statistics())
+    fed = method.compress_within(weight, budget, statistics)
+    plain = build_method(name, {}).compress_within(weight, budget, Statistics())
     assert fed.nbytes == plain.nbytes
     after, before = (output_error(m.dense(), weight, moment) for m in (fed, plain))
     assert after < before

@@ -77,7 +77,7 @@ def test_the_size_is_that_of_codes_and_of_what_groups_share(
     assert preview.nbytes == round(keep * 2 * 10 * 640)
     assert preview.rank is None and preview.note == f"{name[-1]} bits"
     weight = random(*shape).half()
-    matrix = build_method(name, options).compress(weight, budget=10**6, statistics=Statistics())
+    matrix = build_method(name, options).compress_within(weight, 10**6, Statistics())
     assert matrix.nbytes == preview.nbytes
 
 
@@ -93,7 +93,7 @@ def test_a_keep_below_the_size_is_refused_with_what_is_needed() -> None:
 def test_a_group_wider_than_the_row_is_the_row(name: str) -> None:
     weight = random(6, 40).half()
     whole, wide = (
-        build_method(name, {"group": group}).compress(weight, budget=10**4, statistics=Statistics())
+        build_method(name, {"group": group}).compress_within(weight, 10**4, Statistics())
         for group in (0, 100)
     )
     assert torch.equal(whole.dense(), wide.dense())
@@ -279,7 +279,7 @@ def test_memory_in_the_process_falls_too(name: str, share: float, tmp_path: Path
 def test_errors_are_fed_back_to_every_weight_of_a_model_and_to_its_tied_table() -> None:
     model = tiny_model("llama")
     made = torch.Generator().manual_seed(3)
-    text = Calibration((torch.randint(300, (128,), generator=made),))
+    text = Calibration.from_blocks([torch.randint(300, (128,), generator=made)])
     rule = Rule(method="int3", keep=1.0, options={"refine": "gptq", "group": 16})
     assigned = allocate(Plan(rules=(rule,)), model.targets)
     done, _ = compress_at_once(model, assigned, calibration=text)

@@ -15,7 +15,7 @@ from compress_lib.methods import build_method
 from compress_lib.methods.linalg import truncated_svd
 from compress_lib.methods.statistics import Statistics
 from compress_lib.methods.tensor.kronecker import LARGEST_SIDE, _divisors, _left_factor
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -23,10 +23,10 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def compress(
-    weight: torch.Tensor, budget: int, progress: Progress = no_progress, **options: object
+    weight: torch.Tensor, budget: int, report: Report = ignore, **options: object
 ) -> KroneckerMatrix:
     method = build_method("kronecker", options)
-    found = method.compress(weight, budget=budget, statistics=Statistics(), progress=progress)
+    found = method.compress_within(weight, budget, Statistics(), report)
     shape = (weight.shape[0], weight.shape[1])
     announced = method.preview(shape, budget=budget, itemsize=weight.element_size())
     assert found.nbytes == announced.nbytes <= budget
@@ -185,7 +185,7 @@ def test_refining_turns_the_rows_back_and_never_away() -> None:
 def test_refining_tells_of_its_steps_and_needs_no_gradients_around_it() -> None:
     seen: list[float] = []
     with torch.inference_mode():
-        compress(random(12, 12), 400, lambda share, text: seen.append(share), refine_steps=4)
+        compress(random(12, 12), 400, lambda event: seen.append(event.fraction), refine_steps=4)
     assert seen == [0, 0.25, 0.5, 0.75]
 
 

@@ -60,7 +60,7 @@ def statistics(rows: int, cols: int) -> Statistics:
 
 def compress(name: str, given: Tensor, budget: int, **options: object) -> object:
     method = make(name, **options)
-    return method.compress(given, budget=budget, statistics=statistics(*given.shape))  # type: ignore[attr-defined]
+    return method.compress_within(given, budget, statistics(*given.shape))  # type: ignore[attr-defined]
 
 
 def room(name: str, given: Tensor, nbytes: int) -> int:
@@ -94,8 +94,8 @@ def test_it_stays_within_its_budget_and_does_what_it_announced(
     matrix = compress(name, given, budget)
     assert matrix.shape == shape  # type: ignore[attr-defined]
     assert matrix.nbytes <= announced.nbytes <= budget  # type: ignore[attr-defined]
-    assert matrix.nbytes == announced.nbytes or announced.at_most  # type: ignore[attr-defined]
-    assert matrix.rank == announced.rank or announced.at_most  # type: ignore[attr-defined]
+    assert matrix.nbytes == announced.nbytes or announced.is_upper_bound  # type: ignore[attr-defined]
+    assert matrix.rank == announced.rank or announced.is_upper_bound  # type: ignore[attr-defined]
 
 
 def test_it_leaves_its_input_alone(name: str) -> None:
@@ -186,7 +186,7 @@ def test_a_statistic_that_is_missing_is_named(name: str) -> None:
     if not needs:
         pytest.skip("needs none")
     with pytest.raises(CompressionError, match="|".join(needs)):
-        make(name).compress(weight((96, 32)), budget=BUDGET, statistics=Statistics())  # type: ignore[attr-defined]
+        make(name).compress_within(weight((96, 32)), BUDGET, Statistics())  # type: ignore[attr-defined]
 
 
 def test_methods_can_be_listed_without_torch() -> None:

@@ -39,7 +39,7 @@ P2 = {**preset_options("autoencoder", "P2"), "epochs": 2}
 
 def squeeze(model: LanguageModel, *rules: Rule) -> tuple[list[CompressedMatrix], LanguageModel]:
     made = torch.Generator().manual_seed(0)
-    text = Calibration((torch.randint(300, (64,), generator=made),))
+    text = Calibration.from_blocks([torch.randint(300, (64,), generator=made)])
     done, small = compress_at_once(
         model, allocate(Plan(rules=rules), model.targets), calibration=text
     )
@@ -148,7 +148,7 @@ def test_n_bits_have_two_to_the_n_codes(bits: int) -> None:
     """Theirs has 2ⁿ + 1, which do not fit into n bits."""
     weight = torch.rand(20, 400, generator=torch.Generator().manual_seed(0))
     made = build_method("row_quantization", {"bits": bits})
-    matrix = made.compress(weight, budget=weight.nbytes, statistics=Statistics())
+    matrix = made.compress_within(weight, weight.nbytes, Statistics())
     assert {len(row.unique()) for row in matrix.dense()} == {2**bits}
 
 
@@ -170,7 +170,7 @@ def test_no_square_matrix_of_a_vocabulary_is_made(method: str) -> None:
             return found
 
     with Watch():
-        build_method(method, {}).compress(weight, budget=weight.nbytes // 2, statistics=known)
+        build_method(method, {}).compress_within(weight, weight.nbytes // 2, known)
     assert largest <= 2 * rows * cols
 
 
@@ -187,7 +187,9 @@ def test_gradients_are_not_collected_in_a_list(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(collect, "split_like", count)
     made = torch.Generator().manual_seed(0)
-    text = Calibration(tuple(torch.randint(300, (64,), generator=made) for _ in range(3)))
+    text = Calibration.from_blocks(
+        tuple(torch.randint(300, (64,), generator=made) for _ in range(3))
+    )
     collect.gather(model, {t.name: {"fisher"} for t in model.targets}, text)
     assert alive and max(alive) <= 1
 
@@ -213,6 +215,6 @@ def test_no_method_changes_the_weight_it_is_given() -> None:
             continue
         before = weight.clone()
         budget = weight.nbytes if METHODS[name].sized else weight.nbytes // 2
-        matrix = build_method(name, {}).compress(weight, budget=budget, statistics=Statistics())
+        matrix = build_method(name, {}).compress_within(weight, budget, Statistics())
         shared = {tensor.data_ptr() for tensor in matrix.state_dict().values()}
         assert weight.data_ptr() not in shared and torch.equal(weight, before)

@@ -19,7 +19,7 @@ def random(*shape: int) -> torch.Tensor:
 def compress(weight: torch.Tensor, keep: float = 0.5, **options: object) -> CompressedMatrix:
     method = build_method("random_control", options)
     budget = int(keep * weight.nbytes)
-    return method.compress(weight, budget=budget, statistics=Statistics())
+    return method.compress_within(weight, budget, Statistics())
 
 
 @pytest.mark.parametrize("scale", [1e-2, 1.0, 100.0])

@@ -52,7 +52,7 @@ def zipf(rows: int = ROWS, cols: int = COLS) -> Statistics:
 def compress(name: str, weight: Tensor, keep: float, **options: object) -> CompressedMatrix:
     budget = int(keep * weight.nbytes)
     statistics = zipf(*weight.shape)
-    return build_method(name, options).compress(weight, budget=budget, statistics=statistics)
+    return build_method(name, options).compress_within(weight, budget, statistics)
 
 
 def cost(matrix: CompressedMatrix, weight: Tensor, power: float = 0.6) -> float:
@@ -170,7 +170,7 @@ def test_what_is_said_to_be_needed_at_least_is_enough(name: str) -> None:
     assert method.preview((ROWS, COLS), budget=least, itemsize=2).nbytes <= least
     with pytest.raises(BudgetError):
         method.preview((ROWS, COLS), budget=least - 1, itemsize=2)
-    assert method.compress(table(), budget=least, statistics=zipf()).nbytes <= least
+    assert method.compress_within(table(), least, zipf()).nbytes <= least
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -210,7 +210,9 @@ def test_tables_of_models_come_back_from_disk_bit_for_bit(
     rules = tuple(Rule(pattern=one, method=name, keep=0.6, options=options) for one in families)
     ids = torch.arange(4, 300)
     done, small = compress_at_once(
-        model, allocate(Plan(rules=rules), model.targets), calibration=Calibration((ids[:64],))
+        model,
+        allocate(Plan(rules=rules), model.targets),
+        calibration=Calibration.from_blocks([ids[:64]]),
     )
     assert {item.record.method for item in done} == {name}
     folder = save_compressed(small, tmp_path / "saved")

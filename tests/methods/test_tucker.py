@@ -17,7 +17,7 @@ from compress_lib.matrices.views import split_rows
 from compress_lib.methods import build_method
 from compress_lib.methods.statistics import Statistics
 from compress_lib.methods.tensor.tucker import _decompose, _fold, _norm, largest_ranks
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -25,10 +25,10 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def compress(
-    weight: torch.Tensor, budget: int, progress: Progress = no_progress, **options: object
+    weight: torch.Tensor, budget: int, report: Report = ignore, **options: object
 ) -> TuckerMatrix:
     method = build_method("tucker", options)
-    found = method.compress(weight, budget=budget, statistics=Statistics(), progress=progress)
+    found = method.compress_within(weight, budget, Statistics(), report)
     shape = (weight.shape[0], weight.shape[1])
     announced = method.preview(shape, budget=budget, itemsize=weight.element_size())
     assert found.nbytes == announced.nbytes <= budget
@@ -80,7 +80,7 @@ def test_it_finds_what_tensorly_finds(ranks: tuple[int, int, int]) -> None:
     tensor = (random(6 * 8, 20) + 2 * low_rank_tensor((6, 8, 20), (2, 2, 2))).view(6, 8, 20)
     theirs = tucker(tensor.double().numpy(), rank=list(ranks), n_iter_max=50, tol=1e-9)
     expected = torch.from_numpy(tensorly.tucker_to_tensor(theirs)).float()
-    core, factors = _decompose(tensor, ranks, 50, no_progress)
+    core, factors = _decompose(tensor, ranks, 50, ignore)
     found = torch.einsum("abc,ia,jb,kc->ijk", core, *factors)
     assert tuple(core.shape) == ranks
     for factor in factors:
@@ -201,7 +201,7 @@ def test_random_numbers_are_left_alone() -> None:
 
 def test_it_tells_how_far_it_is() -> None:
     seen: list[float] = []
-    compress(random(48, 20), 1500, lambda share, text: seen.append(share))
+    compress(random(48, 20), 1500, lambda event: seen.append(event.fraction))
     assert seen == sorted(seen)
     assert seen[0] == 0
     assert seen[-1] < 1

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from compress_lib.compression.compress import with_matrices
+from compress_lib.compression.stacking import with_matrices
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.matrices import CompressedMatrix, LowRankMatrix
 from compress_lib.matrices.views import split_rows

@@ -93,8 +93,8 @@ def test_the_autoencoder_beats_svd_on_the_real_embedding(
     weight = read_weight(model.module, model.sites[0], model.dtype)
     errors = {}
     for name, options in (("svd", {}), ("autoencoder", {"epochs": 8, "keep_best": "none"})):
-        matrix = build_method(name, options).compress(
-            weight, budget=weight.nbytes // 2, statistics=Statistics()
+        matrix = build_method(name, options).compress_within(
+            weight, weight.nbytes // 2, Statistics()
         )
         errors[name] = float(row_errors(weight, matrix).direction.mean())
     assert errors["autoencoder"] < errors["svd"]

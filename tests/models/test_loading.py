@@ -123,7 +123,9 @@ def test_every_architecture_loads_to_the_same_logits(
 def test_progress_is_told(tmp_path: Path) -> None:
     seen: list[tuple[float, str]] = []
     folder = save_tiny(tmp_path / "model")
-    load_model(str(folder), device="cpu", progress=lambda f, message: seen.append((f, message)))
+    load_model(
+        str(folder), device="cpu", report=lambda event: seen.append((event.fraction, event.message))
+    )
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForMaskedLM
 
-from compress_lib.compression.compress import with_matrices
+from compress_lib.compression.stacking import with_matrices
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.matrices import DenseMatrix
 from compress_lib.models.architecture import find_sites

@@ -13,7 +13,7 @@ from compress_lib.errors import ModelUnavailableError, StoppedError
 from compress_lib.models.loading import load_model
 from compress_lib.models.sources import hub as hub_source
 from compress_lib.models.sources import locate
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 from tests.support.hub_fixtures import StartPython
 from tests.support.hub_server import HubServer
 from tests.support.tiny import tiny_module
@@ -45,14 +45,14 @@ def assert_sound(hub_cache: Path, files: Files) -> None:
     assert {path.read_bytes() for path in blobs} <= set(files.values())
 
 
-def stopping(after: float) -> Progress:
+def stopping(after: float) -> Report:
     """Stop, once and for all later calls, when this share of the download is there."""
 
-    def progress(share: float, message: str) -> None:
-        if share > after:
+    def report(event: Event) -> None:
+        if event.fraction > after:
             raise StoppedError
 
-    return progress
+    return report
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(
@@ -60,7 +60,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
 ) -> None:
     tiny.cuts["model.safetensors"] = [20_000, 10_000]
     shares: list[float] = []
-    locate(HUB_ID, progress=lambda share, message: shares.append(share))
+    locate(HUB_ID, report=lambda event: shares.append(event.fraction))
     ranges = [request.range for request in tiny.downloads("model.safetensors")]
     assert ranges == [None, "bytes=16384-", "bytes=24576-"]
     assert shares == sorted(shares)
@@ -73,7 +73,7 @@ def test_a_server_that_gives_no_parts_begins_anew(
     tiny.ranges = False
     tiny.cuts["model.safetensors"] = [40_000]
     shares: list[float] = []
-    locate(HUB_ID, progress=lambda share, message: shares.append(share))
+    locate(HUB_ID, report=lambda event: shares.append(event.fraction))
     assert shares == sorted(shares) and shares[-1] <= 1
     assert_sound(hub_cache, tiny_checkpoint)
 
@@ -107,7 +107,7 @@ def test_stopping_a_download_keeps_the_cache_sound(
     tiny: HubServer, hub_cache: Path, tiny_checkpoint: Files, after: float
 ) -> None:
     with pytest.raises(StoppedError):
-        locate(HUB_ID, progress=stopping(after))
+        locate(HUB_ID, report=stopping(after))
     assert_sound(hub_cache, tiny_checkpoint)
 
 
@@ -117,7 +117,7 @@ def test_stopping_does_not_wait_for_the_rest(
     content = tiny_checkpoint["model.safetensors"]
     tiny.held.clear()
     with ThreadPoolExecutor(1) as pool:
-        stopped = pool.submit(locate, HUB_ID, progress=stopping(0.2))
+        stopped = pool.submit(locate, HUB_ID, report=stopping(0.2))
         assert tiny.half_way.wait(30)
         with pytest.raises(StoppedError):
             stopped.result(30)

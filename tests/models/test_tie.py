@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from compress_lib.compression.compress import Compressed, compress_at_once
+from compress_lib.compression.compress import compress_at_once
+from compress_lib.compression.target_compressor import Compressed
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.models.checkpoint import load_compressed, save_compressed
@@ -90,7 +91,7 @@ def test_plans_links_and_names_tell_it() -> None:
     assert from_query(to_query(plan)) == plan
     assert "tie" not in to_query(both)
     assert plan.key != both.key
-    assert describe(run_record(plan=plan.to_json())).endswith("(input end only)")
+    assert describe(run_record(plan=plan)).endswith("(input end only)")
     assert replace(RULE, method=DENSE) == Rule(pattern="embedding", method=DENSE)
     with pytest.raises(CompressionError, match="Did you mean 'input'"):
         Rule(tie="inputs")

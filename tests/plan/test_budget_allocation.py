@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from compress_lib.compression.calibration.collect import gather
-from compress_lib.compression.compress import compress_at_once, compress_model, share_bytes
+from compress_lib.compression.compress import compress_at_once, compress_targets, share_bytes
 from compress_lib.compression.loss_correction import LIMITS, family_factors
 from compress_lib.compression.target_compressor import TargetCompressor
 from compress_lib.data.calibration_text import Calibration
@@ -15,14 +15,16 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
-from compress_lib.utils.progress import no_progress
+from compress_lib.utils.progress import Event, ignore
 from tests.support.tiny import tiny_model
 
 
 def text(model: LanguageModel) -> Calibration:
     made = torch.Generator().manual_seed(7)
     size = model.module.config.vocab_size
-    return Calibration(tuple(torch.randint(size, (40,), generator=made) for _ in range(3)))
+    return Calibration.from_blocks(
+        tuple(torch.randint(size, (40,), generator=made) for _ in range(3))
+    )
 
 
 def plan(**changes: object) -> Plan:
@@ -67,7 +69,7 @@ def test_factors_are_measured_over_estimated(monkeypatch: pytest.MonkeyPatch) ->
     needs = {t.name: a.needs_for(t) for a in shared.assignments for t in a.targets}
     bench = TargetCompressor(model, given, gather(model, needs, given))
     monkeypatch.setattr("compress_lib.compression.loss_correction._divergence", lambda *_: 0.0)
-    silent = family_factors(bench, shared.assignments, no_progress)
+    silent = family_factors(bench, shared.assignments, ignore)
     assert set(silent) == {a.family for a in shared.assignments if a.loss}
     assert set(silent.values()) == {LIMITS[0]}
 
@@ -128,8 +130,8 @@ def test_too_small_a_sum_is_refused() -> None:
 
 def test_undecided_bytes_are_not_compressed_by_mistake() -> None:
     model = tiny_model()
-    with pytest.raises(AssertionError, match="shared out first"):
-        next(compress_model(model, allocate(plan(), model.targets), calibration=text(model)))
+    with pytest.raises(AssertionError, match="allocated first"):
+        next(compress_targets(model, allocate(plan(), model.targets), calibration=text(model)))
 
 
 def test_another_keep_reuses_what_was_decomposed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,13 +153,13 @@ def test_trying_out_families_can_be_stopped() -> None:
     given = text(model)
     told: list[str] = []
 
-    def progress(fraction: float, message: str) -> None:
-        told.append(message)
-        if "Two-sided" in message and "measuring" in told[0]:
+    def report(event: Event) -> None:
+        told.append(event.message)
+        if "Two-sided" in event.message and "measuring" in told[0]:
             raise StoppedError
 
     shared = share_bytes(model, allocate(plan(), model.targets), given)
     needs = {t.name: a.needs_for(t) for a in shared.assignments for t in a.targets}
     bench = TargetCompressor(model, given, gather(model, needs, given))
     with pytest.raises(StoppedError):
-        family_factors(bench, shared.assignments, progress)
+        family_factors(bench, shared.assignments, report)

@@ -27,7 +27,9 @@ from tests.support.tiny import tiny_model
 def text(model: LanguageModel) -> Calibration:
     made = torch.Generator().manual_seed(7)
     size = model.module.config.vocab_size
-    return Calibration(tuple(torch.randint(size, (40,), generator=made) for _ in range(3)))
+    return Calibration.from_blocks(
+        tuple(torch.randint(size, (40,), generator=made) for _ in range(3))
+    )
 
 
 def spread(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -147,7 +149,7 @@ def test_an_estimate_is_about_what_the_stored_matrix_costs(method: str) -> None:
     for point in made.curve(weight, statistics):
         if point.nbytes > weight.nbytes:
             continue
-        matrix = made.compress(weight, budget=point.nbytes, statistics=statistics)
+        matrix = made.compress_within(weight, point.nbytes, statistics)
         found = replacement_loss(matrix, weight, statistics)
         assert point.loss == pytest.approx(found, rel=1.0, abs=1e-6)
 
@@ -165,7 +167,7 @@ def test_few_bits_and_a_metric_of_ones_own_are_priced_as_all_others(
     weight = model.module.get_submodule(target.names[0]).weight.detach().half()  # type: ignore[operator]
     made = build_method("two_sided_svd", options)
     for point in made.curve(weight, statistics):
-        matrix = made.compress(weight, budget=point.nbytes, statistics=statistics)
+        matrix = made.compress_within(weight, point.nbytes, statistics)
         found = replacement_loss(matrix, weight, statistics)
         assert point.loss == pytest.approx(found, rel=1e-3, abs=1e-9)
 
@@ -186,7 +188,7 @@ def test_statistics_that_are_no_numbers_are_refused() -> None:
     method = build_method("two_sided_svd", {})
     given = Statistics(second_moment=broken, output_gradient=torch.eye(6))
     with pytest.raises(CompressionError, match="not finite"):
-        method.compress(torch.ones(6, 4), budget=40, statistics=given)
+        method.compress_within(torch.ones(6, 4), 40, given)
 
 
 @pytest.mark.parametrize("family", ["ffn_out", "embedding"])
@@ -201,7 +203,7 @@ def test_one_pair_of_factors_tells_the_loss_of_every_rank(method: str, family: s
     needs = made.needs_for(target) | curvature_needs(target)
     statistics = gather(model, {target.name: needs & GATHERED}, given)[target.name]
     if family == "embedding":
-        statistics = replace(statistics, row_counts=count_rows(given.ids, target.shape[0]))
+        statistics = replace(statistics, row_counts=count_rows(given.token_ids, target.shape[0]))
     site = next(site for site in model.sites if site.target.name == target.name)
     weight = read_weight(model.module, site, model.dtype)
     points = made.curve(weight, statistics)
@@ -209,7 +211,7 @@ def test_one_pair_of_factors_tells_the_loss_of_every_rank(method: str, family: s
     for point in points[::7]:
         if point.nbytes > weight.nbytes:
             break
-        matrix = made.compress(weight, budget=point.nbytes, statistics=statistics)
+        matrix = made.compress_within(weight, point.nbytes, statistics)
         found = replacement_loss(matrix, weight, statistics)
         # What is stored is rounded to 16 bits.
         assert point.loss == pytest.approx(found, rel=2e-2, abs=1e-6)

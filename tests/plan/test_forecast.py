@@ -34,7 +34,9 @@ KEPT = ["svd", "two_sided_svd", "int8", "tiered"]
 def text(model: LanguageModel) -> Calibration:
     made = torch.Generator().manual_seed(7)
     size = model.module.config.vocab_size
-    return Calibration(tuple(torch.randint(size, (40,), generator=made) for _ in range(3)))
+    return Calibration.from_blocks(
+        tuple(torch.randint(size, (40,), generator=made) for _ in range(3))
+    )
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_small_costs_of_landmarks_were_expected() -> None:
     pairs = []
     for record in load_landmarks():
         try:
-            told = expected_loss(allocate(Plan.from_json(record.plan), targets), DEFAULT_MODEL)
+            told = expected_loss(allocate(record.plan, targets), DEFAULT_MODEL)
         except ValueError:
             continue
         if told is not None and record.agreement.kl > 1e-4 and told < SMALL:
@@ -150,7 +152,7 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
     )
     said = expected_loss(allocate(partly, landmark_targets()[0]), DEFAULT_MODEL)
     layers = found["layers-row_quantization-0.51"]
-    assert said == pytest.approx(foretold(replace(layers, plan=partly.to_json())))
+    assert said == pytest.approx(foretold(replace(layers, plan=partly)))
     far = found["attention-svd-0.9"]
     assert texts.KL_AT_LEAST.partition("{")[2].partition("}")[2] in headline(far, "")
     assert "or far more" in report(far)

@@ -21,7 +21,7 @@ RANKED = [r for r in load_landmarks() if r.targets and all(t.rank for t in r.tar
 
 @pytest.mark.parametrize("record", RANKED, ids=lambda record: record.key)
 def test_what_is_foretold_is_what_was_measured(record: RunRecord) -> None:
-    plan = Plan.from_json(record.plan)
+    plan = record.plan
     found = left_out(allocate(plan, TARGETS), MODEL)
     shared = any(rule.allocation != "uniform" or rule.group != "separated" for rule in plan.rules)
     if shared or any("autoencoder" in rule.method for rule in plan.rules):

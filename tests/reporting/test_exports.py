@@ -130,8 +130,8 @@ def test_a_card_states_plan_and_cost(tmp_path: Path) -> None:
 def test_a_card_of_a_folder_says_neither_where_it_lies_nor_what_was_pasted() -> None:
     record = load_landmarks()[3]
     place = "/home/somebody/models/mine"
-    own = {**record.plan["evaluation"], "corpus": "own", "text": "A secret. " * 200}
-    plan = {**record.plan, "model": place, "evaluation": own}
+    own = replace(record.plan.evaluation, corpus="own", text="A secret. " * 200)
+    plan = replace(record.plan, model=place, evaluation=own)
     ppl = replace(record.perplexity, protocol="whole_word")
     model = replace(record.model, id=place)
     card = model_card(replace(record, model=model, plan=plan, perplexity=ppl))

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from compress_lib.methods import METHODS
-from compress_lib.plan.plan import Plan
 from compress_lib.reporting.plots import frontier, matrices, spectrum, style
 from compress_lib.reporting.plots.axes import FLOOR, Scale
 from compress_lib.results.landmarks import landmark_plans, landmark_targets, load_landmarks
@@ -23,9 +22,9 @@ LANDMARKS = load_landmarks()
 def test_landmarks_are_the_plans_that_made_them() -> None:
     assert len(LANDMARKS) == len(landmark_plans())
     for record in LANDMARKS:
-        assert Plan.from_json(record.plan).key == record.key
+        assert record.plan.key == record.key
         assert record.perplexity.tokens == 2048
-        assert "/" not in record.plan["evaluation"]["corpus"]
+        assert "/" not in record.plan.evaluation.corpus
     baseline = next(record for record in LANDMARKS if not record.targets)
     assert baseline.perplexity.ratio == 1
 
@@ -182,7 +181,7 @@ def test_size_may_be_counted_in_parameters() -> None:
 
 
 def test_a_run_stands_under_the_method_that_was_asked_for() -> None:
-    mixed = [record for record in LANDMARKS if "mixed" in record.plan["rules"][0]["method"]]
+    mixed = [record for record in LANDMARKS if "mixed" in record.plan.rules[0].method]
     assert mixed
     names = {trace.name for trace in frontier.frontier(mixed, []).data}
     assert any(name.startswith("Best of several") for name in names)

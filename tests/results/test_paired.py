@@ -89,7 +89,7 @@ def test_other_models_and_other_hidden_words_are_refused() -> None:
     with pytest.raises(CompressionError, match="not of the same model"):
         paired(one, other)
     hidden = replace(one.perplexity, protocol="whole_word")
-    masked = [replace(one, perplexity=hidden, plan={**one.plan, "seed": seed}) for seed in (0, 7)]
+    masked = [replace(one, perplexity=hidden, plan=replace(one.plan, seed=seed)) for seed in (0, 7)]
     assert paired(masked[0], masked[0]).ratio == 1
     with pytest.raises(CompressionError, match="the same tokens"):
         paired(*masked)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from compress_lib.plan.plan import Plan
-from compress_lib.plan.rule import Rule
+from compress_lib.plan.rule import UNIFORM, Rule
 from compress_lib.results.landmarks import landmark_targets, load_landmarks
 from compress_lib.results.predictions import grown, predicted_bytes
 from compress_lib.results.records import ComponentRecord, MemoryRecord, RunRecord
@@ -23,7 +23,7 @@ MEASURED = load_landmarks()
 @pytest.mark.parametrize("record", MEASURED, ids=[record.key for record in MEASURED])
 def test_what_was_foretold_was_measured(record: RunRecord) -> None:
     foretold = predicted_bytes(record, TARGETS)
-    shared = any(rule.get("allocation", "uniform") != "uniform" for rule in record.plan["rules"])
+    shared = any(rule.allocation != UNIFORM for rule in record.plan.rules)
     assert (foretold is None) == shared
     for part in record.memory.components if foretold else ():
         assert foretold is not None
@@ -34,15 +34,15 @@ def test_what_was_foretold_was_measured(record: RunRecord) -> None:
 def test_nothing_is_foretold_of_what_is_not_known() -> None:
     record = MEASURED[0]
     assert predicted_bytes(record, ()) is None
-    assert predicted_bytes(replace(record, plan={**record.plan, "rules": []}), TARGETS) is None
+    rules = [{"pattern": "*", "method": "gone", "keep": 0.5}]
+    plan = Plan.from_stored({**record.plan.to_json(), "rules": rules})
+    assert predicted_bytes(replace(record, plan=plan), TARGETS) is None
 
 
 def test_an_original_that_stays_beside_its_copy_is_foretold_and_warned_of() -> None:
     rule = Rule(pattern="embedding", method="svd", keep=0.9, tie="input")
     parts = (ComponentRecord("embedding", 1_000_000, 1_900_000),)
-    record = run_record(
-        plan=Plan(rules=(rule,)).to_json(), memory=MemoryRecord(2_000_000, 2_900_000, parts)
-    )
+    record = run_record(plan=Plan(rules=(rule,)), memory=MemoryRecord(2_000_000, 2_900_000, parts))
     assert grown(record) == list(parts)
     assert "Embedding 1 MB → 1.9 MB" in grown_line(record)
     assert "became bigger" in headline(record, "")

@@ -25,8 +25,10 @@ from compress_lib.results.describe import (
 from compress_lib.results.metrics import ERRORS, METRICS, label
 from compress_lib.results.records import RunRecord, SpeedRecord
 from compress_lib.results.target_record import DirectionError, TargetRecord
+from compress_lib.runs.execute import execute
 from compress_lib.utils.formatting import format_count
 from tests.support.compressed import run_record, target_record
+from tests.support.tiny import tiny_model
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -85,6 +87,33 @@ def test_what_is_not_a_record_is_named(change: dict[str, Any], place: str) -> No
 def test_something_else_is_not_a_record(data: object) -> None:
     with pytest.raises(CompressionError, match="not a run record"):
         RunRecord.from_json(data)
+
+
+# Plans of other versions.
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "refusal"),
+    [
+        ({"method": "gone", "options": {"depth": 3}}, "gone 0.5 · embedding", "method 'gone'"),
+        ({"options": {"depth": 3}}, "SVD 0.5 · embedding", "option of svd 'depth'"),
+        ({"allocation": "guessed"}, "SVD 0.5 · embedding", "allocation 'guessed'"),
+    ],
+)
+def test_a_run_of_what_is_not_known_is_read_and_kept_but_not_run_again(
+    change: dict[str, Any], name: str, refusal: str
+) -> None:
+    data = run_record().to_json()
+    known = data["plan"]["rules"][0]
+    data["plan"]["rules"] = [known, known | change]
+    record = RunRecord.from_json(json.loads(json.dumps(data)))
+    assert not record.plan.runnable
+    assert describe(record).endswith(name)
+    assert record.to_json() == data
+    assert through_json(record) == record
+    with pytest.raises(CompressionError, match=refusal):
+        execute(record.plan, load=lambda *_: tiny_model())
+    assert run_record().plan.runnable
 
 
 # Metrics.
@@ -185,7 +214,8 @@ def test_a_run_is_described_by_what_it_did() -> None:
     rule = {"pattern": "embedding", "method": "svd", "keep": 0.5, "options": {}}
 
     def described(*rules: dict[str, Any]) -> str:
-        return describe(replace(record, plan={**record.plan, "rules": list(rules)}))
+        plan = {**record.plan.to_json(), "rules": list(rules)}
+        return describe(RunRecord.from_json({**record.to_json(), "plan": plan}))
 
     assert described(rule) == "SVD 0.5 · embedding"
     assert described(rule | {"pattern": "*"}) == "SVD 0.5 · everything"
@@ -245,7 +275,7 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
 
     lab = preset_options("autoencoder", "Lab")
     rule = Rule(pattern="embedding", method="autoencoder", keep=0.5, options=lab)
-    record = run_record(plan=Plan(rules=(rule,)).to_json())
+    record = run_record(plan=Plan(rules=(rule,)))
     assert describe(record) == "Autoencoder 0.5 · embedding (preset Lab)"
     assert manner(record) == " (preset Lab)" and manner(run_record()) == ""
 
@@ -253,6 +283,6 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
 def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:
     options: dict[str, OptionValue] = {"group": 32, "refine": "gptq"}
     plan = Plan(rules=(Rule(pattern="embedding", method="int4", keep=1.0, options=options),))
-    assert describe(run_record(plan=plan.to_json())) == ("int4 · embedding (group 32, refine gptq)")
+    assert describe(run_record(plan=plan)) == ("int4 · embedding (group 32, refine gptq)")
     plain = Plan(rules=(Rule(pattern="embedding", method="int8", keep=1.0),))
-    assert describe(run_record(plan=plain.to_json())) == "int8 · embedding"
+    assert describe(run_record(plan=plain)) == "int8 · embedding"

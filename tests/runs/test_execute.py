@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compress_lib import runs
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.data.tokenization import check_disjoint
 from compress_lib.errors import CompressionError, StoppedError
@@ -18,14 +21,14 @@ from compress_lib.results.records import RunRecord
 from compress_lib.results.store import Store
 from compress_lib.runs.events import (
     BlockScored,
-    Evaluated,
-    Event,
-    Finished,
-    TargetFinished,
+    EvaluationFinished,
+    RunFinished,
+    TargetCompressed,
     TextWritten,
 )
-from compress_lib.runs.execute import execute, run_plan
-from compress_lib.utils.progress import Progress
+from compress_lib.runs.execute import Load, execute, iterate_events, run_plan
+from compress_lib.utils.generators import THREAD
+from compress_lib.utils.progress import Event, Milestone
 from tests.support.tiny import save_tiny
 
 PLAN = Plan(
@@ -38,24 +41,30 @@ PLAN = Plan(
 )
 
 
-def events(model: LanguageModel, plan: Plan = PLAN, **more: object) -> list[Event]:
-    def load(name: str, revision: str | None, device: str, progress: Progress) -> LanguageModel:
-        return model
+def always(model: LanguageModel) -> Load:
+    """Load one model, whatever is asked for."""
+    return lambda name, revision, device, report: model
 
-    return list(execute(plan, load=load, **more))  # type: ignore[arg-type]
+
+def events(model: LanguageModel, plan: Plan = PLAN, **more: Any) -> list[Event]:
+    found: list[Event] = []
+    last = execute(plan, found.append, load=always(model), **more)
+    assert found[-1] is last
+    return found
 
 
 def record_of(found: list[Event]) -> RunRecord:
-    assert isinstance(found[-1], Finished)
+    assert isinstance(found[-1], RunFinished)
     return found[-1].record
 
 
 def test_a_run_tells_of_every_weight_block_and_prompt(llama: LanguageModel) -> None:
     found = events(llama)
-    assert sum(isinstance(event, TargetFinished) for event in found) == len(llama.targets)
+    assert sum(isinstance(event, TargetCompressed) for event in found) == len(llama.targets)
     assert sum(isinstance(event, BlockScored) for event in found) == 4
     assert sum(isinstance(event, TextWritten) for event in found) == 2
-    fractions = [event.fraction for event in found]
+    # Several weights are compressed at once: what is told of a later one may come before.
+    fractions = [event.fraction for event in found if isinstance(event, Milestone)]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
 
@@ -80,8 +89,11 @@ def test_the_record_has_all_that_was_promised(llama: LanguageModel) -> None:
 def test_what_is_measured_is_told_before_both_models_write(llama: LanguageModel) -> None:
     found = events(llama)
     kinds = [type(event) for event in found]
-    assert kinds.index(Evaluated) < kinds.index(TextWritten)
-    early, last = next(event for event in found if isinstance(event, Evaluated)), record_of(found)
+    assert kinds.index(EvaluationFinished) < kinds.index(TextWritten)
+    early, last = (
+        next(event for event in found if isinstance(event, EvaluationFinished)),
+        record_of(found),
+    )
     assert not early.record.answered
     assert last.answered
     assert early.record.speed is not None
@@ -116,7 +128,7 @@ def test_an_answer_that_exists_is_given_at_once(llama: LanguageModel, tmp_path: 
     first = events(llama, store=store)
     again = events(llama, store=store)
     assert len(again) == 2
-    assert isinstance(again[-1], Finished)
+    assert isinstance(again[-1], RunFinished)
     assert again[-1].stored
     assert record_of(again) == record_of(first)
     other = events(replace(llama, revision="another"), store=store)
@@ -173,12 +185,42 @@ def test_what_cannot_run_is_refused_and_nothing_is_kept(
 def test_stopping_keeps_nothing(llama: LanguageModel, tmp_path: Path) -> None:
     store = Store(tmp_path / "runs.sqlite")
 
-    def stop(fraction: float, message: str) -> None:
-        if fraction > 0.6:
+    def stop(event: Event) -> None:
+        if event.fraction > 0.6:
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        events(llama, store=store, progress=stop)
+        execute(PLAN, stop, load=always(llama), store=store)
+    assert store.runs() == []
+
+
+def test_events_may_be_taken_one_by_one(llama: LanguageModel) -> None:
+    found: list[Event] = []
+    steps = iterate_events(PLAN, load=always(llama))
+    with pytest.raises(StopIteration) as end:
+        while True:
+            found.append(next(steps))
+    assert end.value.value is found[-1]
+    told, given = (
+        [type(event) for event in some if isinstance(event, Milestone)]
+        for some in (found, events(llama))
+    )
+    assert told == given
+    fractions = [event.fraction for event in found]
+    assert fractions == sorted(fractions)
+
+
+def test_closing_the_events_stops_the_run(
+    llama: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs.execute, "measure", lambda *_: pytest.fail("it went on"))
+    store = Store(tmp_path / "runs.sqlite")
+    steps = iterate_events(PLAN, load=always(llama), store=store)
+    assert any(isinstance(event, TargetCompressed) for event in steps)
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+    assert not any(thread.name.startswith(THREAD) for thread in threading.enumerate())
     assert store.runs() == []
 
 

@@ -20,7 +20,7 @@ from compress_lib.plan.rule import Rule
 from compress_lib.results.records import RunRecord
 from compress_lib.results.store import Store
 from compress_lib.results.text_record import FillRecord, Prediction
-from compress_lib.runs.events import BlockScored, Event, Finished, MaskFilled
+from compress_lib.runs.events import BlockScored, MaskFilled, RunFinished
 from compress_lib.runs.execute import execute
 from compress_lib.ui import job_updates
 from compress_lib.ui.common import texts
@@ -31,7 +31,7 @@ from compress_lib.ui.results.filled_masks import both_fills
 from compress_lib.ui.results.headline import headline
 from compress_lib.ui.results.selection import shown_run
 from compress_lib.ui.results.tabs import TABS
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 from tests.support.compressed import run_record
 from tests.support.tiny import MASKED, masked_tokenizer, save_tiny, tiny_model
 
@@ -45,15 +45,14 @@ PLAN = Plan(
 
 
 def events(model: LanguageModel, plan: Plan = PLAN) -> list[Event]:
-    def load(name: str, revision: str | None, device: str, progress: Progress) -> LanguageModel:
-        return model
-
-    return list(execute(plan, load=load))
+    found: list[Event] = []
+    execute(plan, found.append, load=lambda name, revision, device, report: model)
+    return found
 
 
 def record_of(model: LanguageModel, plan: Plan = PLAN) -> RunRecord:
     last = events(model, plan)[-1]
-    assert isinstance(last, Finished)
+    assert isinstance(last, RunFinished)
     return last.record
 
 
@@ -64,7 +63,7 @@ def test_a_run_measures_and_fills(name: str, protocol: str) -> None:
     found = events(tiny_model(name), plan)
     assert sum(isinstance(event, BlockScored) for event in found) > 1
     assert sum(isinstance(event, MaskFilled) for event in found) == 2
-    assert isinstance(found[-1], Finished)
+    assert isinstance(found[-1], RunFinished)
     record = found[-1].record
     assert record.perplexity.protocol == ("whole_word" if protocol == "automatic" else protocol)
     assert 300 < record.perplexity.tokens <= 400
@@ -142,8 +141,7 @@ def test_the_usual_protocol_has_the_same_key_by_any_name() -> None:
 def test_links_and_the_form_carry_the_protocol() -> None:
     plan = Plan(evaluation=TextSpec(protocol="pseudo"))
     assert from_query(to_query(plan)) == plan
-    form = binding.Form.of(binding.flat(binding.write(plan)))
-    assert binding.read(form).evaluation.protocol == "pseudo"
+    assert binding.read_plan(binding.form_values(plan)).evaluation.protocol == "pseudo"
     assert "protocol" not in to_query(Plan())
 
 
@@ -212,16 +210,14 @@ def test_the_page_shows_both_tables_and_escapes_them() -> None:
 class MaskedEngine(Engine):
     """An engine whose models are all one tiny masked model."""
 
-    def load(
-        self, model: str, revision: str | None, device: str, progress: Progress
-    ) -> LanguageModel:
+    def load(self, model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
         return tiny_model("bert")
 
 
 def test_the_page_runs_a_masked_model(tmp_path: Path) -> None:
     engine = MaskedEngine(Store(tmp_path / "runs.sqlite"))
     plan = replace(PLAN, model="bert-base-uncased", prompts=("The ___ rose.",))
-    updates = list(job_updates.run(engine, binding.flat(binding.write(plan))))
+    updates = list(job_updates.follow(engine, [binding.read_plan(binding.form_values(plan))]))
     record = updates[-1].finished
     assert record is not None
     written = [update.writing for update in updates if update.writing]

@@ -90,7 +90,7 @@ def test_a_row_has_both_texts_its_bytes_and_its_estimate(
     assert found.memory.compressed_bytes < found.memory.baseline_bytes
     assert 0 < found.estimate < math.inf
     assert found.seconds["compress"] <= found.seconds["total"]
-    assert Plan.from_json(row.plan).rules == ENTRIES[name].rules
+    assert row.plan.rules == ENTRIES[name].rules
     assert QualityRow.from_json(json.loads(json.dumps(row.to_json()))) == row
 
 

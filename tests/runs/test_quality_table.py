@@ -102,7 +102,7 @@ def test_rows_that_come_along_are_of_one_kind() -> None:
         for text in (row.found.text.perplexity, row.found.second.perplexity)
     }
     assert len(texts) in (0, 2)
-    assert all("/" not in row.plan["evaluation"]["corpus"] for row in found)
+    assert all("/" not in row.plan.evaluation.corpus for row in found)
 
 
 def test_readme_and_page_show_the_rows_that_come_along(

@@ -23,7 +23,7 @@ from compress_lib.runs.studies.context import make_workbench
 from compress_lib.runs.studies.direction_norm import perturb
 from compress_lib.runs.studies.grid import Grid, MethodVariant
 from compress_lib.runs.studies.measuring.runner import run_study, write_study
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 from tests.support.tiny import tiny_model
 
 SMALL = TextSpec(tokens=96, context=48)
@@ -37,11 +37,11 @@ FEW: dict[str, dict[str, Any]] = {
 
 
 def measured(
-    study: Study, model: LanguageModel, folder: Path, progress: Progress = no_progress
+    study: Study, model: LanguageModel, folder: Path, report: Report = ignore
 ) -> StudyRecord:
     """Run a study to its end."""
     *_, record = run_study(
-        study, model, folder, evaluation=SMALL, calibration=CALIBRATION, progress=progress
+        study, model, folder, evaluation=SMALL, calibration=CALIBRATION, report=report
     )
     return record
 
@@ -87,9 +87,9 @@ def test_what_was_measured_before_a_stop_stays(model: LanguageModel, tmp_path: P
     study = build_study("sensitivity", {"tokens": 64})
     seen = 0
 
-    def stop(fraction: float, message: str) -> None:
+    def stop(event: Event) -> None:
         nonlocal seen
-        seen += message == "Measuring perplexity"
+        seen += event.message == "Measuring perplexity"
         if seen > 6:
             raise StoppedError("stopped")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from compress_lib.compression.compress import compress_at_once, with_matrices
+from compress_lib.compression.compress import compress_at_once
+from compress_lib.compression.stacking import with_matrices
 from compress_lib.matrices import CompressedMatrix, LowRankMatrix
 from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import allocate
@@ -73,7 +74,7 @@ def run_record(key: str = "0123456789abcdef", **changes: Any) -> RunRecord:
     """A made-up run whose numbers are easy to compute with."""
     record = RunRecord(
         key=key,
-        plan=Plan(rules=(Rule(pattern="embedding", method="svd", keep=0.5),)).to_json(),
+        plan=Plan(rules=(Rule(pattern="embedding", method="svd", keep=0.5),)),
         created="2026-01-02T03:04:05+00:00",
         model=ModelRecord("tiny", "abc", "made in a test", 28_832),
         perplexity=PerplexityRecord(

@@ -10,7 +10,7 @@ from compress_lib.data.calibration_text import Calibration
 from compress_lib.models.loading import LanguageModel
 
 MADE = torch.Generator().manual_seed(5)
-TEXT = Calibration(tuple(torch.randint(300, (480,), generator=MADE).split(96)))
+TEXT = Calibration.from_blocks(tuple(torch.randint(300, (480,), generator=MADE).split(96)))
 
 
 def pair(x: Tensor, seen: Tensor) -> InputPair:
@@ -27,7 +27,7 @@ def inputs_of(model: LanguageModel, path: str) -> Tensor:
         lambda module, inputs: seen.append(inputs[0].flatten(0, -2))
     )
     with torch.no_grad():
-        for block in TEXT.blocks:
+        for block in TEXT.input_blocks:
             model.module(block[None])
     hook.remove()
     return torch.cat(seen)

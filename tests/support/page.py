@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from compress_lib.plan.plan import Generation, Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.results.records import RunRecord
 from compress_lib.results.store import Store
-from compress_lib.runs.prompts import answer
+from compress_lib.runs.execute import write_prompts
 from compress_lib.ui import job_updates
+from compress_lib.ui.app import Page
 from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.form import binding
-from compress_lib.utils.progress import Progress
+from compress_lib.ui.form.map_table import COLOURS
+from compress_lib.utils.progress import Event, Report
 from tests.support.tiny import tiny_model
 
 PLAN = Plan(
@@ -37,24 +39,50 @@ class TinyEngine(Engine):
     model: LanguageModel
     gate: threading.Event | None = None
 
-    def load(
-        self, model: str, revision: str | None, device: str, progress: Progress
-    ) -> LanguageModel:
+    def load(self, model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
         if self.gate is not None:
             while not self.gate.wait(0.02):
-                progress(0.0, "held")
+                report(Event(0.0, "held"))
         self._targets[model] = (tuple(self.model.targets), total_bytes(self.model))
         return replace(self.model, id=model)
 
 
-def form(plan: Plan = PLAN, **changes: Any) -> list[Any]:
-    """The form's values for a plan, some of them changed."""
-    filled = binding.write(plan)
-    return binding.flat(binding.Form({**filled.values, **changes}, filled.options))
+def read_form(plan: Plan = PLAN, **changes: Any) -> Plan:
+    """The plan of a form that shows another plan, some values changed by their name."""
+    return binding.read_plan({**binding.form_values(plan), **changes})
 
 
-def finish(engine: Engine, given: list[Any]) -> tuple[list[job_updates.Update], RunRecord]:
-    updates = list(job_updates.run(engine, given))
+def given(
+    page: Page, plan: Plan = PLAN, state: Mapping[Any, Any] | None = None, **changes: Any
+) -> dict[Any, Any]:
+    """What a handler of a page gets: the values of its components.
+
+    Args:
+        page: The page.
+        plan: What its form shows.
+        state: Values of other components.
+        changes: Values of the form by the names of fields.
+    """
+    values = {**binding.form_values(plan), **changes}
+    chart, tray = page.panel.map, page.results.tabs["compare"].parts["tray"]
+    others: dict[Any, Any] = {
+        page.keys: [],
+        page.current: None,
+        tray: [],
+        chart.colour: COLOURS[0],
+        chart.chosen: [],
+        chart.history: {},
+        chart.method: binding.PLAIN,
+        chart.keep: 0.5,
+        chart.preset: None,
+    }
+    fields = {field: values[name] for name, field in page.panel.fields.items()}
+    return {**others, **fields, **(state or {})}
+
+
+def finish(engine: Engine, plan: Plan = PLAN) -> tuple[list[job_updates.Update], RunRecord]:
+    """Run a plan on the page's engine to its end."""
+    updates = list(job_updates.follow(engine, [plan]))
     record = updates[-1].finished
     assert record is not None
     return updates, record
@@ -72,10 +100,10 @@ def hold_writing(monkeypatch: pytest.MonkeyPatch, free: int = 0) -> threading.Ev
     def wait(*given: Any) -> Any:
         begun.append(given)
         while len(begun) > free and not gate.wait(0.02):
-            given[3](0.0, "held")
-        return (yield from answer(*given))
+            given[3](Event(0.0, "held"))
+        return write_prompts(*given)
 
-    monkeypatch.setattr("compress_lib.runs.execute.answer", wait)
+    monkeypatch.setattr("compress_lib.runs.execute.write_prompts", wait)
     return gate
 
 

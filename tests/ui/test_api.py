@@ -22,10 +22,10 @@ from compress_lib.ui.api import endpoints as api
 from compress_lib.ui.api.endpoints import Endpoints
 from compress_lib.ui.api.types import Record
 from compress_lib.ui.app import Page
-from compress_lib.ui.engine.job import ProgressNote
+from compress_lib.utils.progress import Event
 from tests.cli.test_readme import code
 from tests.support.compressed import run_record
-from tests.support.page import PLAN, TinyEngine, finish, form, hold_writing
+from tests.support.page import PLAN, TinyEngine, finish, hold_writing, read_form
 
 ENDPOINTS = {"/models", "/landmarks", "/estimate", "/compress", "/compare"}
 
@@ -141,8 +141,8 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def test_a_run_never_says_that_it_goes_back() -> None:
-    standing = api._standing(ProgressNote(0.6, "Compressing"), 0.0)
-    again = api._standing(ProgressNote(0.3, "Reading"), standing["fraction"])
+    standing = api._standing(Event(0.6, "Compressing"), 0.0)
+    again = api._standing(Event(0.3, "Reading"), standing["fraction"])
     assert again == {"status": "Reading", "fraction": 0.6}
 
 
@@ -167,7 +167,7 @@ def test_a_client_hears_how_far_its_run_is_and_stops_it(
     gate.set()
     # Who waited is next, and the run that was stopped is in no store.
     assert waiting.result(timeout=60)["plan"]["seed"] == 5
-    assert [run.plan["seed"] for run in engine.runs.store.runs()] == [5]
+    assert [run.plan.seed for run in engine.runs.store.runs()] == [5]
 
 
 def test_the_example_of_the_readme_runs(
@@ -177,7 +177,7 @@ def test_the_example_of_the_readme_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # Landmarks of the tiny model in the place of those of the default one.
-    _, measured = finish(engine, form(keep=0.9))
+    _, measured = finish(engine, read_form(keep=0.9))
     monkeypatch.setattr(api, "load_landmarks", lambda: (measured,))
     source = code("python", "gradio_client").replace("http://127.0.0.1:7860", client.src)
     # It reads 128 tokens at most.

@@ -15,18 +15,17 @@ from compress_lib.data.text_spec import TextSpec
 from compress_lib.errors import CompressionError
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.query_string import MOST_BESIDE, from_query, is_link, plans_beside, to_query
-from compress_lib.plan.rule import Rule
+from compress_lib.plan.rule import Rule, read_stored_rule
 from compress_lib.results.landmarks import landmarks_by_name
 from compress_lib.ui.app import Page
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.run_index import LandmarkStore
-from compress_lib.ui.form import binding
-from compress_lib.ui.form.events import FormEvents, start_over
+from compress_lib.ui.form.events import FormEvents
 from compress_lib.ui.results.comparison import is_of, plans_of, runs_beside
 from compress_lib.ui.results.selection import first_record
 from compress_lib.ui.results.tabs import compare
 from compress_lib.ui.results.tabs.compare import with_shown
-from tests.support.page import PLAN, TinyEngine, finish, form
+from tests.support.page import PLAN, TinyEngine, finish, given, read_form
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6)
 
@@ -67,7 +66,7 @@ def test_a_broken_plan_beside_is_refused_with_a_sentence() -> None:
 
 
 def test_while_nothing_is_chosen_the_last_runs_are_compared(engine: TinyEngine) -> None:
-    made = [finish(engine, form(keep=keep))[1] for keep in SIZES]
+    made = [finish(engine, read_form(keep=keep))[1] for keep in SIZES]
     newest_first = [run.key for run in reversed(made)]
     found = runs_beside(engine, [], newest_first, made[-1].key)
     assert [run.key for run in found] == [run.key for run in made[1:]]
@@ -83,13 +82,13 @@ def test_a_landmark_stands_beside_the_first_one(engine: TinyEngine, tmp_path: Pa
     assert runs_beside(engine, None, [], other.key) == [first, other]
     assert runs_beside(engine, [], [], first.key) == [first]
     # Runs of another model have nothing measured beside them.
-    _, mine = finish(engine, form())
+    _, mine = finish(engine)
     assert runs_beside(engine, [], [mine.key], mine.key) == [mine]
     assert runs_beside(engine, [], [mine.key], None) == []
 
 
 def test_what_was_chosen_is_compared_whatever_is_shown(engine: TinyEngine) -> None:
-    first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
+    first, second = (finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2])
     tray = [second.key, first.key, "no such run"]
     assert runs_beside(engine, tray, [first.key], None) == [second, first]
     # One alone is held against what is shown.
@@ -111,23 +110,24 @@ def test_a_full_tray_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_link_holds_what_is_compared(engine: TinyEngine) -> None:
-    first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
-    asked = [Plan.from_json(run.plan).asked() for run in (first, second)]
+    first, second = (finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2])
+    asked = [run.plan.asked() for run in (first, second)]
     assert plans_of([first, second]) == asked
     assert plans_of([second, first]) == asked[::-1]
     assert plans_of([first]) == []
-    text = {**first.plan["evaluation"], "corpus": "own", "text": "x" * 99}
-    own = replace(second, plan={**second.plan, "evaluation": text})
+    text = replace(first.plan.evaluation, corpus="own", text="x" * 99)
+    own = replace(second, plan=replace(second.plan, evaluation=text))
     assert plans_of([own, first]) == []
-    refused = replace(second, plan={**second.plan, "rules": []})
+    unknown = read_stored_rule({"pattern": "*", "method": "no method of today"})
+    refused = replace(second, plan=replace(second.plan, rules=(unknown,)))
     assert plans_of([refused, first, second]) == asked
     assert is_of(first, asked[0]) and not is_of(first, asked[1])
     assert not is_of(refused, asked[0]) and not is_of(None, asked[0])
 
 
 def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> None:
-    runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
-    asked = [Plan.from_json(run.plan).asked() for run in runs]
+    runs = [finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2]]
+    asked = [run.plan.asked() for run in runs]
     for own in (0, 1):
         changes = opened(page, to_query(asked[own], asked))
         tray = changes[page.results.tabs["compare"].parts["tray"]]
@@ -142,8 +142,8 @@ def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> 
 def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
     page: Page, engine: TinyEngine
 ) -> None:
-    runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
-    asked = [Plan.from_json(run.plan).asked() for run in runs]
+    runs = [finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2]]
+    asked = [run.plan.asked() for run in runs]
     changes = opened(page, to_query(plan(0.77), asked))
     assert changes[page.current] == runs[0].key
     assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
@@ -152,10 +152,10 @@ def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
 
 
 def test_a_link_keeps_a_comparison_on_another_text(page: Page, engine: TinyEngine) -> None:
-    runs = [finish(engine, form(keep=keep))[1] for keep in SIZES[:2]]
-    asked = [Plan.from_json(run.plan).asked() for run in runs]
+    runs = [finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2]]
+    asked = [run.plan.asked() for run in runs]
     other = replace(PLAN, evaluation=replace(PLAN.evaluation, tokens=200))
-    _, own = finish(engine, form(other))
+    _, own = finish(engine, read_form(other))
     changes = opened(page, to_query(other, asked))
     assert changes[page.current] == own.key
     assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
@@ -177,21 +177,28 @@ def test_a_link_says_what_of_it_is_missing_here(
 
 
 def test_a_link_copied_says_what_it_restores(page: Page, engine: TinyEngine) -> None:
-    first, second = (finish(engine, form(keep=keep))[1] for keep in SIZES[:2])
+    first, second = (finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2])
     keys = [second.key, first.key]
-    events = FormEvents(page.panel, engine, (None, None), cast(Any, None), [])
-    query, said = events.link([], keys, second.key, *form(keep=SIZES[1]))
+    tray = page.results.tabs["compare"].parts["tray"]
+    beside = (tray, page.keys, page.current)
+    events = FormEvents(page.panel, engine, (None, None), cast(Any, None), beside)
+
+    def link(keys: list[str], **changes: Any) -> tuple[str, str]:
+        state = {page.keys: keys, page.current: second.key}
+        query, said = events.link(given(page, state=state, **changes))
+        return query, said
+
+    query, said = link(keys, keep=SIZES[1])
     assert len(plans_beside(query)) == 2 and texts.LINK_COPIED_BESIDE in said
-    query, said = events.link([], keys, second.key, *form(keep=0.77))
+    query, said = link(keys, keep=0.77)
     assert len(plans_beside(query)) == 2 and texts.LINK_OF_FORM in said
-    query, said = events.link([], [], second.key, *form(keep=SIZES[1]))
+    query, said = link([], keep=SIZES[1])
     assert plans_beside(query) == [] and texts.LINK_COPIED in said and "another" not in said
-    own = form(keep=SIZES[1], corpus="own", own_text="Once upon a time. " * 20)
-    query, said = events.link([], keys, second.key, *own)
+    query, said = link(keys, keep=SIZES[1], corpus="own", own_text="Once upon a time. " * 20)
     assert texts.LINK_WITHOUT_TEXT in said
 
 
-def test_starting_over_leaves_nothing_of_what_was_set(page: Page) -> None:
-    *values, said = start_over()
-    assert binding.read(binding.Form.of(values)) == Plan()
-    assert texts.STARTED_OVER in said
+def test_starting_over_leaves_nothing_of_what_was_set(page: Page, engine: TinyEngine) -> None:
+    changes = FormEvents(page.panel, engine, (None, None), cast(Any, None), []).start_over()
+    assert page.panel.read(changes) == Plan()
+    assert texts.STARTED_OVER in changes[page.panel.status]

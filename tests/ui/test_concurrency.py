@@ -22,7 +22,7 @@ from compress_lib.results.store import Store
 from compress_lib.ui.app import Page
 from compress_lib.ui.common import messages
 from compress_lib.ui.engine.model_cache import MOST_KEPT
-from tests.support.page import PLAN, TinyEngine, finish, form
+from tests.support.page import PLAN, TinyEngine, finish, read_form
 from tests.support.tiny import tiny_model
 
 PEOPLE = 30
@@ -120,7 +120,7 @@ def test_a_hundred_runs_leave_no_more_behind_than_twenty(crowded: TinyEngine) ->
 
     counts = []
     for seed in range(100):
-        finish(crowded, form(seed=seed, keep=0.3 + seed / 200))
+        finish(crowded, read_form(seed=seed, keep=0.3 + seed / 200))
         if seed in (19, 99):
             counts.append(tensors())
     assert counts[1] <= counts[0] + 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,23 +13,23 @@ import pytest
 
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.plan.plan import Plan
-from compress_lib.runs.events import Evaluated
+from compress_lib.runs.events import EvaluationFinished
 from compress_lib.ui import job_updates
 from compress_lib.ui.app import Page
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.job import Job, ProgressNote
+from compress_lib.ui.engine.job import Job
 from compress_lib.ui.engine.queue import PACE
 from compress_lib.ui.engine.status import JobStatus
 from compress_lib.ui.results import generated_text
 from compress_lib.ui.run_controls import Runs, Session
-from compress_lib.utils.progress import Look, Progress
-from tests.support.page import PLAN, TinyEngine, finish, form, hold_writing
+from compress_lib.utils.progress import Event, Report, TrainingProgress, ignore
+from tests.support.page import PLAN, TinyEngine, finish, given, hold_writing, read_form
 
 
 def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> None:
-    updates, record = finish(engine, form())
+    updates, record = finish(engine)
     assert record.targets[0].method == "svd"
     logs = [update.log for update in updates if update.log]
     assert "model.embed_tokens" in logs[-1]
@@ -40,24 +39,24 @@ def test_a_run_tells_how_it_goes_and_ends_with_a_record(engine: TinyEngine) -> N
 
 
 def test_a_run_that_was_made_before_is_shown_as_stored(engine: TinyEngine) -> None:
-    _, first = finish(engine, form())
-    updates, again = finish(engine, form())
+    _, first = finish(engine)
+    updates, again = finish(engine)
     assert again == first
     assert texts.STORED in str(updates[-1].status)
 
 
 def test_a_refusal_during_the_run_reaches_the_person(engine: TinyEngine) -> None:
     with pytest.raises(CompressionError, match="no output head of its own"):
-        list(job_updates.run(engine, form(families=["head"])))
+        list(job_updates.follow(engine, [read_form(families=["head"])]))
 
 
 def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("compress_lib.runs.prepare.allocate", broken)
+    monkeypatch.setattr("compress_lib.runs.execute.allocate", broken)
     with pytest.raises(ZeroDivisionError):
-        list(job_updates.run(engine, form()))
+        list(job_updates.follow(engine, [PLAN]))
 
 
 def test_a_bug_is_told_of_and_still_a_bug(
@@ -70,8 +69,8 @@ def test_a_bug_is_told_of_and_still_a_bug(
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("compress_lib.runs.prepare.allocate", broken)
-    steps = Runs(page.panel, page.results, session).run([], None, *form())
+    monkeypatch.setattr("compress_lib.runs.execute.allocate", broken)
+    steps = Runs(page.panel, page.results, session).run(given(page))
     said: list[Any] = []
     with pytest.raises(ZeroDivisionError):
         said.extend(changes for changes in steps)
@@ -81,13 +80,13 @@ def test_a_bug_is_told_of_and_still_a_bug(
 
 def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
-    watching = job_updates.run(engine, form())
+    watching = job_updates.follow(engine, [PLAN])
     next(watching)
     next(watching)
     watching.close()
     # The job was stopped while it was held; the next one gets through.
     engine.gate.set()
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     assert record.key
     assert engine.runs.store.runs() == [record]
 
@@ -103,25 +102,27 @@ def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
     engine.gate.set()
     assert jobs[2].future is not None
     jobs[2].future.result(timeout=60)
-    assert {record.plan["seed"] for record in engine.runs.store.runs()} == {0, 2}
+    assert {record.plan.seed for record in engine.runs.store.runs()} == {0, 2}
 
 
 def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None:
-    def task(progress: Progress, tell: Callable[[Any], None]) -> None:
-        for number in range(100):
-            tell(number)
+    sent = [Event(number / 100, str(number)) for number in range(100)]
+
+    def task(report: Report) -> None:
+        for event in sent:
+            report(event)
             time.sleep(0.004)
 
     began = time.monotonic()
     batches = list(engine.line.follow(engine.line.enter(Job(task))))
-    assert [note for notes in batches for note in notes] == list(range(100))
+    assert [event for events in batches for event in events] == sent
     assert len(batches) <= (time.monotonic() - began) / PACE + 2
 
 
 def test_who_waits_is_told_a_place_and_nothing_of_others(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     first = engine.submit(PLAN)
-    watching = job_updates.run(engine, form(keep=0.4))
+    watching = job_updates.follow(engine, [read_form(keep=0.4)])
     told = [str(next(watching).status) for _ in range(3)]
     assert texts.WAITING.format(ahead=1) in told[-1]
     assert "held" not in told[-1]
@@ -158,19 +159,19 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
             ],
         }
     )
-    told: list[Look] = []
+    epochs: list[TrainingProgress] = []
     job = engine.submit(plan)
-    for notes in engine.line.follow(job):
-        told += [n.message for n in notes if isinstance(getattr(n, "message", None), Look)]
+    for events in engine.line.follow(job):
+        epochs += [event for event in events if isinstance(event, TrainingProgress)]
     # Each weight begins anew.
-    assert {look.epoch for look in told} == set(range(1, 7))
+    assert {event.epoch for event in epochs} == set(range(1, 7))
     status = JobStatus()
-    for look in told:
-        status.progress(ProgressNote(0.5, look))
-        assert status.losses[-1] == look.loss
-        assert len(status.losses) == look.epoch
+    for event in epochs:
+        status.update(event)
+        assert status.losses[-1] == event.loss
+        assert len(status.losses) == event.epoch
     assert "<polyline" in status.html
-    status.progress(ProgressNote(0.6, "Measuring"))
+    status.update(Event(0.6, "Measuring"))
     assert "<polyline" not in status.html
 
 
@@ -183,7 +184,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def test_a_measured_run_is_shown_while_both_models_write(
     engine: TinyEngine, held: threading.Event
 ) -> None:
-    updates = job_updates.run(engine, form())
+    updates = job_updates.follow(engine, [PLAN])
     measured = next(update.measured for update in updates if update.measured)
     assert texts.SO_FAR_SHOWN in str(next(updates).status)
     held.set()
@@ -195,7 +196,7 @@ def test_a_measured_run_is_shown_while_both_models_write(
 def test_what_is_measured_stays_where_the_writing_is_stopped(
     engine: TinyEngine, held: threading.Event
 ) -> None:
-    watching = job_updates.run(engine, form())
+    watching = job_updates.follow(engine, [PLAN])
     measured = next(update.measured for update in watching if update.measured)
     watching.close()
     assert session_runs.lookup(engine, measured.key) == measured
@@ -205,7 +206,7 @@ def test_what_is_measured_stays_where_the_writing_is_stopped(
     assert engine.made.find(measured.key) is not None
     # Whoever asks again gets all of it.
     held.set()
-    updates, record = finish(engine, form())
+    updates, record = finish(engine)
     assert texts.STORED not in str(updates[-1].status)
     assert record.key == measured.key
     assert record.answered
@@ -217,7 +218,7 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     page.build()
     session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
     runs = Runs(page.panel, page.results, session)
-    steps = [changes for changes in runs.run([], None, *form()) if changes]
+    steps = [changes for changes in runs.run(given(page)) if changes]
     (found,) = [changes for changes in steps if session.found in changes]
     assert sum(session.ended in changes for changes in steps) == 1
     keys, current = found[page.keys], found[page.current]
@@ -233,7 +234,7 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     record = session_runs.lookup(engine, current)
     assert record is not None
     early = replace(record, key="early", text=())
-    engine.runs.note(PLAN, Evaluated(0.5, "Measured", early, None))
+    engine.runs.note(PLAN, EvaluationFinished(0.5, "Measured", early, None))
     partly = runs._shown(["early"], "early")
     assert texts.YOURS_SO_FAR in partly[page.results.headline]
     # A slow answer must not be written over what was written meanwhile.
@@ -245,7 +246,7 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
     runs = Runs(page.panel, page.results, session)
     changes = runs._stopped([record.key], record.key)
@@ -260,17 +261,16 @@ def test_a_refusal_after_the_measurement_leaves_no_other_run_s_text(
 ) -> None:
     page = Page(engine)
     page.build()
-    _, other = finish(engine, form(keep=0.4))
+    _, other = finish(engine, read_form(keep=0.4))
     session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
 
     def refuse(*given: Any) -> Any:
         raise CompressionError("The prompt is too long.")
-        yield
 
-    monkeypatch.setattr("compress_lib.runs.execute.answer", refuse)
+    monkeypatch.setattr("compress_lib.runs.execute.write_prompts", refuse)
     monkeypatch.setattr("compress_lib.ui.run_controls.warn", lambda message: None)
     runs = Runs(page.panel, page.results, session)
-    *_, last = runs.run([other.key], other.key, *form())
+    *_, last = runs.run(given(page, state={page.keys: [other.key], page.current: other.key}))
     assert "too long" in last[page.panel.status]
     assert texts.NO_TEXT in last[page.results.tabs["text"].parts["texts"]]
 
@@ -287,4 +287,4 @@ def test_a_model_that_cannot_be_fetched_is_told_without_advice_about_files(
 
     monkeypatch.setattr("compress_lib.models.loading.load_model", unavailable)
     with pytest.raises(CompressionError, match=f"^{re.escape(told)}$"):
-        Engine().load("owner/name", None, "cpu", lambda fraction, message: None)
+        Engine().load("owner/name", None, "cpu", ignore)

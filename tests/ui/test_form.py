@@ -24,7 +24,7 @@ from compress_lib.ui.form.map_events import MapEvents
 from compress_lib.ui.form.map_history import History, goes_back, history_of
 from compress_lib.ui.form.method_options import option_groups
 from compress_lib.utils.paths import ROOT
-from tests.support.page import PLAN, TinyEngine, finish, form
+from tests.support.page import PLAN, TinyEngine, finish, given, read_form
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ from tests.support.page import PLAN, TinyEngine, finish, form
     ],
 )
 def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
-    back = binding.read(binding.Form.of(binding.flat(binding.write(plan))))
+    back = read_form(plan)
     assert [rule.canonical(0) for rule in back.rules] == [rule.canonical(0) for rule in plan.rules]
     assert replace(back, rules=plan.rules) == plan
     assert binding.first_plan(to_query(plan)) == (back, None)
@@ -125,19 +125,18 @@ def test_what_a_browser_sends_is_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
-    given = form(**changes)
     if complaint is None:
-        preview.describe_plan(engine, binding.read(binding.Form.of(given)))
+        preview.describe_plan(engine, read_form(**changes))
         return
     with pytest.raises(CompressionError, match=complaint):
-        list(job_updates.run(engine, given))
+        list(job_updates.follow(engine, [read_form(**changes)]))
     assert engine.runs.store.runs() == []
 
 
 def test_the_form_shares_bytes_out_and_goes_layer_by_layer(engine: TinyEngine) -> None:
     rule = Rule(pattern="key,ffn_out", method="svd", allocation="by_family", inputs="compressed")
-    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
-    assert record.plan["rules"][0]["allocation"] == "by_family"
+    _, record = finish(engine, read_form(replace(PLAN, rules=(rule,))))
+    assert record.plan.rules[0].allocation == "by_family"
     assert [target.layer for target in record.targets] in ([0, 1], [0, 0, 1, 1])
 
 
@@ -167,11 +166,12 @@ def test_a_link_fills_the_form_and_a_broken_one_says_so() -> None:
 @pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].presets])
 def test_a_methods_presets_are_buttons_that_set_all_its_options(method: str) -> None:
     with gr.Blocks():
-        _, fields, settings = option_groups(binding.write(Plan()))
+        _, fields, settings = option_groups(binding.form_values(Plan()))
     assert len(fields) == len(binding.option_fields())
     options = METHODS[method].options()
     first = [name for name, _ in binding.option_fields()].index(method)
-    own = [s for s in settings if s.fields == fields[first : first + len(options)]]
+    mine = list(fields.values())[first : first + len(options)]
+    own = [s for s in settings if s.fields == mine]
     assert [s.button.value for s in own] == [*METHODS[method].presets, texts.DEFAULTS]
     for shown, chosen in zip(own, [*METHODS[method].presets.values(), {}], strict=True):
         values = dict(zip([option.name for option in options], shown.values, strict=True))
@@ -180,13 +180,11 @@ def test_a_methods_presets_are_buttons_that_set_all_its_options(method: str) -> 
 
 
 def test_a_method_whose_options_decide_its_size_asks_for_no_keep(engine: TinyEngine) -> None:
-    _, record = finish(engine, form(method="int8", keep=0.5))
-    assert record.plan["rules"][0]["keep"] == 1.0
+    _, record = finish(engine, read_form(method="int8", keep=0.5))
+    assert record.plan.rules[0].keep == 1.0
     target = record.targets[0]
     assert target.bytes_after > target.bytes_before / 2
-    read = binding.read(
-        binding.Form.of(form(overrides=[["key", "int4", ""], ["query", "int4", "0.4"]]))
-    )
+    read = read_form(overrides=[["key", "int4", ""], ["query", "int4", "0.4"]])
     assert [rule.keep for rule in read.rules] == [0.5, 1.0, 0.4]
 
 
@@ -214,7 +212,7 @@ def test_models_that_are_not_here_say_what_they_take(
 def test_a_line_of_the_table_has_to_say_where() -> None:
     for line in (["", "svd", "0.5"], ["", "", "0.4"]):
         with pytest.raises(CompressionError, match="does not say where"):
-            binding.read(binding.Form.of(form(overrides=[line])))
+            read_form(overrides=[line])
 
 
 def test_what_the_form_begins_with_is_a_step_to_go_back_to() -> None:
@@ -224,11 +222,10 @@ def test_what_the_form_begins_with_is_a_step_to_go_back_to() -> None:
     assert not goes_back(history_of(begun), Plan())
     changed = Plan(rules=(Rule(pattern="*", method="svd", keep=0.4),))
     assert goes_back(history_of(begun), changed)
-    events = MapEvents(page.panel.map, page.engine, page.panel.fields, page.current)
-    kept, _, again, *values = events.step(
-        History.undone, begun, *binding.flat(binding.write(changed))
-    )
-    assert binding.read(binding.Form.of(values)).rules == Plan().rules
-    assert again.interactive
-    _, _, _, *values = events.step(History.redone, kept, *values)
-    assert binding.read(binding.Form.of(values)).rules == changed.rules
+    chart, panel = page.panel.map, page.panel
+    events = MapEvents(chart, page.engine, panel, page.current)
+    undone = events.step(History.undone, given(page, changed, {chart.history: begun}))
+    assert panel.read(undone).rules == Plan().rules
+    assert undone[chart.redo].interactive
+    redone = events.step(History.redone, undone)
+    assert panel.read(redone).rules == changed.rules

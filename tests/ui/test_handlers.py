@@ -20,12 +20,12 @@ from compress_lib.ui.app import Page
 from compress_lib.ui.common import components, html, messages, texts
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.form import binding, preview
+from compress_lib.ui.form import preview
 from compress_lib.ui.results import generated_text, tables
 from compress_lib.ui.results.headline import headline
 from compress_lib.ui.results.selection import clicked, run_choices, shown_run
 from tests.support.compressed import run_record, target_record
-from tests.support.page import TinyEngine, finish, form
+from tests.support.page import TinyEngine, finish, read_form
 
 
 def test_the_page_is_built_without_torch() -> None:
@@ -37,7 +37,7 @@ def test_the_page_is_built_without_torch() -> None:
 
 
 def test_tokens_are_shaded_by_what_the_other_model_thought(engine: TinyEngine) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     sure = WrittenToken(" tide", 0.25, 1.0)
     doubtful = WrittenToken(" rose", 0.25, 1e-9)
     text = replace(
@@ -67,7 +67,9 @@ def test_no_change_is_awaited_by_two_that_set_each_other_off() -> None:
 def test_before_both_models_write_the_headline_has_as_many_lines() -> None:
     early = run_record(text=(), speed=SpeedRecord(100.0, 150.0))
     assert texts.WRITES_YET in headline(early, "")
-    assert texts.WRITES_YET not in headline(replace(early, plan={**early.plan, "prompts": []}), "")
+    assert texts.WRITES_YET not in headline(
+        replace(early, plan=replace(early.plan, prompts=())), ""
+    )
     done = run_record(speed=SpeedRecord(100.0, 150.0, 10.0, 5.0))
     assert texts.WRITES.format(ratio=0.5) in headline(done, "")
     # A masked model never writes.
@@ -83,7 +85,7 @@ def test_a_long_number_is_set_smaller() -> None:
 
 def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:
     evil = "<script>alert(1)</script>"
-    _, record = finish(engine, form(prompt=evil))
+    _, record = finish(engine, read_form(prompt=evil))
     token = WrittenToken(evil, 0.5, 0.5)
     text = replace(record.text[0], baseline_tokens=(token,), compressed_tokens=())
     assert "<script>" not in generated_text.both_texts([*record.text, text])
@@ -92,27 +94,27 @@ def test_untrusted_text_is_escaped(engine: TinyEngine) -> None:
     named = replace(record, model=replace(record.model, id=evil))
     assert "<script>" not in headline(named, evil)
     assert "<script>" not in html.provenance([named])
-    broken = binding.read(binding.Form.of(form(overrides=[[evil, "svd", "0.5"]])))
+    broken = read_form(overrides=[[evil, "svd", "0.5"]])
     assert "<script>" not in preview.describe_plan(Engine(), broken)
 
 
 def test_only_runs_measured_alike_share_a_chart(engine: TinyEngine) -> None:
-    _, first = finish(engine, form())
-    _, longer = finish(engine, form(tokens=400))
-    _, other = finish(engine, form(seed=3))
+    _, first = finish(engine)
+    _, longer = finish(engine, read_form(tokens=400))
+    _, other = finish(engine, read_form(seed=3))
     assert session_runs.comparable([first, longer, other], first) == [first, other]
 
 
 def test_a_session_sees_only_its_own_runs(engine: TinyEngine) -> None:
-    _, mine = finish(engine, form())
-    finish(engine, form(seed=3))
+    _, mine = finish(engine)
+    finish(engine, read_form(seed=3))
     assert session_runs.own_runs(engine, [mine.key]) == [mine]
     assert session_runs.own_runs(engine, ["no such key", 7, None]) == []
     assert session_runs.own_runs(engine, "not a list") == []
 
 
 def test_csv_cells_cannot_be_formulas(engine: TinyEngine) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     evil = replace(record, model=replace(record.model, id="=HYPERLINK(1)"))
     assert "'=HYPERLINK(1)" in tables.to_csv([evil])
     assert record.key in tables.to_csv([record])
@@ -135,8 +137,8 @@ def test_whatever_is_typed_beside_a_slider_comes_to_us() -> None:
 
 
 def test_runs_that_are_called_alike_can_be_told_apart(engine: TinyEngine) -> None:
-    _, first = finish(engine, form())
-    _, second = finish(engine, form(prompt="The moon"))
+    _, first = finish(engine)
+    _, second = finish(engine, read_form(prompt="The moon"))
     rows = html.run_rows([first, second])
     assert rows[0][0] != rows[1][0]
     assert clicked([first, second], rows[1]) == second

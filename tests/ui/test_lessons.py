@@ -35,7 +35,7 @@ def test_a_step_tells_numbers_that_were_measured(step: Step) -> None:
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
 def test_a_steps_plan_is_one_that_the_form_shows(step: Step) -> None:
-    shown = binding.read(binding.Form.of(binding.shown_values(step.plan)))
+    shown = binding.read_plan(binding.form_values(step.plan))
     assert landmark_of(step.plan) is not None
     assert [r.canonical(0) for r in shown.rules] == [r.canonical(0) for r in step.plan.rules]
 

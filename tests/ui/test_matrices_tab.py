@@ -13,7 +13,7 @@ from compress_lib.results.metrics import ERRORS
 from compress_lib.ui.common import texts
 from compress_lib.ui.results.selection import Shown
 from compress_lib.ui.results.tabs.matrices import MatricesTab, curves, errors, spectrum
-from tests.support.page import PLAN, TinyEngine, finish, form
+from tests.support.page import PLAN, TinyEngine, finish, read_form
 
 
 def test_a_trained_runs_weights_are_shown_layer_by_layer(engine: TinyEngine) -> None:
@@ -23,7 +23,7 @@ def test_a_trained_runs_weights_are_shown_layer_by_layer(engine: TinyEngine) -> 
         options={"epochs": 2, "check_epochs": 1, "keep_best": "loss", "decoder": "4"},
         group="concatenated",
     )
-    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
+    _, record = finish(engine, read_form(replace(PLAN, rules=(rule,))))
     assert all(target.decode_cost > 0 for target in record.targets)
     shown = MatricesTab().show(Shown(record))
     assert "Decoding costs" in shown["decoding"]["value"]
@@ -42,7 +42,7 @@ def test_a_trained_runs_weights_are_shown_layer_by_layer(engine: TinyEngine) -> 
 
 
 def test_a_run_that_trained_nothing_hides_its_curves(engine: TinyEngine) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     shown = MatricesTab().show(Shown(record))
     assert [shown[name]["visible"] for name in ("decoding", "layers", "training")] == [False] * 3
     assert shown["curves"] is None and shown["errors"] is None
@@ -71,5 +71,5 @@ def test_a_table_that_is_only_looked_up_costs_no_decoding(
 ) -> None:
     options: dict[str, Any] = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
     rule = Rule(pattern="embedding", method="autoencoder", options=options, tie=tie)
-    _, record = finish(engine, form(replace(PLAN, rules=(rule,))))
+    _, record = finish(engine, read_form(replace(PLAN, rules=(rule,))))
     assert (record.targets[0].decode_cost > 0) == multiplies

@@ -18,7 +18,7 @@ from compress_lib.results.landmarks import landmark_of, landmarks_by_name
 from compress_lib.ui import learn_page
 from compress_lib.ui.app import Page
 from compress_lib.ui.common import messages, texts
-from tests.support.page import TinyEngine, finish, form
+from tests.support.page import TinyEngine, finish, read_form
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def opened(page: Page, query: str, keys: Any = ()) -> dict[Any, Any]:
 
 
 def test_a_link_brings_the_run_of_its_plan_along(page: Page, engine: TinyEngine) -> None:
-    _, other = finish(engine, form(seed=3))
-    _, record = finish(engine, form())
-    changes = opened(page, to_query(Plan.from_json(record.plan)), [other.key])
+    _, other = finish(engine, read_form(seed=3))
+    _, record = finish(engine)
+    changes = opened(page, to_query(record.plan), [other.key])
     assert changes[page.current] == record.key
-    assert changes[page.panel.method] == "svd"
+    assert changes[page.panel.fields["method"]] == "svd"
     # It joins the session's runs, and is called what it is.
     assert changes[page.keys] == [record.key, other.key]
     assert texts.YOURS in changes[page.results.headline]
@@ -51,7 +51,7 @@ def test_a_link_brings_the_run_of_its_plan_along(page: Page, engine: TinyEngine)
 
 def test_a_link_to_a_landmark_shows_it_and_says_what_it_was_measured_on(page: Page) -> None:
     landmark = landmarks_by_name()["embedding-tiered-0.25"]
-    changes = opened(page, to_query(Plan.from_json(landmark.plan)), ["mine"])
+    changes = opened(page, to_query(landmark.plan), ["mine"])
     assert changes[page.current] == landmark.key
     assert changes[page.keys] == ["mine"]
     assert texts.LANDMARK in changes[page.results.headline]
@@ -66,7 +66,7 @@ def test_a_link_that_nobody_ran_says_so(page: Page) -> None:
 
 @pytest.mark.parametrize("query", ["", "__theme=dark", "utm_source=somewhere"])
 def test_where_nothing_is_said_of_a_plan_only_the_form_is_filled(query: str, page: Page) -> None:
-    assert set(opened(page, query)) == set(page.panel.fields)
+    assert set(opened(page, query)) == page.panel.inputs
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_runs_that_cannot_be_read_leave_the_form(
 
     monkeypatch.setattr(engine.runs, "ran", broken)
     monkeypatch.setattr("compress_lib.ui.page_load.warn", said.append)
-    assert set(opened(page, to_query(Plan()))) == set(page.panel.fields)
+    assert set(opened(page, to_query(Plan()))) == page.panel.inputs
     assert "cannot be read" in str(said)
 
 
 def test_a_step_of_the_tour_keeps_the_sessions_runs(page: Page, engine: TinyEngine) -> None:
-    _, mine = finish(engine, form())
+    _, mine = finish(engine)
     changes = page.opening.bring([mine.key], learn_page._named("direction").plan)
     assert changes[page.keys] == [mine.key]
     assert changes[page.current] == landmarks_by_name()["embedding-svd-0.5"].key
@@ -111,7 +111,7 @@ def test_nobody_asks_outside_of_an_event() -> None:
 
 
 def test_runs_of_earlier_visits_are_there_again(page: Page, engine: TinyEngine) -> None:
-    _, mine = finish(engine, form())
+    _, mine = finish(engine)
     request = cast(gr.Request, SimpleNamespace(query_params={}))
     changes = page.opening.open([], ["gone", mine.key, mine.key, 7], request)
     assert changes[page.keys] == [mine.key]

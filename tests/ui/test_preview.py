@@ -11,13 +11,14 @@ from compress_lib.plan.rule import Rule
 from compress_lib.ui.app import Page
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.form import binding, preview
+from compress_lib.ui.form import preview
 from compress_lib.ui.form.map_events import MapEvents
-from tests.support.page import PLAN, TinyEngine
+from compress_lib.utils.progress import ignore
+from tests.support.page import PLAN, TinyEngine, given
 
 
 def test_the_preview_says_rank_bytes_and_break_even(engine: TinyEngine) -> None:
-    engine.load("owner/name", None, "cpu", lambda fraction, message: None)
+    engine.load("owner/name", None, "cpu", ignore)
     plan = replace(PLAN, model="owner/name")
     found = preview.describe_plan(engine, plan)
     assert "rank 14 of at most 32" in found
@@ -89,16 +90,20 @@ def test_the_default_models_matrices_are_known_before_it_is_loaded() -> None:
 def test_the_map_tells_what_would_become_of_what_is_chosen() -> None:
     page = Page()
     page.build()
-    events = MapEvents(page.panel.map, page.engine, page.panel.fields, page.current)
-    given = binding.flat(binding.write(Plan()))
+    chart = page.panel.map
+    events = MapEvents(chart, page.engine, page.panel, page.current)
+
+    def tried(chosen: list[Any], keep: float = 0.5) -> str:
+        state = {chart.chosen: chosen, chart.method: "svd", chart.keep: keep}
+        return html.unescape(events.tried(given(page, Plan(), state)))
+
     chosen = [f"model.layers.{layer}.self_attn.q_proj" for layer in (3, 4)]
-    told = html.unescape(events.tried(chosen, "svd", 0.5, *given))
+    told = tried(chosen)
     assert "2 matrices, rank 144" in told
     assert "perplexity" in told
-    smaller = html.unescape(events.tried(chosen, "svd", 0.25, *given))
-    assert "2 matrices, rank 72" in smaller
+    assert "2 matrices, rank 72" in tried(chosen, 0.25)
     # Nothing is chosen, or it cannot be done: a sentence, no error.
-    assert texts.MAP_NOTHING in events.tried([], "svd", 0.5, *given)
-    assert "rank" in events.tried(chosen, "svd", 0.0001, *given)
+    assert texts.MAP_NOTHING in tried([])
+    assert "rank" in tried(chosen, 0.0001)
     # Other keys of a session may hold anything.
-    assert texts.MAP_NOTHING in events.tried([7, None], "svd", 0.5, *given)
+    assert texts.MAP_NOTHING in tried([7, None])

@@ -9,7 +9,7 @@ import pytest
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.results.store import Store
-from compress_lib.runs.events import Evaluated, Finished
+from compress_lib.runs.events import EvaluationFinished, RunFinished
 from compress_lib.ui.engine import run_index
 from compress_lib.ui.engine.run_index import KnownRuns
 from tests.support.compressed import run_record
@@ -26,10 +26,10 @@ def runs(tmp_path: Path) -> KnownRuns:
 
 def test_a_measured_run_is_found_until_the_finished_one_takes_its_place(runs: KnownRuns) -> None:
     early, done = run_record(text=()), run_record()
-    runs.note(plan(0.5), Evaluated(0.5, "Measured", early, None))
+    runs.note(plan(0.5), EvaluationFinished(0.5, "Measured", early, None))
     assert runs.find(early.key) == early == runs.ran(plan(0.5))
     runs.store.add(done)
-    runs.note(plan(0.5), Finished(1.0, "Finished", done, False, None))
+    runs.note(plan(0.5), RunFinished(1.0, "Finished", done, False, None))
     assert runs.find(early.key) == done == runs.ran(plan(0.5))
     assert not runs._measured
     assert runs.find("unknown") is None
@@ -37,10 +37,11 @@ def test_a_measured_run_is_found_until_the_finished_one_takes_its_place(runs: Kn
 
 
 def test_of_many_measured_runs_the_newest_are_known(
-    runs: KnownRuns, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_index, "MOST_MEASURED", 3)
+    runs = KnownRuns(Store(tmp_path / "runs.sqlite"))
     for number in (0, 1, 2, 0, 3):
         record = run_record(key=f"{number:016}", text=())
-        runs.note(plan(0.1 + number / 10), Evaluated(0.5, "Measured", record, None))
-    assert [int(key) for key in runs._measured] == [2, 0, 3]
+        runs.note(plan(0.1 + number / 10), EvaluationFinished(0.5, "Measured", record, None))
+    assert {int(key) for key in runs._measured} == {2, 0, 3}

@@ -13,7 +13,7 @@ from compress_lib.ui import job_updates
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import _numbered
 from compress_lib.ui.sweep import sweep_plans
-from compress_lib.utils.progress import Look
+from compress_lib.utils.progress import Event, TrainingProgress
 from tests.support.page import PLAN, TinyEngine, hold_writing
 
 
@@ -81,15 +81,15 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
 
 
 def test_of_several_runs_a_status_says_which_it_is() -> None:
-    told: list[tuple[float, str]] = []
-    _numbered(lambda *note: told.append(note), 3, 8)(0.5, "Measuring")
-    assert told.pop() == (0.5, "Run 3 of 8: Measuring")
-    # The curve of a training is drawn from what it tells.
-    look = Look("epoch 2", 2, 0.5)
-    _numbered(lambda *note: told.append(note), 3, 8)(0.5, look)
-    assert told.pop()[1] is look
-    _numbered(lambda *note: told.append(note), 1, 1)(0.5, "Measuring")
-    assert told.pop()[1] == "Measuring"
+    sent: list[Event] = []
+    _numbered(sent.append, 3, 8)(Event(0.5, "Measuring"))
+    assert sent.pop() == Event(0.5, "Run 3 of 8: Measuring")
+    # The curve of a training is drawn from its epochs.
+    epoch = TrainingProgress(0.5, "epoch 2", 2, 0.5)
+    _numbered(sent.append, 3, 8)(epoch)
+    assert sent.pop() is epoch
+    _numbered(sent.append, 1, 1)(Event(0.5, "Measuring"))
+    assert sent.pop().message == "Measuring"
 
 
 def test_what_was_run_before_needs_no_place_in_the_line(engine: TinyEngine) -> None:

@@ -17,7 +17,7 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.results.describe import describe
 from compress_lib.results.landmarks import load_landmarks
 from compress_lib.ui.common import html, texts
-from compress_lib.ui.engine.model_cache import MOST_KEPT, MadeModels
+from compress_lib.ui.engine.model_cache import MOST_KEPT, CompressedModelCache
 from compress_lib.ui.results import panel as result_panel
 from compress_lib.ui.results.selection import Shown, clicked, first_record, shown_run
 from compress_lib.ui.results.tabs import TABS, result_tabs
@@ -27,8 +27,8 @@ from compress_lib.ui.results.tabs.memory import cache_line
 from compress_lib.ui.results.tabs.token_lookup import asked_tokens
 from compress_lib.utils.formatting import format_bytes
 from compress_lib.utils.profiles import PROFILE
-from compress_lib.utils.progress import Progress
-from tests.support.page import TinyEngine, finish, form
+from compress_lib.utils.progress import Report
+from tests.support.page import TinyEngine, finish, read_form
 
 
 @pytest.mark.parametrize("name", TABS)
@@ -54,7 +54,7 @@ def test_tabs_stand_in_their_order_and_have_labels_of_their_own() -> None:
 
 
 def test_a_line_of_the_table_stands_for_its_run(engine: TinyEngine) -> None:
-    _, mine = finish(engine, form())
+    _, mine = finish(engine)
     shown = shown_run(engine, [mine.key], mine)
     assert shown.mine
     for record, row in zip(shown.all, TABS["frontier"]().show(shown)["runs"], strict=True):
@@ -69,14 +69,14 @@ def test_a_line_of_the_table_stands_for_its_run(engine: TinyEngine) -> None:
 def test_the_panel_fills_only_what_it_has(engine: TinyEngine) -> None:
     with gr.Blocks():
         panel = result_panel.build(engine)
-    _, mine = finish(engine, form())
+    _, mine = finish(engine)
     assert set(panel.show(shown_run(engine, [mine.key], mine))) <= set(panel.parts())
     assert panel.told("log", {"lines": "x"}) == {panel.tabs["log"].parts["lines"]: "x"}
 
 
 def test_the_tray_marks_the_best_and_holds_all_against_the_first(engine: TinyEngine) -> None:
-    _, mild = finish(engine, form(keep=0.9))
-    _, harsh = finish(engine, form(keep=0.2))
+    _, mild = finish(engine, read_form(keep=0.9))
+    _, harsh = finish(engine, read_form(keep=0.2))
     table = comparison([mild, harsh])
     assert describe(mild) in table and describe(harsh) in table
     assert table.count("<strong>") >= 3
@@ -88,14 +88,15 @@ def test_the_tray_marks_the_best_and_holds_all_against_the_first(engine: TinyEng
 
 
 def test_names_in_the_tray_are_escaped(engine: TinyEngine) -> None:
-    _, mine = finish(engine, form(overrides=[["query", "svd", "0.5"]]))
-    rules = [{**mine.plan["rules"][0], "pattern": "<b>"}, *mine.plan["rules"][1:]]
-    evil = replace(mine, plan={**mine.plan, "rules": rules})
+    _, mine = finish(engine, read_form(overrides=[["query", "svd", "0.5"]]))
+    first, *rest = mine.plan.rules
+    rules = (replace(first, pattern="<b>"), *rest)
+    evil = replace(mine, plan=replace(mine.plan, rules=rules))
     assert "<b>" not in comparison([evil, evil])
 
 
 def test_the_cache_grows_with_the_context_and_is_the_same_for_both(engine: TinyEngine) -> None:
-    _, mine = finish(engine, form())
+    _, mine = finish(engine)
     each = mine.memory.cache_bytes
     assert each > 0
     line = cache_line(mine, 1000)
@@ -108,7 +109,7 @@ def test_the_cache_grows_with_the_context_and_is_the_same_for_both(engine: TinyE
 def test_the_model_of_a_run_can_be_taken_away(
     engine: TinyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     steps = packed(engine, record)
     file = None
     for _, file in steps:
@@ -130,10 +131,10 @@ def test_the_model_of_a_run_can_be_taken_away(
 
 
 def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     first = engine.made.find(record.key)
     for seed in range(MOST_KEPT):
-        finish(engine, form(seed=seed + 1))
+        finish(engine, read_form(seed=seed + 1))
     assert engine.made.find(record.key) is None
     *_, (told, file) = packed(engine, record)
     assert file is not None
@@ -145,7 +146,7 @@ def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
     with pytest.raises(CompressionError, match="cannot be made again"):
         list(packed(engine, replace(record, key="other")))
     # What comes out must be what the record tells of.
-    engine.made = MadeModels()
+    engine.made = CompressedModelCache()
     worse = replace(record.targets[0], relative_error=0.9)
     with pytest.raises(CompressionError, match="came out otherwise"):
         list(packed(engine, replace(record, targets=(worse,))))
@@ -161,30 +162,30 @@ def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
 def test_it_is_made_of_the_weights_that_the_run_had(
     engine: TinyEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, record = finish(engine, form())
-    engine.made = MadeModels()
+    _, record = finish(engine)
+    engine.made = CompressedModelCache()
     wanted: list[str | None] = []
     load = engine.load
 
-    def newer(model: str, revision: str | None, device: str, progress: Progress) -> LanguageModel:
+    def newer(model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
         """By now, whoever names no revision gets another one."""
         wanted.append(revision)
-        return replace(load(model, revision, device, progress), revision=revision or "newer")
+        return replace(load(model, revision, device, report), revision=revision or "newer")
 
     monkeypatch.setattr(engine, "load", newer)
     *_, (_, file) = packed(engine, record)
     assert file is not None
     assert wanted == [record.model.revision]
     # What is loaded already is not loaded again.
-    engine._models[record.plan["model"], None] = engine.model
-    engine.made = MadeModels()
+    engine._models[record.plan.model, None] = engine.model
+    engine.made = CompressedModelCache()
     *_, (_, file) = packed(engine, record)
     assert file is not None
     assert len(wanted) == 1
 
 
 def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     assert record.direction is not None
     *_, (told, rows) = asked_tokens(engine, record, "tide")
     assert "tide" in told
@@ -197,7 +198,7 @@ def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
 
 @pytest.mark.parametrize("word", ["", "  ", None, 7, "a" * 81, "\ud800"])
 def test_what_is_no_word_is_refused(engine: TinyEngine, word: Any) -> None:
-    _, record = finish(engine, form())
+    _, record = finish(engine)
     with pytest.raises(CompressionError, match="type a word|at most 80 characters"):
         list(asked_tokens(engine, record, word))
     untouched = replace(record, direction=None)

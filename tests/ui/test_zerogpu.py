@@ -25,8 +25,8 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.engine.zerogpu import LendingEngine, seconds
 from compress_lib.ui.serve import _engine
 from compress_lib.utils import profiles
-from compress_lib.utils.progress import Look
-from tests.support.page import PLAN, TinyEngine, finish, form
+from compress_lib.utils.progress import TrainingProgress
+from tests.support.page import PLAN, TinyEngine, finish
 from tests.support.tiny import tiny_model
 
 Task = Callable[[dict[str, Any]], Iterator[list[Any]]]
@@ -88,8 +88,8 @@ def lending(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_run_there_ends_like_a_run_here(
     lending: LendingEngine, lender: Lender, engine: TinyEngine
 ) -> None:
-    updates, record = finish(lending, form())
-    _, here = finish(engine, form())
+    updates, record = finish(lending)
+    _, here = finish(engine)
     assert record.key == here.key
     assert record.perplexity.compressed == here.perplexity.compressed
     assert "After block 3" in [update.log for update in updates if update.log][-1]
@@ -98,7 +98,7 @@ def test_a_run_there_ends_like_a_run_here(
     models = [note.compressed for note in lender.told if hasattr(note, "compressed")]
     assert models == [None, None]
     # What is known needs no GPU.
-    again, same = finish(lending, form())
+    again, same = finish(lending)
     assert same == record
     assert texts.STORED in str(again[-1].status)
     assert len(lender.asked) == 1
@@ -106,7 +106,7 @@ def test_a_run_there_ends_like_a_run_here(
 
 def test_a_refusal_there_keeps_its_words(lending: LendingEngine, lender: Lender) -> None:
     with pytest.raises(CompressionError, match="tokens"):
-        finish(lending, form(replace(PLAN, evaluation=TextSpec(tokens=300, context=100_000))))
+        finish(lending, replace(PLAN, evaluation=TextSpec(tokens=300, context=100_000)))
     assert lender.open == 0
 
 
@@ -114,7 +114,7 @@ def test_stopping_gives_the_gpu_back_though_nothing_is_told(
     lending: LendingEngine, lender: Lender
 ) -> None:
     lender.gate = threading.Event()
-    updates = job_updates.run(lending, form())
+    updates = job_updates.follow(lending, [PLAN])
     while not lender.open:
         next(updates)
     updates.close()
@@ -125,22 +125,22 @@ def test_stopping_gives_the_gpu_back_though_nothing_is_told(
 def test_a_gpu_that_is_not_lent_is_a_sentence(lending: LendingEngine, lender: Lender) -> None:
     lender.fails = gr.Error("You have exceeded your quota.")
     with pytest.raises(CompressionError, match="exceeded your quota"):
-        finish(lending, form())
+        finish(lending)
     lender.fails = None
-    finish(lending, form())
+    finish(lending)
 
 
 def test_a_plan_is_refused_before_a_gpu_is_asked_for(
     lending: LendingEngine, lender: Lender
 ) -> None:
     with pytest.raises(CompressionError, match="no output head of its own"):
-        finish(lending, form(Plan(rules=(Rule(pattern="head"),))))
+        finish(lending, Plan(rules=(Rule(pattern="head"),)))
     assert not lender.asked
 
 
 def test_all_that_is_told_can_be_handed_over() -> None:
-    look = pickle.loads(pickle.dumps(Look("Epoch 2 of 3", 2, 0.5)))
-    assert (str(look), look.epoch, look.loss) == ("Epoch 2 of 3", 2, 0.5)
+    epoch = TrainingProgress(0.5, "Epoch 2 of 3", 2, 0.5)
+    assert pickle.loads(pickle.dumps(epoch)) == epoch
 
 
 def test_what_learns_is_lent_the_gpu_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import pytest
 
 from compress_lib.errors import StoppedError
-from compress_lib.utils.generators import THREAD, stepwise
+from compress_lib.utils.generators import THREAD, iterate_callbacks
 
 
 def working() -> int:
@@ -29,7 +29,7 @@ def counting(log: list[str], last: int = 3) -> Callable[[Callable[[int], None]],
 
 def test_it_goes_no_further_than_was_asked_for() -> None:
     log: list[str] = []
-    steps = stepwise(counting(log))
+    steps = iterate_callbacks(counting(log))
     assert log == []
     for number in range(3):
         assert next(steps) == number
@@ -41,14 +41,14 @@ def test_it_goes_no_further_than_was_asked_for() -> None:
 
 def test_several_take_turns() -> None:
     log: list[str] = []
-    pairs = zip(stepwise(counting(log)), stepwise(counting(log)), strict=True)
+    pairs = zip(iterate_callbacks(counting(log)), iterate_callbacks(counting(log)), strict=True)
     assert list(pairs) == [(0, 0), (1, 1), (2, 2)]
     assert log == ["made 0", "made 0", "made 1", "made 1", "made 2", "made 2"]
 
 
 def test_work_that_tells_nothing_has_a_result() -> None:
     with pytest.raises(StopIteration) as end:
-        next(stepwise(lambda tell: 7))
+        next(iterate_callbacks(lambda tell: 7))
     assert end.value.value == 7
 
 
@@ -57,7 +57,7 @@ def test_a_failure_comes_where_it_happens() -> None:
         tell(1)
         raise ValueError("broken")
 
-    steps = stepwise(work)
+    steps = iterate_callbacks(work)
     assert next(steps) == 1
     with pytest.raises(ValueError, match="broken"):
         next(steps)
@@ -73,14 +73,14 @@ def test_closing_stops_it_and_waits_for_its_end() -> None:
             log.append("stopped")
             raise
 
-    steps = stepwise(work)
+    steps = iterate_callbacks(work)
     next(steps)
     assert working() == 1
     steps.close()
     assert log == ["made 0", "stopped"]
     assert working() == 0
     # What was never begun has nothing to stop.
-    stepwise(work).close()
+    iterate_callbacks(work).close()
     assert log == ["made 0", "stopped"]
 
 
@@ -94,7 +94,7 @@ def test_work_that_tells_something_while_it_is_stopped_ends_as_well() -> None:
             log.append("cleaning up")
             tell(2)
 
-    steps = stepwise(work)
+    steps = iterate_callbacks(work)
     next(steps)
     steps.close()
     assert log == ["cleaning up"]
@@ -108,4 +108,4 @@ def test_it_works_in_the_context_of_who_asks() -> None:
     def work(tell: Callable[[str], None]) -> None:
         tell(who.get())
 
-    assert list(stepwise(work)) == ["somebody"]
+    assert list(iterate_callbacks(work)) == ["somebody"]

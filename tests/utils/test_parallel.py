@@ -18,7 +18,7 @@ from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.utils.parallel import Piece, at_most, in_order, side_by_side
 from compress_lib.utils.paths import ROOT
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 from tests.support.tiny import tiny_model
 
 
@@ -30,27 +30,27 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def named(item: int, progress: Progress) -> str:
-    progress(0.5, str(item))
+def named(item: int, report: Report) -> str:
+    report(Event(0.5, str(item)))
     return threading.current_thread().name
 
 
 def test_results_come_in_order_whoever_is_first() -> None:
-    def work(item: int, progress: Progress) -> int:
+    def work(item: int, report: Report) -> int:
         time.sleep(0.02 * (3 - item % 3))
         return item
 
-    assert list(in_order(work, pieces(7), no_progress)) == list(range(7))
-    assert list(in_order(work, [], no_progress)) == []
+    assert list(in_order(work, pieces(7), ignore)) == list(range(7))
+    assert list(in_order(work, [], ignore)) == []
 
 
 def test_two_are_done_at_once() -> None:
     both = threading.Barrier(2)
 
-    def work(item: int, progress: Progress) -> int:
+    def work(item: int, report: Report) -> int:
         return both.wait(timeout=10)
 
-    assert sorted(side_by_side(work, pieces(2), no_progress)) == [0, 1]
+    assert sorted(side_by_side(work, pieces(2), ignore)) == [0, 1]
 
 
 def pieces(count: int) -> list[Piece[int]]:
@@ -60,35 +60,35 @@ def pieces(count: int) -> list[Piece[int]]:
 def test_what_wants_all_cores_is_done_where_it_was_asked_for() -> None:
     here = threading.current_thread().name
     mixed = [Piece(item, 1.0, alone=item == 2) for item in range(5)]
-    places = list(in_order(named, mixed, no_progress))
+    places = list(in_order(named, mixed, ignore))
     assert [place == here for place in places] == [False, False, True, False, False]
     with at_most(1):
-        assert set(in_order(named, mixed, no_progress)) == {here}
+        assert set(in_order(named, mixed, ignore)) == {here}
 
 
 def test_progress_counts_what_is_done_and_is_told_by_one_at_a_time() -> None:
     told: list[float] = []
     inside = threading.Lock()
 
-    def progress(fraction: float, message: str) -> None:
+    def report(event: Event) -> None:
         assert inside.acquire(blocking=False)
         time.sleep(0.001)
-        told.append(fraction)
+        told.append(event.fraction)
         inside.release()
 
     sizes = [4.0, 4.0, 2.0]
     several = [Piece(item, size, alone=item == 2) for item, size in enumerate(sizes)]
-    list(in_order(named, several, progress))
+    list(in_order(named, several, report))
     # Half of the first two, whichever ends first; then half of the last beside all of them.
     assert told[0] == pytest.approx(0.2)
     assert told[1] == pytest.approx(0.4) or told[1] == pytest.approx(0.6)
     assert told[2] == pytest.approx(0.9)
 
 
-def held(item: int, progress: Progress) -> int:
+def held(item: int, report: Report) -> int:
     """End at once or not until it is stopped."""
     while item:
-        progress(0.0, "still at it")
+        report(Event(0.0, "still at it"))
         time.sleep(0.001)
     return item
 
@@ -96,13 +96,13 @@ def held(item: int, progress: Progress) -> int:
 def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
     begun: list[int] = []
 
-    def work(item: int, progress: Progress) -> int:
+    def work(item: int, report: Report) -> int:
         begun.append(item)
         if item == 1:
             raise ValueError("broken")
-        return held(item, progress)
+        return held(item, report)
 
-    results = side_by_side(work, pieces(500), no_progress)
+    results = side_by_side(work, pieces(500), ignore)
     assert next(results) == 0
     with pytest.raises(ValueError, match="broken"):
         next(results)
@@ -112,11 +112,11 @@ def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
 def test_little_is_begun_before_anyone_wants_it() -> None:
     begun: list[int] = []
 
-    def work(item: int, progress: Progress) -> int:
+    def work(item: int, report: Report) -> int:
         begun.append(item)
         return item
 
-    results = side_by_side(work, pieces(500), no_progress)
+    results = side_by_side(work, pieces(500), ignore)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     time.sleep(0.1)
     assert len(begun) < 10
@@ -126,25 +126,25 @@ def test_little_is_begun_before_anyone_wants_it() -> None:
 def test_closing_stops_those_that_are_being_done() -> None:
     begun, ended = threading.Event(), threading.Event()
 
-    def work(item: int, progress: Progress) -> int:
+    def work(item: int, report: Report) -> int:
         if not item:
             assert begun.wait(timeout=10)
             return item
         begun.set()
         try:
-            return held(item, progress)
+            return held(item, report)
         except StoppedError:
             ended.set()
             raise
 
-    results = side_by_side(work, pieces(2), no_progress)
+    results = side_by_side(work, pieces(2), ignore)
     assert next(results) == 0
     results.close()
     assert ended.is_set()
 
 
 def test_whoever_listens_can_stop_all_of_it() -> None:
-    def stop(fraction: float, message: str) -> None:
+    def stop(event: Event) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
@@ -166,10 +166,10 @@ def test_methods_are_loaded_once_by_several_threads() -> None:
 
 
 def test_threads_are_as_many_as_before() -> None:
-    def threads(item: int, progress: Progress) -> int:
+    def threads(item: int, report: Report) -> int:
         return torch.get_num_threads()
 
-    found = side_by_side(threads, pieces(2), no_progress)
+    found = side_by_side(threads, pieces(2), ignore)
     assert next(found) == 1
     others: list[int] = []
     thread = threading.Thread(target=lambda: others.append(torch.get_num_threads()))

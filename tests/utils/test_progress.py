@@ -15,7 +15,7 @@ from compress_lib.utils.formatting import (
     format_perplexity,
     format_seconds,
 )
-from compress_lib.utils.progress import TimeLeft, no_progress, span
+from compress_lib.utils.progress import EtaEstimator, Event, ignore, subrange
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_perplexity(value: float, text: str) -> None:
 def test_a_part_reports_its_share_of_the_whole() -> None:
     seen: list[tuple[float, str]] = []
 
-    def listen(fraction: float, message: str) -> None:
-        seen.append((fraction, message))
+    def report(event: Event) -> None:
+        seen.append((event.fraction, event.message))
 
-    part = span(listen, 0.2, 0.6)
+    part = subrange(report, 0.2, 0.6)
     for fraction in (0.0, 0.5, 1.0):
-        part(fraction, "working")
+        part(Event(fraction, "working"))
     assert seen == [(0.2, "working"), (pytest.approx(0.4), "working"), (0.6, "working")]
 
 
@@ -111,23 +111,23 @@ def test_parts_of_parts_stay_inside(
     outer: list[float], inner: list[float], fraction: float
 ) -> None:
     seen: list[float] = []
-    part = span(lambda f, message: seen.append(f), outer[0], outer[1])
-    span(part, inner[0], inner[1])(fraction, "")
+    part = subrange(lambda event: seen.append(event.fraction), outer[0], outer[1])
+    subrange(part, inner[0], inner[1])(Event(fraction, ""))
     assert outer[0] - 1e-12 <= seen[0] <= outer[1] + 1e-12
 
 
 def test_a_listener_stops_the_work_through_every_part() -> None:
-    def stop(fraction: float, message: str) -> None:
+    def stop(event: Event) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        span(span(stop, 0, 0.5), 0, 0.5)(0.1, "working")
-    no_progress(0.5, "nobody listens")
+        subrange(subrange(stop, 0, 0.5), 0, 0.5)(Event(0.1, "working"))
+    ignore(Event(0.5, "nobody listens"))
 
 
 def test_the_time_left_is_in_proportion_to_what_is_done() -> None:
     now = [100.0]
-    left = TimeLeft(lambda: now[0])
+    left = EtaEstimator(lambda: now[0])
     assert left.seconds(0.01) is None
     now[0] = 110.0
     assert left.seconds(0.25) == pytest.approx(10 * 0.75 / 0.24)
@@ -138,7 +138,7 @@ def test_the_time_left_is_in_proportion_to_what_is_done() -> None:
 
 def test_what_takes_no_time_tells_nothing_of_the_time_left() -> None:
     now = [100.0]
-    left = TimeLeft(lambda: now[0])
+    left = EtaEstimator(lambda: now[0])
     now[0] = 100.4
     assert left.seconds(0.5) is None
     now[0] = 110.4

@@ -30,13 +30,13 @@ def run(options: argparse.Namespace) -> None:
     """Train with each setting, and compare seconds and losses."""
     from compress_lib.models.loading import load_model
 
-    progress = ProgressLine()
-    model = load_model(options.model, device=options.device, progress=progress)
+    report = ProgressLine()
+    model = load_model(options.model, device=options.device, report=report)
     before = peak_megabytes()
     rows = [
         {
             "settings": name,
-            **_train(model, {**preset_options("autoencoder", "P2"), **own}, progress),
+            **_train(model, {**preset_options("autoencoder", "P2"), **own}, report),
         }
         for name, own in SETTINGS.items()
     ]
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _train(
-    model: LanguageModel, settings: dict[str, OptionValue], progress: ProgressLine
+    model: LanguageModel, settings: dict[str, OptionValue], report: ProgressLine
 ) -> dict[str, float]:
     from compress_lib.compression.compress import compress_at_once
     from compress_lib.plan.allocation import allocate
@@ -78,9 +78,7 @@ def _train(
         pattern="key", method="autoencoder", keep=0.1, options=settings, group="concatenated"
     )
     started = time.perf_counter()
-    done, _ = compress_at_once(
-        model, allocate(Plan(rules=(rule,)), model.targets), progress=progress
-    )
+    done, _ = compress_at_once(model, allocate(Plan(rules=(rule,)), model.targets), report=report)
     history = done[0].record.history
     return {
         "seconds": time.perf_counter() - started,

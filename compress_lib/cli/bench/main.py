@@ -53,9 +53,9 @@ def _spectra(options: argparse.Namespace) -> None:
     from compress_lib.utils.files import write_whole
 
     file = _kept_file(options, FOLDER)
-    progress = ProgressLine()
-    model = load_model(options.model, device=options.device, progress=progress)
-    found = measure_spectra(model, progress)
+    report = ProgressLine()
+    model = load_model(options.model, device=options.device, report=report)
+    found = measure_spectra(model, report)
     write_whole(file, save(found))
     write_line(f"{len(found)} spectra: {file.stat().st_size:,} bytes")
 
@@ -67,8 +67,9 @@ def _curves(options: argparse.Namespace) -> None:
     """
     from safetensors.numpy import load_file, save
 
+    from compress_lib.data.calibration_text import Calibration
     from compress_lib.data.corpora import read_text
-    from compress_lib.data.tokenization import calibration_blocks
+    from compress_lib.data.tokenization import tokenize_calibration
     from compress_lib.models.loading import load_model
     from compress_lib.plan.forecast import FOLDER
     from compress_lib.runs.precompute import curved_methods, measure_curves
@@ -76,16 +77,17 @@ def _curves(options: argparse.Namespace) -> None:
 
     file = _kept_file(options, FOLDER)
     names = quality.wanted(curved_methods(), options.only)
-    progress = ProgressLine()
-    model = load_model(options.model, device=options.device, progress=progress)
+    report = ProgressLine()
+    model = load_model(options.model, device=options.device, report=report)
     spec = Plan().calibration
-    text = calibration_blocks(model, spec, read_text(spec, "calibration"), [], 0)
+    tokens = tokenize_calibration(model, spec, read_text(spec, "calibration"))
+    text = Calibration(tuple(tokens.examples(0)))
     found = load_file(file) if file.is_file() else {}
     for name in names:
         known = any(key.startswith(f"{name}/") for key in found)
         if known and not options.fresh:
             continue
-        found |= measure_curves(model, text, [name], progress)
+        found |= measure_curves(model, text, [name], report)
         write_whole(file, save(found))
         write_line(f"{name}: {file.stat().st_size:,} bytes")
 
@@ -107,19 +109,18 @@ def _landmarks(options: argparse.Namespace) -> None:
     """Make every landmark that is missing; what is finished stays if it is stopped."""
     from compress_lib.models.loading import load_model
     from compress_lib.results.landmarks import FOLDER, landmark_plans
-    from compress_lib.runs.events import finished
     from compress_lib.runs.execute import execute
     from compress_lib.utils.files import write_json_file
 
     folder = Path(options.out) if options.out else FOLDER
-    progress = ProgressLine()
-    model = load_model(DEFAULT_MODEL, device=options.device, progress=progress)
+    report = ProgressLine()
+    model = load_model(DEFAULT_MODEL, device=options.device, report=report)
     plans = landmark_plans()
     for name in quality.wanted(plans, options.only):
         file = folder / f"{name}.json"
         if file.exists() and not options.fresh and _answers(file):
             continue
-        record = finished(execute(plans[name], load=lambda *_: model, progress=progress)).record
+        record = execute(plans[name], report, load=lambda *_: model).record
         write_json_file(file, record.to_json())
         write_line(f"{name}: perplexity {record.perplexity.compressed:,.2f}")
 
@@ -127,7 +128,7 @@ def _landmarks(options: argparse.Namespace) -> None:
 def _answers(file: Path) -> bool:
     """Tell whether a record's numbers are what its plan would give today."""
     record = RunRecord.from_json(read_json(file))
-    return Plan.from_json(record.plan).key == record.key
+    return record.plan.key == record.key
 
 
 WHAT = {

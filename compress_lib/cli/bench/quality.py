@@ -22,7 +22,7 @@ from compress_lib.runs.studies.quality.table import NAME, quality_study
 from compress_lib.runs.studies.record import StudyRecord, rounded
 from compress_lib.utils.files import write_json_file, write_whole
 from compress_lib.utils.formatting import format_bytes, format_perplexity
-from compress_lib.utils.progress import span
+from compress_lib.utils.progress import subrange
 
 EVALUATION, CALIBRATION = Plan().evaluation, Plan().calibration
 SECOND_TEXT = "python-docs"
@@ -102,8 +102,8 @@ def _measured(
     from compress_lib.runs.studies.measuring.quality import make_quality_bench, measure_row
 
     evaluation, second, calibration = _texts(options)
-    progress = ProgressLine()
-    model = load_model(options.model, device=options.device, progress=progress)
+    report = ProgressLine()
+    model = load_model(options.model, device=options.device, report=report)
     bench = make_quality_bench(model, evaluation, second, calibration)
     rows = []
     for index, entry in enumerate(entries):
@@ -111,10 +111,10 @@ def _measured(
         row = read_row(file)
         if options.fresh or row is None or row.key != bench.key(entry):
             begin, end = index / len(entries), (index + 1) / len(entries)
-            progress.line(begin, f"{entry.name}: {entry.candidate.label}")
-            row = measure_row(bench, entry, span(progress, begin, end))
+            report.line(begin, f"{entry.name}: {entry.candidate.label}")
+            row = measure_row(bench, entry, subrange(report, begin, end))
             write_json_file(file, row.to_json())
-            progress.line(end, f"{entry.name}: {_line(row)}")
+            report.line(end, f"{entry.name}: {_line(row)}")
         label, four_bit = entry.candidate.label, entry.candidate.four_bit
         if (row.label, row.four_bit) != (label, four_bit):
             row = replace(row, label=label, four_bit=four_bit)

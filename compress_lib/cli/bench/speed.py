@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> None:
 
     repeat = check_integer("--repeat", options.repeat, minimum=3)
     plan = one_rule(options)
-    progress = ProgressLine()
-    model = load_model(options.model, device=options.device, progress=progress)
-    compressed = _compressed(model, plan, progress)
+    report = ProgressLine()
+    model = load_model(options.model, device=options.device, report=report)
+    compressed = _compressed(model, plan, report)
     rows = _times(model, compressed, repeat)
     share = total_bytes(compressed) / total_bytes(model)
     rule = plan.rules[0]
@@ -82,21 +82,24 @@ def one_rule(options: argparse.Namespace) -> Plan:
 
 def prepared(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibration]:
     """Return what is to be compressed, and the text that it learns from."""
+    from compress_lib.data.calibration_text import Calibration
     from compress_lib.data.corpora import read_text
-    from compress_lib.data.tokenization import calibration_blocks
+    from compress_lib.data.tokenization import tokenize_calibration
     from compress_lib.plan.allocation import allocate
 
     assigned = allocate(plan, model.targets)
-    wanted = any(assignment.needs for assignment in assigned)
-    text = read_text(plan.calibration, "calibration") if wanted else None
-    return assigned, calibration_blocks(model, plan.calibration, text, ())
+    if not any(assignment.needs for assignment in assigned):
+        return assigned, Calibration()
+    text = read_text(plan.calibration, "calibration")
+    tokens = tokenize_calibration(model, plan.calibration, text)
+    return assigned, Calibration(tuple(tokens.examples(plan.seed)))
 
 
-def _compressed(model: LanguageModel, plan: Plan, progress: ProgressLine) -> LanguageModel:
+def _compressed(model: LanguageModel, plan: Plan, report: ProgressLine) -> LanguageModel:
     from compress_lib.compression.compress import compress_at_once
 
     assigned, text = prepared(model, plan)
-    return compress_at_once(model, assigned, calibration=text, progress=progress)[1]
+    return compress_at_once(model, assigned, calibration=text, report=report)[1]
 
 
 def _times(model: LanguageModel, compressed: LanguageModel, repeat: int) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
 
     repeat = check_integer("--repeat", options.repeat, minimum=3)
     plan = one_rule(options)
-    model = load_model(options.model, device=options.device, progress=ProgressLine())
+    model = load_model(options.model, device=options.device, report=ProgressLine())
     assigned, text = prepared(model, plan)
 
     def together() -> None:

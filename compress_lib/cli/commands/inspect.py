@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     from compress_lib.models.stored_tensors import total_bytes
 
     model = load_model(
-        options.model, revision=options.revision, device="cpu", progress=ProgressLine()
+        options.model, revision=options.revision, device="cpu", report=ProgressLine()
     )
     targets = model.targets
     if options.include:

@@ -74,9 +74,9 @@ def run(options: argparse.Namespace) -> None:
     _check_places(options)
     from compress_lib.utils.files import write_whole
 
-    progress = ProgressLine()
+    report = ProgressLine()
     records = [
-        _run_one(replace(plan, seed=plan.seed + index), options, tasks, limit, progress)
+        _run_one(replace(plan, seed=plan.seed + index), options, tasks, limit, report)
         for index in range(seeds)
     ]
     data = [record.to_json() for record in records]
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
     if options.out:
         text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
         write_whole(Path(options.out), text)
-        progress.line(1.0, f"Wrote the record to {options.out}")
+        report.line(1.0, f"Wrote the record to {options.out}")
     if options.json:
         write_json(whole)
         return
@@ -116,31 +116,20 @@ def _run_one(
     options: argparse.Namespace,
     tasks: tuple[str, ...],
     limit: int | None,
-    progress: ProgressLine,
+    report: ProgressLine,
 ) -> RunRecord:
     from compress_lib.models.checkpoint import save_compressed
     from compress_lib.reporting.exports.card import card_files
     from compress_lib.results.store import Store
-    from compress_lib.runs.events import Event, Finished
     from compress_lib.runs.execute import execute
 
     # A stored record has no model to save, so --save runs again.
     store = None if options.fresh or options.save else Store()
-    last: Event | None = None
-    for last in execute(
-        plan,
-        device=options.device,
-        store=store,
-        tasks=tasks,
-        task_limit=limit,
-        progress=progress,
-    ):
-        progress.line(last.fraction, last.message)
-    assert isinstance(last, Finished)
-    if options.save and last.compressed is not None:
-        folder = save_compressed(last.compressed, options.save, files=card_files(last.record))
-        progress.line(1.0, f"Saved the compressed model in {folder}")
-    return last.record
+    run = execute(plan, report, device=options.device, store=store, tasks=tasks, task_limit=limit)
+    if options.save and run.compressed is not None:
+        folder = save_compressed(run.compressed, options.save, files=card_files(run.record))
+        report.line(1.0, f"Saved the compressed model in {folder}")
+    return run.record
 
 
 def read_tasks(names: str | None, limit: str | None) -> tuple[tuple[str, ...], int | None]:

@@ -50,11 +50,11 @@ def run(options: argparse.Namespace) -> None:
     calibration = None
     if options.calibration_text:
         calibration = TextSpec(corpus=options.calibration_text, tokens=32_768)
-    progress = ProgressLine()
-    model = load_model(options.model, device=options.device, progress=progress)
+    report = ProgressLine()
+    model = load_model(options.model, device=options.device, report=report)
     record = None
     for record in run_study(
-        study, model, folder, evaluation=evaluation, calibration=calibration, progress=progress
+        study, model, folder, evaluation=evaluation, calibration=calibration, report=report
     ):
         # What is there so far is a table at any moment.
         write_study(record, folder)

@@ -175,8 +175,9 @@ def _key(model: LanguageModel, text: Calibration) -> str:
     with torch.inference_mode():
         norms = [parameter.float().norm() for parameter in model.module.parameters()]
         digest.update(torch.stack(norms).cpu().numpy().tobytes())
-    parts: list[Tensor] = list(text.blocks)
-    for example in text.examples:
+    parts: list[Tensor] = text.input_blocks
+    # What a causal model has to predict follows from its blocks.
+    for example in () if text.causal else text.examples:
         parts += [example.ids, example.positions, example.labels, torch.tensor(example.singly)]
     for part in parts:
         digest.update(part.cpu().numpy().tobytes() + b"|")

@@ -31,14 +31,14 @@ from compress_lib.methods.statistics import (
 from compress_lib.models.architecture import Site, torch_layout
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone, split_like
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 
 def gather(
     model: LanguageModel,
     needs: Mapping[str, Iterable[str]],
     text: Calibration,
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> Gathered:
     """Gather what methods need, in one pass for layers and one for each kind of weights' gradient.
 
@@ -46,7 +46,7 @@ def gather(
         model: The baseline; it is not changed.
         needs: For each target's name, the fields of `Statistics` that are wanted.
         text: The calibration text.
-        progress: Told about every piece of text; may raise `StoppedError`.
+        report: Told about every piece of text; may raise `StoppedError`.
 
     Returns:
         By target, read from disk when it is asked for; what was gathered before from the same
@@ -62,13 +62,13 @@ def gather(
         for kind in kinds:
             if not store.has(name, kind):
                 missing.setdefault(kind, set()).add(name)
-    for sums in _passes(model, missing, text, progress):
+    for sums in _passes(model, missing, text, report):
         for name, values in sums.items():
             _check(name, values)
             store.add(name, values)
     if missing:
         store.trim()
-    return Gathered(store, wanted, len(text.ids))
+    return Gathered(store, wanted, len(text.token_ids))
 
 
 class Gathered(Mapping[str, Statistics]):
@@ -101,10 +101,10 @@ class Gathered(Mapping[str, Statistics]):
 
 
 def _passes(
-    model: LanguageModel, missing: Mapping[str, set[str]], text: Calibration, progress: Progress
+    model: LanguageModel, missing: Mapping[str, set[str]], text: Calibration, report: Report
 ) -> Iterable[Sums]:
     """Make the passes that are needed: one for inputs, one for each kind of gradient."""
-    plans: list[Callable[[Progress], Sums]] = []
+    plans: list[Callable[[Report], Sums]] = []
     observed = {kind: names for kind, names in missing.items() if kind in OBSERVED}
     singly = any(example.singly for example in text.examples)
     # Of a text in copies, with one word hidden in each, inputs are those of the plain text.
@@ -116,9 +116,11 @@ def _passes(
     for kind, names in GRADIENTS.items():
         at_weights = set().union(*(missing.get(name, set()) for name in names))
         if at_weights:
-            plans.append(partial(_gradients, model, sites_of(model, at_weights), text.pieces, kind))
+            plans.append(
+                partial(_gradients, model, sites_of(model, at_weights), text.fisher_examples, kind)
+            )
     for index, plan in enumerate(plans):
-        yield plan(span(progress, index / len(plans), (index + 1) / len(plans)))
+        yield plan(subrange(report, index / len(plans), (index + 1) / len(plans)))
 
 
 def _gradients(
@@ -126,7 +128,7 @@ def _gradients(
     sites: Sequence[Site],
     examples: Sequence[Example],
     kind: str,
-    progress: Progress,
+    report: Report,
 ) -> Sums:
     """Return each row's sum of squared and of absolute gradients over all examples.
 
@@ -156,7 +158,9 @@ def _gradients(
             hook = weight.register_post_accumulate_grad_hook(partial(reduce, members))
             hooks.callback(hook.remove)
         for index, example in enumerate(examples):
-            progress(index / len(examples), "Reading calibration text: gradients of the weights")
+            report(
+                Event(index / len(examples), "Reading calibration text: gradients of the weights")
+            )
             logits = predict(replace(model, module=module), example).float()
             labels = example.labels.to(logits.device)
             losses = nn.functional.cross_entropy(logits, labels, reduction="none")

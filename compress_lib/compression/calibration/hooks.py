@@ -27,7 +27,7 @@ from compress_lib.methods.statistics import (
 from compress_lib.models.architecture import Site, table_scale
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone, split_like
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 Sums = dict[str, dict[str, Tensor]]
 """By target and statistic."""
@@ -38,7 +38,7 @@ few surprising tokens have gradients a hundred times the usual, and would be all
 
 
 def observe(
-    model: LanguageModel, wanted: Mapping[str, set[str]], text: Calibration, progress: Progress
+    model: LanguageModel, wanted: Mapping[str, set[str]], text: Calibration, report: Report
 ) -> Sums:
     """Gather what forward and backward hooks can see, in one pass over the text.
 
@@ -46,7 +46,7 @@ def observe(
         model: The baseline; it is not changed.
         wanted: By kind, one of `OBSERVED`, the names of targets.
         text: The calibration text.
-        progress: Told about every block, and as often as a layer is seen, so that a block of many
+        report: Told about every block, and as often as a layer is seen, so that a block of many
             seconds can be stopped within one; may raise `StoppedError`.
 
     Raises:
@@ -54,35 +54,36 @@ def observe(
     """
     backward = any(wanted.get(kind) for kind in (OUTPUT_GRADIENT, LOOKUP_GRADIENT))
     module = clone(model.module)
-    eyes = _Eyes(model, module, wanted)
-    count = len(text.blocks)
-    told = "inputs of the layers" + (" and gradients at their outputs" if backward else "")
-    with ExitStack() as hooks, torch.enable_grad() if backward else torch.inference_mode():
-        eyes.open(hooks, backward=backward)
-        for index, (block, example) in enumerate(zip(text.blocks, text.predicted, strict=True)):
-            eyes.look = partial(progress, index / count, f"Reading calibration text: {told}")
-            eyes.look()
-            eyes.latest.clear()
-            if not (backward or eyes.tables):
-                module(block.to(model.device)[None])
+    hooks = StatisticsHooks(model, module, wanted)
+    count = len(text.examples)
+    statistics = "inputs of the layers" + (" and gradients at their outputs" if backward else "")
+    with ExitStack() as stack, torch.enable_grad() if backward else torch.inference_mode():
+        hooks.attach(stack, backward=backward)
+        for index, example in enumerate(text.examples):
+            step = Event(index / count, f"Reading calibration text: {statistics}")
+            hooks.check_stop = partial(report, step)
+            hooks.check_stop()
+            hooks.latest.clear()
+            if not (backward or hooks.tables):
+                module(example.inputs.to(model.device)[None])
                 continue
             logits = predict(replace(model, module=module), example).float()
-            eyes.see_logits(logits.detach())
-            eyes.look()
+            hooks.record_logits(logits.detach())
+            hooks.check_stop()
             if backward:
                 labels = example.labels.to(logits.device)
                 nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
-    return eyes.found()
+    return hooks.found()
 
 
-class _Eyes:
-    """The hooks of a pass, and what they have summed up."""
+class StatisticsHooks:
+    """Forward and backward hooks of one pass, and the sums they have collected."""
 
     def __init__(
         self, model: LanguageModel, module: nn.Module, wanted: Mapping[str, set[str]]
     ) -> None:
         self.module = module
-        self.look: Callable[[], None] = lambda: None
+        self.check_stop: Callable[[], None] = lambda: None
         self.latest: list[tuple[Tensor, str]] = []
         chosen = {kind: sites_of(model, names) for kind, names in wanted.items()}
         at_inputs = _unique([site for kind in MOMENTS for site in chosen.get(kind, ())])
@@ -95,20 +96,20 @@ class _Eyes:
         self._sums: Sums = {}
         self._rows: dict[tuple[str, str], int] = {}
 
-    def open(self, hooks: ExitStack, *, backward: bool) -> None:
-        """Put hooks on the layers."""
+    def attach(self, stack: ExitStack, *, backward: bool) -> None:
+        """Register the hooks on the layers; the stack removes them."""
         for path in dict.fromkeys(self.readers.values()):
             layer = self.module.get_submodule(path)
-            hooks.callback(layer.register_forward_pre_hook(partial(self._see_input, path)).remove)
+            stack.callback(layer.register_forward_pre_hook(partial(self._see_input, path)).remove)
         by_path: dict[str, list[Site]] = {}
         for site in self.outputs:
             by_path.setdefault(reader(self.module, site), []).append(site)
         for path, sites in by_path.items():
             layer = self.module.get_submodule(path)
-            hooks.callback(layer.register_forward_hook(partial(self._see_output, sites)).remove)
+            stack.callback(layer.register_forward_hook(partial(self._see_output, sites)).remove)
         if backward:
             table = self.module.get_input_embeddings()  # type: ignore[operator]
-            hooks.callback(table.register_forward_hook(self._see_lookup).remove)
+            stack.callback(table.register_forward_hook(self._see_lookup).remove)
 
     def found(self) -> Sums:
         """Return means over all tokens seen."""
@@ -130,18 +131,18 @@ class _Eyes:
                 found.setdefault(name, {})[kind] = mean.float()
         return found
 
-    def see_logits(self, logits: Tensor) -> None:
+    def record_logits(self, logits: Tensor) -> None:
         """Sum up the variance of each token under the predictions `[predictions, vocabulary]`."""
         if not self.tables:
             return
         p = logits.softmax(-1)
-        self.look()
+        self.check_stop()
         variance = p.addcmul_(p, p, value=-1).sum(0).double()
         for site in self.tables:
             self._add(site, LOGIT_VARIANCE, variance.clone(), len(logits))
 
     def _see_input(self, path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self.look()
+        self.check_stop()
         x: Tensor = inputs[0]
         # Query, key and value read the same tensor: sum it up once.
         if self.latest and self.latest[0][0] is x:
@@ -173,7 +174,7 @@ class _Eyes:
         return start
 
     def _see_gradient(self, sites: list[Site], kind: str, gradient: Tensor) -> None:
-        self.look()
+        self.check_stop()
         flat = gradient.detach().flatten(0, -2).float()
         for site in sites:
             own = split_like(flat.T, site).T if kind == OUTPUT_GRADIENT else flat

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ from compress_lib.methods.linalg import balance, check_finite
 from compress_lib.methods.low_rank.encoding import stored, stored_matrix
 from compress_lib.methods.row_importance import FREQUENCY, normalized, smoothed_counts
 from compress_lib.methods.statistics import Statistics
-from compress_lib.utils.progress import Look, Progress
+from compress_lib.utils.progress import Event, Report, TrainingProgress
 
 METRICS = ("direction_error", "relative_error", "rmse", "mae", "powered_mae")
 """What is noted at every look, beside the epoch, the loss and perhaps the perplexity."""
@@ -28,7 +30,7 @@ def fit(
     weight: Tensor,
     shape: Shape,
     statistics: Statistics,
-    progress: Progress,
+    report: Report,
 ) -> CompressedMatrix:
     """Train an autoencoder and return the best epoch's matrix among those looked at.
 
@@ -37,7 +39,7 @@ def fit(
         weight: `[rows, cols]`.
         shape: What the budget holds.
         statistics: What the options need.
-        progress: Told about the epochs; may raise `StoppedError`.
+        report: Told about the epochs; may raise `StoppedError`.
 
     Raises:
         CompressionError: The weight or the loss is not finite.
@@ -49,7 +51,7 @@ def fit(
         model = _model(options, shape, generator).to(rows.device)
         if options.initialization == "svd":
             model.start_from_svd(rows)
-        return _Looks(options, model, rows, weight.dtype, statistics).best(generator, progress)
+        return _Looks(options, model, rows, weight.dtype, statistics).best(generator, report)
 
 
 def _model(options: AutoencoderOptions, shape: Shape, generator: torch.Generator) -> Autoencoder:
@@ -79,9 +81,9 @@ class _Looks:
         self._statistics = statistics
         self._history: dict[str, list[float]] = {}
 
-    def best(self, generator: torch.Generator, progress: Progress) -> CompressedMatrix:
+    def best(self, generator: torch.Generator, report: Report) -> CompressedMatrix:
         options = self._options
-        report = "Training the autoencoder"
+        latest = Event(0.0, "Training the autoencoder")
         best: CompressedMatrix | None = None
         score, waited = float("inf"), 0
         steps = train(
@@ -91,19 +93,19 @@ class _Looks:
             _schedule(options),
             generator,
             weights=_weights(options, self._rows, self._statistics),
-            step=lambda share: progress(share, report),
+            step=lambda share: report(replace(latest, fraction=share)),
         )
         for epoch, loss in enumerate(steps, start=1):
             words = f"Epoch {epoch} of {options.epochs}: loss {loss:.5f}"
-            report = Look(words, epoch, loss)
-            progress(epoch / options.epochs, report)
+            latest = TrainingProgress(epoch / options.epochs, words, epoch, loss)
+            report(latest)
             if epoch % options.check_epochs and epoch != options.epochs:
                 continue
             matrix = matrix_of(options, self._model, self._rows, self._dtype)
             new = self._note(matrix, epoch, loss)
             if options.keep_best not in ("none", "loss"):
                 words += f", {options.keep_best.replace('_', ' ')} {new:.5g}"
-                report = Look(words, epoch, loss)
+                latest = replace(latest, message=words)
             waited += 1
             if best is None or new < score or options.keep_best == "none":
                 best, score, waited = matrix, new, 0

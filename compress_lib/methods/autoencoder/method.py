@@ -13,7 +13,7 @@ from compress_lib.methods.autoencoder.shape import Shape, parse_widths, solve_sh
 from compress_lib.methods.base import Method, OptionValue, Preview, register
 from compress_lib.methods.row_importance import FREQUENCY
 from compress_lib.models.targets import TABLES
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,22 +69,20 @@ class AutoencoderMethod(AutoencoderOptions, Method):
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: latents, decoder, its biases, and norms if they are stored."""
         found = self._shape(shape, budget // itemsize, itemsize)
-        return Preview(rank=found.latent, nbytes=found.nbytes(itemsize, self.factor_storage))
+        nbytes = found.nbytes(itemsize, self.factor_storage)
+        return Preview(budget, nbytes, found.latent, solution=found)
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.methods.autoencoder.fitting import fit
 
-        itemsize = weight.element_size()
-        shape = self._shape((weight.shape[0], weight.shape[1]), budget // itemsize, itemsize)
-        return fit(self, weight, shape, statistics, progress)
+        return fit(self, weight, preview.solution, statistics, report)
 
     def _shape(self, size: tuple[int, int], numbers: int, itemsize: int) -> Shape:
         return solve_shape(

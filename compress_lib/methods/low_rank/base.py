@@ -12,7 +12,7 @@ from compress_lib.methods.low_rank.storage_sizes import (
     FactorStorage,
     bytes_by_rank,
 )
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,20 +120,18 @@ class LowRankMethod(Method):
         fixed = self.fixed_numbers(shape) * itemsize
         return fixed + self.factor_storage.nbytes(shape, rank, itemsize)
 
-    def curve(
-        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
-    ) -> list[Point]:
+    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
         """See `Method.curve`: of nested factors, the largest tell what every rank leaves out."""
         import torch
 
         from compress_lib.methods.loss_curve import kept_name, measured_curve, nested_losses
 
         if not self.nested or self.coarse:
-            return measured_curve(self, weight, statistics, progress)
+            return measured_curve(self, weight, statistics, report)
         own = {key: v for key, v in self.option_values().items() if key not in STORING}
 
         def compute() -> dict[str, Tensor]:
-            progress(0.0, f"{self.label}: loss at every rank")
+            report(Event(0.0, f"{self.label}: loss at every rank"))
             left, right = self.factors(weight, min(weight.shape), statistics)
             return {"losses": torch.tensor(nested_losses(left, right, statistics)).double()}
 
@@ -154,30 +152,26 @@ class LowRankMethod(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""
-        rank = self._rank(shape, budget, itemsize)
-        return Preview(rank=rank, nbytes=self.rank_bytes(shape, rank, itemsize))
+        fixed = self.fixed_numbers(shape)
+        rank = self.factor_storage.largest_rank(shape, budget, itemsize, fixed)
+        return Preview(budget, self.rank_bytes(shape, rank, itemsize), rank)
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.methods.low_rank.encoding import stored
 
-        rank = self._rank((weight.shape[0], weight.shape[1]), budget, weight.element_size())
-        left, right, bias, mean = self.solve(weight, rank, statistics)
+        assert preview.rank is not None
+        left, right, bias, mean = self.solve(weight, preview.rank, statistics)
         matrix = stored(left, right, weight.dtype, self.factor_storage, bias=bias)
         if bias is not None and mean is not None and not self.factor_storage.plain:
             _mend_bias(matrix, weight, mean)
         return matrix
-
-    def _rank(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
-        fixed = self.fixed_numbers(shape)
-        return self.factor_storage.largest_rank(shape, budget, itemsize, fixed)
 
 
 def _mend_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:

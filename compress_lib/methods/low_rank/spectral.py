@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from compress_lib.methods.low_rank.base import STORING, LowRankMethod
 from compress_lib.methods.statistics import INPUT_SHRINKAGE, OUTPUT_GRADIENT, OUTPUT_SHRINKAGE
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,14 +41,12 @@ class SpectralMethod(LowRankMethod):
         left, right = (found[side].to(weight.device) for side in ("left", "right"))
         return balance(left[:, :rank].contiguous(), right[:rank].contiguous())
 
-    def curve(
-        self, weight: Tensor, statistics: Statistics, progress: Progress = no_progress
-    ) -> list[Point]:
+    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
         """See `Method.curve`: half the sum of the energies that a rank leaves out."""
         from compress_lib.methods.loss_curve import measured_curve
 
         if not statistics.has(OUTPUT_GRADIENT) or not self._comparable:
-            return measured_curve(self, weight, statistics, progress)
+            return measured_curve(self, weight, statistics, report)
         energy = self._kept(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
         shape = (weight.shape[0], weight.shape[1])

@@ -10,7 +10,7 @@ from compress_lib.errors import BudgetError
 from compress_lib.methods.base import Method, Preview, option
 from compress_lib.utils.formatting import format_keep
 from compress_lib.utils.packed_sizes import grouped_bytes
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,22 +74,19 @@ class GroupQuantization(Method):
         """See `Method.preview`: packed codes, and what groups share."""
         nbytes = grouped_bytes(shape, self.bits, self.group, self.per_group * itemsize)
         check_fits(nbytes, budget, self.bits, shape, itemsize)
-        return Preview(rank=None, nbytes=nbytes, note=f"{self.bits} bits")
+        return Preview(budget, nbytes, note=f"{self.bits} bits")
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.methods.quantization.gptq import feedback
         from compress_lib.methods.quantization.rounding import quantize_to
 
-        shape = (weight.shape[0], weight.shape[1])
-        self.preview(shape, budget=budget, itemsize=weight.element_size())
         if self.refine != FEEDBACK:
             return quantize_to(self.levels(), weight, self.group)
         moment = statistics.require("second_moment")

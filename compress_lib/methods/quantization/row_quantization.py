@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.methods.quantization.base import check_fits
 from compress_lib.utils.packed_sizes import grouped_bytes
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ class RowQuantization(Method):
         bits = self._bits(shape, budget, itemsize)
         nbytes = grouped_bytes(shape, bits, 0, 2 * itemsize)
         check_fits(nbytes, budget, bits, shape, itemsize)
-        return Preview(rank=None, nbytes=nbytes, note=f"{bits} bits")
+        return Preview(budget, nbytes, note=f"{bits} bits", solution=bits)
 
     def _bits(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
         """Return the bits that were asked for, or else the most that fit; 1 if none do."""
@@ -55,14 +55,11 @@ class RowQuantization(Method):
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.methods.quantization.rounding import quantize
 
-        shape, itemsize = (weight.shape[0], weight.shape[1]), weight.element_size()
-        self.preview(shape, budget=budget, itemsize=itemsize)
-        return quantize(weight, self._bits(shape, budget, itemsize))
+        return quantize(weight, preview.solution)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.utils.formatting import format_keep
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,22 +79,20 @@ class Kronecker(Method):
         made = self._layout(shape, budget, itemsize)
         factors = f"({made.a1} × {made.a2}) ⊗ ({made.b1} × {made.b2})"
         note = f"{made.terms} × {factors}"
-        return Preview(rank=None, nbytes=made.terms * made.each * itemsize, note=note)
+        return Preview(budget, made.terms * made.each * itemsize, note=note, solution=made)
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.matrices.factored.kronecker import KroneckerMatrix
         from compress_lib.methods.linalg import truncated_svd
 
-        rows, cols = weight.shape
-        made = self._layout((rows, cols), budget, weight.element_size())
+        made: _Layout = preview.solution
         folded = weight.reshape(made.a1, made.b1, made.a2, made.b2).transpose(1, 2)
         rearranged = folded.reshape(made.a1 * made.a2, made.b1 * made.b2)
         left, right = truncated_svd(rearranged, made.terms)
@@ -105,7 +103,7 @@ class Kronecker(Method):
         )
         if not self.refine_steps:
             return closed
-        refined = _refine(closed, weight, self.refine_steps, progress)
+        refined = _refine(closed, weight, self.refine_steps, report)
         return min(closed, refined, key=lambda matrix: _direction_error(weight, matrix))
 
     def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> _Layout:
@@ -163,9 +161,7 @@ def _direction_error(weight: Tensor, matrix: KroneckerMatrix) -> float:
     return float(row_errors(weight, matrix).direction.mean())
 
 
-def _refine(
-    start: KroneckerMatrix, weight: Tensor, steps: int, progress: Progress
-) -> KroneckerMatrix:
+def _refine(start: KroneckerMatrix, weight: Tensor, steps: int, report: Report) -> KroneckerMatrix:
     """Train both factors with Adam: mean(1 − cos) of the rows + relative squared error."""
     import torch
 
@@ -180,7 +176,7 @@ def _refine(
         groups = [{"params": [f], "lr": STEP * _size(f)} for f in (left, right)]
         optimizer = torch.optim.Adam(groups)
         for step in range(steps):
-            progress(step / steps, f"Refining Kronecker factors: step {step + 1} of {steps}")
+            report(Event(step / steps, f"Refining Kronecker factors: step {step + 1} of {steps}"))
             folded = (left.flatten(1).T @ right.flatten(1)).view(a1, a2, b1, b2)
             decoded = folded.transpose(1, 2).reshape(target.shape)
             cosine = torch.cosine_similarity(decoded, target, dim=1, eps=1e-6)

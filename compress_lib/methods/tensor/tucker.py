@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.errors import BudgetError, CompressionError
 from compress_lib.methods.base import Method, Preview, option, register
 from compress_lib.utils.formatting import format_keep
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,17 +66,15 @@ class Tucker(Method):
         sizes = self._sizes(shape)
         ranks = self._ranks(shape, budget, itemsize)
         core, whole = (" × ".join(str(number) for number in triple) for triple in (ranks, sizes))
-        return Preview(
-            rank=None, nbytes=_numbers(ranks, sizes) * itemsize, note=f"core {core} of {whole}"
-        )
+        nbytes = _numbers(ranks, sizes) * itemsize
+        return Preview(budget, nbytes, note=f"core {core} of {whole}", solution=(sizes, ranks))
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         import torch
@@ -85,12 +83,11 @@ class Tucker(Method):
         from compress_lib.methods.linalg import check_finite
 
         check_finite(weight)
-        rows, cols = weight.shape
-        sizes = self._sizes((rows, cols))
-        ranks = self._ranks((rows, cols), budget, weight.element_size())
+        rows = weight.shape[0]
+        sizes, ranks = preview.solution
         padding = (0, 0, 0, sizes[0] * sizes[1] - rows)
         tensor = torch.nn.functional.pad(weight.float(), padding).reshape(sizes)
-        core, factors = _decompose(tensor, ranks, self.iterations, progress)
+        core, factors = _decompose(tensor, ranks, self.iterations, report)
         # The core has the norm of the weight, which may not fit into 16 bits; shared out it does.
         share = float(core.abs().max()) ** 0.25 or 1.0
         factors = [factor * share for factor in factors]
@@ -190,7 +187,7 @@ def _grown(ranks: Triple, modes: tuple[int, ...]) -> Triple:
 
 
 def _decompose(
-    tensor: Tensor, ranks: Triple, iterations: int, progress: Progress
+    tensor: Tensor, ranks: Triple, iterations: int, report: Report
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the core and orthonormal factors `[size, rank]` of a tensor `[n1, n2, n3]`."""
     step, steps = 0, 3 * (1 + iterations)
@@ -200,7 +197,7 @@ def _decompose(
         from compress_lib.methods.linalg import top_right_vectors
 
         nonlocal step
-        progress(step / steps, f"Tucker: singular vectors of mode {mode + 1}")
+        report(Event(step / steps, f"Tucker: singular vectors of mode {mode + 1}"))
         step += 1
         unfolded = projected.movedim(mode, -1).flatten(0, 1)
         return top_right_vectors(unfolded, ranks[mode]).float().T

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compress_lib.matrices.quantized.product_quantized import part_numbers
 from compress_lib.methods.token_tables.kmeans import kmeans, means, nearest
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Coding:
         importance: Tensor,
         stages: int,
         dtype: torch.dtype,
-        progress: Progress,
+        report: Report,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Code rows `[rows, cols]` in float32.
 
@@ -45,7 +45,7 @@ class Coding:
             importance: `[rows]`, positive.
             stages: Each codes what those before it left.
             dtype: What codebooks and scales will be stored in.
-            progress: Told about every part.
+            report: Told about every part.
 
         Returns:
             codes `[stages, rows, parts]`, codebooks `[2^bits, stages · cols]`, scales `[rows]`.
@@ -55,7 +55,7 @@ class Coding:
         weights = importance * lengths.square()
         left, codes, books = directions.clone(), [], []
         for stage in range(stages):
-            found, book = self._stage(left, weights, stage / stages, 1 / stages, progress)
+            found, book = self._stage(left, weights, stage / stages, 1 / stages, report)
             part_of = part_numbers(values.shape[1], self.parts, values.device)
             book = book.to(dtype).float()
             for rows, some in zip(left.split(8192), found.split(8192), strict=True):
@@ -69,7 +69,7 @@ class Coding:
         return torch.stack(codes), torch.cat(books, dim=1), scales
 
     def _stage(
-        self, rows: Tensor, weights: Tensor, start: float, share: float, progress: Progress
+        self, rows: Tensor, weights: Tensor, start: float, share: float, report: Report
     ) -> tuple[Tensor, Tensor]:
         """Return codes `[rows, parts]` and a codebook `[2^bits, cols]`."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -83,7 +83,7 @@ class Coding:
         book = rows.new_empty(2**self.bits, rows.shape[1])
         first = 0
         for part, width in enumerate(widths):
-            progress(start + share * part / self.parts, "Product quantization: codebooks")
+            report(Event(start + share * part / self.parts, "Product quantization: codebooks"))
             columns = slice(first, first + width)
             points = rows[:, columns].contiguous()
             centres = kmeans(points[drawn], 2**self.bits, self.iterations, generator)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.methods.base import Preview, option, register
 from compress_lib.methods.token_tables.base import TokenTableMethod, block_ends, too_few_bytes
 from compress_lib.utils.packed_sizes import members_bytes
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,37 +41,37 @@ class GroupReduce(TokenTableMethod):
         """See `Method.preview`: all of the budget, up to full ranks."""
         rows, cols = shape
         most = 0
-        for sizes in self._splits(shape, budget, itemsize):
+        splits = self._splits(shape, budget, itemsize)
+        for sizes in splits:
             full = sum(min(size, cols) * (size + cols) for size in sizes) * itemsize
             most = max(most, full + members_bytes(rows, len(sizes)))
         note = f"at most {self.blocks} blocks" if self.blocks > 1 else "1 block"
-        return Preview(rank=None, nbytes=min(budget, most), note=note, at_most=True)
+        return Preview(budget, min(budget, most), note=note, is_upper_bound=True, solution=splits)
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         import torch
 
         from compress_lib.matrices.row_blocks import BlocksMatrix
 
-        shape, itemsize = (weight.shape[0], weight.shape[1]), weight.element_size()
-        splits = self._splits(shape, budget, itemsize)
+        rows, cols = weight.shape
+        splits: list[list[int]] = preview.solution
         coordinates = self.coordinates(weight, statistics)
         order = coordinates.importance.argsort(descending=True, stable=True)
         best: tuple[float, list[Tensor], list[Tensor]] | None = None
         for index, sizes in enumerate(splits):
-            progress(0.2 + 0.8 * index / len(splits), f"GroupReduce: {len(sizes)} blocks")
+            report(Event(0.2 + 0.8 * index / len(splits), f"GroupReduce: {len(sizes)} blocks"))
             blocks = [ids.sort().values for ids in order.split(sizes)]
             spectra = [coordinates.spectrum(ids) for ids in blocks]
             energies = [energy.tolist() for energy, _ in spectra]
-            left = budget - members_bytes(shape[0], len(sizes))
-            ranks, loss = best_ranks(energies, sizes, shape[1], left // itemsize)
+            left = preview.budget - members_bytes(rows, len(sizes))
+            ranks, loss = best_ranks(energies, sizes, cols, left // weight.element_size())
             if best is None or loss < best[0]:
                 kept = [found[:, :rank] for (_, found), rank in zip(spectra, ranks, strict=True)]
                 best = loss, blocks, kept

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_lib.methods.base import Preview, option, register
 from compress_lib.methods.token_tables.base import TokenTableMethod, too_few_bytes
 from compress_lib.utils.packed_sizes import code_bytes
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,23 +74,21 @@ class ProductQuantization(TokenTableMethod):
         layout = self._layout(shape, budget, itemsize)
         codes = f"{layout.stages} × {layout.parts}" if layout.stages > 1 else f"{layout.parts}"
         note = f"{codes} codes of {layout.bits} bits a row"
-        return Preview(rank=None, nbytes=layout.nbytes, note=note)
+        return Preview(budget, layout.nbytes, note=note, solution=layout)
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.matrices.quantized.product_quantized import ProductCodesMatrix
         from compress_lib.matrices.rotated import RotatedMatrix
         from compress_lib.methods.token_tables.codebooks import Coding, balanced_order
 
-        shape = (weight.shape[0], weight.shape[1])
-        layout = self._layout(shape, budget, weight.element_size())
+        layout: CodeLayout = preview.solution
         coordinates = self.coordinates(weight, statistics)
         if layout.turned:
             order = balanced_order(coordinates.energy, layout.parts)
@@ -99,12 +97,12 @@ class ProductQuantization(TokenTableMethod):
             values = weight.float()
         coding = Coding(layout.parts, layout.bits, self.iterations, self.sample, self.seed)
         codes, codebooks, scales = coding.encode(
-            values, coordinates.importance.float(), layout.stages, weight.dtype, progress
+            values, coordinates.importance.float(), layout.stages, weight.dtype, report
         )
         matrix = ProductCodesMatrix.from_codes(codes, codebooks, scales, layout.bits, weight.dtype)
         if not layout.turned:
             return matrix
-        progress(0.95, "Product quantization: fitting the basis")
+        report(Event(0.95, "Product quantization: fitting the basis"))
         before = coordinates.frame[order]
         return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
 

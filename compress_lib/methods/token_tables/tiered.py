@@ -9,7 +9,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.methods.base import Preview, option, register
 from compress_lib.methods.token_tables.base import TokenTableMethod, block_ends, too_few_bytes
 from compress_lib.utils.packed_sizes import members_bytes
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,15 +78,14 @@ class Tiered(TokenTableMethod):
         most += members_bytes(rows, len(sizes))
         spread = f"{widths[0]} to {widths[-1]}" if len(widths) > 1 else f"{widths[0]}"
         note = f"{len(sizes)} tiers, {spread} bits"
-        return Preview(rank=None, nbytes=min(budget, most), note=note, at_most=True)
+        return Preview(budget, min(budget, most), note=note, is_upper_bound=True, solution=sizes)
 
     def compress(
         self,
         weight: Tensor,
-        *,
-        budget: int,
+        preview: Preview,
         statistics: Statistics,
-        progress: Progress = no_progress,
+        report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         import torch
@@ -95,25 +94,24 @@ class Tiered(TokenTableMethod):
         from compress_lib.matrices.row_blocks import BlocksMatrix
         from compress_lib.methods.token_tables.column_rounding import graded
 
-        shape, itemsize = (weight.shape[0], weight.shape[1]), weight.element_size()
-        sizes = self._sizes(shape, budget, itemsize)
-        progress(0.0, "Tiers: the directions that matter")
+        sizes: list[int] = preview.solution
+        report(Event(0.0, "Tiers: the directions that matter"))
         coordinates = self.coordinates(weight, statistics)
         order = coordinates.importance.argsort(descending=True, stable=True)
         tiers = [ids.sort().values for ids in order.split(sizes)]
-        left = budget - members_bytes(shape[0], len(sizes))
+        left = preview.budget - members_bytes(weight.shape[0], len(sizes))
         width, layout = self._layout(weight, coordinates, tiers, left)
         values = coordinates.values[:, :width] if width else weight.float()
         numbers = torch.empty_like(order)
         blocks = []
         for index, (ids, bits) in enumerate(zip(tiers, layout.bits, strict=True)):
-            progress(0.3 + 0.6 * index / len(tiers), f"Tiers: rounding tier {index + 1}")
+            report(Event(0.3 + 0.6 * index / len(tiers), f"Tiers: rounding tier {index + 1}"))
             numbers[ids] = index
             blocks.append(graded(values[ids], bits, weight.dtype))
         matrix = BlocksMatrix.of(blocks, numbers)
         if not width:
             return matrix
-        progress(0.9, "Tiers: fitting the basis")
+        report(Event(0.9, "Tiers: fitting the basis"))
         before = coordinates.energy[:width, None].sqrt() * coordinates.frame[:width]
         return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
 

@@ -15,33 +15,33 @@ from compress_lib.models.sources.base import HubUnreachableError, Weights
 from compress_lib.models.sources.gguf import cached_package, fetch_package, from_gguf
 from compress_lib.models.sources.hub import cached_snapshot, fetch_snapshot
 from compress_lib.models.sources.memory import check_memory
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Report, ignore
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def locate(model: str, *, revision: str | None = None, progress: Progress = no_progress) -> Weights:
+def locate(model: str, *, revision: str | None = None, report: Report = ignore) -> Weights:
     """Find, and where needed fetch, the files of a model.
 
     Args:
         model: A name of the catalogue, a Hub id `owner/name`, a folder, or a `.gguf` file.
         revision: A commit or tag on the Hub.
-        progress: Told about downloads.
+        report: Told about downloads.
 
     Raises:
         CompressionError: The name is none of these.
         ModelUnavailableError: No source has it; the message says what to do.
     """
     if model in CATALOGUE:
-        return _locate_entry(model, revision, progress)
+        return _locate_entry(model, revision, report)
     path = _path(model)
     if path is not None and path.suffix.lower() == ".gguf":
-        return from_gguf(path, progress=progress)
+        return from_gguf(path, report=report)
     if path is not None and path.is_dir():
         return Weights(str(path), f"folder {path.name}", _folder_revision(path))
     if HUB_ID.fullmatch(model) and not model.startswith(("./", "../")):
         try:
-            return cached_snapshot(model, revision) or fetch_snapshot(model, revision, progress)
+            return cached_snapshot(model, revision) or fetch_snapshot(model, revision, report)
         except HubUnreachableError as error:
             raise ModelUnavailableError(
                 f"{model} is not in the cache and the Hugging Face Hub cannot be reached "
@@ -56,7 +56,7 @@ def locate(model: str, *, revision: str | None = None, progress: Progress = no_p
     raise unknown_name("model", model, CATALOGUE)
 
 
-def _locate_entry(name: str, revision: str | None, progress: Progress) -> Weights:
+def _locate_entry(name: str, revision: str | None, report: Report) -> Weights:
     entry = CATALOGUE[name]
     found = cached_snapshot(entry.hub_id, revision)
     if found is None and entry.package is not None:
@@ -65,15 +65,15 @@ def _locate_entry(name: str, revision: str | None, progress: Progress) -> Weight
         found = cached_package(entry.package) if wanted else None
         if found is None and revision == entry.package.revision:
             check_memory(name, entry.parameters)
-            return fetch_package(entry.package, progress)
+            return fetch_package(entry.package, report)
     if found is not None:
         return found
     try:
-        return fetch_snapshot(entry.hub_id, revision, progress)
+        return fetch_snapshot(entry.hub_id, revision, report)
     except HubUnreachableError as error:
         if entry.package is not None and revision is None:
             check_memory(name, entry.parameters)
-            return fetch_package(entry.package, progress)
+            return fetch_package(entry.package, report)
         raise ModelUnavailableError(
             f"{name} is not in the cache and the Hugging Face Hub cannot be reached ({error}).",
             "Connect to the network once; it is kept afterwards.",

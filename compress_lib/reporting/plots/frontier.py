@@ -154,7 +154,7 @@ def _series(records: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecor
     found: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
         # What was asked for: the best of several is not what it took for the first matrix.
-        asked = [rule["method"] for rule in record.plan["rules"] if rule["method"] != DENSE]
+        asked = [rule.method for rule in record.plan.rules if rule.method != DENSE]
         if asked and record.targets:
             where = scope(record) + manner(record)
             found.setdefault((asked[0], where), []).append(record)

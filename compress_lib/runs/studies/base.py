@@ -11,7 +11,7 @@ from compress_lib.data.text_spec import TextSpec
 from compress_lib.methods import Option
 from compress_lib.runs.studies.record import Row, Value
 from compress_lib.utils.options import coerced, declared_options
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Report
 from compress_lib.utils.registry import Registry
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Study(ABC):
 
     @abstractmethod
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], progress: Progress
+        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
         """Measure cells one by one; each row is complete, and kept, when it is yielded."""
 

@@ -10,11 +10,11 @@ from compress_lib.data.calibration_text import Calibration
 from compress_lib.data.corpora import Text, read_text
 from compress_lib.data.examples import Example
 from compress_lib.data.text_spec import TextSpec
-from compress_lib.data.tokenization import calibration_blocks, evaluation_blocks
+from compress_lib.data.tokenization import prepare_texts
 from compress_lib.evaluation.likelihood import Comparison, compare
 from compress_lib.evaluation.logits_cache import RememberedLogits
 from compress_lib.models.loading import LanguageModel
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 KEPT_BYTES = 400_000_000
 """Of the baseline's logits: those of 2,048 predictions among 49,152 tokens."""
@@ -47,7 +47,7 @@ class StudyContext:
         """The uncompressed model's perplexity."""
         return self.compare(self.model).baseline.value
 
-    def compare(self, compressed: LanguageModel, progress: Progress = no_progress) -> Comparison:
+    def compare(self, compressed: LanguageModel, report: Report = ignore) -> Comparison:
         """Score a compressed model; the baseline's part is computed once.
 
         Raises:
@@ -57,16 +57,16 @@ class StudyContext:
             self.model,
             compressed,
             self.examples,
-            lambda share: progress(share, "Measuring perplexity"),
+            lambda share: report(Event(share, "Measuring perplexity")),
             self._read,
         )
         return found
 
     def numbers(
-        self, compressed: LanguageModel, progress: Progress = no_progress
+        self, compressed: LanguageModel, report: Report = ignore
     ) -> dict[str, float | None]:
         """Return perplexity, its ratio to the baseline, and KL, as the columns of a row."""
-        found = self.compare(compressed, progress)
+        found = self.compare(compressed, report)
         value = found.compressed.value
         return {
             "perplexity": value if math.isfinite(value) else None,
@@ -85,8 +85,9 @@ def make_workbench(
     """
     judged = read_text(evaluation, "evaluation")
     chosen = read_text(calibration, "calibration") if calibration else None
-    examples = evaluation_blocks(model, evaluation, judged)
-    text = calibration_blocks(model, calibration or evaluation, chosen, examples)
+    examples, text = prepare_texts(
+        model, evaluation, judged, calibration or evaluation, chosen, seed=0
+    )
     return StudyContext(
         model=model,
         examples=tuple(examples),
@@ -107,4 +108,5 @@ def _in_words(
     words = f"{evaluation.tokens:,} tokens of {judged.name}, context {evaluation.context}"
     if calibration is None:
         return words
-    return f"{words}; calibration on {sum(map(len, text.blocks)):,} tokens of {calibration.corpus}"
+    tokens = sum(map(len, text.input_blocks))
+    return f"{words}; calibration on {tokens:,} tokens of {calibration.corpus}"

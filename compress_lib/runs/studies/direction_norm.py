@@ -12,7 +12,7 @@ from compress_lib.models.targets import select
 from compress_lib.runs.studies.base import Study, StudyCell, register_study
 from compress_lib.runs.studies.record import Row
 from compress_lib.utils.options import option
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Report
 
 if TYPE_CHECKING:
     import torch
@@ -94,12 +94,12 @@ class DirectionNorm(Study):
         return self.ends.split(",") if tied else ["both"]
 
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], progress: Progress
+        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
         """See `Study.measure`."""
         import torch
 
-        from compress_lib.compression.compress import with_matrices
+        from compress_lib.compression.stacking import with_matrices
         from compress_lib.matrices import DenseMatrix
         from compress_lib.matrices.reconstruction_error import direction_error
         from compress_lib.models.surgery import read_weight

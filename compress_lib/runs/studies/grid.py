@@ -13,10 +13,10 @@ from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.runs.studies.base import Study, StudyCell
 from compress_lib.runs.studies.record import Row, Value
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
-    from compress_lib.compression.compress import Compressed
+    from compress_lib.compression.target_compressor import Compressed
     from compress_lib.runs.studies.context import StudyContext
 
 COLUMNS = {
@@ -87,14 +87,15 @@ class Grid(Study):
         return found
 
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], progress: Progress
+        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
         """See `Study.measure`; what a method refuses becomes a note."""
-        from compress_lib.compression.compress import compress_at_once, with_matrices
+        from compress_lib.compression.compress import compress_at_once
+        from compress_lib.compression.stacking import with_matrices
 
         made: tuple[Rule, list[Assignment], list[Compressed]] | None = None
         for cell in cells:
-            progress(0.0, f"{cell.known['matrices']}, {cell.known['method']}")
+            report(Event(0.0, f"{cell.known['matrices']}, {cell.known['method']}"))
             rule: Rule = cell.data
             # One matrix serves for both ends of a tie and for one, unless it was chosen by what
             # the model does with it.
@@ -106,7 +107,7 @@ class Grid(Study):
                     yield cell, {"note": _short(error)}
                     continue
                 done, _ = compress_at_once(
-                    bench.model, assigned, calibration=bench.calibration, progress=progress
+                    bench.model, assigned, calibration=bench.calibration, report=report
                 )
                 made = (whole, assigned, done)
             matrices = {item.record.names[0]: item.matrix for item in made[2]}
@@ -114,7 +115,7 @@ class Grid(Study):
             small = with_matrices(bench.model, matrices, ends)
             row = summary(made[1], made[2])
             try:
-                yield cell, {**row, **bench.numbers(small, progress)}
+                yield cell, {**row, **bench.numbers(small, report)}
             except NotFiniteError as error:
                 yield cell, {**row, "note": _short(error)}
 

@@ -15,7 +15,7 @@ from compress_lib.plan.rule import DENSE, Rule
 from compress_lib.runs.studies.base import Study, StudyCell, register_study
 from compress_lib.runs.studies.record import Row
 from compress_lib.utils.options import option
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
     from compress_lib.runs.studies.context import StudyContext
@@ -70,10 +70,11 @@ class Sensitivity(Study):
         return found
 
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], progress: Progress
+        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
         """See `Study.measure`."""
-        from compress_lib.compression.compress import compress_model, with_matrices
+        from compress_lib.compression.compress import compress_targets
+        from compress_lib.compression.stacking import with_matrices
 
         waiting = {}
         for cell in cells:
@@ -81,11 +82,11 @@ class Sensitivity(Study):
                 yield cell, {}
             else:
                 waiting[cell.data.name] = cell
-        steps = compress_model(
+        steps = compress_targets(
             bench.model,
             [cell.data for cell in waiting.values()],
             calibration=bench.calibration,
-            progress=lambda _, message: progress(0.0, message),
+            report=lambda event: report(Event(0.0, event.message)),
         )
         for done in steps:
             name, record = done.record.names[0], done.record
@@ -93,7 +94,7 @@ class Sensitivity(Study):
             yield (
                 waiting[name],
                 {
-                    **bench.numbers(small, progress),
+                    **bench.numbers(small, report),
                     "relative_error": record.relative_error,
                     "direction_error": record.direction_error.mean,
                     "saved_megabytes": (record.bytes_before - record.bytes_after) / 1e6,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from compress_lib.results.describe import describe
 from compress_lib.results.landmarks import load_landmarks
 from compress_lib.results.paired import paired
 from compress_lib.results.records import RunRecord
-from compress_lib.runs.events import Event, Finished
+from compress_lib.runs.events import RunFinished
 from compress_lib.ui.api.types import (
     ComparisonResponse,
     EstimateResponse,
@@ -32,8 +31,8 @@ from compress_lib.ui.api.types import (
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.job import ProgressNote
 from compress_lib.ui.form import binding
+from compress_lib.utils.progress import Event
 
 
 class Endpoints:
@@ -118,13 +117,12 @@ class Endpoints:
             steps = self.engine.line.follow(job)
             standing: Standing = {"status": texts.STARTING, "fraction": 0.0}
             try:
-                for notes in steps:
-                    for note in notes:
-                        if isinstance(note, Finished):
-                            yield cast(Record, note.record.to_json())
+                for events in steps:
+                    for event in events:
+                        if isinstance(event, RunFinished):
+                            yield cast(Record, event.record.to_json())
                             return
-                        if isinstance(note, ProgressNote | Event):
-                            standing = _standing(note, standing["fraction"])
+                        standing = _standing(event, standing["fraction"])
                     ahead = self.engine.line.ahead(job)
                     waits: Standing = {**standing, "status": texts.WAITING.format(ahead=ahead)}
                     yield waits if ahead else standing
@@ -170,9 +168,9 @@ def _typed(method: Any) -> Any:
     return method
 
 
-def _standing(note: ProgressNote | Event, before: float) -> Standing:
-    """Say how far a run is; it never goes back, though its parts are foretold only roughly."""
-    return {"status": str(note.message), "fraction": max(before, round(note.fraction, 4))}
+def _standing(event: Event, before: float) -> Standing:
+    """Return how far a run is; it never goes back, though its steps are estimated roughly."""
+    return {"status": event.message, "fraction": max(before, round(event.fraction, 4))}
 
 
 @contextmanager
@@ -202,6 +200,6 @@ def _summary(record: RunRecord) -> Summary:
     return {
         "key": record.key,
         "run": describe(record),
-        "plan": json.loads(json.dumps(record.plan)),
+        "plan": record.plan.to_json(),
         "metrics": metrics,
     }

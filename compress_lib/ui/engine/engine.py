@@ -4,29 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from cachetools import LRUCache
 
 from compress_lib.errors import CompressionError, ModelUnavailableError
 from compress_lib.models.catalogue import DEFAULT_MODEL
 from compress_lib.models.targets import Target
 from compress_lib.plan.plan import Plan
 from compress_lib.results.store import Store
-from compress_lib.runs.events import Evaluated, Event, Finished, PassedOver
+from compress_lib.runs.events import EvaluationFinished, PlanSkipped, RunFinished
 from compress_lib.ui.common import texts
-from compress_lib.ui.engine.job import Job, WritingNote, nobody
-from compress_lib.ui.engine.model_cache import MadeModels
+from compress_lib.ui.engine.job import Job, nobody
+from compress_lib.ui.engine.model_cache import CompressedModelCache
 from compress_lib.ui.engine.queue import Line
 from compress_lib.ui.engine.run_index import KnownRuns, LandmarkStore
 from compress_lib.utils.formatting import format_seconds
 from compress_lib.utils.profiles import limits as served_limits
-from compress_lib.utils.progress import Look, Progress, span
+from compress_lib.utils.progress import (
+    Event,
+    Report,
+    TrainingProgress,
+    subrange,
+)
 
 if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
     from compress_lib.results.records import RunRecord
-    from compress_lib.runs.studies import Study
+    from compress_lib.runs.studies import Study, StudyRecord
+
+
+@dataclass(frozen=True)
+class StudyProgress(Event):
+    """A study measured another cell; `record` holds all rows so far."""
+
+    record: StudyRecord
 
 
 class Engine:
@@ -58,32 +71,33 @@ class Engine:
         self.device = device
         self._limits = served_limits() | (limits or {})
         self.line = Line(self._limits, asker)
-        self.made = MadeModels()
-        self._models: dict[tuple[str, str | None], LanguageModel] = {}
+        self.made = CompressedModelCache()
+        self._models: LRUCache[tuple[str, str | None], LanguageModel] = LRUCache(
+            self._limits["loaded_models"]
+        )
         self._targets: dict[str, tuple[tuple[Target, ...], int]] = {}
 
     def submit(self, *plans: Plan) -> Job:
-        """Put plans at the end of the line, as one job; its notes are events and texts.
+        """Queue plans as one job.
 
         What this engine ran before is answered at once. Of several plans, those that are refused
-        are told of and passed over, unless all are.
+        are skipped and reported, unless all are.
 
         Raises:
-            CompressionError: The line is full.
+            CompressionError: The queue is full.
         """
 
-        def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+        def task(report: Report) -> None:
             refused: list[CompressionError] = []
             for index, plan in enumerate(plans):
-                begin, end = index / len(plans), (index + 1) / len(plans)
-                part = span(_numbered(progress, index + 1, len(plans)), begin, end)
+                part = subrange(report, index / len(plans), (index + 1) / len(plans))
                 try:
-                    self._execute(plan, part, tell, (begin, end))
+                    self._execute(plan, _numbered(part, index + 1, len(plans)))
                 except CompressionError as error:
                     refused.append(error)
                     if len(refused) == len(plans):
                         raise
-                    tell(PassedOver(end, texts.PASSED_OVER.format(error=error), str(error)))
+                    part(PlanSkipped(1.0, texts.PASSED_OVER.format(error=error), str(error)))
 
         return self._answered(plans) or self.line.enter(Job(task))
 
@@ -93,83 +107,56 @@ class Engine:
         found = [record for record in records if record is not None and record.answered]
         if len(found) < len(plans):
             return None
-        job = Job(lambda progress, tell: None, future=Future())
+        job = Job(lambda report: None, future=Future())
         for record in found:
-            job.notes.put(Finished(1.0, texts.STORED, record, True, None))
+            job.events.put(RunFinished(1.0, texts.STORED, record, True, None))
         assert job.future is not None
         job.future.set_result(None)
         return job
 
-    def _execute(
-        self,
-        plan: Plan,
-        progress: Progress,
-        tell: Callable[[Any], None],
-        part: tuple[float, float],
-    ) -> None:
-        """Run a plan that is a part of a job, from one share of its work to another."""
+    def _execute(self, plan: Plan, report: Report) -> None:
+        """Run a plan in this process."""
         from compress_lib.runs.execute import execute
 
-        def writing(prompt: str, which: str, text: str) -> None:
-            tell(WritingNote(prompt, which, text))
+        def keep(event: Event) -> None:
+            self._keep(plan, event)
+            report(event)
 
-        steps = execute(
-            plan,
-            device=self.device,
-            store=self.runs.store,
-            load=self.load,
-            progress=progress,
-            writing=writing,
-        )
-        # Where it is stopped, its workers end before the next job begins.
-        with closing(steps):
-            for event in steps:
-                progress(event.fraction, event.message)
-                self._pass_on(plan, event, tell, part)
+        execute(plan, keep, device=self.device, store=self.runs.store, load=self.load)
 
-    def _pass_on(
-        self,
-        plan: Plan,
-        event: Event,
-        tell: Callable[[Any], None],
-        part: tuple[float, float],
-    ) -> None:
-        """Tell an event of a plan that is a part of a job, and remember what it found."""
+    def _keep(self, plan: Plan, event: Event) -> None:
+        """Keep what an event brings before it is reported: who hears of a run can find it."""
         self.runs.note(plan, event)
-        if isinstance(event, Evaluated | Finished) and event.compressed is not None:
+        if isinstance(event, EvaluationFinished | RunFinished) and event.compressed is not None:
             self.made.add(event.record.key, event.compressed)
-        # Who is told of a run finds it.
-        done = part[0] + event.fraction * (part[1] - part[0])
-        tell(replace(event, fraction=done))
 
     def submit_study(self, study: Study, model: str) -> Job:
-        """Put a study at the end of the line; its notes are the records so far.
+        """Queue a study; it reports a `StudyProgress` after every cell.
 
         Raises:
-            CompressionError: The line is full.
+            CompressionError: The queue is full.
         """
 
-        def task(progress: Progress, tell: Callable[[Any], None]) -> None:
+        def task(report: Report) -> None:
             from compress_lib.runs.studies.measuring.runner import run_study
             from compress_lib.utils.files import home
 
-            loaded = self.load(model, None, self.device, span(progress, 0.0, 0.0))
-            for record in run_study(study, loaded, home() / "studies", progress=progress):
-                progress(0.0, self.line.activity)
-                tell(record)
+            loaded = self.load(model, None, self.device, subrange(report, 0.0, 0.0))
+            for record in run_study(study, loaded, home() / "studies", report=report):
+                report(StudyProgress(0.0, self.line.activity, record))
 
         return self.line.enter(Job(task))
 
-    def submit_task(self, task: Callable[[Progress], None]) -> Job:
-        """Put anything else at the end of the line.
+    def submit_task(self, task: Callable[[Report], None]) -> Job:
+        """Queue anything else.
 
         Raises:
-            CompressionError: The line is full.
+            CompressionError: The queue is full.
         """
-        return self.line.enter(Job(lambda progress, tell: task(progress)))
+        return self.line.enter(Job(task))
 
     def submit_with_models(
-        self, record: RunRecord, task: Callable[[LanguageModel, LanguageModel, Progress], None]
+        self, record: RunRecord, task: Callable[[LanguageModel, LanguageModel, Report], None]
     ) -> Job:
         """Put at the end of the line what needs a run's original and compressed model.
 
@@ -187,26 +174,26 @@ class Engine:
             told = [format_seconds(seconds) for seconds in (took, most)]
             raise CompressionError(texts.MADE_TOO_LONG.format(took=told[0], most=told[1]))
 
-        def work(progress: Progress) -> None:
-            from compress_lib.runs.execute import remake
+        def work(report: Report) -> None:
+            from compress_lib.runs.remake import remake
 
-            original = self._original(record, span(progress, 0.0, 0.0))
+            original = self._original(record, subrange(report, 0.0, 0.0))
             compressed, begin = self.made.find(record.key), 0.0
             if compressed is None:
                 begin = 0.8
-                compressed = remake(record, original, span(progress, 0.0, begin))
+                compressed = remake(record, original, subrange(report, 0.0, begin))
                 self.made.add(record.key, compressed)
-            task(original, compressed, span(progress, begin, 1.0))
+            task(original, compressed, subrange(report, begin, 1.0))
 
         return self.submit_task(work)
 
-    def _original(self, record: RunRecord, progress: Progress) -> LanguageModel:
+    def _original(self, record: RunRecord, report: Report) -> LanguageModel:
         """Give the very weights that a run had, which the newest ones of a model may not be."""
-        name, revision = Plan.from_json(record.plan).model, record.model.revision
+        name, revision = record.plan.model, record.model.revision
         for (kept, _), model in self._models.items():
             if kept == name and model.revision == revision:
                 return model
-        return self.load(name, revision, self.device, progress)
+        return self.load(name, revision, self.device, report)
 
     def warm(self) -> None:
         """Import torch and load the default model in the background."""
@@ -216,9 +203,7 @@ class Engine:
         """Return the matrices and all bytes of a model that was loaded; nothing if it was not."""
         return self._targets.get(model, ((), 0))
 
-    def load(
-        self, model: str, revision: str | None, device: str, progress: Progress
-    ) -> LanguageModel:
+    def load(self, model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
         """Give a model, loading it if it is not kept.
 
         Raises:
@@ -229,27 +214,27 @@ class Engine:
 
         key = (model, revision)
         if key not in self._models:
+            # Memory is freed before another model is loaded.
             while len(self._models) >= self._limits["loaded_models"]:
-                self._models.pop(next(iter(self._models)))
+                self._models.popitem()
             try:
                 self._models[key] = load_model(
-                    model, revision=revision, device=device, progress=progress
+                    model, revision=revision, device=device, report=report
                 )
             except ModelUnavailableError as error:
                 if not error.advice:
                     raise
                 raise ModelUnavailableError(error.fact, texts.UNAVAILABLE) from error
-        # The last used one is the last to go.
-        self._models[key] = found = self._models.pop(key)
+        found = self._models[key]
         self._targets[model] = (tuple(found.targets), total_bytes(found))
         return found
 
     def _warm(self) -> None:
-        def progress(fraction: float, message: str) -> None:
-            self.line.activity = message
+        def report(event: Event) -> None:
+            self.line.activity = event.message
 
         try:
-            self.load(DEFAULT_MODEL, None, self.device, progress)
+            self.load(DEFAULT_MODEL, None, self.device, report)
         except ModelUnavailableError as error:
             # Whoever runs the model is told the same sentence; the page works without it.
             self.line.activity = str(error)
@@ -257,13 +242,16 @@ class Engine:
             self.line.activity = ""
 
 
-def _numbered(progress: Progress, number: int, count: int) -> Progress:
-    """Say of which of several runs what is said; a look at a training is drawn, so it stays."""
+def _numbered(report: Report, number: int, count: int) -> Report:
+    """Say which of several runs a message is about."""
     if count == 1:
-        return progress
+        return report
 
-    def told(fraction: float, message: str) -> None:
-        words = texts.RUN_OF.format(number=number, count=count, what=message)
-        progress(fraction, message if isinstance(message, Look) else words)
+    def numbered(event: Event) -> None:
+        # A training is drawn as a curve, and stays as it is.
+        if not isinstance(event, TrainingProgress):
+            words = texts.RUN_OF.format(number=number, count=count, what=event.message)
+            event = replace(event, message=words)
+        report(event)
 
-    return told
+    return numbered

@@ -1,4 +1,4 @@
-"""Jobs of the engine: a task in the line, who asked for it, and what it tells."""
+"""Jobs of the engine: a task, its event queue, and who submitted it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
-from compress_lib.utils.progress import Progress
-
-
-@dataclass(frozen=True)
-class ProgressNote:
-    """How far a job is."""
-
-    fraction: float
-    message: str
-
-
-@dataclass(frozen=True)
-class WritingNote:
-    """What one of the models has written so far."""
-
-    prompt: str
-    which: str
-    text: str
+from compress_lib.errors import StoppedError
+from compress_lib.utils.progress import Event, Report
 
 
 @dataclass
 class Job:
-    """A task in the line. `notes` receives what it tells until `future` is done."""
+    """A task in the queue.
 
-    task: Callable[[Progress, Callable[[Any], None]], None]
-    notes: queue.Queue[Any] = field(default_factory=queue.Queue)
+    Attributes:
+        task: Called with where to report.
+        events: What it reported and nobody has read yet, until `future` is done.
+        stop: Set to make the next report raise `StoppedError`.
+        future: Its result; None until it is submitted.
+        owner: Who submitted it; None if unknown.
+    """
+
+    task: Callable[[Report], None]
+    events: queue.Queue[Event] = field(default_factory=queue.Queue)
     stop: threading.Event = field(default_factory=threading.Event)
     future: Future[None] | None = None
     owner: str | None = None
 
+    def report(self, event: Event) -> None:
+        """Put an event into the queue.
+
+        Raises:
+            StoppedError: The job is to stop.
+        """
+        if self.stop.is_set():
+            raise StoppedError
+        self.events.put(event)
+
 
 def nobody() -> None:
-    """Say that it is not known who asks."""
+    """Return that it is unknown who asks."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any
 
-from compress_lib.errors import CompressionError, StoppedError
+from compress_lib.errors import CompressionError
 from compress_lib.ui.common import texts
-from compress_lib.ui.engine.job import Job, ProgressNote, nobody
+from compress_lib.ui.engine.job import Job, nobody
+from compress_lib.utils.progress import Event
 
 PACE = 0.2
 """Seconds at least between two answers: what comes faster nobody reads, and a browser draws it."""
@@ -71,8 +71,8 @@ class Line:
         """Do something that nobody asked for, after what is in the line already."""
         self._thread.submit(task)
 
-    def follow(self, job: Job) -> Generator[list[Any], None, None]:
-        """Yield what a job tells, as much at a time as there is; nothing where it is silent.
+    def follow(self, job: Job) -> Generator[list[Event], None, None]:
+        """Yield the events of a job, as many at a time as there are; none where it is silent.
 
         Closing the generator stops the job, and so may whoever waits, several times a second.
 
@@ -82,15 +82,15 @@ class Line:
         assert job.future is not None
         try:
             told = 0.0
-            while not (job.future.done() and job.notes.empty()):
-                notes: list[Any] = []
+            while not (job.future.done() and job.events.empty()):
+                events: list[Event] = []
                 with suppress(queue.Empty):
-                    notes.append(job.notes.get(timeout=HEARTBEAT))
+                    events.append(job.events.get(timeout=HEARTBEAT))
                     wait([job.future], timeout=told + PACE - time.monotonic())
                 told = time.monotonic()
-                while not job.notes.empty():
-                    notes.append(job.notes.get())
-                yield notes
+                while not job.events.empty():
+                    events.append(job.events.get())
+                yield events
             # A refusal is raised here, and so is a bug, which nobody may swallow.
             job.future.result()
         finally:
@@ -116,18 +116,11 @@ class Line:
             self._jobs.remove(job)
 
     def _work(self, job: Job) -> None:
-        def progress(fraction: float, message: str) -> None:
-            if job.stop.is_set():
-                raise StoppedError
-            self.activity = message
-            job.notes.put(ProgressNote(fraction, message))
-
-        def tell(note: Any) -> None:
-            if job.stop.is_set():
-                raise StoppedError
-            job.notes.put(note)
+        def report(event: Event) -> None:
+            job.report(event)
+            self.activity = event.message
 
         try:
-            job.task(progress, tell)
+            job.task(report)
         finally:
             self.activity = ""

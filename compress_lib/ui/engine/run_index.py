@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from cachetools import LRUCache
 
 from compress_lib.plan.plan import Plan
 from compress_lib.results.landmarks import find_landmark
 from compress_lib.results.records import RunRecord
 from compress_lib.results.store import Store
-from compress_lib.runs.events import Evaluated, Event, Finished
+from compress_lib.runs.events import EvaluationFinished, RunFinished
+from compress_lib.utils.progress import Event
 
 MOST_ANSWERS = 1000
 """Plans whose runs are found without asking the model or the texts."""
@@ -37,8 +38,8 @@ class KnownRuns:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._answers: dict[str, str] = {}
-        self._measured: dict[str, RunRecord] = {}
+        self._answers: LRUCache[str, str] = LRUCache(MOST_ANSWERS)
+        self._measured: LRUCache[str, RunRecord] = LRUCache(MOST_MEASURED)
 
     def find(self, key: str) -> RunRecord | None:
         """Return the run of a key, as far as it is known."""
@@ -50,18 +51,10 @@ class KnownRuns:
         return self.find(key) if key is not None else None
 
     def note(self, plan: Plan, event: Event) -> None:
-        """Remember what an event tells of a plan's run."""
-        if isinstance(event, Evaluated):
-            _remember(self._measured, event.record.key, event.record, MOST_MEASURED)
-        if isinstance(event, Finished):
+        """Index what an event says about a plan's run."""
+        if isinstance(event, EvaluationFinished):
+            self._measured[event.record.key] = event.record
+        if isinstance(event, RunFinished):
             self._measured.pop(event.record.key, None)
-        if isinstance(event, Evaluated | Finished):
-            _remember(self._answers, plan.key, event.record.key, MOST_ANSWERS)
-
-
-def _remember(known: dict[str, Any], key: str, value: Any, most: int) -> None:
-    """Put something among what is known; where there is too much, the oldest goes."""
-    known.pop(key, None)
-    known[key] = value
-    while len(known) > most:
-        known.pop(next(iter(known)), None)
+        if isinstance(event, EvaluationFinished | RunFinished):
+            self._answers[plan.key] = event.record.key

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 from compress_lib.ui.common import html, texts
-from compress_lib.ui.engine.job import Job, ProgressNote
+from compress_lib.ui.engine.job import Job
 from compress_lib.ui.engine.queue import Line
-from compress_lib.utils.progress import Look, TimeLeft
+from compress_lib.utils.progress import EtaEstimator, Event, TrainingProgress
 
 
 class JobStatus:
@@ -23,14 +24,14 @@ class JobStatus:
         self.html = html.status(texts.STARTING, 0.0)
         self.losses: list[float] = []
         self._fraction = 0.0
-        self._left = TimeLeft()
+        self._left = EtaEstimator()
 
-    def progress(self, note: ProgressNote) -> None:
-        """Say how far the job is; it never goes back."""
-        self._fraction = max(self._fraction, note.fraction)
-        self._trained(note.message)
+    def update(self, event: Event) -> None:
+        """Show how far the job is; it never goes back."""
+        self._fraction = max(self._fraction, event.fraction)
+        self._add_loss(event)
         left = self._left.seconds(self._fraction)
-        self.html = html.status(note.message, self._fraction, left, self.losses)
+        self.html = html.status(event.message, self._fraction, left, self.losses)
 
     def wait(self, line: Line, job: Job) -> None:
         """Say how many come before a job that has not begun, not what they do."""
@@ -40,50 +41,43 @@ class JobStatus:
             waiting = texts.WAITING.format(ahead=ahead)
             self.html = html.status(waiting if ahead else line.activity, 0.0)
 
-    def _trained(self, message: str) -> None:
-        if not isinstance(message, Look):
+    def _add_loss(self, event: Event) -> None:
+        if not isinstance(event, TrainingProgress):
             self.losses = []
             return
-        # The next weight begins, or the same epoch is told again.
-        self.losses = [*self.losses[: message.epoch - 1], message.loss]
+        # The next weight begins, or the same epoch is reported again.
+        self.losses = [*self.losses[: event.epoch - 1], event.loss]
 
 
-def followed(line: Line, job: Job) -> Generator[tuple[str, list[Any]], None, None]:
-    """Yield the line about a job several times a second, and what else the job told meanwhile.
+def followed(line: Line, job: Job) -> Generator[tuple[str, list[Event]], None, None]:
+    """Yield the status line of a job several times a second, and the events since the last time.
 
-    Where nothing is yielded, nothing can be stopped: it is said again even if nothing is new.
+    Where nothing is yielded, nothing can be stopped: the status is repeated if nothing is new.
     Closing the generator stops the job and lets the next one begin.
 
     Raises:
         CompressionError: The job is refused.
     """
     status = JobStatus()
-    steps = line.follow(job)
-    try:
+    with closing(line.follow(job)) as steps:
         yield status.html, []
-        for notes in steps:
-            for note in notes:
-                if isinstance(note, ProgressNote):
-                    status.progress(note)
-            if not notes:
+        for events in steps:
+            for event in events:
+                status.update(event)
+            if not events:
                 status.wait(line, job)
-            yield status.html, [note for note in notes if not isinstance(note, ProgressNote)]
-    finally:
-        steps.close()
+            yield status.html, events
 
 
 def waited_for(line: Line, job: Job) -> Generator[tuple[str, None], None, None]:
-    """Yield the line about a job that tells nothing else, until it is done; see `followed`.
+    """Yield the status line of a job whose events nobody needs, until it is done.
 
     Raises:
         CompressionError: The job is refused.
     """
-    steps = followed(line, job)
-    try:
+    with closing(followed(line, job)) as steps:
         for status, _ in steps:
             yield status, None
-    finally:
-        steps.close()
 
 
 def telling_bugs(

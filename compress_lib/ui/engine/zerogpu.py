@@ -19,12 +19,11 @@ from compress_lib.errors import CompressionError
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import DENSE
-from compress_lib.runs.events import Evaluated, Event, Finished
+from compress_lib.runs.events import EvaluationFinished, RunFinished
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.job import ProgressNote
 from compress_lib.utils.profiles import LENT_SECONDS, limits
-from compress_lib.utils.progress import Progress, span
+from compress_lib.utils.progress import Event, Report, subrange
 
 Told = Generator[list[Any], None, None]
 """What a run tells, as much at a time as there is."""
@@ -57,32 +56,24 @@ class LendingEngine(Engine):
             run_there
         )
 
-    def _execute(
-        self,
-        plan: Plan,
-        progress: Progress,
-        tell: Callable[[Any], None],
-        part: tuple[float, float],
-    ) -> None:
+    def _execute(self, plan: Plan, report: Report) -> None:
         """See `Engine._execute`."""
-        model = self.load(plan.model, plan.revision, self.device, span(progress, 0.0, 0.0))
+        model = self.load(plan.model, plan.revision, self.device, subrange(report, 0.0, 0.0))
         allocate(plan, model.targets)
-        last = ProgressNote(0.0, texts.LENDING)
-        progress(last.fraction, last.message)
+        last = Event(0.0, texts.LENDING)
+        report(last)
         steps = self._lent(plan.to_json())
         try:
-            for notes in steps:
-                for note in notes:
-                    if isinstance(note, Refused):
-                        raise CompressionError(note.message)
-                    if isinstance(note, ProgressNote):
-                        last = note
-                    elif isinstance(note, Event):
-                        self._pass_on(plan, note, tell, part)
-                    else:
-                        tell(note)
-                # Said again where nothing is new: that is when a Stop is heard.
-                progress(last.fraction, last.message)
+            for events in steps:
+                for event in events:
+                    if isinstance(event, Refused):
+                        raise CompressionError(event.message)
+                    self._keep(plan, event)
+                    report(event)
+                    last = Event(event.fraction, event.message)
+                if not events:
+                    # Repeated where nothing is new, because a report is where a stop takes effect.
+                    report(last)
         except gr.Error as error:
             # No GPU is free, the quota is used up, the time is over: no bug of anybody here.
             raise CompressionError(str(error.message)) from error
@@ -94,10 +85,12 @@ def run_there(plan: dict[str, Any]) -> Told:
     """Run a plan in the process that has the GPU; everything that is yielded can be pickled."""
     engine = _engine_there()
     try:
-        for notes in engine.line.follow(engine.submit(Plan.from_json(plan))):
+        for events in engine.line.follow(engine.submit(Plan.from_json(plan))):
             yield [
-                replace(note, compressed=None) if isinstance(note, Evaluated | Finished) else note
-                for note in notes
+                replace(event, compressed=None)
+                if isinstance(event, EvaluationFinished | RunFinished)
+                else event
+                for event in events
             ]
     except CompressionError as error:
         yield [Refused(str(error))]

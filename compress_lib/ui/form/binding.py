@@ -1,10 +1,10 @@
-"""Between what stands in the form and a plan. Everything from a browser is checked here."""
+"""Plan ↔ form values, in both directions; everything from a browser is validated here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from compress_lib.data.text_spec import OWN_TEXT, TextSpec
 from compress_lib.errors import CompressionError, check_number
@@ -14,7 +14,6 @@ from compress_lib.plan.plan import Generation, Plan
 from compress_lib.plan.query_string import from_query
 from compress_lib.plan.rule import DENSE, Rule
 from compress_lib.ui.common import texts
-from compress_lib.ui.form import binding
 from compress_lib.ui.form.validation import (
     as_share,
     corpus_name,
@@ -23,9 +22,6 @@ from compress_lib.ui.form.validation import (
     share_of,
     table_rows,
 )
-
-if TYPE_CHECKING:
-    pass
 
 CHOICES = tuple(family for family in FAMILIES if family != "other")
 LAYERS = tuple(family for family in CHOICES if family not in ("embedding", "head"))
@@ -42,67 +38,40 @@ PLAIN = "svd"
 TOGETHER = ("group", "window", "orientation", "tie", "allocation", "inputs")
 """Fields of a rule by the same name; the form has one of each for all its rules."""
 
-FIELDS = (
-    "model",
-    "families",
-    "method",
-    "keep",
-    "overrides",
-    *TOGETHER,
-    "corpus",
-    "own_text",
-    "tokens",
-    "context",
-    "protocol",
-    "calibration",
-    "calibration_tokens",
-    "prompt",
-    "new_tokens",
-    "temperature",
-    "seed",
-)
-"""The form's fields in order; the options of every method follow."""
-
 
 def method_choices() -> list[tuple[str, str]]:
     """Return label and name of every method, for a list to choose from."""
     return [(method.label, name) for name, method in METHODS.items()]
 
 
+def option_key(method: str, option: str) -> str:
+    """Return the name of a method's option in the form."""
+    return f"{method}.{option}"
+
+
 def option_fields() -> list[tuple[str, Option]]:
-    """Return every option of every method, in the order of the form."""
+    """Return every option of every method, each with its method's name."""
     return [(name, option) for name, method in METHODS.items() for option in method.options()]
 
 
-@dataclass(frozen=True)
-class Form:
-    """The values of the form by name, and of the options by method and name."""
-
-    values: Mapping[str, Any]
-    options: Mapping[tuple[str, str], Any]
-
-    @classmethod
-    def of(cls, given: Sequence[Any]) -> Form:
-        """Name values that come in the order of the form."""
-        values = dict(zip(FIELDS, given[: len(FIELDS)], strict=True))
-        keys = [(method, option.name) for method, option in option_fields()]
-        return cls(values, dict(zip(keys, given[len(FIELDS) :], strict=True)))
+Values = Mapping[str, Any]
+"""The form's values by the name of their field; options by `option_key`."""
 
 
-def read(form: Form) -> Plan:
-    """Make a plan of what stands in the form.
+def read_plan(values: Values) -> Plan:
+    """Return the plan that the form's values describe.
 
     Raises:
         CompressionError: Something is unknown, out of range or missing.
     """
-    get = form.values.get
+    get = values.get
     generation = Generation(
         max_new_tokens=limited(texts.NEW_TOKENS, get("new_tokens"), "new_tokens"),
         temperature=check_number(texts.TEMPERATURE, get("temperature")),
     )
     return Plan(
         model=model_name(get("model")),
-        rules=_rules(form),
+        rules=_rules(values),
         evaluation=TextSpec(
             corpus=corpus_name(get("corpus"), own=True),
             tokens=limited(texts.TOKENS, get("tokens"), "evaluation_tokens"),
@@ -122,18 +91,20 @@ def read(form: Form) -> Plan:
     )
 
 
-def write(plan: Plan) -> Form:
-    """Return what the form shows for a plan; the reverse of `read`."""
+def form_values(plan: Plan) -> dict[str, Any]:
+    """Return what the form shows for a plan; the reverse of `read_plan`."""
     first, rest = plan.rules[0], plan.rules[1:]
     families = _families_of(first)
     if not families:
         rest = plan.rules
-    options = {(method, option.name): option.default for method, option in option_fields()}
+    options = {
+        option_key(method, option.name): option.default for method, option in option_fields()
+    }
     for rule in plan.rules:
-        options |= {(rule.method, name): value for name, value in rule.options.items()}
+        options |= {option_key(rule.method, name): value for name, value in rule.options.items()}
     head = first if families else Rule()
     together = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
-    values = {
+    return {
         **{name: getattr(together, name) for name in TOGETHER},
         "model": plan.model,
         "families": families,
@@ -142,7 +113,9 @@ def write(plan: Plan) -> Form:
         "overrides": [
             [rule.pattern, rule.method, "" if rule.method == DENSE else str(rule.keep)]
             for rule in rest
-        ],
+        ]
+        # An empty table has an empty line to type into.
+        or [["", "", ""]],
         "corpus": plan.evaluation.corpus,
         "own_text": plan.evaluation.text or "",
         "tokens": plan.evaluation.tokens,
@@ -154,8 +127,8 @@ def write(plan: Plan) -> Form:
         "new_tokens": plan.generation.max_new_tokens,
         "temperature": plan.generation.temperature,
         "seed": plan.seed,
+        **options,
     }
-    return Form(values, options)
 
 
 def shown_plan(plan: Plan) -> tuple[Plan, bool]:
@@ -166,7 +139,7 @@ def shown_plan(plan: Plan) -> tuple[Plan, bool]:
     Raises:
         CompressionError: The plan holds what the form refuses.
     """
-    shown = read(write(plan))
+    shown = read_plan(form_values(plan))
     asked = replace(plan.asked(), rules=shown.rules)
     same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
     return shown, same and asked.key == shown.key
@@ -179,49 +152,35 @@ def _told(rule: Rule) -> dict[str, Any]:
     return rule.canonical(0)
 
 
-def flat(form: Form) -> list[Any]:
-    """Return a form's values in the order of the form."""
-    keys = [(method, option.name) for method, option in option_fields()]
-    return [form.values[name] for name in FIELDS] + [form.options[key] for key in keys]
-
-
-def shown_values(plan: Plan) -> list[Any]:
-    """Return what the form's components show for a plan; an empty table has an empty line."""
-    values = flat(write(plan))
-    place = FIELDS.index("overrides")
-    values[place] = values[place] or [["", "", ""]]
-    return values
-
-
-def _rules(form: Form) -> tuple[Rule, ...]:
-    get = form.values.get
+def _rules(values: Values) -> tuple[Rule, ...]:
+    get = values.get
     method, keep = str(get("method")), get("keep")
     families = [family for family in CHOICES if family in (get("families") or [])]
     rules = []
     if families:
         pattern = "*" if len(families) == len(CHOICES) else ",".join(families)
-        rules.append(_rule(form, pattern, method, share_of(method, keep)))
+        rules.append(_rule(values, pattern, method, share_of(method, keep)))
     for where, other, share in table_rows(get("overrides")):
         if not where:
             raise CompressionError(texts.OVERRIDE_WHERE.format(given=other or share))
         own_keep = as_share(share) if share else share_of(other or method, keep)
         if own_keep is None:
             raise CompressionError(texts.OVERRIDE_KEEP.format(where=where, given=share))
-        rules.append(_rule(form, where, other or method, own_keep))
+        rules.append(_rule(values, where, other or method, own_keep))
     if not rules:
         raise CompressionError(texts.NOTHING_CHOSEN)
     return tuple(rules)
 
 
-def _rule(form: Form, pattern: str, method: str, keep: Any) -> Rule:
+def _rule(values: Values, pattern: str, method: str, keep: Any) -> Rule:
     options = {
-        option.name: form.options[(method, option.name)]
+        option.name: values[option_key(method, option.name)]
         for option in (METHODS[method].options() if method in METHODS else ())
-        if form.options.get((method, option.name)) not in (None, "", option.default)
+        if values.get(option_key(method, option.name)) not in (None, "", option.default)
     }
     if method == DENSE:
         return Rule(pattern=pattern, method=method)
-    together = {name: form.values.get(name) for name in TOGETHER}
+    together = {name: values.get(name) for name in TOGETHER}
     return Rule(pattern=pattern, method=method, keep=keep, options=options, **together)  # type: ignore[arg-type]
 
 
@@ -249,5 +208,5 @@ def restored(plan: Plan) -> tuple[Plan, str | None]:
     Raises:
         CompressionError: The plan holds what the form refuses.
     """
-    shown, same = binding.shown_plan(plan)
+    shown, same = shown_plan(plan)
     return shown, None if same else texts.MORE_THAN_THE_FORM

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,63 +56,62 @@ class FormEvents:
         # Gradio asks anew for all that a change asks for whenever one answer came too late: were
         # there two that wait for the last change, each would set off the other without end.
         gr.on(
-            [component.change for component in panel.fields],
+            [component.change for component in panel.fields.values()],
             self.changed,
-            [*self.chart.inputs, *panel.fields],
+            {*self.chart.inputs, *panel.inputs},
             [panel.preview, *self.chart.drawn],
             trigger_mode="always_last",
             **QUICK,
         )
-        panel.method.change(
+        fields = panel.fields
+        fields["method"].change(
             choose_method,
-            panel.method,
-            [panel.method, panel.keep, *panel.groups.values()],
+            fields["method"],
+            [fields["method"], fields["keep"], *panel.groups.values()],
             trigger_mode="multiple",
             **QUICK,
         )
-        panel.corpus.change(
+        fields["corpus"].change(
             lambda corpus: gr.Textbox(visible=corpus == OWN_TEXT),
-            panel.corpus,
-            panel.own_text,
+            fields["corpus"],
+            fields["own_text"],
             trigger_mode="multiple",
             **QUICK,
         )
         for button, families in panel.presets:
             button.click(
                 partial(choose_families, list(families)),
-                panel.method,
-                [panel.families, panel.method],
+                fields["method"],
+                [fields["families"], fields["method"]],
                 **WARNING,
             )
         for preset in panel.settings:
             values = json.dumps(preset.values)
             preset.button.click(None, None, preset.fields, js=f"() => {values}", **PRIVATE)
-        given = [*self.beside, *panel.fields]
         outputs = [self.query, panel.status]
-        self.link_button.click(self.link, given, outputs, **QUICK).success(
+        self.link_button.click(self.link, {*self.beside, *panel.inputs}, outputs, **QUICK).success(
             None, self.query, None, js=COPY_LINK, **PRIVATE
         )
-        panel.start_over.click(start_over, None, [*panel.fields, panel.status], **QUICK)
+        panel.start_over.click(self.start_over, None, {*panel.inputs, panel.status}, **QUICK)
         panel.start_over.click(None, None, None, js=CLEAR_MAP, **PRIVATE)
 
-    def changed(
-        self, colour: Any, chosen: Any, history: Any, current: Any, *given: Any
-    ) -> list[Any]:
-        """Say what the plan in the form would do, and draw it on the map."""
+    def changed(self, given: Mapping[Any, Any]) -> list[Any]:
+        """Preview the plan in the form, and draw it on the map."""
         try:
-            plan = binding.read(binding.Form.of(given))
+            plan = self.panel.read(given)
         except CompressionError as error:
             return [preview.complaint(error), *self.chart.refused(error)]
         told = preview.describe_plan(self.engine, plan)
-        return [told, *self.chart.drawn_of(plan, colour, chosen, history, current)]
+        return [told, *self.chart.drawn_of(plan, given)]
 
-    def link(self, tray: Any, keys: Any, current: Any, *given: Any) -> list[str]:
-        """Return the plan in the form as a query string, beside what it is compared with.
+    def link(self, given: Mapping[Any, Any]) -> list[str]:
+        """Return the plan in the form as a query string with what it is compared with.
 
-        And what the link restores, in words.
+        And a sentence that says what the link restores.
         """
+        tray, keys, current = (given[component] for component in self.beside)
         try:
-            plan = binding.read(binding.Form.of(given))
+            plan = self.panel.read(given)
             beside = plans_of(runs_beside(self.engine, tray, keys, current))
             shown = is_of(session_runs.lookup(self.engine, current), plan)
         except CompressionError as error:
@@ -124,10 +123,9 @@ class FormEvents:
             said = f"{said} {texts.LINK_OF_FORM}"
         return [to_query(plan, beside), html.status(said)]
 
-
-def start_over() -> list[Any]:
-    """Put the usual plan into the form, in the place of all that was set."""
-    return [*binding.shown_values(Plan()), html.status(texts.STARTED_OVER)]
+    def start_over(self) -> dict[Any, Any]:
+        """Put the default plan into the form."""
+        return {**self.panel.filled(Plan()), self.panel.status: html.status(texts.STARTED_OVER)}
 
 
 def choose_families(families: list[str], method: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +26,13 @@ from compress_lib.ui.form.model_choices import model_choices
 
 @dataclass(frozen=True)
 class PlanPanel:
-    """The components of the form, in the order of `controls.FIELDS` and the options after."""
+    """The components of the form.
 
-    fields: list[Any]
+    Attributes:
+        fields: By name, see `binding.form_values`.
+    """
+
+    fields: dict[str, Any]
     groups: dict[str, Any]
     preview: Any
     run: Any
@@ -39,39 +44,31 @@ class PlanPanel:
     map: MapPanel
     sweep: list[Any]
 
+    @property
+    def inputs(self) -> set[Any]:
+        """All fields, as the inputs of an event whose handler gets one dictionary."""
+        return set(self.fields.values())
+
+    def read(self, given: Mapping[Any, Any]) -> Plan:
+        """Return the plan in the form.
+
+        Args:
+            given: What a handler got: values by component.
+
+        Raises:
+            CompressionError: Something is unknown, out of range or missing.
+        """
+        return binding.read_plan({name: given[field] for name, field in self.fields.items()})
+
     def filled(self, plan: Plan) -> dict[Any, Any]:
         """Return what the form shows for a plan, by component."""
-        return dict(zip(self.fields, binding.shown_values(plan), strict=True))
-
-    @property
-    def families(self) -> Any:
-        """The boxes of what to compress."""
-        return self.fields[binding.FIELDS.index("families")]
-
-    @property
-    def method(self) -> Any:
-        """The menu of methods."""
-        return self.fields[binding.FIELDS.index("method")]
-
-    @property
-    def keep(self) -> Any:
-        """The slider of what remains."""
-        return self.fields[binding.FIELDS.index("keep")]
-
-    @property
-    def corpus(self) -> Any:
-        """The menu of texts."""
-        return self.fields[binding.FIELDS.index("corpus")]
-
-    @property
-    def own_text(self) -> Any:
-        """Where text of one's own goes."""
-        return self.fields[binding.FIELDS.index("own_text")]
+        values = binding.form_values(plan)
+        return {field: values[name] for name, field in self.fields.items()}
 
 
 def build(engine: Engine, preview: str) -> PlanPanel:
     """Make the form, showing the default plan."""
-    shown = binding.write(Plan())
+    shown = binding.form_values(Plan())
     made: dict[str, Any] = {}
     with gr.Group():
         presets = _what(made, shown)
@@ -108,9 +105,8 @@ def build(engine: Engine, preview: str) -> PlanPanel:
         _measure(made, shown)
     with gr.Accordion(texts.WRITING, open=False):
         _writing(made, shown)
-    fields = [made[name] for name in binding.FIELDS] + options
     buttons = (run, stop, status, presets, settings, start_over)
-    return PlanPanel(fields, groups, box, *buttons, chart, sweep)
+    return PlanPanel(made | options, groups, box, *buttons, chart, sweep)
 
 
 def keep_info(method: Any) -> str:
@@ -118,10 +114,10 @@ def keep_info(method: Any) -> str:
     return texts.KEEP_SIZED if is_sized(method) else texts.KEEP_INFO
 
 
-def _what(made: dict[str, Any], shown: binding.Form) -> list[tuple[Any, tuple[str, ...]]]:
+def _what(made: dict[str, Any], shown: binding.Values) -> list[tuple[Any, tuple[str, ...]]]:
     made["model"] = gr.Dropdown(
         model_choices(),
-        value=shown.values["model"],
+        value=shown["model"],
         label=texts.MODEL,
         info=texts.MODEL_INFO,
         allow_custom_value=True,
@@ -129,7 +125,7 @@ def _what(made: dict[str, Any], shown: binding.Form) -> list[tuple[Any, tuple[st
     )
     made["families"] = gr.CheckboxGroup(
         [(FAMILIES[family], family) for family in binding.CHOICES],
-        value=shown.values["families"],
+        value=shown["families"],
         label=texts.FAMILIES,
         elem_id="families",
     )
@@ -140,19 +136,19 @@ def _what(made: dict[str, Any], shown: binding.Form) -> list[tuple[Any, tuple[st
         ]
     made["method"] = gr.Dropdown(
         binding.method_choices(),
-        value=shown.values["method"],
+        value=shown["method"],
         label=texts.METHOD,
-        info=METHODS[shown.values["method"]].summary,
+        info=METHODS[shown["method"]].summary,
         elem_id="method",
     )
     made["keep"] = AnySlider(
         0.02,
         1.0,
-        value=shown.values["keep"],
+        value=shown["keep"],
         step=0.01,
         label=texts.KEEP,
-        info=keep_info(shown.values["method"]),
-        interactive=not is_sized(shown.values["method"]),
+        info=keep_info(shown["method"]),
+        interactive=not is_sized(shown["method"]),
         elem_id="keep",
     )
     return presets
@@ -173,11 +169,11 @@ def _sweep() -> list[Any]:
     return [methods, keeps, start]
 
 
-def _measure(made: dict[str, Any], shown: binding.Form) -> None:
+def _measure(made: dict[str, Any], shown: binding.Values) -> None:
     corpora = [(corpus.label, name) for name, corpus in CORPORA.items()]
     made["corpus"] = gr.Dropdown(
         [*corpora, (texts.OWN_CHOICE, OWN_TEXT)],
-        value=shown.values["corpus"],
+        value=shown["corpus"],
         label=texts.CORPUS,
         elem_id="corpus",
     )
@@ -186,39 +182,37 @@ def _measure(made: dict[str, Any], shown: binding.Form) -> None:
         placeholder=texts.OWN_TEXT_HINT,
         lines=5,
         max_length=MAX_TEXT,
-        visible=shown.values["corpus"] == OWN_TEXT,
+        visible=shown["corpus"] == OWN_TEXT,
         elem_id="own-text",
     )
     with gr.Row():
-        made["tokens"] = gr.Number(
-            shown.values["tokens"], label=texts.TOKENS, precision=0, min_width=80
-        )
+        made["tokens"] = gr.Number(shown["tokens"], label=texts.TOKENS, precision=0, min_width=80)
         made["context"] = gr.Number(
-            shown.values["context"], label=texts.CONTEXT, precision=0, min_width=80
+            shown["context"], label=texts.CONTEXT, precision=0, min_width=80
         )
     made["protocol"] = gr.Dropdown(
         choices(texts.PROTOCOL_CHOICES),
-        value=shown.values["protocol"],
+        value=shown["protocol"],
         label=texts.PROTOCOL,
         elem_id="protocol",
     )
     made["calibration"] = gr.Dropdown(
         corpora,
-        value=shown.values["calibration"],
+        value=shown["calibration"],
         label=texts.CALIBRATION,
         info=texts.CALIBRATION_INFO,
     )
     made["calibration_tokens"] = gr.Number(
-        shown.values["calibration_tokens"],
+        shown["calibration_tokens"],
         label=texts.CALIBRATION_TOKENS,
         info=texts.CALIBRATION_TOKENS_INFO,
         precision=0,
     )
 
 
-def _writing(made: dict[str, Any], shown: binding.Form) -> None:
+def _writing(made: dict[str, Any], shown: binding.Values) -> None:
     made["prompt"] = gr.Textbox(
-        shown.values["prompt"],
+        shown["prompt"],
         label=texts.PROMPT,
         info=texts.PROMPT_INFO,
         lines=2,
@@ -226,18 +220,18 @@ def _writing(made: dict[str, Any], shown: binding.Form) -> None:
         elem_id="prompt",
     )
     made["new_tokens"] = AnySlider(
-        1, 256, value=shown.values["new_tokens"], step=1, label=texts.NEW_TOKENS
+        1, 256, value=shown["new_tokens"], step=1, label=texts.NEW_TOKENS
     )
     with gr.Row():
         made["temperature"] = gr.Number(
-            shown.values["temperature"],
+            shown["temperature"],
             label=texts.TEMPERATURE,
             info=texts.TEMPERATURE_INFO,
             step=0.1,
             min_width=80,
         )
         made["seed"] = gr.Number(
-            shown.values["seed"],
+            shown["seed"],
             label=texts.SEED,
             info=texts.SEED_INFO,
             precision=0,

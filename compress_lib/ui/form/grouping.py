@@ -10,17 +10,17 @@ from compress_lib.ui.common import texts
 from compress_lib.ui.form import binding
 
 
-def together(made: dict[str, Any], shown: binding.Form) -> None:
+def together(made: dict[str, Any], shown: binding.Values) -> None:
     """Make the components of `controls.TOGETHER`."""
     made["group"] = gr.Radio(
         choices(texts.GROUP_CHOICES),
-        value=shown.values["group"],
+        value=shown["group"],
         label=texts.GROUP,
         elem_id="group",
     )
     with gr.Row():
         made["window"] = gr.Number(
-            shown.values["window"],
+            shown["window"],
             label=texts.WINDOW,
             info=texts.WINDOW_INFO,
             precision=0,
@@ -29,7 +29,7 @@ def together(made: dict[str, Any], shown: binding.Form) -> None:
         )
         made["orientation"] = gr.Dropdown(
             choices(texts.ORIENTATION_CHOICES),
-            value=shown.values["orientation"],
+            value=shown["orientation"],
             label=texts.ORIENTATION,
             info=texts.ORIENTATION_INFO,
             min_width=120,
@@ -37,21 +37,21 @@ def together(made: dict[str, Any], shown: binding.Form) -> None:
         )
     made["tie"] = gr.Radio(
         choices(texts.TIE_CHOICES),
-        value=shown.values["tie"],
+        value=shown["tie"],
         label=texts.TIE,
         info=texts.TIE_INFO,
         elem_id="tie",
     )
     made["allocation"] = gr.Dropdown(
         choices(texts.ALLOCATION_CHOICES),
-        value=shown.values["allocation"],
+        value=shown["allocation"],
         label=texts.ALLOCATION,
         info=texts.ALLOCATION_INFO,
         elem_id="allocation",
     )
     made["inputs"] = gr.Radio(
         choices(texts.INPUTS_CHOICES),
-        value=shown.values["inputs"],
+        value=shown["inputs"],
         label=texts.INPUTS,
         info=texts.INPUTS_INFO,
         elem_id="inputs",

@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import gradio as gr
-
 from compress_lib.plan.plan import Plan
 from compress_lib.ui.form import binding
 
@@ -22,14 +20,6 @@ def history_of(value: Any) -> History:
     """Return the history that a session holds as JSON."""
     given = value if isinstance(value, dict) else {}
     return History(tuple(given.get("past", ())), tuple(given.get("future", ())))
-
-
-def stepped(history: History, plan: Plan) -> list[Any]:
-    """Return the history as the session holds it, whether it goes on, and the form's values."""
-    kept = {"past": list(history.past), "future": list(history.future)}
-    again = bool(history.future)
-    steps = [gr.Button(interactive=on) for on in (goes_back(history, plan), again)]
-    return [kept, *steps, *binding.shown_values(plan)]
 
 
 def goes_back(history: History, plan: Plan) -> bool:

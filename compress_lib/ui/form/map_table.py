@@ -219,7 +219,7 @@ def _layers(grid: LayerGrid, painter: _Painter) -> str:
 
 def _errors(record: RunRecord | None, plan: Plan) -> dict[str, float]:
     """Return the measured relative errors of a run of the plan's model, by target."""
-    if record is None or record.plan.get("model") != plan.model:
+    if record is None or record.plan.model != plan.model:
         return {}
     return {target.names[0]: target.relative_error for target in record.targets}
 

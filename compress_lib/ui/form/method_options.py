@@ -24,21 +24,24 @@ class Settings:
     values: list[OptionValue]
 
 
-def option_groups(shown: binding.Form) -> tuple[dict[str, Any], list[Any], list[Settings]]:
+def option_groups(
+    shown: binding.Values,
+) -> tuple[dict[str, Any], dict[str, Any], list[Settings]]:
     """Make a group of components for each method's options; only the chosen one is visible.
 
     Returns:
-        The groups by method, all components in the order of the form, and the buttons.
+        The groups by method, all components by `binding.option_key`, and the buttons.
     """
     groups: dict[str, Any] = {}
-    made: list[Any] = []
+    made: dict[str, Any] = {}
     settings: list[Settings] = []
     for name, method in METHODS.items():
-        with gr.Column(visible=name == shown.values["method"]) as group:
+        with gr.Column(visible=name == shown["method"]) as group:
             buttons = _buttons(method)
             fields = _fields(method, shown)
         groups[name] = group
-        made += fields
+        keys = [binding.option_key(name, option.name) for option in method.options()]
+        made |= dict(zip(keys, fields, strict=True))
         settings += [
             Settings(button, fields, _values(method, preset)) for preset, button in buttons
         ]
@@ -63,7 +66,7 @@ def _values(method: type[Method], preset: str | None) -> list[OptionValue]:
     return [chosen.get(option.name, option.default) for option in method.options()]
 
 
-def _fields(method: type[Method], shown: binding.Form) -> list[Any]:
+def _fields(method: type[Method], shown: binding.Values) -> list[Any]:
     options = method.options()
     if not options:
         gr.Markdown(texts.NO_OPTIONS)
@@ -77,9 +80,12 @@ def _fields(method: type[Method], shown: binding.Form) -> list[Any]:
     return made
 
 
-def _grid(method: type[Method], options: tuple[Option, ...], shown: binding.Form) -> list[Any]:
+def _grid(method: type[Method], options: tuple[Option, ...], shown: binding.Values) -> list[Any]:
     with gr.Row(elem_classes="options"):
-        return [_component(option, shown.options[(method.name, option.name)]) for option in options]
+        return [
+            _component(option, shown[binding.option_key(method.name, option.name)])
+            for option in options
+        ]
 
 
 def _component(option: Option, value: Any) -> Any:

@@ -101,7 +101,7 @@ def complaint(error: CompressionError) -> str:
 
 def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     count = sum(len(item.targets) for item in assigned)
-    bound = any(item.preview.at_most or item.undecided for item in assigned)
+    bound = any(item.preview.is_upper_bound or item.undecided for item in assigned)
     size = texts.PREVIEW_AT_MOST.format(size=format_bytes(after)) if bound else format_bytes(after)
     sizes = {"before": format_bytes(before), "after": size}
     if count == 1 and not assigned[0].undecided:

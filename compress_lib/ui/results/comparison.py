@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from compress_lib.data.text_spec import OWN_TEXT
-from compress_lib.errors import CompressionError
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.query_string import MOST_BESIDE
 from compress_lib.results.records import RunRecord
@@ -45,20 +43,15 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
 
 def plans_of(runs: Sequence[RunRecord]) -> list[Plan]:
     """Return the plans of runs that a link can hold; nothing where one alone is left."""
-    found: list[Plan] = []
-    for run in runs:
-        # What this version refuses is in no link, and nor is text of one's own.
-        with suppress(CompressionError):
-            other = Plan.from_json(run.plan).asked()
-            if other.evaluation.corpus != OWN_TEXT:
-                found.append(other)
+    # What this version cannot run is in no link, and nor is text of one's own.
+    found = [
+        run.plan.asked()
+        for run in runs
+        if run.plan.runnable and run.plan.evaluation.corpus != OWN_TEXT
+    ]
     return found if len(found) > 1 else []
 
 
 def is_of(run: RunRecord | None, plan: Plan) -> bool:
     """Tell whether a run is that of a plan."""
-    try:
-        return run is not None and Plan.from_json(run.plan).asked().key == plan.asked().key
-    except CompressionError:
-        # What this version refuses is in no form.
-        return False
+    return run is not None and run.plan.asked().key == plan.asked().key

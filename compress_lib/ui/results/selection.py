@@ -62,7 +62,7 @@ def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
     landmarks = session_runs.comparable(load_landmarks(), record)
     ordered = sorted(landmarks, key=lambda one: one.perplexity.compressed)
     others = tuple(one for one in ordered if one.key not in mine)
-    model = "" if record is None else str(record.plan.get("model"))
+    model = "" if record is None else record.plan.model
     return Shown(record, tuple(own), others, known_targets(engine, model)[0])
 
 

@@ -18,10 +18,10 @@ from compress_lib.data.corpora import Text, read_text
 from compress_lib.data.examples import Example
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.data.tokenization import (
-    calibration_blocks,
     check_protocols,
-    evaluation_blocks,
+    prepare_texts,
     protocol_of,
+    tokenize_evaluation,
 )
 from compress_lib.errors import BudgetError, NotFiniteError
 from compress_lib.evaluation.likelihood import compare
@@ -34,12 +34,11 @@ from compress_lib.models.surgery import matrix_at, read_weight
 from compress_lib.models.targets import TABLES
 from compress_lib.plan.plan import Plan
 from compress_lib.results.records import AgreementRecord, ModelRecord, RunRecord
-from compress_lib.runs.events import finished
 from compress_lib.runs.execute import execute
-from compress_lib.runs.provenance import environment, perplexity_record
+from compress_lib.runs.record_builder import describe_environment, perplexity_record
 from compress_lib.runs.studies.quality.candidates import CandidateAtSize
 from compress_lib.runs.studies.quality.rows import Measured, OnText, QualityRow
-from compress_lib.utils.progress import Progress, no_progress, span
+from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 SCHEMA = 2
 """Part of every row's key: raised when the same entry would give other numbers."""
@@ -87,18 +86,20 @@ class QualityBench:
     @cached_property
     def second_examples(self) -> list[Example]:
         """The second text in pieces."""
-        return evaluation_blocks(self.model, self.second, self.texts[1], self.plan.seed)
+        tokens = tokenize_evaluation(self.model, self.second, self.texts[1])
+        return tokens.examples(self.plan.seed)
 
     @cached_property
     def calibration(self) -> Calibration:
         """The text to choose by, which neither text to measure on may contain."""
         plan, texts = self.plan, self.texts
-        first = evaluation_blocks(self.model, plan.evaluation, texts[0], plan.seed)
-        for examples in (first, self.second_examples):
-            found = calibration_blocks(self.model, plan.calibration, texts[2], examples, plan.seed)
-        return found
+        for spec, text in ((plan.evaluation, texts[0]), (self.second, texts[1])):
+            _, calibration = prepare_texts(
+                self.model, spec, text, plan.calibration, texts[2], plan.seed
+            )
+        return calibration
 
-    def statistics(self, progress: Progress = no_progress) -> Mapping[str, Statistics]:
+    def statistics(self, report: Report = ignore) -> Mapping[str, Statistics]:
         """Gather what the estimate needs of every weight; kept on disk, so done once."""
         needs = {
             # A bias that a method stores acts against the mean.
@@ -106,7 +107,7 @@ class QualityBench:
             | (frozenset() if target.family in TABLES else {"mean"})
             for target in self.model.targets
         }
-        return gather(self.model, needs, self.calibration, progress)
+        return gather(self.model, needs, self.calibration, report)
 
 
 def make_quality_bench(
@@ -132,13 +133,11 @@ def make_quality_bench(
     plan = Plan(model=model.id, evaluation=first, calibration=calibration, prompts=())
     bench = QualityBench(model, plan, other, texts)
     # Found out now, not after the first row.
-    assert bench.calibration.blocks
+    assert bench.calibration.examples
     return bench
 
 
-def measure_row(
-    bench: QualityBench, entry: CandidateAtSize, progress: Progress = no_progress
-) -> QualityRow:
+def measure_row(bench: QualityBench, entry: CandidateAtSize, report: Report = ignore) -> QualityRow:
     """Measure one row; what a method or a model refuses is part of it.
 
     The compressed model is dropped at the end.
@@ -146,7 +145,7 @@ def measure_row(
     Args:
         bench: What all rows have in common.
         entry: The row.
-        progress: Told about all parts; may raise `StoppedError`.
+        report: Told about all parts; may raise `StoppedError`.
 
     Raises:
         CompressionError: Something else is wrong, so that other rows would fail too.
@@ -158,13 +157,13 @@ def measure_row(
         key=bench.key(entry),
         keep=entry.keep,
         four_bit=entry.candidate.four_bit,
-        plan=plan.to_json(),
+        plan=plan,
         model=ModelRecord(model.id, model.revision, model.source, model.parameters),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=environment(model),
+        environment=describe_environment(model),
     )
     try:
-        record, found = _measure(bench, plan, progress)
+        record, found = _measure(bench, plan, report)
     except (BudgetError, NotFiniteError) as error:
         return replace(row, refused=str(error))
     finally:
@@ -173,17 +172,19 @@ def measure_row(
     return replace(row, plan=record.plan, found=found)
 
 
-def _measure(bench: QualityBench, plan: Plan, progress: Progress) -> tuple[RunRecord, Measured]:
+def _measure(bench: QualityBench, plan: Plan, report: Report) -> tuple[RunRecord, Measured]:
     model = bench.model
-    statistics = bench.statistics(span(progress, 0.0, 0.0))
+    statistics = bench.statistics(subrange(report, 0.0, 0.0))
     started = time.perf_counter()
-    part = span(progress, 0.0, RUN)
-    end = finished(execute(plan, load=lambda *_: model, progress=part, read=bench.read))
+    part = subrange(report, 0.0, RUN)
+    end = execute(plan, part, load=lambda *_: model, read=bench.read)
     record, compressed = end.record, end.compressed
     assert compressed is not None
     examples = bench.second_examples
-    part = span(progress, RUN, 1.0)
-    *_, scored = compare(model, compressed, examples, lambda share: part(share, SECOND), bench.read)
+    part = subrange(report, RUN, 1.0)
+    *_, scored = compare(
+        model, compressed, examples, lambda share: part(Event(share, SECOND)), bench.read
+    )
     second = perplexity_record(
         model,
         scored,
@@ -192,7 +193,7 @@ def _measure(bench: QualityBench, plan: Plan, progress: Progress) -> tuple[RunRe
         bench.texts[1],
         protocol_of(model, bench.second),
     )
-    progress(1.0, "Saving the model to weigh it")
+    report(Event(1.0, "Saving the model to weigh it"))
     file_bytes = _file_bytes(compressed)
     estimate = estimated_loss(model, compressed, statistics, bench.calibration)
     return record, Measured(
@@ -226,7 +227,7 @@ def estimated_loss(
             continue
         known = statistics[site.target.name]
         if site.target.family in TABLES:
-            known = replace(known, row_counts=count_rows(text.ids, site.target.shape[0]))
+            known = replace(known, row_counts=count_rows(text.token_ids, site.target.shape[0]))
         total += replacement_loss(matrix, read_weight(model.module, site, model.dtype), known)
     return total
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.models.loading import LanguageModel
 from compress_lib.results.records import ModelRecord
-from compress_lib.runs.provenance import environment
+from compress_lib.runs.record_builder import describe_environment
 from compress_lib.runs.studies.base import Study, StudyCell
 from compress_lib.runs.studies.context import StudyContext, make_workbench
 from compress_lib.runs.studies.findings import findings
 from compress_lib.runs.studies.record import Row, StudyRecord
 from compress_lib.utils.files import disk_errors, write_whole
-from compress_lib.utils.progress import Progress, no_progress
+from compress_lib.utils.progress import Event, Report, ignore
 
 SCHEMA = 1
 """Part of every row's key: raised when the same cell would give other numbers."""
@@ -65,7 +65,7 @@ def run_study(
     *,
     evaluation: TextSpec | None = None,
     calibration: TextSpec | None = None,
-    progress: Progress = no_progress,
+    report: Report = ignore,
 ) -> Iterator[StudyRecord]:
     """Measure the cells that are missing, and yield the record after each.
 
@@ -75,14 +75,14 @@ def run_study(
         folder: Where rows are kept; a study that was stopped goes on from there.
         evaluation: The text to measure on; the study's own choice if None.
         calibration: The text to choose by; the default one if None.
-        progress: Told about cells; may raise `StoppedError`.
+        report: Told about cells; may raise `StoppedError`.
 
     Raises:
         CompressionError: A text cannot be used, or the disk is full.
     """
     chosen = calibration or (TextSpec(tokens=32_768) if study.needs_calibration else None)
     bench = make_workbench(model, evaluation or _fitting(study.evaluation, model), chosen)
-    progress(0.0, "Measuring the uncompressed model")
+    report(Event(0.0, "Measuring the uncompressed model"))
     log = _Log(folder / f"{study.name}.jsonl")
     log.read()
     cells = {_key(study, bench, cell): cell for cell in study.cells(bench)}
@@ -91,14 +91,15 @@ def run_study(
     yield _record(study, bench, cells, log)
     started = time.perf_counter()
 
-    def tell(fraction: float, message: str) -> None:
-        progress((len(cells) - len(missing) + fraction) / len(cells), message)
+    def report_cell(event: Event) -> None:
+        done = len(cells) - len(missing) + event.fraction
+        report(Event(done / len(cells), event.message))
 
-    for cell, row in study.measure(bench, left, tell):
+    for cell, row in study.measure(bench, left, report_cell):
         seconds = time.perf_counter() - started
         log.add(missing.pop(id(cell)), {**cell.known, **row}, round(seconds, 2))
         started = time.perf_counter()
-        tell(0.0, f"{cell.key}")
+        report_cell(Event(0.0, cell.key))
         yield _record(study, bench, cells, log)
 
 
@@ -152,5 +153,5 @@ def _record(
         text=bench.text,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=sum(float(str(entry["seconds"])) for entry in entries),
-        environment=environment(model),
+        environment=describe_environment(model),
     )

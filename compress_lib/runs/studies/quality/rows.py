@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from compress_lib.errors import CompressionError
+from compress_lib.plan.plan import Plan
 from compress_lib.results.records import (
     AgreementRecord,
     MemoryRecord,
@@ -59,7 +60,7 @@ class QualityRow(Recorded):
         key: Names everything that the numbers depend on.
         keep: What was asked for; None where the size follows from options.
         four_bit: Whether weights were rounded to 4 bits, or may have been.
-        plan: The run, as JSON.
+        plan: The run.
         model: Which weights.
         created: When.
         environment: Versions and machine.
@@ -74,7 +75,7 @@ class QualityRow(Recorded):
     key: str
     keep: float | None
     four_bit: bool
-    plan: dict[str, Any]
+    plan: Plan
     model: ModelRecord
     created: str
     environment: dict[str, str]

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import correlation
 
 from compress_lib.models.catalogue import was_quantized
+from compress_lib.plan.plan import Plan
 from compress_lib.runs.studies.quality.rows import FOLDER, Measured, OnText, QualityRow, load_rows
 from compress_lib.runs.studies.record import Row, StudyRecord, Value
 
@@ -177,13 +178,11 @@ def _on_text(found: OnText, prefix: str) -> dict[str, Value]:
     return {prefix + name: known.get(name) for name in values}
 
 
-def _in_words(found: Measured, plan: dict[str, object]) -> str:
+def _in_words(found: Measured, plan: Plan) -> str:
     text, second = found.text.perplexity, found.second.perplexity
     words = f"{text.tokens:,} tokens of {text.corpus}, context {text.context}"
-    calibration = plan["calibration"]
-    assert isinstance(calibration, dict)
     return (
         f"{words}; second text: {second.tokens:,} tokens of {second.corpus}, baseline "
-        f"{second.baseline:.2f}; calibration on at most {calibration['tokens']:,} tokens of "
-        f"{Path(calibration['corpus']).name}"
+        f"{second.baseline:.2f}; calibration on at most {plan.calibration.tokens:,} tokens of "
+        f"{Path(plan.calibration.corpus).name}"
     )

@@ -17,7 +17,7 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.engine.status import waited_for
 from compress_lib.utils.formatting import format_bytes
 from compress_lib.utils.profiles import limits
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
@@ -41,12 +41,12 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{record.model.id.replace('/', '--')}-{record.key}.zip"
 
-        def task(original: LanguageModel, model: LanguageModel, progress: Progress) -> None:
+        def task(original: LanguageModel, model: LanguageModel, report: Report) -> None:
             from compress_lib.models.checkpoint import save_compressed
 
-            progress(0.1, texts.AWAY_SAVING)
+            report(Event(0.1, texts.AWAY_SAVING))
             saved = save_compressed(model, Path(folder) / "model", files=card_files(record))
-            progress(0.6, texts.AWAY_SAVING)
+            report(Event(0.6, texts.AWAY_SAVING))
             # Weights are as dense as they can be: squeezing them takes long and gives nothing.
             with ZipFile(file, "w", ZIP_STORED) as archive:
                 for part in sorted(saved.iterdir()):

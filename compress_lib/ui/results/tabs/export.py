@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from compress_lib.plan.plan import Plan
 from compress_lib.reporting.exports.code import python_code
 from compress_lib.reporting.exports.notebook import notebook
 from compress_lib.reporting.exports.report import report
@@ -35,7 +34,7 @@ class TakeAwayTab(ResultTab):
         if shown.record is None:
             return {}
         return {
-            "code": python_code(Plan.from_json(shown.record.plan)),
+            "code": python_code(shown.record.plan),
             "made": gr.update(value=None, visible=False),
             "status": "",
         }
@@ -97,7 +96,7 @@ def _report(record: RunRecord, shown: Shown) -> str:
 
 
 def _notebook(record: RunRecord, shown: Shown) -> str:
-    made = notebook(Plan.from_json(record.plan), describe(record))
+    made = notebook(record.plan, describe(record))
     return tables.download(f"run-{record.key}.ipynb", "application/x-ipynb+json", made)
 
 

@@ -10,7 +10,6 @@ import gradio as gr
 
 from compress_lib.methods import METHODS
 from compress_lib.methods.low_rank.base import LowRankMethod
-from compress_lib.plan.plan import Plan
 from compress_lib.plan.spectra import load_spectra
 from compress_lib.reporting.plots import matrices
 from compress_lib.reporting.plots import spectrum as plots_spectrum
@@ -164,7 +163,7 @@ def _cut(record: RunRecord) -> dict[str, Any]:
 def _ranked(record: RunRecord) -> list[TargetRecord]:
     """Return the matrices that were cut by themselves, and whose singular values are known."""
     known = load_spectra(record.model.id)
-    if any(rule.inputs != "original" for rule in Plan.from_json(record.plan).rules):
+    if any(rule.inputs != "original" for rule in record.plan.rules):
         # What is factorized then is not the matrix that was there.
         return []
     return [

@@ -11,7 +11,7 @@ from compress_lib.results.token_record import TokenError, TokenNeighbours
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.engine.status import waited_for
-from compress_lib.utils.progress import Progress
+from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
@@ -49,10 +49,10 @@ def asked_tokens(
     table = direction.target
     found: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
 
-    def task(original: LanguageModel, model: LanguageModel, progress: Progress) -> None:
+    def task(original: LanguageModel, model: LanguageModel, report: Report) -> None:
         from compress_lib.evaluation.token_neighbours import looked_up
 
-        progress(0.0, texts.TOKEN_LOOKING)
+        report(Event(0.0, texts.TOKEN_LOOKING))
         found.append(looked_up(original, model, table, word))
 
     yield from waited_for(engine.line, engine.submit_with_models(record, task))
