@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from compress_lib.cli.main import _parser
 from compress_lib.compression.calibration.cache import StatisticsCache
-from compress_lib.compression.calibration.collect import gather
+from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.matrices import FORMS, CompressedMatrix
 from compress_lib.methods import METHODS, build_method
@@ -136,7 +136,7 @@ def test_cached_statistics_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr(StatisticsCache, "add", refuse)
-    statistics = gather(model, needs, text)[name]
+    statistics = collect_statistics(model, needs, text)[name]
     monkeypatch.setattr("compress_lib.compression.calibration.cache._write", refuse)
     site = next(site for site in model.sites if site.target.name == name)
     weight = read_weight(model.module, site, model.dtype)

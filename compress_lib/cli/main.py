@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from compress_lib.cli.runtime import prepare_process
+from compress_lib.cli.runtime import configure_runtime
 from compress_lib.errors import CompressionError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    prepare_process()
+    configure_runtime()
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

@@ -12,7 +12,7 @@ LARGEST_MMAP_THRESHOLD = 32 * 2**20
 KEPT_FREE = 2**30
 
 
-def prepare_process() -> None:
+def configure_runtime() -> None:
     """Let waiting threads sleep, and freed memory be used again; call it before torch is imported.
 
     Spinning threads, with two cores and a second process, made one decomposition forty times

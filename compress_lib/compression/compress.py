@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from compress_lib.compression.calibration.collect import gather
-from compress_lib.compression.loss_correction import family_factors, scaled
-from compress_lib.compression.sequential import compress_in_turn
+from compress_lib.compression.calibration.collect import collect_statistics
+from compress_lib.compression.loss_correction import loss_correction_factors, scale_curve
+from compress_lib.compression.sequential import compress_sequentially
 from compress_lib.compression.stacking import input_only, with_matrices
-from compress_lib.compression.target_compressor import Compressed, TargetCompressor, check_text
+from compress_lib.compression.target_compressor import (
+    CompressedTarget,
+    TargetCompressor,
+    check_text,
+)
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.matrices import CompressedMatrix
-from compress_lib.methods.rate_distortion import Point
+from compress_lib.methods.rate_distortion import OperatingPoint
 from compress_lib.methods.statistics import GATHERED
 from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import Assignment
-from compress_lib.plan.budget_allocation import Allocation, share_assignments
+from compress_lib.plan.budget_allocation import BudgetAllocation, allocate_budget
 from compress_lib.plan.rule import MEASURED
-from compress_lib.utils.parallel import in_order
+from compress_lib.utils.parallel import map_ordered
 from compress_lib.utils.progress import Report, ignore, subrange
 
 GATHERING = 0.5
@@ -31,12 +35,12 @@ SHARING = 0.3
 """The share of the whole that sharing bytes out takes, where that is to be done."""
 
 
-def share_bytes(
+def allocate_by_loss(
     model: LanguageModel,
     assignments: Sequence[Assignment],
     calibration: Calibration | None = None,
     report: Report = ignore,
-) -> Allocation:
+) -> BudgetAllocation:
     """Share out the bytes of rules that want it, by estimated loss; see `automatic`.
 
     Args:
@@ -49,29 +53,29 @@ def share_bytes(
         CompressionError: There is no text, or a rule keeps too little.
     """
     text = calibration or Calibration()
-    open_ones = [assignment for assignment in assignments if assignment.undecided]
+    open_ones = [assignment for assignment in assignments if assignment.needs_allocation]
     if not open_ones:
-        return Allocation(list(assignments))
+        return BudgetAllocation(list(assignments))
     for assignment in open_ones:
         check_text(assignment, text)
-    needs = {t.name: a.needs_for(t) & GATHERED for a in open_ones for t in a.targets}
-    known = gather(model, needs, text, subrange(report, 0.0, GATHERING))
+    needs = {t.name: a.required_statistics_for(t) & GATHERED for a in open_ones for t in a.targets}
+    known = collect_statistics(model, needs, text, subrange(report, 0.0, GATHERING))
     bench = TargetCompressor(model, text, known)
     part = subrange(report, GATHERING, REFINING)
-    with closing(in_order(bench.curve, bench.pieces(open_ones), part)) as found:
+    with closing(map_ordered(bench.curve, bench.work_items(open_ones), part)) as found:
         curves = {one.name: curve for one, curve in zip(open_ones, found, strict=True)}
     factors: dict[str, float] = {}
 
-    def curve_of(assignment: Assignment) -> list[Point]:
+    def curve_of(assignment: Assignment) -> list[OperatingPoint]:
         tried = assignment.rule.allocation == MEASURED
         factor = factors.get(assignment.family, 1.0) if tried else 1.0
-        return scaled(curves[assignment.name], factor)
+        return scale_curve(curves[assignment.name], factor)
 
-    shared = share_assignments(assignments, curve_of)
+    shared = allocate_budget(assignments, curve_of)
     tried = [a for a in shared.assignments if a.rule.allocation == MEASURED]
     if tried:
-        factors |= family_factors(bench, tried, subrange(report, REFINING, 1.0))
-        shared = share_assignments(assignments, curve_of)
+        factors |= loss_correction_factors(bench, tried, subrange(report, REFINING, 1.0))
+        shared = allocate_budget(assignments, curve_of)
     return shared
 
 
@@ -81,7 +85,7 @@ def compress_targets(
     *,
     calibration: Calibration | None = None,
     report: Report = ignore,
-) -> Generator[Compressed, None, None]:
+) -> Generator[CompressedTarget, None, None]:
     """Compress a model's weights one by one; the model itself is never changed.
 
     Args:
@@ -101,14 +105,14 @@ def compress_targets(
     text = calibration or Calibration()
     for assignment in assignments:
         check_text(assignment, text)
-        if assignment.undecided:
+        if assignment.needs_allocation:
             raise AssertionError(f"{assignment.name}: its bytes have to be allocated first")
     needs = _needs(assignments)
     begin = GATHERING if needs else 0.0
-    known = gather(model, needs, text, subrange(report, 0.0, begin)) if needs else {}
+    known = collect_statistics(model, needs, text, subrange(report, 0.0, begin)) if needs else {}
     compressor = TargetCompressor(model, text, known)
-    at_once = [assignment for assignment in assignments if not assignment.sequential]
-    in_turn = [assignment for assignment in assignments if assignment.sequential]
+    at_once = [assignment for assignment in assignments if not assignment.uses_compressed_inputs]
+    in_turn = [assignment for assignment in assignments if assignment.uses_compressed_inputs]
     whole = sum(assignment.nbytes for assignment in assignments)
     share = sum(assignment.nbytes for assignment in at_once) / max(whole, 1)
     middle = begin + (1 - begin) * share
@@ -120,11 +124,11 @@ def compress_targets(
     if in_turn:
         start = with_matrices(model, matrices, input_only(at_once))
         part = subrange(report, middle, 1.0)
-        yield from compress_in_turn(compressor, in_turn, start, matrices, part)
+        yield from compress_sequentially(compressor, in_turn, start, matrices, part)
 
 
 def install_targets(
-    model: LanguageModel, assignments: Sequence[Assignment], targets: Sequence[Compressed]
+    model: LanguageModel, assignments: Sequence[Assignment], targets: Sequence[CompressedTarget]
 ) -> LanguageModel:
     """Return a clone of a model with compressed targets; it shares all other weights.
 
@@ -142,7 +146,7 @@ def compress_model(
     *,
     calibration: Calibration | None = None,
     report: Report = ignore,
-) -> tuple[list[Compressed], LanguageModel]:
+) -> tuple[list[CompressedTarget], LanguageModel]:
     """Do `compress_targets`; return the finished targets and the compressed clone."""
     targets = list(compress_targets(model, assignments, calibration=calibration, report=report))
     return targets, install_targets(model, assignments, targets)
@@ -154,9 +158,9 @@ def compress_at_once(
     *,
     calibration: Calibration | None = None,
     report: Report = ignore,
-) -> tuple[list[Compressed], LanguageModel]:
-    """Do `share_bytes` and `compress_model`; return the finished targets and the model."""
-    shared = share_bytes(model, assignments, calibration, subrange(report, 0.0, SHARING))
+) -> tuple[list[CompressedTarget], LanguageModel]:
+    """Do `allocate_by_loss` and `compress_model`; return the finished targets and the model."""
+    shared = allocate_by_loss(model, assignments, calibration, subrange(report, 0.0, SHARING))
     part = subrange(report, SHARING, 1.0)
     return compress_model(model, shared.assignments, calibration=calibration, report=part)
 
@@ -167,6 +171,6 @@ def _needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:
     for assignment in assignments:
         for target in assignment.targets:
             # The inputs that one waits for are seen when it is its turn.
-            own = assignment.method if assignment.sequential else assignment
-            needs[target.name] = own.needs_for(target) & GATHERED
+            own = assignment.method if assignment.uses_compressed_inputs else assignment
+            needs[target.name] = own.required_statistics_for(target) & GATHERED
     return {name: kinds for name, kinds in needs.items() if kinds}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_lib.compression.block_calls import Call, note_calls, tensor_before
-from compress_lib.compression.output_matching import InputPair
+from compress_lib.compression.output_matching import PairedInputs
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.models.loading import LanguageModel
@@ -26,7 +26,7 @@ TOKENS = 8192
 """Calibration tokens that are taken through the blocks, at most: their states are held."""
 
 
-class Streams:
+class PairedHiddenStates:
     """Two models that stand before the same block.
 
     Args:
@@ -64,7 +64,7 @@ class Streams:
             self._states[0].append(start)
             self._states[1].append(tensor_before(first, partial(changed, ids, **more)))
 
-    def stages(self, index: int, layers: Sequence[str]) -> list[list[str]]:
+    def layer_order(self, index: int, layers: Sequence[str]) -> list[list[str]]:
         """Return layers of a block in the order of their use, those with one input together.
 
         Args:
@@ -97,7 +97,7 @@ class Streams:
                 )
         return [paths for _, paths in found]
 
-    def inputs(self, index: int, layer: str, report: Report) -> InputPair:
+    def inputs(self, index: int, layer: str, report: Report) -> PairedInputs:
         """Return what a layer gets in both models.
 
         Args:
@@ -114,9 +114,9 @@ class Streams:
             sums = [total + part.double() for total, part in zip(sums, parts, strict=True)]
             tokens += len(seen)
         moment, shift, mean, original = (torch.as_tensor(total / tokens).float() for total in sums)
-        return InputPair(moment, shift, mean, original, tokens)
+        return PairedInputs(moment, shift, mean, original, tokens)
 
-    def advance(self, index: int, report: Report) -> None:
+    def next_block(self, index: int, report: Report) -> None:
         """Go through a block with both models; it will stay as it is."""
         count = len(self._calls)
         for place in range(count):

@@ -15,7 +15,7 @@ from compress_lib.compression.stacking import input_only, with_matrices
 from compress_lib.compression.target_compressor import TargetCompressor
 from compress_lib.evaluation.likelihood import compare
 from compress_lib.matrices import CompressedMatrix
-from compress_lib.methods.rate_distortion import Curve, Point
+from compress_lib.methods.rate_distortion import Curve, OperatingPoint
 from compress_lib.models.targets import FAMILIES
 from compress_lib.plan.allocation import Assignment
 from compress_lib.utils.progress import Event, Report, subrange
@@ -30,7 +30,7 @@ LIMITS = (0.25, 4.0)
 """A factor beyond them says more of so short a text than of the family."""
 
 
-def family_factors(
+def loss_correction_factors(
     bench: TargetCompressor, assignments: Sequence[Assignment], report: Report
 ) -> dict[str, float]:
     """Return measured ÷ estimated loss of each family.
@@ -57,9 +57,9 @@ def family_factors(
     return found
 
 
-def scaled(curve: Curve[Point], factor: float) -> list[Point]:
+def scale_curve(curve: Curve[OperatingPoint], factor: float) -> list[OperatingPoint]:
     """Return a curve whose losses are multiplied by a factor."""
-    return [Point(point.nbytes, factor * point.loss, point.method) for point in curve]
+    return [OperatingPoint(point.nbytes, factor * point.loss, point.method) for point in curve]
 
 
 def _divergence(

@@ -17,7 +17,7 @@ to 4 little changes.
 
 
 @dataclass(frozen=True)
-class InputPair:
+class PairedInputs:
     """A layer's inputs at the same tokens: x in the original model, x̃ in a compressed one.
 
     Attributes:
@@ -35,7 +35,7 @@ class InputPair:
     tokens: int
 
 
-def anchored(weight: Tensor, inputs: InputPair, ridge: float = RIDGE) -> Tensor:
+def match_outputs(weight: Tensor, inputs: PairedInputs, ridge: float = RIDGE) -> Tensor:
     """Return the weight whose outputs for x̃ are nearest those of the original weight for x.
 
     W′ = W + W D (C̃ + λ m I)⁻¹, m being the mean of C̃'s diagonal, is where

@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from compress_lib.compression.block_calls import blocks_of
-from compress_lib.compression.hidden_states import Streams
+from compress_lib.compression.hidden_states import PairedHiddenStates
 from compress_lib.compression.stacking import sites_of
-from compress_lib.compression.target_compressor import Around, Compressed, TargetCompressor
+from compress_lib.compression.target_compressor import (
+    CompressedInputs,
+    CompressedTarget,
+    TargetCompressor,
+)
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import install
@@ -30,13 +34,13 @@ Layers = Mapping[str, Sequence[Assignment]]
 """By the path of a layer: one assignment, or those of a fused weight's parts."""
 
 
-def compress_in_turn(
+def compress_sequentially(
     bench: TargetCompressor,
     assignments: Sequence[Assignment],
     changed: LanguageModel,
     before: Mapping[str, CompressedMatrix],
     report: Report,
-) -> Iterator[Compressed]:
+) -> Iterator[CompressedTarget]:
     """Compress layers in the model's order.
 
     Args:
@@ -51,7 +55,7 @@ def compress_in_turn(
     """
     targets = [target for assignment in assignments for target in assignment.targets]
     blocks = blocks_of(targets, bench.model.module)
-    streams = Streams(
+    streams = PairedHiddenStates(
         bench.model, changed.module, blocks, bench.text, subrange(report, 0.0, NOTING)
     )
     work = [_by_layer(bench.model, assignments, block) for block in blocks]
@@ -64,23 +68,25 @@ def compress_in_turn(
             own = subrange(part, 0.0, 1 - ADVANCING)
             yield from _compress_block(bench, streams, index, layers, changed, matrices, own)
         if index < last:
-            streams.advance(index, subrange(part, 1 - ADVANCING, 1.0))
+            streams.next_block(index, subrange(part, 1 - ADVANCING, 1.0))
 
 
 def _compress_block(
     bench: TargetCompressor,
-    streams: Streams,
+    streams: PairedHiddenStates,
     index: int,
     layers: Layers,
     changed: LanguageModel,
     matrices: dict[str, CompressedMatrix],
     report: Report,
-) -> Iterator[Compressed]:
+) -> Iterator[CompressedTarget]:
     """Compress layers that have the same inputs, put them in their place, and go on."""
-    stages = streams.stages(index, list(layers))
+    stages = streams.layer_order(index, list(layers))
     for number, paths in enumerate(stages):
         part = subrange(report, number / len(stages), (number + 1) / len(stages))
-        around = Around(streams.inputs(index, paths[0], subrange(part, 0.0, 0.5)), dict(matrices))
+        around = CompressedInputs(
+            streams.inputs(index, paths[0], subrange(part, 0.0, 0.5)), dict(matrices)
+        )
         members = [assignment for path in paths for assignment in layers[path]]
         for place, member in enumerate(members):
             ends = (0.5 + 0.5 * (place + step) / len(members) for step in (0, 1))

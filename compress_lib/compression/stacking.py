@@ -10,13 +10,13 @@ from torch import Tensor
 
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.views import TransposedMatrix, split_rows, transposed
-from compress_lib.models.architecture import Site
+from compress_lib.models.architecture import WeightLocation
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone, install, read_weight
 from compress_lib.plan.allocation import Assignment
 
 
-def sites_of(model: LanguageModel, assignment: Assignment) -> list[Site]:
+def sites_of(model: LanguageModel, assignment: Assignment) -> list[WeightLocation]:
     """Return where an assignment's targets live, in their order."""
     sites = {site.target.name: site for site in model.sites}
     return [sites[target.name] for target in assignment.targets]
@@ -35,7 +35,7 @@ def stack(weights: Sequence[Tensor], *, columns: bool) -> Tensor:
     return torch.cat([weight.T if columns else weight for weight in weights]).contiguous()
 
 
-def take_apart(assignment: Assignment, whole: CompressedMatrix) -> list[CompressedMatrix]:
+def unstack(assignment: Assignment, whole: CompressedMatrix) -> list[CompressedMatrix]:
     """Return each target's matrix; what the method trained with is told by the first."""
     if len(assignment.targets) == 1:
         return [transposed(whole) if assignment.columns else whole]

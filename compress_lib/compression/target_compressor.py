@@ -10,29 +10,29 @@ from itertools import chain
 
 from torch import Tensor
 
-from compress_lib.compression.output_matching import InputPair, anchored
+from compress_lib.compression.output_matching import PairedInputs, match_outputs
 from compress_lib.compression.stacking import (
     input_only,
     read_weights,
     stack,
-    take_apart,
+    unstack,
     with_matrices,
 )
-from compress_lib.compression.target_records import shared_out, target_record
+from compress_lib.compression.target_records import bytes_per_part, target_record
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.likelihood import perplexity
 from compress_lib.evaluation.token_neighbours import direction_record
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.reconstruction_error import row_errors
-from compress_lib.methods.rate_distortion import Point
-from compress_lib.methods.statistics import Statistics, count_rows, stacked
+from compress_lib.methods.rate_distortion import OperatingPoint
+from compress_lib.methods.statistics import Statistics, count_rows, stack_statistics
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.targets import TABLES, Target
 from compress_lib.plan.allocation import Assignment
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.results.token_record import DirectionRecord
-from compress_lib.utils.parallel import Piece, in_order
+from compress_lib.utils.parallel import WorkItem, map_ordered
 from compress_lib.utils.progress import Event, Report
 
 SMALL = 4_000_000
@@ -40,7 +40,7 @@ SMALL = 4_000_000
 
 
 @dataclass(frozen=True)
-class Compressed:
+class CompressedTarget:
     """One finished target."""
 
     record: TargetRecord
@@ -49,7 +49,7 @@ class Compressed:
 
 
 @dataclass(frozen=True)
-class Around:
+class CompressedInputs:
     """What an assignment is compressed in, where that is not the original model.
 
     Attributes:
@@ -57,7 +57,7 @@ class Around:
         matrices: By target, what was compressed before.
     """
 
-    inputs: InputPair
+    inputs: PairedInputs
     matrices: Mapping[str, CompressedMatrix]
 
 
@@ -75,20 +75,20 @@ class TargetCompressor:
     text: Calibration
     known: Mapping[str, Statistics]
 
-    def pieces(self, assignments: Sequence[Assignment]) -> list[Piece[Assignment]]:
+    def work_items(self, assignments: Sequence[Assignment]) -> list[WorkItem[Assignment]]:
         """Return assignments as pieces of work, of which small ones may be done at once."""
         return [
-            Piece(assignment, assignment.nbytes, self._alone(assignment))
+            WorkItem(assignment, assignment.nbytes, self._alone(assignment))
             for assignment in assignments
         ]
 
     def _alone(self, assignment: Assignment) -> bool:
-        runs_model = "perplexity" in assignment.needs
+        runs_model = "perplexity" in assignment.required_statistics
         large = assignment.shape[0] * assignment.shape[1] > SMALL
         elsewhere = self.model.device.type != "cpu"
-        return assignment.method.trains or runs_model or large or elsewhere
+        return assignment.method.iterative or runs_model or large or elsewhere
 
-    def curve(self, assignment: Assignment, report: Report) -> list[Point]:
+    def curve(self, assignment: Assignment, report: Report) -> list[OperatingPoint]:
         """Return what an assignment's weight could be stored as; see `Method.curve`."""
         report(Event(0.0, f"{assignment.name}: {assignment.method.label}, estimated loss by bytes"))
         weight = stack(read_weights(self.model, assignment), columns=assignment.columns)
@@ -97,8 +97,8 @@ class TargetCompressor:
             return assignment.method.curve(weight, statistics, report)
 
     def compress(
-        self, assignment: Assignment, report: Report, around: Around | None = None
-    ) -> list[Compressed]:
+        self, assignment: Assignment, report: Report, around: CompressedInputs | None = None
+    ) -> list[CompressedTarget]:
         """Compress the stack of an assignment, and take it apart again.
 
         Raises:
@@ -109,10 +109,10 @@ class TargetCompressor:
         with named(assignment):
             statistics = self._statistics(assignment, around.matrices if around else {})
             if around is not None:
-                used = [anchored(weight, around.inputs) for weight in weights]
+                used = [match_outputs(weight, around.inputs) for weight in weights]
                 inputs = around.inputs
                 # Both, because the original ones are of far more tokens.
-                statistics = statistics.half_with(inputs.second_moment, inputs.mean)
+                statistics = statistics.averaged_with(inputs.second_moment, inputs.mean)
             started = time.perf_counter()
             whole = assignment.method.compress(
                 stack(used, columns=assignment.columns),
@@ -121,17 +121,17 @@ class TargetCompressor:
                 report,
             )
             seconds = time.perf_counter() - started
-        parts = take_apart(assignment, whole)
-        if sum(shared_out(parts)) > assignment.budget or whole.shape != assignment.shape:
+        parts = unstack(assignment, whole)
+        if sum(bytes_per_part(parts)) > assignment.budget or whole.shape != assignment.shape:
             raise AssertionError(f"{assignment.method.name} broke its budget or shape")
         self._own_biases(assignment, weights, parts, around)
         return self._finished(assignment, weights, parts, seconds, report)
 
     def compress_all(
         self, assignments: Sequence[Assignment], report: Report
-    ) -> Generator[Compressed, None, None]:
-        """Yield the parts of every assignment in order; see `compress` and `in_order`."""
-        with closing(in_order(self.compress, self.pieces(assignments), report)) as steps:
+    ) -> Generator[CompressedTarget, None, None]:
+        """Yield the parts of every assignment in order; see `compress` and `map_ordered`."""
+        with closing(map_ordered(self.compress, self.work_items(assignments), report)) as steps:
             yield from chain.from_iterable(steps)
 
     def _finished(
@@ -141,11 +141,11 @@ class TargetCompressor:
         parts: Sequence[CompressedMatrix],
         seconds: float,
         report: Report,
-    ) -> list[Compressed]:
+    ) -> list[CompressedTarget]:
         """Measure each part against the original weight."""
         beside = input_only([assignment])
         done = []
-        members = zip(assignment.targets, weights, parts, shared_out(parts), strict=True)
+        members = zip(assignment.targets, weights, parts, bytes_per_part(parts), strict=True)
         for target, weight, matrix, size in members:
             report(Event(1.0, f"{target.name}: errors of its rows"))
             # Only of token tables every row is shown, beside noise as large as its error.
@@ -165,7 +165,7 @@ class TargetCompressor:
             direction = direction_record(
                 self.model.tokenizer, target, weight, matrix, errors, counts
             )
-            done.append(Compressed(record, matrix, direction))
+            done.append(CompressedTarget(record, matrix, direction))
         return done
 
     def _counts(self, target: Target) -> Tensor | None:
@@ -178,7 +178,7 @@ class TargetCompressor:
         assignment: Assignment,
         weights: Sequence[Tensor],
         parts: Sequence[CompressedMatrix],
-        around: Around | None,
+        around: CompressedInputs | None,
     ) -> None:
         """Give each part the bias that keeps the mean output of its own original weight.
 
@@ -195,25 +195,25 @@ class TargetCompressor:
                 mean = seen = self.known[target.name].require("mean")
             device = part.bias.device
             wanted = weight.to(device).double() @ mean.to(device).double()
-            missing = wanted - part.dense().double() @ seen.to(device).double()
+            missing = wanted - part.to_dense().double() @ seen.to(device).double()
             part.bias.data = missing.to(part.dtype).to(part.bias.dtype)
 
     def _statistics(
         self, assignment: Assignment, before: Mapping[str, CompressedMatrix]
     ) -> Statistics:
         """Return only what the method needs."""
-        needs = assignment.needs
+        needs = assignment.required_statistics
         if not needs:
             return Statistics()
         members = [self.known.get(target.name, Statistics()) for target in assignment.targets]
-        found = replace(stacked(members), num_tokens=len(self.text.token_ids))
+        found = replace(stack_statistics(members), num_tokens=len(self.text.token_ids))
         if "row_counts" in needs:
             rows = sum(target.shape[0] for target in assignment.targets)
             found = replace(found, row_counts=count_rows(self.text.token_ids, rows))
         if "perplexity" in needs:
 
             def measure(matrix: CompressedMatrix) -> float:
-                parts = take_apart(assignment, matrix)
+                parts = unstack(assignment, matrix)
                 names = [target.name for target in assignment.targets]
                 matrices = {**before, **dict(zip(names, parts, strict=True))}
                 trial = with_matrices(self.model, matrices, input_only([assignment]))
@@ -229,7 +229,7 @@ def check_text(assignment: Assignment, text: Calibration) -> None:
     Raises:
         CompressionError: There is none.
     """
-    needs = assignment.needs
+    needs = assignment.required_statistics
     if needs and not text.examples:
         raise CompressionError(
             f"{assignment.name}: {assignment.method.name} needs calibration text "

@@ -14,7 +14,7 @@ from compress_lib.plan.allocation import Assignment
 from compress_lib.results.target_record import TargetRecord
 
 
-def shared_out(parts: Sequence[CompressedMatrix]) -> list[int]:
+def bytes_per_part(parts: Sequence[CompressedMatrix]) -> list[int]:
     """Return the bytes of each matrix; a tensor that several hold is shared out among them.
 
     Returns:

@@ -20,7 +20,7 @@ from torch import Tensor
 from compress_lib.data.examples import Example, as_example
 from compress_lib.errors import NotFiniteError
 from compress_lib.models.loading import LanguageModel
-from compress_lib.results.confidence import ratio_error
+from compress_lib.results.confidence import ratio_standard_error
 
 CHUNK = 256
 """Positions whose log-probabilities are held at once."""
@@ -115,7 +115,7 @@ class Comparison:
         # Delta method: the error of exp(m) is exp(m) times the error of m, and blocks are the
         # independent draws, because tokens of one block depend on each other. Lines have
         # different numbers of predictions, so m is a ratio of two sums.
-        error = ratio_error(sums, [block.predictions for block in self.blocks])
+        error = ratio_standard_error(sums, [block.predictions for block in self.blocks])
         return Estimate(value, None if error is None else value * error)
 
 

@@ -12,7 +12,7 @@ MOST_BYTES = 2_000_000_000
 """Of logits; what comes later is read every time."""
 
 
-class RememberedLogits:
+class LogitsCache:
     """Reads a model's logits once an example; give it to `compare` as `read`.
 
     The seconds are those of the first time: whoever compares speeds reads anew.

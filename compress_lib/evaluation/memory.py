@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from compress_lib.models.loading import LanguageModel
-from compress_lib.models.stored_tensors import stored_tensors, total_numbers
+from compress_lib.models.stored_tensors import stored_tensors, total_parameters
 from compress_lib.models.targets import FAMILIES
 from compress_lib.results.records import ComponentRecord, MemoryRecord
 
@@ -35,8 +35,8 @@ def compare_memory(baseline: LanguageModel, compressed: LanguageModel) -> Memory
         sum(after.values()),
         components,
         cache,
-        baseline_parameters=total_numbers(baseline),
-        compressed_parameters=total_numbers(compressed),
+        baseline_parameters=total_parameters(baseline),
+        compressed_parameters=total_parameters(compressed),
     )
 
 

@@ -90,7 +90,7 @@ def direction_record(
     )
 
 
-def looked_up(
+def look_up_tokens(
     original: LanguageModel, compressed: LanguageModel, table: str, text: str
 ) -> tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]:
     """Return what became of the tokens of a text: how far they turned, and who is near them.
@@ -121,7 +121,7 @@ def looked_up(
     weight = read_weight(original.module, site, original.dtype)
     rows = torch.tensor(asked, device=weight.device)
     with torch.inference_mode():
-        errors = direction_error(weight[rows].float(), matrix.rows(rows).float()).tolist()
+        errors = direction_error(weight[rows].float(), matrix.lookup(rows).float()).tolist()
     found = [
         TokenError(row, _text(tokenizer, row), error)
         for row, error in zip(asked, errors, strict=True)
@@ -176,7 +176,9 @@ def _neighbours(
         return ()
     wanted = torch.tensor(ids, device=weight.device)
     with torch.inference_mode():
-        both = [nearest(rows, known, wanted, NEAREST) for rows in (weight.__getitem__, matrix.rows)]
+        both = [
+            nearest(rows, known, wanted, NEAREST) for rows in (weight.__getitem__, matrix.lookup)
+        ]
 
     def named(values: list[float], rows: list[int]) -> tuple[Neighbour, ...]:
         return tuple(

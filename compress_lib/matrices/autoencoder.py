@@ -131,41 +131,41 @@ class DecoderMatrix(CompressedMatrix):
         networks = int(self.shape[0]) * sum(sizes if self.tanh else sizes[:-1])
         return networks + sum(part.decode_cost for part in (self.latents, *self.layers))
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
-        decoded = self._last(self._hidden(self.latents.rows(ids)))
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
+        decoded = self._last(self._hidden(self.latents.lookup(ids)))
         return decoded if self.scale is None else decoded * self.scale[ids][..., None]
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
         parts = []
-        seen = None if self.tanh else self.layers[-1].combine(x)
+        seen = None if self.tanh else self.layers[-1].matmul(x)
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
             if seen is None:
-                parts.append(x @ self.rows(ids).T)
+                parts.append(x @ self.lookup(ids).T)
                 continue
-            part = seen @ self._hidden(self.latents.rows(ids)).T
+            part = seen @ self._hidden(self.latents.lookup(ids)).T
             if len(self.biases):
                 part = part + (x @ self.biases[-1])[..., None]
             parts.append(part if self.scale is None else part * self.scale[ids])
         return torch.cat(parts, dim=-1)
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`; the last layer is applied to the sum."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`; the last layer is applied to the sum."""
         if self.tanh:
-            return super().combine(x)
+            return super().matmul(x)
         if self.scale is not None:
             x = x * self.scale
         seen = x.new_zeros(*x.shape[:-1], self.layers[-1].shape[1])
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
-            seen = seen + x[..., ids] @ self._hidden(self.latents.rows(ids))
-        found = self.layers[-1].project(seen)
+            seen = seen + x[..., ids] @ self._hidden(self.latents.lookup(ids))
+        found = self.layers[-1].linear(seen)
         return found + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else found
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         ids = torch.arange(self.shape[0], device=next(self.parameters()).device)
-        return torch.cat([self.rows(part) for part in ids.split(CHUNK)]).detach()
+        return torch.cat([self.lookup(part) for part in ids.split(CHUNK)]).detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the decoder."""
@@ -214,10 +214,10 @@ class DecoderMatrix(CompressedMatrix):
         x = latents
         for index, weight in enumerate(self.layers[:-1]):
             bias = self.biases[index] if len(self.biases) else None
-            x = ACTIVATIONS[self.activation](nn.functional.linear(x, weight.dense(), bias))
+            x = ACTIVATIONS[self.activation](nn.functional.linear(x, weight.to_dense(), bias))
         return x
 
     def _last(self, hidden: Tensor) -> Tensor:
         bias = self.biases[-1] if len(self.biases) else None
-        decoded = nn.functional.linear(hidden, self.layers[-1].dense(), bias)
+        decoded = nn.functional.linear(hidden, self.layers[-1].to_dense(), bias)
         return decoded.tanh() if self.tanh else decoded

@@ -44,22 +44,22 @@ class CompressedMatrix(nn.Module, ABC):
         self.history: dict[str, list[float]] = {}
 
     @abstractmethod
-    def rows(self, ids: Tensor) -> Tensor:
+    def lookup(self, ids: Tensor) -> Tensor:
         """Return the rows `ids` `[...]` as `[..., cols]`, decoding nothing else."""
 
     @abstractmethod
-    def project(self, x: Tensor) -> Tensor:
+    def linear(self, x: Tensor) -> Tensor:
         """Return `x Ŵᵀ`: from `[..., cols]` to `[..., rows]`."""
 
     @abstractmethod
-    def dense(self) -> Tensor:
+    def to_dense(self) -> Tensor:
         """Return the whole matrix `[rows, cols]`."""
 
-    def combine(self, x: Tensor) -> Tensor:
+    def matmul(self, x: Tensor) -> Tensor:
         """Return `x Ŵ`: from `[..., rows]` to `[..., cols]`, decoding by chunks of rows."""
         total = x.new_zeros(*x.shape[:-1], self.shape[1])
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
-            total = total + x[..., ids] @ self.rows(ids)
+            total = total + x[..., ids] @ self.lookup(ids)
         return total
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
@@ -115,7 +115,7 @@ class CompressedMatrix(nn.Module, ABC):
         size = self.dtype.itemsize if tensor.is_floating_point() else tensor.element_size()
         return tensor.numel() * size
 
-    def stored_numbers(self, tensor: Tensor) -> int:
+    def num_parameters(self, tensor: Tensor) -> int:
         """How many numbers one of its tensors stands for, whatever bits each takes.
 
         Positions, orders and masks are none; see `num_codes`.

@@ -26,20 +26,20 @@ class DenseMatrix(CompressedMatrix):
         """Store a weight in its own type."""
         return cls(rounded(weight, weight.dtype), weight.dtype)
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
         return self.weight[ids]
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
         return nn.functional.linear(x, self.weight)
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         return x @ self.weight
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         return self.weight.detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:

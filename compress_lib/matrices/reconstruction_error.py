@@ -59,7 +59,7 @@ def row_errors(
         for first in range(0, weight.shape[0], CHUNK):
             rows = weight[first : first + CHUNK].float()
             ids = torch.arange(first, first + len(rows), device=weight.device)
-            decoded = matrix.rows(ids).float()
+            decoded = matrix.lookup(ids).float()
             entries = (rows - decoded).abs()
             error = entries.norm(dim=1)
             # Sums of rows are wide enough; only those of many rows need more digits.

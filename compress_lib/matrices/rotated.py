@@ -50,21 +50,21 @@ class RotatedMatrix(CompressedMatrix):
         """See `CompressedMatrix.decode_cost`."""
         return self.inner.decode_cost
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
-        return self.inner.rows(ids) @ self.basis
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
+        return self.inner.lookup(ids) @ self.basis
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`: inputs are turned once, whatever the rows."""
-        return self.inner.project(nn.functional.linear(x, self.basis))
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`: inputs are turned once, whatever the rows."""
+        return self.inner.linear(nn.functional.linear(x, self.basis))
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
-        return self.inner.combine(x) @ self.basis
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
+        return self.inner.matmul(x) @ self.basis
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
-        return self.inner.dense() @ self.basis.detach()
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
+        return self.inner.to_dense() @ self.basis.detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the basis."""
@@ -74,9 +74,9 @@ class RotatedMatrix(CompressedMatrix):
         """See `CompressedMatrix.stored_bytes`."""
         return self.inner.stored_bytes(tensor)
 
-    def stored_numbers(self, tensor: Tensor) -> int:
-        """See `CompressedMatrix.stored_numbers`."""
-        return self.inner.stored_numbers(tensor)
+    def num_parameters(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.num_parameters`."""
+        return self.inner.num_parameters(tensor)
 
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""

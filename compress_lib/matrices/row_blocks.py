@@ -56,8 +56,8 @@ class BlocksMatrix(CompressedMatrix):
         """See `CompressedMatrix.decode_cost`."""
         return sum(block.decode_cost for block in self._each())
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
         places = self._all_places()[ids.flatten()]
         wanted = torch.bucketize(places, self._ends(places.device), right=True)
         found: Tensor | None = None
@@ -65,7 +65,7 @@ class BlocksMatrix(CompressedMatrix):
         for number, block in enumerate(self._each()):
             mine = (wanted == number).nonzero()[:, 0]
             if len(mine):
-                rows = block.rows(places[mine] - start)
+                rows = block.lookup(places[mine] - start)
                 found = rows.new_empty(len(places), self.shape[1]) if found is None else found
                 found[mine] = rows
             start += block.shape[0]
@@ -73,23 +73,23 @@ class BlocksMatrix(CompressedMatrix):
             found = next(self.blocks.parameters()).new_empty(0, self.shape[1])
         return found.reshape(*ids.shape, self.shape[1])
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`: block by block, then in the order of rows."""
-        y = torch.cat([block.project(x) for block in self._each()], dim=-1)
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`: block by block, then in the order of rows."""
+        y = torch.cat([block.linear(x) for block in self._each()], dim=-1)
         return y.index_select(-1, self._all_places())
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         order = self._all_places().argsort()
         parts = x.index_select(-1, order).split([block.shape[0] for block in self._each()], dim=-1)
         total = x.new_zeros(*x.shape[:-1], self.shape[1])
         for part, block in zip(parts, self._each(), strict=True):
-            total = total + block.combine(part)
+            total = total + block.matmul(part)
         return total
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
-        return torch.cat([block.dense() for block in self._each()])[self._all_places()]
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
+        return torch.cat([block.to_dense() for block in self._each()])[self._all_places()]
 
     def stored_bytes(self, tensor: Tensor) -> int:
         """See `CompressedMatrix.stored_bytes`."""

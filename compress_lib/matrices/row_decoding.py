@@ -26,25 +26,25 @@ class DecodedByRows(CompressedMatrix):
         """See `CompressedMatrix.decode_cost`: about one multiply-add an entry."""
         return int(self.shape[0]) * int(self.shape[1])
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
         decoded = [self._decode(some) for some in ids.flatten().split(self._chunk)]
         return torch.cat(decoded).reshape(*ids.shape, self.shape[1])
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
         parts = [self._project_between(x, start, stop) for start, stop in self._chunks()]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         total = x.new_zeros(*x.shape[:-1], self.shape[1])
         for start, stop in self._chunks():
             total = total + x[..., start:stop] @ self._decode_between(start, stop).to(x.dtype)
         return total
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         parts = [self._decode_between(start, stop) for start, stop in self._chunks()]
         return torch.cat(parts).detach()
 

@@ -47,15 +47,15 @@ class SparseRowsMatrix(DecodedByRows):
         kept, places = self._places()
         return self.values[places[ids]] * kept[ids, None]
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`: rows that are gone cost nothing."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`: rows that are gone cost nothing."""
         kept, _ = self._places()
         y = x.new_zeros(*x.shape[:-1], self.shape[0])
         y[..., kept] = nn.functional.linear(x, self.values)
         return y
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         kept, _ = self._places()
         return x[..., kept] @ self.values
 

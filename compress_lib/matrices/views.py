@@ -49,26 +49,26 @@ class RowSlice(CompressedMatrix):
         """See `CompressedMatrix.decode_cost`: the slice is rebuilt for every multiplication."""
         return int(self.shape[0]) * self.inner.row_cost
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
-        return self.inner.rows(ids + self.start)
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
+        return self.inner.lookup(ids + self.start)
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
-        return x @ self.dense().to(x.dtype).T
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
+        return x @ self.to_dense().to(x.dtype).T
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         device = next(self.inner.parameters()).device
-        return self.rows(torch.arange(self.shape[0], device=device))
+        return self.lookup(torch.arange(self.shape[0], device=device))
 
     def stored_bytes(self, tensor: Tensor) -> int:
         """See `CompressedMatrix.stored_bytes`."""
         return self.inner.stored_bytes(tensor)
 
-    def stored_numbers(self, tensor: Tensor) -> int:
-        """See `CompressedMatrix.stored_numbers`."""
-        return self.inner.stored_numbers(tensor)
+    def num_parameters(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.num_parameters`."""
+        return self.inner.num_parameters(tensor)
 
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
@@ -100,21 +100,21 @@ class TransposedMatrix(CompressedMatrix):
         """See `CompressedMatrix.decode_cost`."""
         return self.inner.decode_cost
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`; every column has to be decoded for it."""
-        return self.dense()[ids]
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`; every column has to be decoded for it."""
+        return self.to_dense()[ids]
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
-        return self.inner.combine(x)
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
+        return self.inner.matmul(x)
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
-        return self.inner.project(x)
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
+        return self.inner.linear(x)
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
-        return self.inner.dense().T.contiguous()
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
+        return self.inner.to_dense().T.contiguous()
 
     def transposed(self) -> CompressedMatrix:
         """See `CompressedMatrix.transposed`."""
@@ -124,9 +124,9 @@ class TransposedMatrix(CompressedMatrix):
         """See `CompressedMatrix.stored_bytes`."""
         return self.inner.stored_bytes(tensor)
 
-    def stored_numbers(self, tensor: Tensor) -> int:
-        """See `CompressedMatrix.stored_numbers`."""
-        return self.inner.stored_numbers(tensor)
+    def num_parameters(self, tensor: Tensor) -> int:
+        """See `CompressedMatrix.num_parameters`."""
+        return self.inner.num_parameters(tensor)
 
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.errors import CompressionError, unknown_name
-from compress_lib.utils.options import Option, OptionValue, coerced, declared_options, option
+from compress_lib.utils.options import Option, OptionValue, coerce_options, declared_options, option
 from compress_lib.utils.progress import Report, ignore
 from compress_lib.utils.registry import Registry
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.matrices import CompressedMatrix
-    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.rate_distortion import OperatingPoint
     from compress_lib.methods.statistics import Statistics
     from compress_lib.models.targets import Target
 
@@ -73,31 +73,31 @@ class Method(ABC):
     label: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str]
-    effort: ClassVar[float] = 0.1
+    relative_cost: ClassVar[float] = 0.1
     """About which share of a whole run compressing takes, for the time left to be told."""
-    trains: ClassVar[bool] = False
+    iterative: ClassVar[bool] = False
     """Whether it learns by steps: too slow to be tried at every size beforehand."""
     families: ClassVar[tuple[str, ...] | None] = None
     """The families it makes sense for; None for all."""
-    shares: ClassVar[bool] = True
+    supports_sharing: ClassVar[bool] = True
     """Whether a stack of matrices has something in common, such as a basis or a decoder."""
-    sized: ClassVar[bool] = False
+    fixed_size: ClassVar[bool] = False
     """Whether its size follows from its options alone, so that keep is only an upper bound."""
-    control: ClassVar[bool] = False
+    is_control: ClassVar[bool] = False
     """Whether it is there to be beaten, and promises no small error."""
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}
     """Named settings of options, such as a paper's; what they leave out takes its default."""
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """Names of the fields of `Statistics` that `compress` reads."""
         return frozenset()
 
-    def needs_for(self, target: Target) -> frozenset[str]:
+    def required_statistics_for(self, target: Target) -> frozenset[str]:
         """Return what `compress` reads for a target, where it depends on that."""
-        return self.needs
+        return self.required_statistics
 
-    def fitted(self, target: Target) -> Method:
+    def for_target(self, target: Target) -> Method:
         """Return the method with what it takes from a target, such as the size of a head."""
         return self
 
@@ -145,12 +145,14 @@ class Method(ABC):
         preview = self.preview(shape, budget=budget, itemsize=weight.element_size())
         return self.compress(weight, preview, statistics, report)
 
-    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
+    def curve(
+        self, weight: Tensor, statistics: Statistics, report: Report = ignore
+    ) -> list[OperatingPoint]:
         """Return what this method could make of a weight: bytes, with the loss each would cost.
 
         Args:
             weight: `[rows, cols]` in the precision of the checkpoint.
-            statistics: What `needs_for` names, and what tells the curvature.
+            statistics: What `required_statistics_for` names, and what tells the curvature.
             report: Told about the work; may raise `StoppedError`.
 
         Source of the currency: see `curvature`. A method that knows a closed form overrides this;
@@ -185,7 +187,7 @@ class Method(ABC):
 
 def is_sized(name: object) -> bool:
     """Tell whether a method's options alone decide how large its results are."""
-    return isinstance(name, str) and name in METHODS and METHODS[name].sized
+    return isinstance(name, str) and name in METHODS and METHODS[name].fixed_size
 
 
 def build_method(name: str, options: Mapping[str, object]) -> Method:
@@ -195,7 +197,7 @@ def build_method(name: str, options: Mapping[str, object]) -> Method:
         CompressionError: The method or an option is unknown, or a value is out of range.
     """
     method = METHODS.find(name)
-    return method(**coerced(method, options))
+    return method(**coerce_options(method, options))
 
 
 def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from compress_lib.methods.linalg import row_side, shrunk
+from compress_lib.methods.linalg import row_side, damped
 from compress_lib.methods.row_importance import SMOOTHING, smoothed_counts
 from compress_lib.methods.statistics import (
     INPUT_SHRINKAGE,
@@ -49,7 +49,7 @@ LEAST_VARIANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Term:
+class KroneckerTerm:
     """One Kronecker product.
 
     Attributes:
@@ -65,20 +65,20 @@ class Term:
 class Curvature:
     """The second derivative of the loss in a weight, as a sum of Kronecker products."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[KroneckerTerm, ...]
 
-    def shrunk(self) -> Curvature:
+    def damped(self) -> Curvature:
         """Return it drawn towards the identity as far as is usual."""
         return Curvature(
             tuple(
-                Term(
+                KroneckerTerm(
                     (1 - TOKEN_SHRINKAGE) * term.rows + TOKEN_SHRINKAGE * term.rows.mean(),
-                    shrunk(term.cols, TABLE_SHRINKAGE, torch.float32),
+                    damped(term.cols, TABLE_SHRINKAGE, torch.float32),
                 )
                 if term.rows.ndim == 1
-                else Term(
-                    shrunk(term.rows, OUTPUT_SHRINKAGE, torch.float32),
-                    shrunk(term.cols, INPUT_SHRINKAGE, torch.float32),
+                else KroneckerTerm(
+                    damped(term.rows, OUTPUT_SHRINKAGE, torch.float32),
+                    damped(term.cols, INPUT_SHRINKAGE, torch.float32),
                 )
                 for term in self.terms
             )
@@ -95,7 +95,7 @@ class Curvature:
             total += 0.5 * float(seen.sum(dim=1).double().sum())
         return total
 
-    def single(self) -> Term:
+    def as_single_term(self) -> KroneckerTerm:
         """Return one Kronecker product near the sum: the terms' sides, each weighed by the other.
 
         For a closed form, which knows no sums. Both terms of a table have nearly the same rows:
@@ -109,7 +109,7 @@ class Curvature:
         # Scaled so that the product weighs as much as the sum.
         scale = sum(_trace(rows) * _trace(cols) for rows, cols in sides)
         whole = _trace(rows) * _trace(cols)
-        return Term(rows * (scale / whole) if whole > 0 else rows, cols)
+        return KroneckerTerm(rows * (scale / whole) if whole > 0 else rows, cols)
 
 
 def replacement_loss(matrix: CompressedMatrix, weight: Tensor, statistics: Statistics) -> float:
@@ -120,8 +120,8 @@ def replacement_loss(matrix: CompressedMatrix, weight: Tensor, statistics: Stati
         weight: `[rows, cols]`.
         statistics: What `calibration.curvature_needs` names.
     """
-    minds = curvature(statistics).shrunk()
-    error = matrix.dense().to(weight.device) - weight.float()
+    minds = curvature(statistics).damped()
+    error = matrix.to_dense().to(weight.device) - weight.float()
     loss = minds.loss(error)
     if matrix.bias is None or not statistics.has("mean"):
         return loss
@@ -145,15 +145,15 @@ def curvature(statistics: Statistics) -> Curvature:
     """
     if statistics.has(OUTPUT_GRADIENT):
         rows = statistics.require(OUTPUT_GRADIENT)
-        return Curvature((Term(rows, statistics.require("second_moment")),))
+        return Curvature((KroneckerTerm(rows, statistics.require("second_moment")),))
     terms = []
     if statistics.has("logit_variance"):
         variance = statistics.require("logit_variance")
-        terms.append(Term(variance + LEAST_VARIANCE, statistics.require("second_moment")))
+        terms.append(KroneckerTerm(variance + LEAST_VARIANCE, statistics.require("second_moment")))
     if statistics.has("lookup_gradient"):
         gradient = statistics.require("lookup_gradient")
         counts = smoothed_counts(statistics.require("row_counts").to(gradient.device), SMOOTHING)
-        terms.append(Term(counts / counts.sum(), gradient))
+        terms.append(KroneckerTerm(counts / counts.sum(), gradient))
     if not terms:
         statistics.require(OUTPUT_GRADIENT)
     return Curvature(tuple(terms))

@@ -144,7 +144,7 @@ def two_sided_bases(
         squared singular values, falling; all in float32, k = min(rows, cols).
     """
     wide = weight.double()
-    lower = lower_root(shrunk(cols, col_shrinkage))
+    lower = lower_root(damped(cols, col_shrinkage))
     upper = _upper_root(rows, row_shrinkage)
     seen = row_side(upper, wide @ lower)
     # The vectors of the smaller side only; on the other side stands what they make of W itself,
@@ -178,7 +178,7 @@ def row_side(side: Tensor, matrix: Tensor) -> Tensor:
     return stacked.flatten(0, 1)
 
 
-def shrunk(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -> Tensor:
+def damped(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -> Tensor:
     """Draw a matrix towards a multiple of the identity; where it is zero, return the identity.
 
     Args:
@@ -217,7 +217,7 @@ def lower_root(side: Tensor) -> Tensor:
 def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
     """Return R with Rᵀ R = side: a diagonal `[rows]`, or upper triangles as `side` has blocks."""
     if side.ndim > 1:
-        return lower_root(shrunk(side, shrinkage)).mT
+        return lower_root(damped(side, shrinkage)).mT
     wide = side.double()
     mean = wide.mean()
     return (torch.ones_like(wide) if float(mean) <= 0 else wide.clamp_min(1e-9 * mean)).sqrt()

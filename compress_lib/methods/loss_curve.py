@@ -14,7 +14,7 @@ from compress_lib.errors import BudgetError
 from compress_lib.methods import Method
 from compress_lib.methods.curvature import curvature, replacement_loss
 from compress_lib.methods.linalg import row_side
-from compress_lib.methods.rate_distortion import Point
+from compress_lib.methods.rate_distortion import OperatingPoint
 from compress_lib.methods.statistics import CURVATURES, OUTPUT_GRADIENT, TOKEN_SHRINKAGE, Statistics
 from compress_lib.utils.progress import Event, Report, subrange, with_message
 
@@ -22,7 +22,7 @@ KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The budgets that are tried, as shares of the weight's bytes."""
 
 
-def kept_name(what: str, method: str, options: Mapping[str, object], statistics: Statistics) -> str:
+def cache_key(what: str, method: str, options: Mapping[str, object], statistics: Statistics) -> str:
     """Return the name under which something is kept that follows from options and curvature."""
     minds = [kind for kind in CURVATURES if statistics.has(kind)]
     parts = [what, method, *(f"{key}={value}" for key, value in sorted(options.items())), *minds]
@@ -33,19 +33,19 @@ def kept_name(what: str, method: str, options: Mapping[str, object], statistics:
 
 def measured_curve(
     method: Method, weight: Tensor, statistics: Statistics, report: Report
-) -> list[Point]:
+) -> list[OperatingPoint]:
     """Return bytes and estimated loss of what a method makes of a weight; see `Method.curve`.
 
     A budget in which nothing fits has no point; that leaves none where nothing fits at all.
     """
-    name = kept_name("curve", method.name, method.option_values(), statistics)
+    name = cache_key("curve", method.name, method.option_values(), statistics)
 
     def compute() -> dict[str, Tensor]:
         found = _measure(method, weight, statistics, report)
         return {"points": torch.tensor(found, dtype=torch.float64).reshape(-1, 2)}
 
     kept = statistics.memo(name, compute)["points"].tolist()
-    return [Point(int(nbytes), loss) for nbytes, loss in kept]
+    return [OperatingPoint(int(nbytes), loss) for nbytes, loss in kept]
 
 
 def nested_losses(left: Tensor, right: Tensor, statistics: Statistics) -> list[float]:
@@ -60,7 +60,7 @@ def nested_losses(left: Tensor, right: Tensor, statistics: Statistics) -> list[f
     """
     single = left.float(), right.float()
     total = torch.zeros(left.shape[1], left.shape[1], dtype=torch.float64)
-    for term in curvature(statistics).shrunk().terms:
+    for term in curvature(statistics).damped().terms:
         rows, cols = (side.to(left.device).float() for side in (term.rows, term.cols))
         outer = single[0].T @ row_side(rows, single[0])
         inner = single[1] @ cols @ single[1].T

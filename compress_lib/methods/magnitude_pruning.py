@@ -47,7 +47,7 @@ class MagnitudePruning(Method):
     label: ClassVar[str] = "Magnitude pruning"
     summary: ClassVar[str] = "Keeps the largest entries or rows, and counts the bytes of where."
     paper: ClassVar[str] = "Han et al. 2015"
-    shares: ClassVar[bool] = False
+    supports_sharing: ClassVar[bool] = False
 
     structure: str = option(
         "entries", "Structure", "What is kept or set to zero.", choices=("entries", "rows")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.matrices import CompressedMatrix
-    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.rate_distortion import OperatingPoint
     from compress_lib.methods.statistics import Statistics
     from compress_lib.models.targets import Target
 
@@ -45,8 +45,8 @@ class Mixed(Method):
     label: ClassVar[str] = "Best of several"
     summary: ClassVar[str] = "Takes for each weight the method that is estimated to cost least."
     paper: ClassVar[str] = "Everett 1963, with a K-FAC metric"
-    effort: ClassVar[float] = 0.8
-    shares: ClassVar[bool] = False
+    relative_cost: ClassVar[float] = 0.8
+    supports_sharing: ClassVar[bool] = False
 
     candidates: str = option(
         CANDIDATES,
@@ -83,13 +83,15 @@ class Mixed(Method):
             yield " ".join(words), method
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """What any candidate needs for a layer, and its curvature."""
-        return LAYER_CURVATURE.union(*(method.needs for method in self._methods))
+        return LAYER_CURVATURE.union(*(method.required_statistics for method in self._methods))
 
-    def needs_for(self, target: Target) -> frozenset[str]:
-        """See `Method.needs_for`: what any candidate needs, and the curvature."""
-        return curvature_needs(target).union(*(m.needs_for(target) for m in self._methods))
+    def required_statistics_for(self, target: Target) -> frozenset[str]:
+        """See `Method.required_statistics_for`: what any candidate needs, and the curvature."""
+        return curvature_needs(target).union(
+            *(m.required_statistics_for(target) for m in self._methods)
+        )
 
     def check_applies(self, family: str, name: str) -> None:
         """See `Method.check_applies`: one candidate is enough."""
@@ -99,11 +101,11 @@ class Mixed(Method):
                 f"No candidate of {self.name} applies to {name}. {' '.join(refusals)}"
             )
 
-    def fitted(self, target: Target) -> Method:
-        """See `Method.fitted`: only the candidates that apply, each fitted itself."""
+    def for_target(self, target: Target) -> Method:
+        """See `Method.for_target`: only the candidates that apply, each fitted itself."""
         fitting = []
         for text, method in self._parsed():
-            fitted = method.fitted(target)
+            fitted = method.for_target(target)
             if _refusal(fitted, target.family, target.name) is None:
                 own, changed = method.option_values(), fitted.option_values()
                 more = (f" {key}={value}" for key, value in changed.items() if own[key] != value)
@@ -125,9 +127,11 @@ class Mixed(Method):
         note = f"one of {len(found)} candidates"
         return Preview(budget, nbytes, note=note, is_upper_bound=True)
 
-    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
+    def curve(
+        self, weight: Tensor, statistics: Statistics, report: Report = ignore
+    ) -> list[OperatingPoint]:
         """See `Method.curve`: those of all candidates together."""
-        points: list[Point] = []
+        points: list[OperatingPoint] = []
         for index, method in enumerate(self._methods):
             part = subrange(report, index / len(self._methods), (index + 1) / len(self._methods))
             points += [

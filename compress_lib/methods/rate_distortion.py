@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, TypeVar
 from compress_lib.errors import BudgetError
 from compress_lib.utils.formatting import format_bytes
 
-P = TypeVar("P", bound="Point")
+P = TypeVar("P", bound="OperatingPoint")
 
 if TYPE_CHECKING:
     from compress_lib.methods import Method
 
 
 @dataclass(frozen=True)
-class Point:
+class OperatingPoint:
     """One way to store a weight.
 
     Attributes:
@@ -39,17 +39,17 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Choice(Point):
+class JointPoint(OperatingPoint):
     """A point for each of several weights, taken together."""
 
-    members: Sequence[Point] = ()
+    members: Sequence[OperatingPoint] = ()
 
 
 Curve = Sequence[P]
 """What a weight can be stored as, in any order."""
 
 
-def share_out(curves: Sequence[Curve[P]], budget: int) -> list[P]:
+def allocate_lagrangian(curves: Sequence[Curve[P]], budget: int) -> list[P]:
     """Choose a point of every curve, with the least sum of losses that a budget allows.
 
     What the multiplier leaves over, at most one segment's bytes, is then spent point by point
@@ -105,7 +105,7 @@ def lower_hull(curve: Curve[P]) -> list[P]:
     return hull
 
 
-def _gain(a: Point, b: Point) -> float:
+def _gain(a: OperatingPoint, b: OperatingPoint) -> float:
     return (a.loss - b.loss) / (b.nbytes - a.nbytes)
 
 
@@ -137,9 +137,9 @@ def _spend_rest(curves: Sequence[Curve[P]], chosen: list[P], left: int) -> list[
     return chosen
 
 
-def at_equal_keep(
-    curves: Sequence[Curve[Point]], sizes: Sequence[int], steps: int = 200
-) -> list[Choice]:
+def at_uniform_keep(
+    curves: Sequence[Curve[OperatingPoint]], sizes: Sequence[int], steps: int = 200
+) -> list[JointPoint]:
     """Return what weights cost together if all keep the same share of their bytes.
 
     Args:
@@ -156,5 +156,5 @@ def at_equal_keep(
             points += fitting[-1:]
         if len(points) == len(curves):
             nbytes, loss = sum(p.nbytes for p in points), sum(p.loss for p in points)
-            found.append(Choice(nbytes, loss, members=points))
+            found.append(JointPoint(nbytes, loss, members=points))
     return found

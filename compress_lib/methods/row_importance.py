@@ -68,7 +68,7 @@ def row_importance(
     return weights / weights.mean()
 
 
-def normalized(weights: Tensor, how: str, number: float) -> Tensor:
+def normalize_weights(weights: Tensor, how: str, number: float) -> Tensor:
     """Return weights of rows `[rows]`, normalised, in float64.
 
     Args:

@@ -72,9 +72,9 @@ class Statistics:
 
     def has(self, name: str) -> bool:
         """Tell whether a field was gathered."""
-        return self.find(name) is not None
+        return self.get(name) is not None
 
-    def find(self, name: str) -> Any:
+    def get(self, name: str) -> Any:
         """Return a field, or None if it was not gathered."""
         value = getattr(self, name)
         return self.read(name) if value is None else value
@@ -85,7 +85,7 @@ class Statistics:
         Raises:
             CompressionError: It was not gathered.
         """
-        value = self.find(name)
+        value = self.get(name)
         if value is None:
             raise CompressionError(
                 f"This method needs {name}, which was not gathered: calibration text is missing. "
@@ -93,14 +93,14 @@ class Statistics:
             )
         return value
 
-    def half_with(self, second_moment: Tensor, mean: Tensor) -> Statistics:
+    def averaged_with(self, second_moment: Tensor, mean: Tensor) -> Statistics:
         """Return the statistics of a layer half of whose inputs have other moments.
 
         They are for another weight, so that nothing which is computed of them is kept.
         """
         mixed: dict[str, Any] = {}
         for name, other in (("second_moment", second_moment), ("mean", mean)):
-            own = self.find(name)
+            own = self.get(name)
             mixed[name] = other if own is None else (own + other.to(own.device)) / 2
         return replace(self, **mixed, memo=_make)
 
@@ -155,7 +155,7 @@ GATHERED = frozenset({*OBSERVED, *(name for names in GRADIENTS.values() for name
 """What takes passes of the model over the text."""
 
 
-def stacked(members: Sequence[Statistics]) -> Statistics:
+def stack_statistics(members: Sequence[Statistics]) -> Statistics:
     """Return the statistics of weights stacked by rows, from those of each.
 
     What belongs to rows is joined. Inputs have no place in a stack that gets one matrix for all,
@@ -168,7 +168,7 @@ def stacked(members: Sequence[Statistics]) -> Statistics:
         return members[0]
     found: dict[str, Any] = {"num_tokens": max(member.num_tokens for member in members)}
     for name in GATHERED:
-        values = [member.find(name) for member in members]
+        values = [member.get(name) for member in members]
         if any(value is None for value in values):
             continue
         found[name] = _joined(name, values)

@@ -37,7 +37,7 @@ FUSED_FAMILIES = ("query", "key", "value")
 
 
 @dataclass(frozen=True)
-class Site:
+class WeightLocation:
     """Where one target lives in a model.
 
     Attributes:
@@ -55,7 +55,7 @@ class Site:
     interleave: int | None = None
 
 
-def find_sites(model: PreTrainedModel, itemsize: int) -> list[Site]:
+def find_weights(model: PreTrainedModel, itemsize: int) -> list[WeightLocation]:
     """Find every weight that can be compressed, in the order of the model's modules.
 
     Args:
@@ -72,7 +72,7 @@ def find_sites(model: PreTrainedModel, itemsize: int) -> list[Site]:
     for path, module in model.named_modules(remove_duplicate=False):
         if _is_supported(module, ends):
             paths.setdefault(id(module.weight), []).append(path)
-    sites: list[Site] = []
+    sites: list[WeightLocation] = []
     for names in paths.values():
         module = model.get_submodule(names[0])
         family = ends.get(id(module)) or family_of(names[0])
@@ -113,7 +113,7 @@ def _layer_of(path: str) -> int | None:
 
 def _sites_of(
     config: Any, module: nn.Module, names: tuple[str, ...], family: str, itemsize: int
-) -> list[Site]:
+) -> list[WeightLocation]:
     rows, cols = torch_layout(module).shape
     layer = _layer_of(names[0])
 
@@ -124,9 +124,9 @@ def _sites_of(
 
     sizes, interleave = _fused_layout(config, names[0], rows)
     if not sizes:
-        return [Site(target("", family, rows), names, sizes=(rows,))]
+        return [WeightLocation(target("", family, rows), names, sizes=(rows,))]
     return [
-        Site(target(f".{role}", role, sizes[i]), names, i, sizes, interleave)
+        WeightLocation(target(f".{role}", role, sizes[i]), names, i, sizes, interleave)
         for i, role in enumerate(FUSED_FAMILIES)
     ]
 

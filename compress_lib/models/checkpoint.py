@@ -16,7 +16,7 @@ from compress_lib.models.layer_specs import QUANT_METHOD, describe_modules
 from compress_lib.models.loading import LanguageModel, choose_device, load_folder
 from compress_lib.models.sources import Weights
 from compress_lib.models.stored_tensors import stored_tensors, total_bytes
-from compress_lib.utils.files import check_room, disk_errors, read_json, whole_folder
+from compress_lib.utils.files import atomic_folder, check_room, disk_errors, read_json
 
 WEIGHTS_FILE = "model.safetensors"
 
@@ -61,7 +61,7 @@ def save_compressed(
         **describe_modules(model.module),
         provenance={"model": model.id, "revision": model.revision, "source": model.source},
     ).to_dict()
-    with whole_folder(path) as unfinished:
+    with atomic_folder(path) as unfinished:
         text = json.dumps(config, indent=2, sort_keys=True)
         (unfinished / "config.json").write_text(text + "\n", encoding="utf-8")
         if model.module.can_generate():

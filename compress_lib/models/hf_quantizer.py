@@ -13,7 +13,7 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from compress_lib.models.layer_specs import QUANT_METHOD, install_empty, tie_shared
+from compress_lib.models.layer_specs import QUANT_METHOD, install_from_specs, tie_shared
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,7 +50,7 @@ class CompressLabQuantizer(HfQuantizer):
     quantization_config: CompressLabConfig
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
-        install_empty(model, self.quantization_config.modules)
+        install_from_specs(model, self.quantization_config.modules)
         dtype = kwargs.get("dtype") or model.dtype
         for path in self.quantization_config.modules:
             model.get_submodule(path).to(dtype)

@@ -15,10 +15,10 @@ from compress_lib.errors import reason_of
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-Kind = Literal["causal", "masked"]
+LMKind = Literal["causal", "masked"]
 
 
-def kind_of(config: PreTrainedConfig) -> Kind:
+def lm_kind(config: PreTrainedConfig) -> LMKind:
     """Tell whether a checkpoint holds a causal or a masked language model.
 
     Some types have heads of both kinds (an encoder that may be used as a decoder), so the
@@ -55,7 +55,7 @@ def why_unsupported(folder: Path) -> str | None:
     return f"{config.model_type} is neither a causal nor a masked language model"
 
 
-def auto_class(kind: Kind) -> Any:
+def auto_class(kind: LMKind) -> Any:
     """Return the class of transformers that loads models of a kind."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 

@@ -43,7 +43,7 @@ def describe_modules(model: PreTrainedModel) -> dict[str, Any]:
     return {"modules": modules, "shared": shared}
 
 
-def install_empty(model: PreTrainedModel, modules: Mapping[str, Mapping[str, Any]]) -> None:
+def install_from_specs(model: PreTrainedModel, modules: Mapping[str, Mapping[str, Any]]) -> None:
     """Replace modules by empty compressed ones, in place, as `describe_modules` has them.
 
     Raises:
@@ -86,7 +86,7 @@ def tie_shared(model: PreTrainedModel, paths: Iterable[str], shared: Mapping[str
     }
 
 
-def mark(model: PreTrainedModel) -> None:
+def register_with_transformers(model: PreTrainedModel) -> None:
     """Let transformers' own `save_pretrained` write a checkpoint that can be read again."""
     described = describe_modules(model)
     tie_shared(model, described["modules"], described["shared"])

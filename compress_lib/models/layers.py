@@ -36,7 +36,7 @@ class CompressedLinear(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The whole weight `[rows, cols]`, rebuilt at every call: for code that is not ours."""
-        columns = [part.dense().T for part in self.parts]  # type: ignore[operator]
+        columns = [part.to_dense().T for part in self.parts]  # type: ignore[operator]
         return _rebuilt(self._join(columns).T)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,11 +70,11 @@ class CompressedEmbedding(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The whole table, rebuilt at every call: for code that is not ours."""
-        return _rebuilt(self.matrix.dense())
+        return _rebuilt(self.matrix.to_dense())
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids `[...]` to vectors `[..., width]`."""
-        found = self.matrix.rows(ids)
+        found = self.matrix.lookup(ids)
         if self.scale is None:
             return found
         # The scale is rounded to the type of the vectors first, as the original layers do.
@@ -83,7 +83,7 @@ class CompressedEmbedding(nn.Module):
 
 def _output(part: nn.Module, x: Tensor) -> Tensor:
     assert isinstance(part, CompressedMatrix)
-    y = part.project(x)
+    y = part.linear(x)
     return y if part.bias is None else y + part.bias
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from compress_lib.errors import CompressionError, ModelUnavailableError, reason_of, unknown_name
-from compress_lib.models.architecture import Site, find_sites
-from compress_lib.models.kinds import Kind, auto_class, kind_of, unused_positions
+from compress_lib.models.architecture import WeightLocation, find_weights
+from compress_lib.models.kinds import LMKind, auto_class, lm_kind, unused_positions
 from compress_lib.models.sources import Weights, locate
 from compress_lib.models.sources.base import FLOATING
 from compress_lib.utils.progress import Event, Report, ignore, subrange
@@ -44,7 +44,7 @@ class LanguageModel:
     source: str
     revision: str
     dtype: torch.dtype
-    kind: Kind = "causal"
+    kind: LMKind = "causal"
 
     @property
     def device(self) -> torch.device:
@@ -63,9 +63,9 @@ class LanguageModel:
         return int(limit) - unused_positions(self.module) if limit else None
 
     @cached_property
-    def sites(self) -> list[Site]:
+    def sites(self) -> list[WeightLocation]:
         """Where its compressible weights live."""
-        return find_sites(self.module, self.dtype.itemsize)
+        return find_weights(self.module, self.dtype.itemsize)
 
     @property
     def targets(self) -> list[Target]:
@@ -144,10 +144,10 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     logging.disable_progress_bar()
     folder = Path(weights.folder)
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    kind: Kind = "causal"
+    kind: LMKind = "causal"
     try:
         config = AutoConfig.from_pretrained(folder, **safe)
-        kind = kind_of(config)
+        kind = lm_kind(config)
         stored = _stored_type(folder, config)
         dtype = torch.float32 if device.type == "cpu" else stored
         module = _read_module(folder, kind, dtype, safe)
@@ -171,7 +171,7 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     return LanguageModel(module, tokenizer, model, weights.source, weights.revision, stored, kind)
 
 
-def _read_module(folder: Path, kind: Kind, dtype: torch.dtype, safe: dict[str, Any]) -> Any:
+def _read_module(folder: Path, kind: LMKind, dtype: torch.dtype, safe: dict[str, Any]) -> Any:
     """Read a model with every weight that its configuration asks for.
 
     Raises:

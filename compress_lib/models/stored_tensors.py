@@ -12,14 +12,14 @@ from compress_lib.models.loading import LanguageModel
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """A tensor of a checkpoint.
 
     Attributes:
         name: The first that it has.
         tensor: Itself.
         nbytes: What it takes in a file.
-        numbers: How many it stands for; see `CompressedMatrix.stored_numbers`.
+        numbers: How many it stands for; see `CompressedMatrix.num_parameters`.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Stored:
     numbers: int
 
 
-def stored_tensors(model: LanguageModel) -> Iterator[Stored]:
+def stored_tensors(model: LanguageModel) -> Iterator[StoredTensor]:
     """Yield every tensor of the checkpoint once."""
     owners: dict[int, CompressedMatrix] = {}
     for module in model.module.modules():
@@ -42,10 +42,12 @@ def stored_tensors(model: LanguageModel) -> Iterator[Stored]:
         seen.add(id(tensor))
         owner, real = owners.get(id(tensor)), tensor.is_floating_point()
         if owner is not None:
-            yield Stored(name, tensor, owner.stored_bytes(tensor), owner.stored_numbers(tensor))
+            yield StoredTensor(
+                name, tensor, owner.stored_bytes(tensor), owner.num_parameters(tensor)
+            )
             continue
         size = model.dtype.itemsize if real else tensor.element_size()
-        yield Stored(name, tensor, tensor.numel() * size, tensor.numel() if real else 0)
+        yield StoredTensor(name, tensor, tensor.numel() * size, tensor.numel() if real else 0)
 
 
 def total_bytes(model: LanguageModel) -> int:
@@ -53,6 +55,6 @@ def total_bytes(model: LanguageModel) -> int:
     return sum(stored.nbytes for stored in stored_tensors(model))
 
 
-def total_numbers(model: LanguageModel) -> int:
+def total_parameters(model: LanguageModel) -> int:
     """Return how many numbers a model is computed from, whatever bits each takes."""
     return sum(stored.numbers for stored in stored_tensors(model))

@@ -11,19 +11,19 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from compress_lib.matrices import CompressedMatrix, DenseMatrix
-from compress_lib.models.architecture import Site, table_scale, torch_layout
-from compress_lib.models.layer_specs import mark
+from compress_lib.models.architecture import WeightLocation, table_scale, torch_layout
+from compress_lib.models.layer_specs import register_with_transformers
 from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
 
 
-def read_weight(model: PreTrainedModel, site: Site, dtype: torch.dtype) -> Tensor:
+def read_weight(model: PreTrainedModel, site: WeightLocation, dtype: torch.dtype) -> Tensor:
     """Return a copy of a target's weight `[rows, cols]` in the checkpoint's type."""
     module = model.get_submodule(site.modules[0])
     weight = split_like(torch_layout(module), site)
     return weight.detach().to(dtype, copy=True).contiguous()
 
 
-def matrix_at(model: PreTrainedModel, site: Site) -> CompressedMatrix | None:
+def matrix_at(model: PreTrainedModel, site: WeightLocation) -> CompressedMatrix | None:
     """Return what a compressed model stores for a target; None where it is as it was."""
     module = model.get_submodule(site.modules[0])
     if isinstance(module, CompressedEmbedding):
@@ -33,7 +33,7 @@ def matrix_at(model: PreTrainedModel, site: Site) -> CompressedMatrix | None:
     return None if part is None or isinstance(part, DenseMatrix) else part  # type: ignore[return-value]
 
 
-def split_like(weight: Tensor, site: Site) -> Tensor:
+def split_like(weight: Tensor, site: WeightLocation) -> Tensor:
     """Return a site's part of a fused weight `[rows, cols]`, or the weight if it is not fused."""
     if len(site.sizes) <= 1:
         return weight
@@ -49,7 +49,7 @@ def clone(model: PreTrainedModel) -> PreTrainedModel:
 
 def install(
     model: PreTrainedModel,
-    sites: Sequence[Site],
+    sites: Sequence[WeightLocation],
     matrices: Mapping[str, CompressedMatrix],
     dtype: torch.dtype,
     input_only: Collection[str] = (),
@@ -64,7 +64,7 @@ def install(
         input_only: Names of targets of which only the token table is replaced, while an output
             matrix tied to it keeps the original weight.
     """
-    modules: dict[str, list[Site]] = {}
+    modules: dict[str, list[WeightLocation]] = {}
     for site in sites:
         for path in site.modules:
             end = model.get_submodule(path)
@@ -83,7 +83,7 @@ def install(
         ]
         ready = [matrix.to(reference.device, reference.dtype) for matrix in stored]
         model.set_submodule(path, _compressed_module(old, ready, parts[0].interleave))
-    mark(model)
+    register_with_transformers(model)
 
 
 def _split_rows(weight: Tensor, sizes: Sequence[int], interleave: int | None) -> list[Tensor]:

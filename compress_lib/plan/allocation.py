@@ -40,12 +40,12 @@ class Assignment:
         return self.preview.budget
 
     @property
-    def undecided(self) -> bool:
+    def needs_allocation(self) -> bool:
         """Whether its budget is still to be found by sharing out."""
         return self.rule.allocation != UNIFORM and self.loss is None
 
     @property
-    def sequential(self) -> bool:
+    def uses_compressed_inputs(self) -> bool:
         """Whether it waits for its turn in the model's order; see `sequential`."""
         in_blocks = all(target.layer is not None for target in self.targets)
         return self.rule.inputs == COMPRESSED and in_blocks
@@ -61,14 +61,14 @@ class Assignment:
         return self.targets[0].family
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """What has to be known of any of its targets."""
-        return frozenset().union(*(self.needs_for(target) for target in self.targets))
+        return frozenset().union(*(self.required_statistics_for(target) for target in self.targets))
 
-    def needs_for(self, target: Target) -> frozenset[str]:
+    def required_statistics_for(self, target: Target) -> frozenset[str]:
         """What has to be known of one of its targets."""
-        needs = self.method.needs_for(target)
-        if self.sequential:
+        needs = self.method.required_statistics_for(target)
+        if self.uses_compressed_inputs:
             needs = needs | {"second_moment"}
         if self.rule.allocation == UNIFORM:
             return needs
@@ -93,14 +93,14 @@ class Assignment:
         return self.rule.tie == "input" and any(target.tied for target in self.targets)
 
     @property
-    def kept_bytes(self) -> int:
+    def retained_bytes(self) -> int:
         """Bytes of the original that stays beside the compressed weight; 0 where none does."""
         return self.nbytes if self.keeps_original else 0
 
     @property
-    def foretold_bytes(self) -> int:
+    def predicted_bytes(self) -> int:
         """Bytes of the compressed weight; its budget where that is still to be shared out."""
-        return self.budget if self.undecided else self.preview.nbytes
+        return self.budget if self.needs_allocation else self.preview.nbytes
 
     @property
     def break_even_rank(self) -> int:
@@ -165,10 +165,10 @@ def _group_key(rule: Rule, target: Target) -> tuple[object, ...]:
 
 def _assign(targets: tuple[Target, ...], rule: Rule, seed: int) -> Assignment:
     plain = rule.build(seed)
-    method = plain.fitted(targets[0])
+    method = plain.for_target(targets[0])
     for target in targets:
         method.check_applies(target.family, target.name)
-    needs = frozenset().union(*(method.needs_for(target) for target in targets))
+    needs = frozenset().union(*(method.required_statistics_for(target) for target in targets))
     if rule.tie == "input" and needs & GATHERED:
         raise CompressionError(
             f"{group_name(targets)}: {method.name} needs {', '.join(sorted(needs))}, which "
@@ -204,7 +204,7 @@ def _orientations(targets: Sequence[Target], rule: Rule, method: Method) -> list
         CompressionError: The group does not fit together that way.
     """
     # A statistic belongs to rows or to inputs, and a token is a row.
-    needs = method.needs_for(targets[0])
+    needs = method.required_statistics_for(targets[0])
     rows_only = bool(needs - {"perplexity"}) or targets[0].family in TABLES
     # Estimated losses as well are known of rows only.
     rows_only = rows_only or rule.allocation != UNIFORM

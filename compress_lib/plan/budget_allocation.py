@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from compress_lib.errors import BudgetError
-from compress_lib.methods.rate_distortion import Curve, Point, at_equal_keep, share_out
+from compress_lib.methods.rate_distortion import (
+    Curve,
+    OperatingPoint,
+    allocate_lagrangian,
+    at_uniform_keep,
+)
 from compress_lib.plan.allocation import Assignment
 from compress_lib.utils.formatting import format_bytes, format_share
 
 
 @dataclass(frozen=True)
-class Allocation:
+class BudgetAllocation:
     """Who gets which bytes.
 
     Attributes:
@@ -38,10 +43,10 @@ class Allocation:
         )
 
 
-CurveOf = Callable[[Assignment], Curve[Point]]
+CurveOf = Callable[[Assignment], Curve[OperatingPoint]]
 
 
-def share_assignments(assignments: Sequence[Assignment], curve_of: CurveOf) -> Allocation:
+def allocate_budget(assignments: Sequence[Assignment], curve_of: CurveOf) -> BudgetAllocation:
     """Give assignments the bytes that serve the model best.
 
     Args:
@@ -53,13 +58,13 @@ def share_assignments(assignments: Sequence[Assignment], curve_of: CurveOf) -> A
     """
     rules: dict[int, list[Assignment]] = {}
     for assignment in assignments:
-        if assignment.undecided:
+        if assignment.needs_allocation:
             rules.setdefault(id(assignment.rule), []).append(assignment)
     if not rules:
-        return Allocation(list(assignments))
-    chosen: dict[str, Point] = {}
+        return BudgetAllocation(list(assignments))
+    chosen: dict[str, OperatingPoint] = {}
     for members in rules.values():
-        curves = [[*curve_of(member), Point(member.nbytes, 0.0)] for member in members]
+        curves = [[*curve_of(member), OperatingPoint(member.nbytes, 0.0)] for member in members]
         budget = sum(int(member.rule.keep * member.nbytes) for member in members)
         points = _share(members, curves, budget)
         chosen |= {member.name: point for member, point in zip(members, points, strict=True)}
@@ -67,32 +72,34 @@ def share_assignments(assignments: Sequence[Assignment], curve_of: CurveOf) -> A
     loss = sum(point.loss for point in chosen.values())
     nbytes = sum(point.nbytes for point in chosen.values())
     before = sum(a.nbytes for a in assignments if a.name in chosen)
-    return Allocation([a for a in new if a is not None], loss, nbytes, before)
+    return BudgetAllocation([a for a in new if a is not None], loss, nbytes, before)
 
 
 def _share(
-    members: Sequence[Assignment], curves: Sequence[Curve[Point]], budget: int
-) -> list[Point]:
+    members: Sequence[Assignment], curves: Sequence[Curve[OperatingPoint]], budget: int
+) -> list[OperatingPoint]:
     rule = members[0].rule
     try:
         if rule.allocation != "by_family":
-            return share_out(curves, budget)
+            return allocate_lagrangian(curves, budget)
         families: dict[str, list[int]] = {}
         for index, member in enumerate(members):
             families.setdefault(member.family, []).append(index)
         together = [
-            at_equal_keep([curves[i] for i in indices], [members[i].nbytes for i in indices])
+            at_uniform_keep([curves[i] for i in indices], [members[i].nbytes for i in indices])
             for indices in families.values()
         ]
-        found: dict[int, Point] = {}
-        for indices, choice in zip(families.values(), share_out(together, budget), strict=True):
+        found: dict[int, OperatingPoint] = {}
+        for indices, choice in zip(
+            families.values(), allocate_lagrangian(together, budget), strict=True
+        ):
             found |= dict(zip(indices, choice.members, strict=True))
         return [found[index] for index in range(len(members))]
     except BudgetError as error:
         raise BudgetError(f"{rule.pattern}, keep {rule.keep:g}: {error}") from error
 
 
-def _with_point(assignment: Assignment, point: Point) -> Assignment | None:
+def _with_point(assignment: Assignment, point: OperatingPoint) -> Assignment | None:
     """Return an assignment with a point's bytes, or None if it stays dense."""
     if point.nbytes == assignment.nbytes and point.loss == 0:
         return None

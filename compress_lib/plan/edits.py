@@ -94,7 +94,7 @@ def pattern_for(chosen: Collection[str], targets: Sequence[Target]) -> str:
     return ",".join([*parts, *(target.name for target in targets if target.name in left)])
 
 
-def edited(
+def edit_rules(
     rules: Sequence[Rule], pattern: str, method: str, keep: float, targets: Sequence[Target]
 ) -> tuple[Rule, ...]:
     """Return the rules with one more, without those that no target follows any longer.
@@ -118,7 +118,7 @@ def edited(
     return without_idle([*rules, added], targets)
 
 
-def cleared(rules: Sequence[Rule], pattern: str, targets: Sequence[Target]) -> tuple[Rule, ...]:
+def clear_rules(rules: Sequence[Rule], pattern: str, targets: Sequence[Target]) -> tuple[Rule, ...]:
     """Return rules by which what a pattern selects follows the first rule again."""
     again = {target.name for target in targets if matches(target, pattern)}
     found = [rules[0]]

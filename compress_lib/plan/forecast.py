@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import CompressionError
 from compress_lib.methods import Method, OptionValue, build_method
-from compress_lib.methods.low_rank.base import STORING, LowRankMethod
-from compress_lib.methods.rate_distortion import Point
+from compress_lib.methods.low_rank.base import STORAGE_OPTIONS, LowRankMethod
+from compress_lib.methods.rate_distortion import OperatingPoint
 from compress_lib.models.targets import Target
 from compress_lib.plan.allocation import Assignment
-from compress_lib.plan.budget_allocation import share_assignments
-from compress_lib.plan.spectra import kept_arrays
+from compress_lib.plan.budget_allocation import allocate_budget
+from compress_lib.plan.spectra import load_bundled_arrays
 from compress_lib.utils.paths import ASSETS
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def load_curves(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
     The first row has ranks, or bytes where a method has none, rising; the second the estimated
     growth of the loss, in nats a token, by the default options of the method.
     """
-    return kept_arrays(model, folder)
+    return load_bundled_arrays(model, folder)
 
 
-def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
+def forecast_loss(assigned: Sequence[Assignment], model: str) -> float | None:
     """Return the growth of the loss that a plan is expected to cause, in nats a token.
 
     Where bytes are to be shared out by loss, they are shared out here as in a run.
@@ -64,37 +64,39 @@ def expected_loss(assigned: Sequence[Assignment], model: str) -> float | None:
         that train, of unusual options.
     """
     known = load_curves(model)
-    if not known or not all(_foreseen(item, known) for item in assigned):
+    if not known or not all(_has_curve(item, known) for item in assigned):
         return None
-    decided = sum(_at(item, known) for item in assigned if not item.undecided)
+    decided = sum(_at(item, known) for item in assigned if not item.needs_allocation)
     try:
-        shared = share_assignments(assigned, lambda item: _points(item, known))
+        shared = allocate_budget(assigned, lambda item: _points(item, known))
     except CompressionError:
         return None
     return decided + (shared.loss or 0.0)
 
 
-def worded(loss: float, near: str, at_least: str, ruined: str) -> str:
+def describe_prediction(loss: float, near: str, at_least: str, ruined: str) -> str:
     """Return the words that fit an expected growth of the loss, by how far estimates hold."""
     if loss > RUINED:
         return ruined
     return at_least if loss > SMALL else near
 
 
-def _foreseen(item: Assignment, known: Mapping[str, Any]) -> bool:
+def _has_curve(item: Assignment, known: Mapping[str, Any]) -> bool:
     """Tell whether an assignment's curve is known."""
     target = item.targets[0]
-    alone = len(item.targets) == 1 and not item.sequential and not item.keeps_original
-    return alone and f"{item.method.name}/{target.name}" in known and _usual(item.method, target)
+    alone = len(item.targets) == 1 and not item.uses_compressed_inputs and not item.keeps_original
+    return (
+        alone and f"{item.method.name}/{target.name}" in known and _is_default(item.method, target)
+    )
 
 
-def _usual(method: Method, target: Target) -> bool:
+def _is_default(method: Method, target: Target) -> bool:
     """Tell whether a method's options are the default ones, but for how factors are stored."""
     stored: tuple[str, ...] = ()
     if isinstance(method, LowRankMethod):
-        if method.coarse:
+        if method.few_bits:
             return False
-        stored = STORING
+        stored = STORAGE_OPTIONS
     own = method.option_values()
     plain = _plain_options(method.name, target)
     return all(own[name] == value for name, value in plain.items() if name not in stored)
@@ -103,7 +105,7 @@ def _usual(method: Method, target: Target) -> bool:
 @cache
 def _plain_options(method: str, target: Target) -> Mapping[str, OptionValue]:
     """Return a method's default options for a target."""
-    return build_method(method, {}).fitted(target).option_values()
+    return build_method(method, {}).for_target(target).option_values()
 
 
 def _at(item: Assignment, known: Mapping[str, Any]) -> float:
@@ -124,14 +126,16 @@ def _between(places: Sequence[float], losses: Sequence[float], place: float) -> 
     return losses[-1]
 
 
-def _points(item: Assignment, known: Mapping[str, Any]) -> list[Point]:
+def _points(item: Assignment, known: Mapping[str, Any]) -> list[OperatingPoint]:
     """Return a curve as it is shared out by."""
     places, losses = known[f"{item.method.name}/{item.targets[0].name}"].tolist()
     method, itemsize = item.method, item.targets[0].itemsize
     if not isinstance(method, LowRankMethod):
-        return [Point(int(place), loss) for place, loss in zip(places, losses, strict=True)]
+        return [
+            OperatingPoint(int(place), loss) for place, loss in zip(places, losses, strict=True)
+        ]
     return [
-        Point(method.rank_bytes(item.shape, int(rank), itemsize), loss)
+        OperatingPoint(method.rank_bytes(item.shape, int(rank), itemsize), loss)
         for rank, loss in zip(places, losses, strict=True)
         if method.factor_storage.kept_rank(int(rank)) == int(rank)
     ]

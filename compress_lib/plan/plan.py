@@ -14,7 +14,7 @@ from compress_lib.data.text_spec import AUTOMATIC, STRICT, USUAL_PROTOCOLS, Text
 from compress_lib.errors import CompressionError, check_integer, check_number
 from compress_lib.models.catalogue import DEFAULT_MODEL
 from compress_lib.plan.rule import Rule, StoredRule, read_stored_rule
-from compress_lib.utils.json_record import Recorded
+from compress_lib.utils.json_record import JsonRecord
 
 SCHEMA = 2
 """Part of every key: raised when the same plan would give other numbers, as it does when the
@@ -46,7 +46,7 @@ class Generation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan(Recorded):
+class Plan(JsonRecord):
     """A run: the model, what happens to which weight, and how the cost is measured.
 
     Of several rules that select the same target, the last one counts.
@@ -134,7 +134,7 @@ class Plan(Recorded):
         data["prompts"] = list(self.prompts)
         return data
 
-    def asked(self) -> Plan:
+    def without_provenance(self) -> Plan:
         """Return what was asked for: the plan without the weights and texts that it met."""
         return replace(
             self,
@@ -143,7 +143,7 @@ class Plan(Recorded):
             calibration=replace(self.calibration, digest=None),
         )
 
-    def resolved(self, *, revision: str, evaluation: str, calibration: str | None) -> Plan:
+    def with_provenance(self, *, revision: str, evaluation: str, calibration: str | None) -> Plan:
         """Return the plan with the exact weights and texts that it met (SHA-256 digests)."""
         return replace(
             self,

@@ -19,18 +19,18 @@ RULE_FIELDS = tuple(
 )
 
 
-BESIDE = "with"
+COMPARE_WITH = "with"
 """Names plans that are compared, in their order, each as a query string of its own."""
 
-THIS = "this"
+SELF = "this"
 """Stands for the link's own plan among them."""
 
-MOST_BESIDE = 4
+MAX_COMPARED = 4
 
 
 def is_link(query: str) -> bool:
     """Tell whether a query string says anything of a plan."""
-    known = {"model", "rule", "prompt", BESIDE, *_values(Plan())}
+    known = {"model", "rule", "prompt", COMPARE_WITH, *_values(Plan())}
     return any(name in known for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
@@ -39,7 +39,7 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
 
     Args:
         plan: The plan.
-        beside: Plans that are compared, in their order, itself among them; see `plans_beside`.
+        beside: Plans that are compared, in their order, itself among them; see `compared_plans`.
     """
     default = Plan()
     pairs = [("model", plan.model)]
@@ -52,21 +52,21 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
     ]
     pairs += [("prompt", prompt) for prompt in plan.prompts]
     pairs += [
-        (BESIDE, THIS if other.key == plan.key else to_query(other))
-        for other in beside[:MOST_BESIDE]
+        (COMPARE_WITH, SELF if other.key == plan.key else to_query(other))
+        for other in beside[:MAX_COMPARED]
     ]
     return urlencode(pairs)
 
 
-def plans_beside(query: str) -> list[Plan]:
+def compared_plans(query: str) -> list[Plan]:
     """Return the plans that a link compares, in their order, its own among them.
 
     Raises:
         CompressionError: One of them names something unknown, or a value out of range.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
-    given = [other for name, other in pairs if name == BESIDE][:MOST_BESIDE]
-    return [from_query(query if other == THIS else other) for other in given]
+    given = [other for name, other in pairs if name == COMPARE_WITH][:MAX_COMPARED]
+    return [from_query(query if other == SELF else other) for other in given]
 
 
 def from_query(query: str) -> Plan:

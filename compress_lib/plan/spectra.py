@@ -25,7 +25,7 @@ EXACT = "svd"
 
 
 @cache
-def kept_arrays(model: str, folder: Path) -> Mapping[str, Any]:
+def load_bundled_arrays(model: str, folder: Path) -> Mapping[str, Any]:
     """Return the arrays that a folder holds of a catalogue model, by name; {} if there are none."""
     from safetensors.numpy import load_file
 
@@ -35,10 +35,10 @@ def kept_arrays(model: str, folder: Path) -> Mapping[str, Any]:
 
 def load_spectra(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
     """Return the singular values `[k]` of a catalogue model's matrices, falling; {} if unknown."""
-    return kept_arrays(model, folder)
+    return load_bundled_arrays(model, folder)
 
 
-def left_out(assigned: list[Assignment], model: str) -> tuple[float, bool] | None:
+def truncation_error(assigned: list[Assignment], model: str) -> tuple[float, bool] | None:
     """Return the least relative error of a plan's matrices at their ranks, all together.
 
     Args:
@@ -55,7 +55,7 @@ def left_out(assigned: list[Assignment], model: str) -> tuple[float, bool] | Non
     lost = total = 0.0
     for item in assigned:
         values = known.get(item.targets[0].name)
-        alone = len(item.targets) == 1 and not item.undecided
+        alone = len(item.targets) == 1 and not item.needs_allocation
         # The latent of an autoencoder is called a rank as well, but it may do better.
         ranked = isinstance(item.method, LowRankMethod) and item.preview.rank is not None
         if values is None or not (alone and ranked):
@@ -69,7 +69,7 @@ def left_out(assigned: list[Assignment], model: str) -> tuple[float, bool] | Non
         item.method.name == EXACT
         and not item.method.option_values()["factor_bits"]
         # What follows compressed layers is first fitted to their outputs.
-        and not item.sequential
+        and not item.uses_compressed_inputs
         for item in assigned
     )
     return (lost / total) ** 0.5, exact

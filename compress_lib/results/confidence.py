@@ -33,13 +33,13 @@ def standard_errors(draws: int) -> float:
     return float(stdtrit(draws - 1, (1 + CONFIDENCE) / 2))
 
 
-def around(value: float, error: float, draws: int) -> Ends:
+def interval_around(value: float, error: float, draws: int) -> Ends:
     """Return the ends of an interval around a mean with a standard error over draws."""
     reach = standard_errors(draws) * error
     return value - reach, value + reach
 
 
-def perplexity_ends(perplexity: PerplexityRecord, which: str = "compressed") -> Ends | None:
+def perplexity_interval(perplexity: PerplexityRecord, which: str = "compressed") -> Ends | None:
     """Return the ends for `baseline`, `compressed` or `ratio`; None where one block gives none.
 
     What is normal over blocks is the mean of −ln p: the interval is that of the logarithm.
@@ -49,13 +49,13 @@ def perplexity_ends(perplexity: PerplexityRecord, which: str = "compressed") -> 
     draws = len(perplexity.blocks)
     if error is None or draws < 2 or not math.isfinite(value) or not math.isfinite(error):
         return None
-    low, high = around(math.log(value), error / value, draws)
+    low, high = interval_around(math.log(value), error / value, draws)
     return exponential(low), exponential(high)
 
 
-def in_brackets(perplexity: PerplexityRecord, which: str = "compressed") -> str:
+def format_interval(perplexity: PerplexityRecord, which: str = "compressed") -> str:
     """Return ` (low to high)`, to stand behind a number; nothing where there is no interval."""
-    ends = perplexity_ends(perplexity, which)
+    ends = perplexity_interval(perplexity, which)
     return "" if ends is None else f" ({format_number(ends[0])} to {format_number(ends[1])})"
 
 
@@ -65,7 +65,7 @@ def exponential(value: float) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
+class SeedStatistics:
     """A number over several runs; the deviation is that of a single run (n − 1)."""
 
     mean: float
@@ -73,7 +73,7 @@ class Spread:
     runs: int
 
 
-def ratio_error(sums: Sequence[float], counts: Sequence[int]) -> float | None:
+def ratio_standard_error(sums: Sequence[float], counts: Sequence[int]) -> float | None:
     """Return the standard error of Σ sums ÷ Σ counts over independent draws; None for one draw.
 
     Source: a ratio of two sums, Cochran 1977, Sampling Techniques, 6.3.
@@ -86,11 +86,11 @@ def ratio_error(sums: Sequence[float], counts: Sequence[int]) -> float | None:
     return math.sqrt(squares * draws / (draws - 1)) / total
 
 
-def spread(records: Sequence[RunRecord]) -> dict[str, Spread]:
+def seed_statistics(records: Sequence[RunRecord]) -> dict[str, SeedStatistics]:
     """Return the spread of every metric over runs, at least two; in the order of `METRICS`."""
-    found: dict[str, Spread] = {}
+    found: dict[str, SeedStatistics] = {}
     for name in METRICS:
         values = [value for record in records if (value := record.metrics()[name]) is not None]
         if len(values) > 1:
-            found[name] = Spread(mean(values), stdev(values), len(values))
+            found[name] = SeedStatistics(mean(values), stdev(values), len(values))
     return found

@@ -53,7 +53,7 @@ def describe(record: RunRecord) -> str:
     return ", ".join(parts) or "baseline"
 
 
-def run_labels(records: Sequence[RunRecord]) -> list[str]:
+def unique_labels(records: Sequence[RunRecord]) -> list[str]:
     """Return a name for every run; of those that `describe` calls alike, numbered ones."""
     seen: Counter[str] = Counter()
     labels = []
@@ -64,14 +64,14 @@ def run_labels(records: Sequence[RunRecord]) -> list[str]:
     return labels
 
 
-def scope(record: RunRecord) -> str:
+def scope_label(record: RunRecord) -> str:
     """Say in a word or two which weights a run compressed, so that like stands with like."""
     found = {target.family for target in record.targets}
     layers = found.difference(TABLES)
     return "everything" if layers != found and len(layers) > 1 else _in_words(found)
 
 
-def manner(record: RunRecord) -> str:
+def settings_label(record: RunRecord) -> str:
     """Say what is unusual about how a run compressed, to stand behind its scope; or nothing."""
     rules = [rule for rule in record.plan.rules if rule.method != DENSE]
     return _manner(rules[0]) if len(rules) == 1 else ""

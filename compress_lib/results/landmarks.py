@@ -159,7 +159,9 @@ def _question(plan: Plan) -> str:
             if matches(target, rule.pattern):
                 chosen[target.name] = [told, None if alone else index]
     rest = {name: what for name, what in chosen.items() if what[0]["method"] != DENSE}
-    return replace(plan.asked(), rules=(Rule(),)).key + json.dumps(rest, sort_keys=True)
+    return replace(plan.without_provenance(), rules=(Rule(),)).key + json.dumps(
+        rest, sort_keys=True
+    )
 
 
 @cache

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 
 from compress_lib.errors import CompressionError
-from compress_lib.results.confidence import Ends, around, exponential, ratio_error
+from compress_lib.results.confidence import Ends, exponential, interval_around, ratio_standard_error
 from compress_lib.results.describe import describe
 from compress_lib.results.records import RunRecord
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedDifference:
     """How a second run differs from a first.
 
     Attributes:
@@ -52,7 +52,7 @@ def measured_on(record: RunRecord) -> tuple[object, ...]:
     return (record.model.id, record.model.revision, *text)
 
 
-def paired(first: RunRecord, second: RunRecord) -> Paired:
+def compare_runs(first: RunRecord, second: RunRecord) -> PairedDifference:
     """Compare two runs.
 
     Raises:
@@ -69,21 +69,21 @@ def paired(first: RunRecord, second: RunRecord) -> Paired:
     same = len(one.blocks) == len(other.blocks)
     if same and all(a.predictions == b.predictions for a, b in blocks):
         counts = [a.predictions for a, _ in blocks]
-        nll = ratio_error([b.nll - a.nll for a, b in blocks], counts)
-        kl = ratio_error([b.kl - a.kl for a, b in blocks], counts)
+        nll = ratio_standard_error([b.nll - a.nll for a, b in blocks], counts)
+        kl = ratio_standard_error([b.kl - a.kl for a, b in blocks], counts)
     if math.isinf(one.compressed) and math.isinf(other.compressed):
         raise CompressionError("Both perplexities are beyond any number: there is no ratio.")
     difference = math.log(other.compressed) - math.log(one.compressed)
     divergence = second.agreement.kl - first.agreement.kl
-    return Paired(
+    return PairedDifference(
         ratio=exponential(difference),
         ratio_interval=None if nll is None else _ratio_ends(difference, nll, len(blocks)),
         kl=divergence,
-        kl_interval=None if kl is None else around(divergence, kl, len(blocks)),
+        kl_interval=None if kl is None else interval_around(divergence, kl, len(blocks)),
         bytes=second.memory.compressed_bytes - first.memory.compressed_bytes,
     )
 
 
 def _ratio_ends(difference: float, error: float, draws: int) -> Ends:
-    low, high = around(difference, error, draws)
+    low, high = interval_around(difference, error, draws)
     return exponential(low), exponential(high)

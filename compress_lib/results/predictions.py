@@ -9,7 +9,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.models.catalogue import DEFAULT_MODEL
 from compress_lib.models.targets import Target
 from compress_lib.plan.allocation import allocate
-from compress_lib.plan.forecast import expected_loss
+from compress_lib.plan.forecast import forecast_loss
 from compress_lib.results.landmarks import landmark_targets, record_targets
 from compress_lib.results.records import ComponentRecord, RunRecord
 
@@ -34,24 +34,24 @@ def predicted_bytes(record: RunRecord, targets: Sequence[Target]) -> dict[str, i
     except CompressionError:
         # A plan of another version, or another model of that name.
         return None
-    if assigned is None or any(item.undecided for item in assigned):
+    if assigned is None or any(item.needs_allocation for item in assigned):
         return None
     for item in assigned:
         # Where several families share a tensor, a component has the names of all of them.
         name = next((name for name in found if item.family in name.split(", ")), None)
         if name is None:
             return None
-        found[name] += item.preview.nbytes + item.kept_bytes - item.nbytes
+        found[name] += item.preview.nbytes + item.retained_bytes - item.nbytes
     return found
 
 
-def grown(record: RunRecord) -> list[ComponentRecord]:
+def enlarged_components(record: RunRecord) -> list[ComponentRecord]:
     """Return the components that a run made bigger."""
     parts = record.memory.components
     return [part for part in parts if part.compressed_bytes > part.baseline_bytes]
 
 
-def foretold(record: RunRecord) -> float | None:
+def predicted_loss(record: RunRecord) -> float | None:
     """Return the growth of the loss that was expected before a run; None where none was."""
     if not record.targets:
         return None
@@ -62,6 +62,6 @@ def foretold(record: RunRecord) -> float | None:
     default = plan.model == DEFAULT_MODEL
     targets = landmark_targets()[0] if default else record_targets(record)
     try:
-        return expected_loss(allocate(plan, targets), plan.model)
+        return forecast_loss(allocate(plan, targets), plan.model)
     except CompressionError:
         return None

@@ -10,7 +10,7 @@ from compress_lib.plan.plan import Plan
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.results.text_record import FillRecord, TextRecord
 from compress_lib.results.token_record import DirectionRecord
-from compress_lib.utils.json_record import Recorded
+from compress_lib.utils.json_record import JsonRecord
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class TaskRecord:
 
 
 @dataclass(frozen=True)
-class RunRecord(Recorded):
+class RunRecord(JsonRecord):
     """One run: what was asked, what was found, where and how long it took.
 
     `estimated_loss` is what sharing out bytes expected to lose, in nats a token, before anything

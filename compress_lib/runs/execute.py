@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.compression.compress import (
+    allocate_by_loss,
     compress_targets,
     install_targets,
-    share_bytes,
 )
-from compress_lib.compression.target_compressor import Compressed
+from compress_lib.compression.target_compressor import CompressedTarget
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.data.corpora import Text, read_text
 from compress_lib.data.examples import Example
@@ -28,7 +28,7 @@ from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.models.loading import LanguageModel, load_model
 from compress_lib.plan.allocation import Assignment, allocate
-from compress_lib.plan.budget_allocation import Allocation
+from compress_lib.plan.budget_allocation import BudgetAllocation
 from compress_lib.plan.plan import Plan
 from compress_lib.results.records import RunRecord, TaskRecord
 from compress_lib.results.target_record import TargetRecord
@@ -183,7 +183,7 @@ def read_texts(plan: Plan, assignments: Sequence[Assignment]) -> tuple[Text, Tex
     """Read the evaluation text, and the calibration text where anything needs it."""
     evaluation = read_text(plan.evaluation, "evaluation")
     # Token counts also weigh an embedding's direction errors, whatever the method needs.
-    if not any(one.needs or one.family == "embedding" for one in assignments):
+    if not any(one.required_statistics or one.family == "embedding" for one in assignments):
         return evaluation, None
     return evaluation, read_text(plan.calibration, "calibration")
 
@@ -192,7 +192,7 @@ def add_provenance(
     plan: Plan, model: LanguageModel, evaluation: Text, calibration: Text | None
 ) -> Plan:
     """Return the plan with the exact weights and texts that it met."""
-    return plan.resolved(
+    return plan.with_provenance(
         revision=model.revision,
         evaluation=evaluation.digest,
         calibration=calibration.digest if calibration else None,
@@ -204,9 +204,9 @@ def allocate_budget(
     assignments: Sequence[Assignment],
     calibration: Calibration,
     report: Report,
-) -> Allocation:
+) -> BudgetAllocation:
     """Allocate bytes by estimated loss, where the plan asks for it."""
-    allocation = share_bytes(model, assignments, calibration, report)
+    allocation = allocate_by_loss(model, assignments, calibration, report)
     if allocation.loss is not None:
         report(BudgetAllocated(1.0, allocation.line, allocation.loss, allocation.nbytes))
     return allocation
@@ -217,9 +217,9 @@ def compress(
     assignments: Sequence[Assignment],
     calibration: Calibration,
     report: Report,
-) -> list[Compressed]:
+) -> list[CompressedTarget]:
     """Compress every target."""
-    targets: list[Compressed] = []
+    targets: list[CompressedTarget] = []
     total, done = sum(one.nbytes for one in assignments), 0
     steps = compress_targets(model, assignments, calibration=calibration, report=report)
     for target in steps:

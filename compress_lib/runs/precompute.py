@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress_lib.errors import CompressionError
 from compress_lib.methods import METHODS
-from compress_lib.methods.rate_distortion import Point
+from compress_lib.methods.rate_distortion import OperatingPoint
 from compress_lib.models.targets import TABLES, Target
 from compress_lib.plan.allocation import Assignment, allocate
 from compress_lib.plan.plan import Plan
@@ -43,20 +43,24 @@ def measure_curves(
     """
     import numpy as np
 
-    from compress_lib.compression.calibration.collect import gather
+    from compress_lib.compression.calibration.collect import collect_statistics
     from compress_lib.compression.target_compressor import TargetCompressor
     from compress_lib.methods.statistics import GATHERED
-    from compress_lib.utils.parallel import in_order
+    from compress_lib.utils.parallel import map_ordered
 
     asked = list(_askable(model.targets, names))
     needs: dict[str, frozenset[str]] = {}
     for item in asked:
         name = item.targets[0].name
-        needs[name] = needs.get(name, frozenset()) | (item.needs_for(item.targets[0]) & GATHERED)
-    bench = TargetCompressor(model, text, gather(model, needs, text, subrange(report, 0.0, 0.3)))
+        needs[name] = needs.get(name, frozenset()) | (
+            item.required_statistics_for(item.targets[0]) & GATHERED
+        )
+    bench = TargetCompressor(
+        model, text, collect_statistics(model, needs, text, subrange(report, 0.0, 0.3))
+    )
     found = {}
     part = subrange(report, 0.3, 1.0)
-    with closing(in_order(bench.curve, bench.pieces(asked), part)) as curves:
+    with closing(map_ordered(bench.curve, bench.work_items(asked), part)) as curves:
         for item, points in zip(asked, curves, strict=True):
             curve = np.array(_thinned(item, points), dtype=np.float32)
             if len(curve):
@@ -66,7 +70,7 @@ def measure_curves(
 
 def curved_methods() -> list[str]:
     """Return the methods whose curves are worth keeping: what trains takes hours for all sizes."""
-    return [name for name, one in METHODS.items() if not one.control and not one.trains]
+    return [name for name, one in METHODS.items() if not one.is_control and not one.iterative]
 
 
 def _askable(targets: Sequence[Target], names: Collection[str]) -> Iterator[Assignment]:
@@ -80,7 +84,7 @@ def _askable(targets: Sequence[Target], names: Collection[str]) -> Iterator[Assi
                 continue
 
 
-def _thinned(item: Assignment, points: Sequence[Point]) -> list[tuple[float, float]]:
+def _thinned(item: Assignment, points: Sequence[OperatingPoint]) -> list[tuple[float, float]]:
     """Return a curve's places and losses, few enough to be kept."""
     itemsize = item.targets[0].itemsize
     placed: dict[float, float] = {}

@@ -53,9 +53,9 @@ class ProgressParts:
             tasks: Whether tasks are run at the end.
             report: Of the whole run.
         """
-        cost = max((one.method.effort for one in assignments), default=0.0)
+        cost = max((one.method.relative_cost for one in assignments), default=0.0)
         compressed = LOADED + (1 - LOADED) * cost
-        allocating = any(one.undecided for one in assignments)
+        allocating = any(one.needs_allocation for one in assignments)
         allocated = LOADED + (SHARING if allocating else 0.0) * (compressed - LOADED)
         generated = compressed + (1 - TASKS * tasks) * (1 - compressed)
         measured = compressed + _scoring_share(plan, model, assignments) * (generated - compressed)

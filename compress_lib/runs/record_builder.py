@@ -10,7 +10,7 @@ from statistics import median
 
 import torch
 
-from compress_lib.compression.target_compressor import Compressed
+from compress_lib.compression.target_compressor import CompressedTarget
 from compress_lib.data.corpora import Text
 from compress_lib.data.examples import Example
 from compress_lib.data.tokenization import protocol_of
@@ -36,7 +36,7 @@ def build_record(
     plan: Plan,
     model: LanguageModel,
     compressed: LanguageModel,
-    targets: Sequence[Compressed],
+    targets: Sequence[CompressedTarget],
     estimated_loss: float | None,
     comparison: Comparison,
     examples: Sequence[Example],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compress_lib.compression.compress import SHARING, install_targets
-from compress_lib.compression.target_compressor import Compressed
+from compress_lib.compression.target_compressor import CompressedTarget
 from compress_lib.data.tokenization import check_protocols, prepare_texts
 from compress_lib.errors import CompressionError
 from compress_lib.models.loading import LanguageModel
@@ -50,7 +50,7 @@ def remake(record: RunRecord, model: LanguageModel, report: Report) -> LanguageM
     return install_targets(model, budget.assignments, targets)
 
 
-def _check_same(record: RunRecord, targets: Sequence[Compressed]) -> None:
+def _check_same(record: RunRecord, targets: Sequence[CompressedTarget]) -> None:
     """Refuse targets whose bytes or errors are not those of the record.
 
     Raises:

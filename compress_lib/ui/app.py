@@ -171,7 +171,7 @@ class Page:
     def _filled(self, record: RunRecord) -> dict[Any, Any]:
         """Return the form for a run's plan; one that it refuses leaves it as it is."""
         try:
-            plan, complaint = binding.restored(record.plan)
+            plan, complaint = binding.plan_for_form(record.plan)
         except CompressionError as error:
             warn(error)
             return {}

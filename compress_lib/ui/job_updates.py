@@ -17,8 +17,8 @@ from compress_lib.runs.events import (
 )
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.session_runs import stored_words
-from compress_lib.ui.engine.status import followed
+from compress_lib.ui.engine.session_runs import describe_source
+from compress_lib.ui.engine.status import follow
 from compress_lib.ui.results import generated_text
 from compress_lib.ui.results.filled_masks import both_fills
 from compress_lib.utils.formatting import format_left, format_seconds
@@ -63,7 +63,7 @@ class _Watch:
     record: RunRecord | None = None
 
 
-def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, None]:
+def run_plans(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, None]:
     """Run plans as one job, telling all the while how it goes; each record comes as it is made.
 
     Closing the generator stops the job and frees the engine.
@@ -72,7 +72,7 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
         CompressionError: A run is refused; the message says why.
     """
     watch = _Watch(len(plans))
-    steps = followed(engine.line, engine.submit(*plans))
+    steps = follow(engine.line, engine.submit(*plans))
     try:
         yield Update(status=next(steps)[0], log="")
         for status, events in steps:
@@ -82,7 +82,7 @@ def follow(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, Non
     if watch.record is not None:
         took = format_seconds(watch.seconds)
         finished = texts.FINISHED.format(seconds=took)
-        message = stored_words(watch.record) if watch.stored else finished
+        message = describe_source(watch.record) if watch.stored else finished
         if watch.skipped:
             count, why = len(watch.skipped), watch.skipped[0]
             message += " " + texts.PASSED.format(count=count, all=len(plans), why=why)

@@ -15,7 +15,7 @@ from compress_lib.ui.common import texts
 from compress_lib.ui.common.browser import OPEN_LAB, PRIVATE, QUICK, TOUR_TOP, WARNING
 from compress_lib.ui.common.html import term_id
 from compress_lib.ui.lessons import Step, tour
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def glossary() -> str:
     """Return what every number of the page means, with its formula."""
     rows = [
         (
-            say(metric.label),
-            f"{say(metric.meaning)} {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
+            translate(metric.label),
+            f"{translate(metric.meaning)} {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
         )
         for metric in {**METRICS, **ERRORS}.values()
     ]

@@ -9,7 +9,7 @@ import gradio as gr
 
 from compress_lib.errors import CompressionError
 from compress_lib.plan.plan import Plan
-from compress_lib.plan.query_string import is_link, plans_beside
+from compress_lib.plan.query_string import compared_plans, is_link
 from compress_lib.results.landmarks import find_landmark, landmark_of
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import html, texts
@@ -94,9 +94,9 @@ class Opening:
     def _beside(self, query: str, plan: Plan) -> list[RunRecord]:
         """Return the runs that a link compares, as far as they are known here."""
         try:
-            plans = plans_beside(query)
+            plans = compared_plans(query)
             known = self.engine.runs
-            found = {other.key: known.ran(other) or landmark_of(other) for other in plans}
+            found = {other.key: known.find_by_plan(other) or landmark_of(other) for other in plans}
         except CompressionError as error:
             warn(error)
             return []
@@ -123,7 +123,7 @@ class Opening:
         if len(chosen) < 2:
             return kept
         tray = self.results.tabs["compare"].parts["tray"]
-        words = session_runs.stored_words(own) if own else texts.NOT_YET_RUN
+        words = session_runs.describe_source(own) if own else texts.NOT_YET_RUN
         told = html.status(f"{words} {texts.LINK_OPENED_BESIDE}")
         return {
             **kept,
@@ -136,7 +136,7 @@ class Opening:
         """Fill the form with a plan that was brought along, and show its run if there is one."""
         filled = self.panel.filled(plan)
         try:
-            own = self.engine.runs.ran(plan)
+            own = self.engine.runs.find_by_plan(plan)
         except CompressionError as error:
             warn(error)
             return filled
@@ -151,5 +151,5 @@ class Opening:
             **self.results.show(shown_run(self.engine, keys, record)),
             self.keys: keys,
             self.current: record.key,
-            self.panel.status: html.status(session_runs.stored_words(record)),
+            self.panel.status: html.status(session_runs.describe_source(record)),
         }

@@ -20,7 +20,7 @@ from compress_lib.ui.common.browser import AFTER_RUN, JOB, PRIVATE, QUICK
 from compress_lib.ui.common.messages import warn
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.status import telling_bugs
+from compress_lib.ui.engine.status import reporting_errors
 from compress_lib.ui.form.form import PlanPanel
 from compress_lib.ui.results.panel import ResultPanel
 from compress_lib.ui.results.selection import Shown, shown_run
@@ -97,7 +97,7 @@ class Runs:
         self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
     ) -> Iterator[dict[Any, Any]]:
         broken = {self.panel.status: html.failure(texts.BROKEN)}
-        return telling_bugs(self._followed(given, plans_of), broken)
+        return reporting_errors(self._followed(given, plans_of), broken)
 
     def _followed(
         self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
@@ -110,7 +110,7 @@ class Runs:
         shown = ""
         try:
             plans = plans_of(panel.read(given))
-            with closing(job_updates.follow(self.session.engine, plans)) as updates:
+            with closing(job_updates.run_plans(self.session.engine, plans)) as updates:
                 for position, update in enumerate(updates):
                     changes: dict[Any, Any] = {}
                     if update.log is not None:

@@ -73,9 +73,9 @@ def _engine() -> Engine:
     """Return the engine that the profile asks for."""
     if LENT_SECONDS not in limits():
         return Engine(asker=session)
-    from compress_lib.ui.engine.zerogpu import LendingEngine
+    from compress_lib.ui.engine.zerogpu import ZeroGpuEngine
 
-    return LendingEngine(asker=session)
+    return ZeroGpuEngine(asker=session)
 
 
 def _usual_host() -> str:

@@ -20,7 +20,7 @@ from compress_lib.ui.common.browser import JOB, LIVE, PRIVATE, QUICK
 from compress_lib.ui.common.messages import refusal, warn
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine, StudyProgress
-from compress_lib.ui.engine.status import followed
+from compress_lib.ui.engine.status import follow
 from compress_lib.ui.form import validation
 from compress_lib.ui.results import tables
 
@@ -165,7 +165,7 @@ def sweep(
     name = validation.model_name(model)
     study = build_study(SWEEP, {"method": method, "keep": validation.share_of(str(method), keep)})
     latest: StudyRecord | None = None
-    steps = followed(engine.line, engine.submit_study(study, name))
+    steps = follow(engine.line, engine.submit_study(study, name))
     try:
         for status, events in steps:
             new = next((e.record for e in reversed(events) if isinstance(e, StudyProgress)), None)

@@ -74,7 +74,7 @@ def unfinished_prefix(path: Path) -> str:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `path` at the end, or vanishes on any error.
 
     Raises:
@@ -110,7 +110,7 @@ def _exchange(path: Path, new: Path, old: Path) -> None:
         raise
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def atomic_write(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part.
 
     Raises:
@@ -183,12 +183,12 @@ def check_room(path: Path, nbytes: int, what: str, variable: str | None = HOME_V
 
 
 def write_json_file(path: Path, data: object) -> None:
-    """Write JSON as `write_whole` writes a file.
+    """Write JSON as `atomic_write` writes a file.
 
     Raises:
         CompressionError: The disk is full, or the place cannot be written.
     """
-    write_whole(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    atomic_write(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

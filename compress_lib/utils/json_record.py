@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from compress_lib.errors import CompressionError
 
 
-class Recorded:
+class JsonRecord:
     """A base for dataclasses whose values are kept as JSON.
 
     Attributes:

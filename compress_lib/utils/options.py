@@ -79,7 +79,7 @@ def declared_options(cls: type) -> tuple[Option, ...]:
     )
 
 
-class Optioned(Protocol):
+class HasOptions(Protocol):
     """A class with a name and declared options: a method or a study."""
 
     name: ClassVar[str]
@@ -89,7 +89,7 @@ class Optioned(Protocol):
         """The options in the order in which they are declared."""
 
 
-def coerced(made: type[Optioned], options: Mapping[str, object]) -> dict[str, OptionValue]:
+def coerce_options(made: type[HasOptions], options: Mapping[str, object]) -> dict[str, OptionValue]:
     """Return options in their own types.
 
     Raises:

@@ -35,7 +35,7 @@ _workers = ContextVar("workers", default=MOST_WORKERS)
 
 
 @contextmanager
-def at_most(workers: int) -> Iterator[None]:
+def limit_workers(workers: int) -> Iterator[None]:
     """Do no more than so many pieces of work at once."""
     before = _workers.set(workers)
     try:
@@ -45,7 +45,7 @@ def at_most(workers: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Piece(Generic[Item]):
+class WorkItem(Generic[Item]):
     """One piece of work.
 
     Attributes:
@@ -56,12 +56,12 @@ class Piece(Generic[Item]):
 
     item: Item
     size: float
-    alone: bool
+    exclusive: bool
 
 
-def in_order(
+def map_ordered(
     work: Callable[[Item, Report], Result],
-    pieces: Sequence[Piece[Item]],
+    pieces: Sequence[WorkItem[Item]],
     report: Report,
 ) -> Generator[Result, None, None]:
     """Yield the result of every piece in order; neighbours that are small are done at once.
@@ -72,19 +72,19 @@ def in_order(
         report: Told about all of it, by one thread at a time; may raise `StoppedError`.
     """
     total, done = sum(piece.size for piece in pieces), 0.0
-    for alone, run in groupby(pieces, lambda piece: piece.alone):
+    for alone, run in groupby(pieces, lambda piece: piece.exclusive):
         several = list(run)
         # What wants all cores is a run of its own, so that it begins where the last one ended.
         for together in [[piece] for piece in several] if alone else [several]:
             size = sum(piece.size for piece in together)
             part = subrange(report, done / total, (done + size) / total)
-            with closing(side_by_side(work, together, part)) as results:
+            with closing(map_parallel(work, together, part)) as results:
                 yield from results
             done += size
 
 
-def side_by_side(
-    work: Callable[[Item, Report], Result], pieces: Sequence[Piece[Item]], report: Report
+def map_parallel(
+    work: Callable[[Item, Report], Result], pieces: Sequence[WorkItem[Item]], report: Report
 ) -> Generator[Result, None, None]:
     """Yield the result of every piece in order, while later ones are worked on.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _words: dict[str, str] = {}
 
 
-def speak(words: Mapping[str, str]) -> None:
+def set_translations(words: Mapping[str, str]) -> None:
     """Say everything in other words from now on; what is not among them stays English.
 
     Args:
@@ -17,6 +17,6 @@ def speak(words: Mapping[str, str]) -> None:
     _words.update(words)
 
 
-def say(english: str) -> str:
+def translate(english: str) -> str:
     """Return words in the language that was chosen."""
     return _words.get(english, english)

@@ -39,7 +39,7 @@ def test_the_recipe_for_a_new_method_makes_one(monkeypatch: pytest.MonkeyPatch) 
     weight = torch.randn(40, 10)
     matrix = method.compress_within(weight, weight.nbytes // 2, Statistics())
     assert matrix.nbytes <= weight.nbytes // 2
-    assert 0 < float((matrix.dense() - weight).norm()) < float(weight.norm())
+    assert 0 < float((matrix.to_dense() - weight).norm()) < float(weight.norm())
 
 
 @pytest.mark.slow

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from compress_lib.compression.calibration import collect
 from compress_lib.compression.calibration.cache import StatisticsCache
-from compress_lib.compression.calibration.collect import gather
+from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.methods.statistics import GATHERED
-from compress_lib.models.architecture import Site
+from compress_lib.models.architecture import WeightLocation
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import read_weight
 from compress_lib.utils.files import home
@@ -65,7 +65,7 @@ def test_moments_are_those_of_the_layers_inputs(architecture: str, family: str) 
         model.module(block[None])
     handle.remove()
     x = torch.cat(seen).double()
-    found = gather(model, {name: {"second_moment", "mean"}}, given)[name]
+    found = collect_statistics(model, {name: {"second_moment", "mean"}}, given)[name]
     assert torch.allclose(
         found.require("second_moment").double(), x.T @ x / len(x), rtol=1e-4, atol=1e-6
     )
@@ -75,7 +75,7 @@ def test_moments_are_those_of_the_layers_inputs(architecture: str, family: str) 
 def test_query_key_and_value_are_read_once_and_agree() -> None:
     model = tiny_model()
     names = [find(model, family) for family in ("query", "key", "value")]
-    found = gather(model, {name: {"second_moment"} for name in names}, text(model))
+    found = collect_statistics(model, {name: {"second_moment"} for name in names}, text(model))
     first, *others = (found[name].require("second_moment") for name in names)
     assert all(torch.equal(first, other) for other in others)
 
@@ -85,7 +85,7 @@ def test_fisher_rows_are_squared_gradients_example_by_example(architecture: str)
     model = tiny_model(architecture)
     given = text(model)
     names = [target.name for target in model.targets]
-    found = gather(model, {name: {"fisher", "sensitivity"} for name in names}, given)
+    found = collect_statistics(model, {name: {"fisher", "sensitivity"} for name in names}, given)
     site = model.sites[-2]
     squares = absolutes = torch.zeros(site.target.shape[0])
     weight = weight_of(model, site.modules[0])
@@ -105,7 +105,7 @@ def gradient_of(weight: torch.nn.Parameter, value: Callable[[], Tensor]) -> Tens
     return found
 
 
-def _like(model: LanguageModel, site: Site, gradient: Tensor) -> Tensor:
+def _like(model: LanguageModel, site: WeightLocation, gradient: Tensor) -> Tensor:
     """Lay a gradient out like the weight, by the library's own reading of a weight."""
     module = deepcopy(model.module)
     module.get_submodule(site.modules[0]).weight = torch.nn.Parameter(gradient)
@@ -121,7 +121,7 @@ def test_the_papers_variant_is_the_gradient_of_the_mean_probability() -> None:
     for block in given.input_blocks:
         gradient = gradient_of(weight, partial(mean_probability, model, block))
         expected += gradient.square().sum(1)
-    found = gather(model, {name: {"fisher_probability"}}, given)[name]
+    found = collect_statistics(model, {name: {"fisher_probability"}}, given)[name]
     assert torch.allclose(found.require("fisher_probability"), expected, rtol=1e-3)
 
 
@@ -138,7 +138,7 @@ def test_long_blocks_are_cut_into_examples() -> None:
 def test_the_model_stays_as_it_was_and_no_hook_is_left() -> None:
     model = tiny_model()
     before = [parameter.clone() for parameter in model.module.parameters()]
-    gather(
+    collect_statistics(
         model, {t.name: GATHERED - {"second_moment", "mean"} for t in model.targets}, text(model)
     )
     for parameter, old in zip(model.module.parameters(), before, strict=True):
@@ -150,26 +150,30 @@ def test_the_model_stays_as_it_was_and_no_hook_is_left() -> None:
 def test_it_is_gathered_once_and_read_from_disk_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     given, name = text(model), find(model, "query")
-    first = gather(model, {name: {"fisher"}}, given)[name].require("fisher")
+    first = collect_statistics(model, {name: {"fisher"}}, given)[name].require("fisher")
     monkeypatch.setattr(collect, "_gradients", lambda *_: pytest.fail("gathered again"))
-    second = gather(model, {name: {"fisher"}}, given)[name].require("fisher")
+    second = collect_statistics(model, {name: {"fisher"}}, given)[name].require("fisher")
     assert torch.equal(first, second)
 
 
 def test_another_model_or_text_is_not_taken_for_it() -> None:
     model, name = tiny_model(seed=1), find(tiny_model(), "query")
-    first = gather(model, {name: {"fisher"}}, text(model))[name].require("fisher")
-    other = gather(tiny_model(seed=2), {name: {"fisher"}}, text(model))[name].require("fisher")
-    longer = gather(model, {name: {"fisher"}}, text(model, count=4))[name].require("fisher")
+    first = collect_statistics(model, {name: {"fisher"}}, text(model))[name].require("fisher")
+    other = collect_statistics(tiny_model(seed=2), {name: {"fisher"}}, text(model))[name].require(
+        "fisher"
+    )
+    longer = collect_statistics(model, {name: {"fisher"}}, text(model, count=4))[name].require(
+        "fisher"
+    )
     assert not torch.equal(first, other) and not torch.equal(first, longer)
 
 
 def test_a_broken_file_is_gathered_again() -> None:
     model, name = tiny_model(), find(tiny_model(), "query")
-    first = gather(model, {name: {"fisher"}}, text(model))[name].require("fisher")
+    first = collect_statistics(model, {name: {"fisher"}}, text(model))[name].require("fisher")
     for file in (home() / "statistics").rglob("*.safetensors"):
         Path(file).write_bytes(b"broken")
-    again = gather(model, {name: {"fisher"}}, text(model))[name].require("fisher")
+    again = collect_statistics(model, {name: {"fisher"}}, text(model))[name].require("fisher")
     assert torch.equal(first, again)
 
 
@@ -178,7 +182,7 @@ def test_what_was_not_used_for_longest_is_deleted(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("compress_lib.compression.calibration.cache.RECENT_SECONDS", 0)
     model, name = tiny_model(), find(tiny_model(), "query")
     for count in (2, 3, 4):
-        gather(model, {name: {"fisher"}}, text(model, count=count))
+        collect_statistics(model, {name: {"fisher"}}, text(model, count=count))
     assert len(list((home() / "statistics").iterdir())) == 1
 
 
@@ -189,32 +193,32 @@ def test_it_can_be_stopped() -> None:
         raise StoppedError("stopped")
 
     with pytest.raises(StoppedError):
-        gather(model, {name: {"fisher"}}, text(model), stop)
+        collect_statistics(model, {name: {"fisher"}}, text(model), stop)
 
 
 def test_a_table_that_is_only_looked_up_has_no_inputs() -> None:
     model = tiny_model("llama_untied")
     with pytest.raises(CompressionError, match="only looked up"):
-        gather(model, {find(model, "embedding"): {"second_moment"}}, text(model))
+        collect_statistics(model, {find(model, "embedding"): {"second_moment"}}, text(model))
 
 
 def test_gradients_that_are_not_finite_are_an_error() -> None:
     model, name = tiny_model(), find(tiny_model(), "query")
     weight_of(model, name).data[0, 0] = float("nan")
     with pytest.raises(CompressionError, match="not finite"):
-        gather(model, {name: {"fisher"}}, text(model))
+        collect_statistics(model, {name: {"fisher"}}, text(model))
 
 
 def test_what_was_deleted_meanwhile_is_gathered_again() -> None:
     model = tiny_model()
     text = Calibration.from_blocks([torch.arange(40)])
     target = model.targets[1].name
-    gather(model, {target: {"second_moment"}}, text)
+    collect_statistics(model, {target: {"second_moment"}}, text)
     cache = StatisticsCache(model, text)
     assert cache.find(target, "second_moment") is not None
     shutil.rmtree(cache.folder)
     assert cache.find(target, "second_moment") is None
-    cache.trim()
+    cache.evict()
     assert not cache.folder.exists()
-    gather(model, {target: {"second_moment"}}, text)
+    collect_statistics(model, {target: {"second_moment"}}, text)
     assert cache.has(target, "second_moment")

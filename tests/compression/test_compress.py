@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from compress_lib.compression.compress import compress_at_once
-from compress_lib.compression.target_compressor import Compressed
+from compress_lib.compression.target_compressor import CompressedTarget
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
@@ -26,7 +26,7 @@ TEXT = Calibration.from_blocks(tuple(torch.arange(300).split(100)))
 
 def squeeze(
     model: LanguageModel, *rules: Rule, **more: Any
-) -> tuple[list[Compressed], LanguageModel]:
+) -> tuple[list[CompressedTarget], LanguageModel]:
     assigned = allocate(Plan(rules=rules), model.targets)
     return compress_at_once(model, assigned, calibration=TEXT, **more)
 
@@ -55,7 +55,9 @@ def test_the_compressed_model_computes_what_its_dense_matrices_say(
     from compress_lib.compression.stacking import with_matrices
     from compress_lib.matrices import DenseMatrix
 
-    as_dense = {item.record.names[0]: DenseMatrix.from_weight(item.matrix.dense()) for item in done}
+    as_dense = {
+        item.record.names[0]: DenseMatrix.from_weight(item.matrix.to_dense()) for item in done
+    }
     dense = with_matrices(any_model, dict(as_dense))
     ids = torch.arange(40)[None]
     assert torch.allclose(
@@ -96,7 +98,7 @@ def test_records_say_what_an_independent_computation_says(llama: LanguageModel) 
     assert record.rank == 8
     expected = (values[8:].square().sum() / values.square().sum()).sqrt()
     assert record.relative_error == pytest.approx(float(expected), rel=1e-3)
-    cosine = torch.nn.functional.cosine_similarity(weight, done[0].matrix.dense().double())
+    cosine = torch.nn.functional.cosine_similarity(weight, done[0].matrix.to_dense().double())
     assert record.direction_error.mean == pytest.approx(float((1 - cosine).mean()), rel=1e-4)
     assert record.direction_error.max == pytest.approx(float((1 - cosine).max()), rel=1e-4)
     assert record.bytes_after == 2 * 8 * (32 + 32)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress_lib.compression.calibration.collect import gather
+from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.compression.compress import compress_at_once
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import BudgetError, CompressionError
@@ -113,7 +113,7 @@ def test_a_concatenated_svd_is_the_svd_of_the_stack(orientation: str) -> None:
     assert rank is not None
     best = ((u[:, :rank] * s[:rank]) @ v[:rank]).float().chunk(len(weights), dim=along)
     for item, expected in zip(done, best, strict=True):
-        assert torch.allclose(item.matrix.dense(), expected, atol=5e-3)
+        assert torch.allclose(item.matrix.to_dense(), expected, atol=5e-3)
 
 
 @pytest.mark.parametrize("orientation", ["rows", "columns"])
@@ -153,7 +153,7 @@ def test_every_method_works_on_a_group_as_it_is(case: str) -> None:
         pytest.skip("does not apply to layers")
     known = {option.name for option in METHODS[method].options()}
     options = {**({"epochs": 2} if "epochs" in known else {}), **stored}
-    keep = 1.0 if METHODS[method].sized else 0.5
+    keep = 1.0 if METHODS[method].fixed_size else 0.5
     chosen = rule(pattern=pattern, method=method, options=options, window=2, keep=keep)
     assigned = assign(model, chosen)
     done, small = compress_at_once(model, assigned, calibration=calibration(model))
@@ -173,7 +173,7 @@ def test_each_layer_keeps_its_own_norms() -> None:
     done, _ = compress_at_once(model, assigned)
     for site, item in zip(sites, done, strict=True):
         norms = read_weight(model.module, site, torch.float32).norm(dim=1)
-        assert torch.allclose(item.matrix.dense().norm(dim=1), norms, rtol=0.35)
+        assert torch.allclose(item.matrix.to_dense().norm(dim=1), norms, rtol=0.35)
 
 
 def test_parts_share_one_right_factor() -> None:
@@ -209,11 +209,11 @@ def test_each_member_keeps_its_own_mean_output() -> None:
     done, _ = compress_at_once(model, assigned, calibration=text)
     for item in done:
         name = item.record.names[0]
-        mean = gather(model, {name: {"mean"}}, text)[name].require("mean")
+        mean = collect_statistics(model, {name: {"mean"}}, text)[name].require("mean")
         site = next(site for site in model.sites if site.target.name == name)
         weight = read_weight(model.module, site, torch.float32)
         assert item.matrix.bias is not None
-        output = item.matrix.project(mean) + item.matrix.bias
+        output = item.matrix.linear(mean) + item.matrix.bias
         assert torch.allclose(output, weight @ mean, atol=2e-3)
 
 

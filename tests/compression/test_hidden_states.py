@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from compress_lib.compression import hidden_states
 from compress_lib.compression.block_calls import blocks_of, note_calls
-from compress_lib.compression.hidden_states import Streams
+from compress_lib.compression.hidden_states import PairedHiddenStates
 from compress_lib.compression.stacking import with_matrices
 from compress_lib.errors import CompressionError
 from compress_lib.matrices import DenseMatrix
@@ -32,10 +32,10 @@ def test_states_taken_through_the_blocks_are_those_of_the_whole_model(architectu
     )
     inside = [t for t in model.targets if t.layer is not None]
     blocks = blocks_of(inside, model.module)
-    held = Streams(model, changed.module, blocks, TEXT, ignore)
-    held.advance(0, ignore)
+    held = PairedHiddenStates(model, changed.module, blocks, TEXT, ignore)
+    held.next_block(0, ignore)
     layers = [site.modules[0] for site in model.sites if site.target.layer == 1]
-    for stage in held.stages(1, list(dict.fromkeys(layers))):
+    for stage in held.layer_order(1, list(dict.fromkeys(layers))):
         found = held.inputs(1, stage[0], ignore)
         x, seen = inputs_of(model, stage[0]), inputs_of(changed, stage[0])
         wanted = pair(x.double(), seen.double())
@@ -49,9 +49,9 @@ def test_layers_with_one_input_make_a_stage_and_stages_follow_the_forward_pass()
         model = tiny_model(architecture)
         inside = [site for site in model.sites if site.target.layer == 1]
         blocks = blocks_of([site.target for site in inside], model.module)
-        held = Streams(model, model.module, blocks, TEXT, ignore)
+        held = PairedHiddenStates(model, model.module, blocks, TEXT, ignore)
         paths = list(dict.fromkeys(site.modules[0] for site in inside))
-        return [{path.rsplit(".", 1)[1] for path in stage} for stage in held.stages(1, paths)]
+        return [{path.rsplit(".", 1)[1] for path in stage} for stage in held.layer_order(1, paths)]
 
     assert stages("llama") == [
         {"q_proj", "k_proj", "v_proj"},
@@ -68,20 +68,20 @@ def test_a_layer_that_has_not_one_kind_of_inputs_is_refused(
 ) -> None:
     model = tiny_model()
     blocks = blocks_of([t for t in model.targets if t.layer is not None], model.module)
-    held = Streams(model, model.module, blocks, TEXT, ignore)
+    held = PairedHiddenStates(model, model.module, blocks, TEXT, ignore)
     mlp = held._models[0].get_submodule("model.layers.0.mlp")
     up, down = mlp.get_submodule("up_proj"), mlp.get_submodule("down_proj")
     monkeypatch.setattr(mlp, "forward", lambda x: down(up(x) * up(2 * x)))
     for name, times in (("up_proj", 2), ("gate_proj", 0)):
         with pytest.raises(CompressionError, match=f"used {times} times.*inputs=original"):
-            held.stages(0, [f"model.layers.0.mlp.{name}"])
+            held.layer_order(0, [f"model.layers.0.mlp.{name}"])
 
 
 def test_only_so_many_tokens_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     monkeypatch.setattr(hidden_states, "TOKENS", 150)
     blocks = blocks_of([t for t in model.targets if t.layer is not None], model.module)
-    held = Streams(model, model.module, blocks, TEXT, ignore)
+    held = PairedHiddenStates(model, model.module, blocks, TEXT, ignore)
     found = held.inputs(0, "model.layers.0.self_attn.q_proj", ignore)
     x = inputs_of(model, "model.layers.0.self_attn.q_proj")[:150]
     assert torch.allclose(found.second_moment, x.T @ x / 150, atol=1e-4)

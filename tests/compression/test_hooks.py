@@ -6,11 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress_lib.compression.calibration.collect import gather
+from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.compression.calibration.hooks import CLIP, _clipped
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
-from compress_lib.methods.statistics import CURVATURES, Statistics, curvature_needs, stacked
+from compress_lib.methods.statistics import (
+    CURVATURES,
+    Statistics,
+    curvature_needs,
+    stack_statistics,
+)
 from compress_lib.models.architecture import table_scale
 from compress_lib.models.loading import LanguageModel
 from compress_lib.utils.progress import Event, ignore
@@ -62,12 +67,12 @@ def test_one_block_can_be_stopped_at_every_layer_forth_and_back() -> None:
             raise StoppedError
 
     last = -1
-    gather(model, needs, text(model, count=1, length=20), count)
+    collect_statistics(model, needs, text(model, count=1, length=20), count)
     assert looks >= 2 * len(names)
     for last in range(1, looks + 1):
         looks = 0
         with pytest.raises(StoppedError):
-            gather(model, needs, text(model, count=1, length=20 + last), count)
+            collect_statistics(model, needs, text(model, count=1, length=20 + last), count)
         assert looks == last
 
 
@@ -80,7 +85,9 @@ def test_output_gradients_are_those_of_the_summed_loss(architecture: str, family
         pytest.skip("a part of a fused weight has no output of its own")
     given = text(model)
     name = site.target.name
-    found = gather(model, {name: {"output_gradient"}}, given)[name].require("output_gradient")
+    found = collect_statistics(model, {name: {"output_gradient"}}, given)[name].require(
+        "output_gradient"
+    )
     expected = expected_moment(model, site.modules[0], given)
     assert torch.allclose(found.double(), expected, rtol=1e-3, atol=1e-9)
 
@@ -89,7 +96,7 @@ def test_parts_of_a_fused_weight_get_their_own_rows() -> None:
     model = tiny_model("gpt2")
     sites = [site for site in model.sites if site.target.layer == 0 and len(site.sizes) > 1]
     given = text(model, count=1)
-    found = gather(model, {s.target.name: {"output_gradient"} for s in sites}, given)
+    found = collect_statistics(model, {s.target.name: {"output_gradient"} for s in sites}, given)
     whole = output_gradients(model, sites[0].modules[0], given.input_blocks[0])
     for site, part in zip(sites, whole.split(list(sites[0].sizes), dim=1), strict=True):
         g = _clipped(part).double()
@@ -102,7 +109,7 @@ def test_a_table_tells_of_both_its_ends() -> None:
     target = next(target for target in model.targets if target.family == "embedding")
     assert target.tied
     given = text(model)
-    found = gather(model, {target.name: curvature_needs(target)}, given)[target.name]
+    found = collect_statistics(model, {target.name: curvature_needs(target)}, given)[target.name]
     assert torch.allclose(
         found.require("lookup_gradient").double(),
         expected_moment(model, "model.embed_tokens", given),
@@ -118,7 +125,7 @@ def test_the_scale_of_a_table_is_part_of_what_a_row_costs() -> None:
     model = tiny_model("gemma3")
     target = next(target for target in model.targets if target.family == "embedding")
     given = text(model)
-    found = gather(model, {target.name: {"lookup_gradient"}}, given)[target.name]
+    found = collect_statistics(model, {target.name: {"lookup_gradient"}}, given)[target.name]
     at_output = expected_moment(model, target.names[0], given)
     scale = table_scale(model.module.get_input_embeddings())
     assert scale is not None and scale > 1
@@ -130,7 +137,7 @@ def test_the_scale_of_a_table_is_part_of_what_a_row_costs() -> None:
 def test_every_target_of_every_architecture_tells_its_curvature(architecture: str) -> None:
     model = tiny_model(architecture)
     needs = {target.name: curvature_needs(target) for target in model.targets}
-    found = gather(model, needs, text(model, count=1))
+    found = collect_statistics(model, needs, text(model, count=1))
     for target in model.targets:
         for kind in curvature_needs(target) - {"row_counts"}:
             value = found[target.name].require(kind)
@@ -144,12 +151,14 @@ def test_inputs_are_the_same_with_and_without_gradients() -> None:
     model = tiny_model()
     name = next(target.name for target in model.targets if target.family == "key")
     given = text(model)
-    alone = gather(model, {name: {"second_moment"}}, given)[name].require("second_moment")
+    alone = collect_statistics(model, {name: {"second_moment"}}, given)[name].require(
+        "second_moment"
+    )
     other = text(model)
     # Another home, so that the second is gathered and not found.
-    from compress_lib.compression.calibration.hooks import observe
+    from compress_lib.compression.calibration.hooks import collect_sums
 
-    both = observe(
+    both = collect_sums(
         model,
         {"second_moment": {name}, "output_gradient": {name}},
         other,
@@ -172,10 +181,10 @@ def test_a_surprising_token_counts_at_most_ten_times_the_usual() -> None:
 
 def test_gradients_of_layers_in_a_stack_are_not_mixed() -> None:
     parts = [Statistics(output_gradient=torch.full((2, 2), float(i))) for i in (1, 2)]
-    found = stacked(parts).require("output_gradient")
+    found = stack_statistics(parts).require("output_gradient")
     assert torch.equal(found, torch.stack([torch.ones(2, 2), torch.full((2, 2), 2.0)]))
     parts[1] = Statistics(output_gradient=torch.full((3, 3), 2.0))
-    found = stacked(parts).require("output_gradient")
+    found = stack_statistics(parts).require("output_gradient")
     assert torch.equal(found[:2, :2], torch.ones(2, 2))
     assert not found[:2, 2:].any()
 
@@ -183,7 +192,7 @@ def test_gradients_of_layers_in_a_stack_are_not_mixed() -> None:
 def test_the_model_learns_nothing_by_being_observed() -> None:
     model = tiny_model()
     names = [target.name for target in model.targets if target.family not in ("embedding",)]
-    gather(model, {name: {"output_gradient"} for name in names}, text(model))
+    collect_statistics(model, {name: {"output_gradient"} for name in names}, text(model))
     assert all(p.grad is None and not p.requires_grad for p in model.module.parameters())
     assert not any(module._forward_hooks for module in model.module.modules())
 
@@ -192,4 +201,4 @@ def test_a_table_that_is_only_looked_up_has_no_outputs() -> None:
     model = tiny_model("llama_untied")
     name = next(target.name for target in model.targets if target.family == "embedding")
     with pytest.raises(CompressionError, match="only looked up"):
-        gather(model, {name: {CURVATURES[0]}}, text(model))
+        collect_statistics(model, {name: {CURVATURES[0]}}, text(model))

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from compress_lib.compression.calibration.collect import gather
+from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.compression.compress import compress_at_once
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.plan.allocation import allocate
@@ -42,7 +42,7 @@ def test_fisher_rows_are_gradients_of_what_is_hidden(architecture: str) -> None:
     lines = tuple(examples())[:2]
     text = Calibration(tuple(lines))
     target = next(target for target in model.targets if target.family == "ffn_out")
-    found = gather(model, {target.name: {"fisher", "second_moment"}}, text)[target.name]
+    found = collect_statistics(model, {target.name: {"fisher", "second_moment"}}, text)[target.name]
     weight = weight_of(model, target.name)
     expected = torch.zeros(weight.shape[0])
     for line in lines:
@@ -76,7 +76,8 @@ def test_texts_that_differ_in_what_is_hidden_are_not_taken_for_each_other() -> N
     other = replace(line, labels=line.labels.flip(0) + 1)
     target = next(target for target in model.targets if target.family == "key")
     found = [
-        gather(model, {target.name: {"fisher"}}, Calibration((each,))) for each in (line, other)
+        collect_statistics(model, {target.name: {"fisher"}}, Calibration((each,)))
+        for each in (line, other)
     ]
     first, second = (statistics[target.name].require("fisher") for statistics in found)
     assert not torch.equal(first, second)
@@ -102,7 +103,7 @@ def test_a_layer_that_is_called_several_times_has_the_mean_of_all_its_inputs() -
     assert len(seen) == 4 * len(lines)
     x = torch.cat(seen)
     text = Calibration(tuple(lines))
-    found = gather(model, {name: {"second_moment", "mean"}}, text)[name]
+    found = collect_statistics(model, {name: {"second_moment", "mean"}}, text)[name]
     assert torch.allclose(found.require("second_moment"), x.T @ x / len(x), rtol=1e-3, atol=1e-5)
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from compress_lib.compression.compress import compress_at_once
-from compress_lib.compression.output_matching import anchored
+from compress_lib.compression.output_matching import match_outputs
 from compress_lib.compression.stacking import with_matrices
-from compress_lib.compression.target_compressor import Compressed
+from compress_lib.compression.target_compressor import CompressedTarget
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.methods import METHODS
 from compress_lib.models.checkpoint import load_compressed, save_compressed
@@ -36,7 +36,7 @@ def rule(**changes: Any) -> Rule:
 
 def squeeze(
     model: LanguageModel, *rules: Rule, **more: Any
-) -> tuple[list[Compressed], LanguageModel]:
+) -> tuple[list[CompressedTarget], LanguageModel]:
     assigned = allocate(Plan(rules=rules), model.targets)
     return compress_at_once(model, assigned, calibration=TEXT, **more)
 
@@ -54,7 +54,7 @@ def test_a_layer_undoes_what_the_one_before_it_lost() -> None:
         6, 6, generator=draw, dtype=torch.float64
     )
     weight = torch.randn(4, 6, generator=draw, dtype=torch.float64)
-    found = anchored(weight, pair(x, x @ mix.T), ridge=1e-12)
+    found = match_outputs(weight, pair(x, x @ mix.T), ridge=1e-12)
     assert torch.allclose(found, weight @ torch.linalg.inv(mix), atol=1e-8)
 
 
@@ -65,7 +65,7 @@ def test_the_anchored_weight_is_where_the_regularised_error_is_least() -> None:
     weight = torch.randn(3, 5, generator=draw, dtype=torch.float64)
     inputs = pair(x, seen)
     scale = 0.1 * 5 / 90 * inputs.second_moment.diagonal().mean()
-    found = anchored(weight, inputs, ridge=0.1).requires_grad_()
+    found = match_outputs(weight, inputs, ridge=0.1).requires_grad_()
     error = (x @ weight.T - seen @ found.T).square().sum(1).mean()
     (error + scale * (found - weight).square().sum()).backward()
     assert found.grad is not None
@@ -77,20 +77,20 @@ def test_a_lost_direction_stays_lost_and_a_strong_ridge_keeps_the_weight() -> No
     seen = x.clone()
     seen[:, 1] = 0
     weight = torch.randn(3, 4, generator=torch.Generator().manual_seed(4))
-    found = anchored(weight, pair(x, seen))
+    found = match_outputs(weight, pair(x, seen))
     assert torch.allclose(found[:, 1], weight[:, 1])
-    assert torch.allclose(anchored(weight, pair(x, seen), ridge=1e12), weight, atol=1e-6)
-    assert torch.equal(anchored(weight, pair(x, torch.zeros_like(x))), weight)
+    assert torch.allclose(match_outputs(weight, pair(x, seen), ridge=1e12), weight, atol=1e-6)
+    assert torch.equal(match_outputs(weight, pair(x, torch.zeros_like(x))), weight)
 
 
 def test_as_long_as_nothing_is_compressed_a_weight_is_what_it_was() -> None:
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(3))
     weight = torch.randn(3, 4, generator=torch.Generator().manual_seed(4)).half()
-    assert torch.equal(anchored(weight, pair(x, x.clone())), weight)
+    assert torch.equal(match_outputs(weight, pair(x, x.clone())), weight)
     model = tiny_model()
     (usual, *_), _ = squeeze(model, rule(pattern="query@0", inputs="original"))
     (first, *_), _ = squeeze(model, rule(pattern="query@0"))
-    assert torch.equal(usual.matrix.dense(), first.matrix.dense())
+    assert torch.equal(usual.matrix.to_dense(), first.matrix.to_dense())
 
 
 @pytest.mark.parametrize("architecture", [*CONFIGURATIONS, *MASKED])
@@ -140,7 +140,7 @@ def test_what_does_not_wait_is_there_first() -> None:
     assert [item.record.family for item in done[:3]] == ["embedding", "key", "key"]
     query = next(item for item in done if item.record.family == "query")
     (usual,), _ = squeeze(model, rule(pattern="query@0", inputs="original"))
-    assert not torch.equal(query.matrix.dense(), usual.matrix.dense())
+    assert not torch.equal(query.matrix.to_dense(), usual.matrix.to_dense())
 
 
 def test_a_table_is_compressed_as_usual() -> None:
@@ -149,7 +149,7 @@ def test_a_table_is_compressed_as_usual() -> None:
     done, _ = squeeze(model, tables)
     usual, _ = squeeze(model, replace(tables, inputs="original"))
     for a, b in zip(done, usual, strict=True):
-        assert torch.equal(a.matrix.dense(), b.matrix.dense())
+        assert torch.equal(a.matrix.to_dense(), b.matrix.to_dense())
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
@@ -165,7 +165,7 @@ def test_every_method_works_with_other_inputs_as_it_is(method: str) -> None:
     done, small = squeeze(model, rule(pattern="query,ffn_out"), rules)
     again, _ = squeeze(model, rule(pattern="query,ffn_out"), rules)
     for a, b in zip(done, again, strict=True):
-        assert torch.equal(a.matrix.dense(), b.matrix.dense())
+        assert torch.equal(a.matrix.to_dense(), b.matrix.to_dense())
         assert a.record.bytes_after == b.record.bytes_after <= 0.6 * a.record.bytes_before
     assert torch.isfinite(small.module(TEXT.input_blocks[0][None]).logits).all()
 

@@ -48,7 +48,7 @@ def test_chunks_do_not_show() -> None:
     weight = torch.randn(20_000, 4)
     changed = DenseMatrix.from_weight(weight + 0.1)
     found = row_errors(weight, changed)
-    assert torch.allclose(found.direction, direction_error(weight, changed.dense()))
+    assert torch.allclose(found.direction, direction_error(weight, changed.to_dense()))
     assert found.squared_norm == pytest.approx(float(weight.double().square().sum()), rel=1e-6)
 
 

@@ -10,7 +10,7 @@ import torch
 from compress_lib.data.examples import Example
 from compress_lib.evaluation import logits_cache
 from compress_lib.evaluation.likelihood import compare, timed_logits
-from compress_lib.evaluation.logits_cache import RememberedLogits
+from compress_lib.evaluation.logits_cache import LogitsCache
 from compress_lib.models.loading import LanguageModel
 from tests.support.compressed import randomised
 
@@ -33,7 +33,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_original_is_read_once_for_many_comparisons(
     llama: LanguageModel, reads: list[str]
 ) -> None:
-    read = RememberedLogits()
+    read = LogitsCache()
     for _ in range(3):
         other = randomised(llama)
         *_, plain = compare(llama, other, BLOCKS)
@@ -46,14 +46,14 @@ def test_the_original_is_read_once_for_many_comparisons(
 
 def test_what_does_not_fit_is_read_anew(llama: LanguageModel, reads: list[str]) -> None:
     size = timed_logits(llama, Example(BLOCKS[0], torch.arange(29), BLOCKS[0][1:]))
-    read = RememberedLogits(limit=size[0].nbytes)
+    read = LogitsCache(limit=size[0].nbytes)
     for _ in range(2):
         list(compare(llama, llama, BLOCKS, read=read))
     assert reads == ["tiny-llama:30", "tiny-llama:20", "tiny-llama:20"]
 
 
 def test_another_model_is_another_memory(llama: LanguageModel, reads: list[str]) -> None:
-    read = RememberedLogits()
+    read = LogitsCache()
     other = randomised(llama)
     *_, mine = compare(llama, other, BLOCKS, read=read)
     *_, theirs = compare(other, llama, BLOCKS, read=read)

@@ -14,7 +14,7 @@ from compress_lib.evaluation.token_neighbours import (
     MOST_ASKED,
     NEAREST,
     direction_record,
-    looked_up,
+    look_up_tokens,
     nearest,
 )
 from compress_lib.matrices.dense import DenseMatrix
@@ -72,22 +72,22 @@ def test_any_word_is_looked_up_and_says_what_the_record_says(llama: LanguageMode
     listed = {token.token: token for token in (*record.worst, *record.best)}
     near = {one.id: one for one in record.neighbours}
     word = next(text for text in listed if len(text.strip()) > 2 and text.isascii())
-    asked, around = looked_up(llama, small, record.target, word)
+    asked, around = look_up_tokens(llama, small, record.target, word)
     found = next(token for token in asked if token.token == word)
     assert found.error == pytest.approx(listed[word].error, abs=1e-6)
     assert next(one for one in around if one.id == found.id) == near[found.id]
     assert [token.id for token in asked] == [one.id for one in around]
     # As it would stand behind a space, and as it stands.
     ids = [*llama.tokenizer(" tide")["input_ids"], *llama.tokenizer("tide")["input_ids"]]
-    asked, _ = looked_up(llama, small, record.target, "tide")
+    asked, _ = look_up_tokens(llama, small, record.target, "tide")
     texts = [str(llama.tokenizer.decode([row])) for row in dict.fromkeys(ids)]
     assert [token.token for token in asked] == [text for text in texts if text.strip()]
     with pytest.raises(CompressionError, match=f"at most {MOST_ASKED} are looked up"):
-        looked_up(llama, small, record.target, "abcdefghijklmnopqrstuvwxyz 0123456789")
+        look_up_tokens(llama, small, record.target, "abcdefghijklmnopqrstuvwxyz 0123456789")
     with pytest.raises(CompressionError, match="no token of this model"):
-        looked_up(llama, small, record.target, "")
+        look_up_tokens(llama, small, record.target, "")
     with pytest.raises(CompressionError, match="is as it was"):
-        looked_up(llama, llama, record.target, "tide")
+        look_up_tokens(llama, llama, record.target, "tide")
 
 
 def test_without_loss_the_neighbours_stay(llama: LanguageModel) -> None:

@@ -34,7 +34,7 @@ from compress_lib.methods.quantization.rounding import (
     quantize,
     quantize_to,
 )
-from compress_lib.methods.token_tables.column_rounding import graded
+from compress_lib.methods.token_tables.column_rounding import round_columns
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -142,9 +142,9 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "a single block": lambda: BlocksMatrix.of(
         [quantize(random(12, 7).bfloat16(), 4)], torch.zeros(12, dtype=torch.long)
     ),
-    "graded": lambda: graded(random(12, 7), [3], torch.float16),
+    "graded": lambda: round_columns(random(12, 7), [3], torch.float16),
     "graded and rotated": lambda: RotatedMatrix.of(
-        graded(random(12, 18), [5, 2, 0], torch.float16), random(18, 7)
+        round_columns(random(12, 18), [5, 2, 0], torch.float16), random(18, 7)
     ),
     "product codes": lambda: ProductCodesMatrix.from_codes(
         random(2, 12, 3).mul(10).long() % 8, random(8, 14), random(12), 3, torch.float16
@@ -197,16 +197,16 @@ def test_numbers_are_counted_whatever_bits_they_take(name: str) -> None:
         for tensor in module.parameters()
     }
     stored = {id(tensor): tensor for tensor in matrix.parameters()}
-    assert NUMBERS[name] == sum(owners[i].stored_numbers(t) for i, t in stored.items())
+    assert NUMBERS[name] == sum(owners[i].num_parameters(t) for i, t in stored.items())
 
 
 def test_rows_projection_and_dense_agree(matrix: CompressedMatrix) -> None:
-    whole = matrix.dense()
+    whole = matrix.to_dense()
     assert tuple(whole.shape) == matrix.shape
     ids = torch.tensor([[0, 11], [5, 5]])
-    assert torch.allclose(matrix.rows(ids), whole[ids], atol=1e-5)
+    assert torch.allclose(matrix.lookup(ids), whole[ids], atol=1e-5)
     x = random(2, 4, matrix.shape[1])
-    assert torch.allclose(matrix.project(x), x @ whole.T, atol=1e-4)
+    assert torch.allclose(matrix.linear(x), x @ whole.T, atol=1e-4)
 
 
 def test_it_is_rebuilt_from_its_description_and_tensors(matrix: CompressedMatrix) -> None:
@@ -214,7 +214,7 @@ def test_it_is_rebuilt_from_its_description_and_tensors(matrix: CompressedMatrix
     empty = matrix_from_spec(described)
     assert empty.nbytes == matrix.nbytes
     empty.load_state_dict(matrix.state_dict())
-    assert torch.equal(empty.dense(), matrix.dense())
+    assert torch.equal(empty.to_dense(), matrix.to_dense())
     assert empty.spec() == matrix.spec()
 
 
@@ -233,17 +233,19 @@ def test_its_bytes_are_those_of_its_tensors_as_stored(matrix: CompressedMatrix) 
 
 def test_combining_rows_and_transposing_agree_with_dense(matrix: CompressedMatrix) -> None:
     x = random(2, 4, 12)
-    assert torch.allclose(matrix.combine(x), x @ matrix.dense(), atol=1e-4)
+    assert torch.allclose(matrix.matmul(x), x @ matrix.to_dense(), atol=1e-4)
     turned = transposed(matrix)
     assert turned.shape == (7, 12)
     assert turned.nbytes == matrix.nbytes
-    assert torch.equal(turned.dense(), matrix.dense().T)
+    assert torch.equal(turned.to_dense(), matrix.to_dense().T)
 
 
 def test_split_by_rows_it_says_the_same(matrix: CompressedMatrix) -> None:
     parts = split_rows(matrix, [5, 4, 3])
     assert [part.shape for part in parts] == [(5, 7), (4, 7), (3, 7)]
-    assert torch.allclose(torch.cat([part.dense() for part in parts]), matrix.dense(), atol=1e-6)
+    assert torch.allclose(
+        torch.cat([part.to_dense() for part in parts]), matrix.to_dense(), atol=1e-6
+    )
 
 
 def test_the_parts_of_a_low_rank_matrix_share_its_right_factor() -> None:

@@ -14,7 +14,7 @@ from compress_lib.matrices.factored.pivoted import PivotedMatrix
 from compress_lib.matrices.row_decoding import smallest_integer
 from compress_lib.matrices.views import split_rows
 from compress_lib.methods import build_method
-from compress_lib.methods.low_rank.encoding import stored
+from compress_lib.methods.low_rank.encoding import encode
 from compress_lib.methods.low_rank.pivoting import BOUND, find_pivots
 from compress_lib.methods.low_rank.storage_sizes import FactorStorage, order_bytes
 from compress_lib.methods.statistics import Statistics
@@ -91,14 +91,14 @@ def test_it_loses_no_more_than_rounding_does(
     rows, cols = shape
     rank = max(1, int(share * min(shape)))
     left, right = random(rows, rank), random(rank, cols)
-    matrix = stored(left, right, dtype, PIVOTED)
+    matrix = encode(left, right, dtype, PIVOTED)
     assert isinstance(matrix, PivotedMatrix)
     assert matrix.by_columns == (rows > cols)
     assert matrix.rank == rank
     assert matrix.nbytes == PIVOTED.nbytes(shape, rank, dtype.itemsize)
     numbers = rank * (rows + cols - rank)
     assert matrix.nbytes == numbers * dtype.itemsize + order_bytes(min(shape))
-    assert error(matrix.dense(), (left.double() @ right.double()).float()) < most
+    assert error(matrix.to_dense(), (left.double() @ right.double()).float()) < most
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -110,8 +110,8 @@ def test_factors_without_their_full_rank_are_kept(
     rows, cols = shape
     left = random(rows, true) @ random(true, 20)
     right = random(20, cols)
-    matrix = stored(left, right, torch.float16, FactorStorage("pivoted", bits))
-    whole = matrix.dense()
+    matrix = encode(left, right, torch.float16, FactorStorage("pivoted", bits))
+    whole = matrix.to_dense()
     assert torch.isfinite(whole).all()
     assert matrix.nbytes == FactorStorage("pivoted", bits).nbytes(shape, 20, 2)
     if true:
@@ -153,10 +153,10 @@ def test_a_budget_below_rank_one_is_refused_with_what_would_do() -> None:
 
 def test_factors_too_large_for_their_type_are_refused() -> None:
     with pytest.raises(CompressionError, match="not finite in float16"):
-        stored(random(8, 2) * 1e6, random(2, 6), torch.float16, PIVOTED)
+        encode(random(8, 2) * 1e6, random(2, 6), torch.float16, PIVOTED)
     # Each factor fits, and the pivots, which are their product, do not.
     with pytest.raises(CompressionError, match="not finite in float16"):
-        stored(random(8, 2) * 1e3, random(2, 6) * 1e3, torch.float16, PIVOTED)
+        encode(random(8, 2) * 1e3, random(2, 6) * 1e3, torch.float16, PIVOTED)
 
 
 # What can be done with them.
@@ -166,7 +166,7 @@ def test_factors_too_large_for_their_type_are_refused() -> None:
 def test_parts_share_what_all_rows_are_made_of(shape: tuple[int, int]) -> None:
     rows, cols = shape
     bias = random(rows)
-    matrix = stored(random(rows, 12), random(12, cols), torch.float16, PIVOTED, bias=bias)
+    matrix = encode(random(rows, 12), random(12, cols), torch.float16, PIVOTED, bias=bias)
     parts = split_rows(matrix, [rows - 25, 25])
     shared = {id(tensor) for tensor in parts[0].parameters()}
     shared &= {id(tensor) for tensor in parts[1].parameters()}
@@ -179,7 +179,7 @@ def test_parts_share_what_all_rows_are_made_of(shape: tuple[int, int]) -> None:
     assert all(isinstance(part, PivotedMatrix) for part in parts)
     x = random(3, cols)
     assert torch.allclose(
-        torch.cat([part.project(x) for part in parts], dim=1), matrix.project(x), atol=1e-4
+        torch.cat([part.linear(x) for part in parts], dim=1), matrix.linear(x), atol=1e-4
     )
     biases: list[Tensor] = [part.bias for part in parts if part.bias is not None]
     assert matrix.bias is not None
@@ -190,11 +190,11 @@ def test_parts_share_what_all_rows_are_made_of(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("bits", [0, 8])
 def test_gradients_reach_the_inputs(shape: tuple[int, int], bits: int) -> None:
     rows, cols = shape
-    matrix = stored(random(rows, 6), random(6, cols), torch.float32, FactorStorage("pivoted", bits))
+    matrix = encode(random(rows, 6), random(6, cols), torch.float32, FactorStorage("pivoted", bits))
     x = random(2, 5, cols).requires_grad_()
-    matrix.project(x).sum().backward()
+    matrix.linear(x).sum().backward()
     assert x.grad is not None
-    assert torch.allclose(x.grad, matrix.dense().sum(dim=0).expand_as(x), atol=1e-3)
+    assert torch.allclose(x.grad, matrix.to_dense().sum(dim=0).expand_as(x), atol=1e-3)
 
 
 def test_a_part_may_have_nothing_but_pivots() -> None:
@@ -202,17 +202,17 @@ def test_a_part_may_have_nothing_but_pivots() -> None:
     left, right = torch.cat([large, small]), torch.eye(64)
     u, s, v = torch.linalg.svd(left @ right, full_matrices=False)
     for bits in (0, 8):
-        matrix = stored(u[:, :8] * s[:8], v[:8], torch.float16, FactorStorage("pivoted", bits))
+        matrix = encode(u[:, :8] * s[:8], v[:8], torch.float16, FactorStorage("pivoted", bits))
         parts = split_rows(matrix, [8, 8])
         x = random(3, 64)
-        found = torch.cat([part.project(x) for part in parts], dim=-1)
-        assert torch.allclose(found, matrix.project(x), atol=1e-3)
-        assert torch.allclose(torch.cat([part.dense() for part in parts]), matrix.dense())
+        found = torch.cat([part.linear(x) for part in parts], dim=-1)
+        assert torch.allclose(found, matrix.linear(x), atol=1e-3)
+        assert torch.allclose(torch.cat([part.to_dense() for part in parts]), matrix.to_dense())
 
 
 def test_two_factors_stay_what_they_were() -> None:
     left, right = random(9, 2), random(2, 7)
-    matrix = stored(left, right, torch.float16, FactorStorage())
+    matrix = encode(left, right, torch.float16, FactorStorage())
     assert isinstance(matrix, LowRankMatrix)
     assert torch.equal(matrix.left, left.half().float())
     assert torch.equal(matrix.right, right.half().float())

@@ -63,7 +63,7 @@ def test_at_most_two_to_the_bits_values_and_both_ends_are_used(
     # is promised there.
     least = 254 if (bits, dtype) == (8, torch.bfloat16) else 2**bits - 1
     assert (codes.amax(dim=1) >= least).all()
-    found = matrix.dense()
+    found = matrix.to_dense()
     assert max(len(row.unique()) for row in found) <= 2**bits
     # The ends are the row's own, as far as their type can say.
     wide = weight.float()
@@ -79,17 +79,17 @@ def test_no_entry_is_off_by_more_than_half_a_step(
     weight = random(40, 100).to(dtype)
     matrix = quantize(weight, bits, group)
     steps = matrix.steps.repeat_interleave(matrix.group, dim=1)[:, :100]
-    assert ((matrix.dense() - weight.float()).abs() <= steps * 0.5001).all()
+    assert ((matrix.to_dense() - weight.float()).abs() <= steps * 0.5001).all()
 
 
 def test_evenly_spaced_values_are_kept_exactly() -> None:
     weight = torch.arange(16.0).repeat(3, 1).half() * 0.25 - 2
-    assert torch.equal(quantize(weight, 4).dense(), weight.float())
+    assert torch.equal(quantize(weight, 4).to_dense(), weight.float())
 
 
 def test_smaller_groups_are_closer() -> None:
     weight = random(30, 128).half()
-    errors = [float((quantize(weight, 4, g).dense() - weight).norm()) for g in (128, 32, 8)]
+    errors = [float((quantize(weight, 4, g).to_dense() - weight).norm()) for g in (128, 32, 8)]
     assert errors == sorted(errors, reverse=True)
 
 
@@ -97,14 +97,14 @@ def test_the_mean_squared_error_is_that_of_uniform_rounding() -> None:
     """Step² ÷ 12, the variance of a uniform error."""
     weight = random(8, 20_000)
     matrix = quantize(weight, 6)
-    error = (matrix.dense() - weight).square().mean(dim=1)
+    error = (matrix.to_dense() - weight).square().mean(dim=1)
     assert torch.allclose(error, matrix.steps[:, 0].square() / 12, rtol=0.05)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.5, -3e4, 6e-8])
 def test_rows_of_one_value_are_kept(value: float) -> None:
     weight = torch.full((4, 9), value).half()
-    assert torch.equal(quantize(weight, 2, 4).dense(), weight.float())
+    assert torch.equal(quantize(weight, 2, 4).to_dense(), weight.float())
 
 
 @pytest.mark.parametrize("scale", [1e-7, 1e-6, 1e-5, 1e-4])
@@ -113,7 +113,7 @@ def test_tiny_rows_keep_their_range(scale: float) -> None:
     weight = (random(6, 200) * scale).half()
     matrix = quantize(weight, 8)
     smallest = 6e-8
-    assert (matrix.dense() - weight.float()).abs().max() <= max(
+    assert (matrix.to_dense() - weight.float()).abs().max() <= max(
         smallest / 2, float(matrix.steps.max()) * 0.51
     )
 
@@ -122,7 +122,7 @@ def test_a_range_too_wide_for_its_type_is_refused() -> None:
     weight = torch.tensor([[-6e4, 6e4, 0.0]]).half()
     with pytest.raises(CompressionError, match="not finite in float16"):
         quantize(weight, 1)
-    assert torch.equal(quantize(weight, 2).dense()[:, :2], weight[:, :2].float())
+    assert torch.equal(quantize(weight, 2).to_dense()[:, :2], weight[:, :2].float())
 
 
 # The method and its bytes.

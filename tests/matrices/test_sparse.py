@@ -34,7 +34,7 @@ def compress(weight: torch.Tensor, budget: int, **options: object) -> Compressed
 def test_the_largest_entries_stay_and_all_others_are_zero() -> None:
     weight = random(20, 30).half()
     # 20 rows of 4 bytes say where; 100 entries of 2 bytes are kept.
-    found = compress(weight, 20 * 4 + 100 * 2).dense()
+    found = compress(weight, 20 * 4 + 100 * 2).to_dense()
     order = weight.abs().flatten().argsort(descending=True)
     kept = torch.zeros(600, dtype=torch.bool)
     kept[order[:100]] = True
@@ -43,7 +43,7 @@ def test_the_largest_entries_stay_and_all_others_are_zero() -> None:
 
 def test_the_error_is_exactly_what_was_dropped() -> None:
     weight = random(40, 24)
-    found = compress(weight, 40 * 3 + 4 * 500).dense()
+    found = compress(weight, 40 * 3 + 4 * 500).to_dense()
     dropped = weight.abs().flatten().sort().values[: 40 * 24 - 500]
     assert torch.allclose((found - weight).norm(), dropped.norm(), rtol=1e-6)
 
@@ -83,7 +83,7 @@ def test_few_entries_are_listed_and_many_are_marked() -> None:
 def test_equal_entries_are_dropped_from_the_end() -> None:
     weight = torch.full((4, 8), 0.5).half()
     weight[3, 7] = -2
-    found = compress(weight, 4 + 2 * 10).dense()
+    found = compress(weight, 4 + 2 * 10).to_dense()
     assert int((found != 0).sum()) == 10
     assert found[3, 7] == -2
     assert torch.equal(found.flatten()[:9], torch.full((9,), 0.5))
@@ -92,7 +92,7 @@ def test_equal_entries_are_dropped_from_the_end() -> None:
 def test_zeros_are_kept_where_there_is_room() -> None:
     weight = torch.zeros(4, 8).half()
     weight[1, 2] = 3
-    assert torch.equal(compress(weight, 60).dense(), weight.float())
+    assert torch.equal(compress(weight, 60).to_dense(), weight.float())
 
 
 def test_whole_rows_are_those_with_the_largest_norms() -> None:
@@ -102,7 +102,7 @@ def test_whole_rows_are_those_with_the_largest_norms() -> None:
     kept = weight.float().norm(dim=1).argsort(descending=True)[:12]
     expected = torch.zeros(30, 10)
     expected[kept] = weight.float()[kept]
-    assert torch.equal(matrix.dense(), expected)
+    assert torch.equal(matrix.to_dense(), expected)
     assert matrix.nbytes == 4 + 20 * 12
 
 
@@ -111,8 +111,8 @@ def test_rows_in_any_order_and_twice(layout: str) -> None:
     weight = random(50, 13).half()
     matrix = SparseMatrix.from_kept(weight, weight > 0.4, layout)
     ids = torch.tensor([49, 3, 3, 0, 17])
-    assert torch.equal(matrix.rows(ids), (weight * (weight > 0.4)).float()[ids])
-    assert matrix.rows(ids[:0]).shape == (0, 13)
+    assert torch.equal(matrix.lookup(ids), (weight * (weight > 0.4)).float()[ids])
+    assert matrix.lookup(ids[:0]).shape == (0, 13)
 
 
 @pytest.mark.parametrize("layout", ["mask", "columns"])
@@ -120,15 +120,15 @@ def test_rows_without_any_entry_are_zero(layout: str) -> None:
     kept = torch.zeros(5, 9, dtype=torch.bool)
     kept[2, 4] = True
     matrix = SparseMatrix.from_kept(torch.ones(5, 9).half(), kept, layout)
-    assert torch.equal(matrix.dense(), kept.float())
+    assert torch.equal(matrix.to_dense(), kept.float())
     parts = split_rows(matrix, [2, 2, 1])
-    assert torch.equal(torch.cat([part.dense() for part in parts]), kept.float())
+    assert torch.equal(torch.cat([part.to_dense() for part in parts]), kept.float())
 
 
 def test_no_forward_pass_leaves_the_matrix_behind() -> None:
     matrix = compress(random(64, 64).half(), 4000)
     before = set(matrix.state_dict())
-    matrix.project(random(2, 64))
+    matrix.linear(random(2, 64))
     assert set(matrix.state_dict()) == before
     held = [value for value in vars(matrix).values() if isinstance(value, torch.Tensor)]
     assert sum(tensor.numel() for tensor in held) == 65

@@ -12,7 +12,7 @@ from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.reconstruction_error import direction_error
 from compress_lib.methods import build_method
-from compress_lib.methods.autoencoder.losses import Mix
+from compress_lib.methods.autoencoder.losses import CombinedLoss
 from compress_lib.methods.autoencoder.network import Autoencoder
 from compress_lib.methods.autoencoder.shape import Shape
 from compress_lib.methods.autoencoder.training import Schedule, train
@@ -36,25 +36,25 @@ def compress(given: torch.Tensor, known: Statistics, **options: object) -> Compr
 
 def test_each_loss_has_its_textbook_value() -> None:
     x, y = torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0]])
-    cosine = Mix(cosine=1, power_l1=0, rmse=0)(x, y, 1.0)
+    cosine = CombinedLoss(cosine=1, power_l1=0, rmse=0)(x, y, 1.0)
     assert float(cosine) == pytest.approx(1 - 24 / 25)
-    power = Mix(cosine=0, power_l1=1, rmse=0)
+    power = CombinedLoss(cosine=0, power_l1=1, rmse=0)
     assert float(power(x, y, 1.0)) == pytest.approx(1.0)
     z = torch.tensor([[3.0, 4.0 + 16.0]])
     assert float(power(x, z, 0.5)) == pytest.approx((1e-5 + 4.0) / 2)
-    rmse = Mix(cosine=0, power_l1=0, rmse=1)(x, torch.zeros(1, 2), 1.0)
+    rmse = CombinedLoss(cosine=0, power_l1=0, rmse=1)(x, torch.zeros(1, 2), 1.0)
     assert float(rmse) == pytest.approx(math.sqrt(25 / 2))
 
 
 def test_losses_are_mixed_by_their_coefficients() -> None:
     x, y = torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0]])
     parts = [
-        Mix(cosine=1, power_l1=0, rmse=0),
-        Mix(cosine=0, power_l1=1, rmse=0),
-        Mix(cosine=0, power_l1=0, rmse=1),
+        CombinedLoss(cosine=1, power_l1=0, rmse=0),
+        CombinedLoss(cosine=0, power_l1=1, rmse=0),
+        CombinedLoss(cosine=0, power_l1=0, rmse=1),
     ]
     separate = [float(part(x, y, 0.3)) for part in parts]
-    mixed = float(Mix(cosine=0.5, power_l1=2, rmse=3)(x, y, 0.3))
+    mixed = float(CombinedLoss(cosine=0.5, power_l1=2, rmse=3)(x, y, 0.3))
     assert mixed == pytest.approx(0.5 * separate[0] + 2 * separate[1] + 3 * separate[2])
 
 
@@ -92,22 +92,22 @@ def test_a_trained_one_turns_rows_less_than_svd() -> None:
     known = Statistics()
     trained = compress(given, known, epochs=60)
     plain = build_method("svd", {}).compress_within(given, given.nbytes // 3, known)
-    mine = direction_error(given, trained.dense()).mean()
-    assert float(mine) < float(direction_error(given, plain.dense()).mean())
+    mine = direction_error(given, trained.to_dense()).mean()
+    assert float(mine) < float(direction_error(given, plain.to_dense()).mean())
 
 
 def test_a_random_start_learns_too() -> None:
     given = rows()
     before = compress(given, Statistics(), initialization="random", epochs=1)
     after = compress(given, Statistics(), initialization="random", epochs=60)
-    error = [float(direction_error(given, m.dense()).mean()) for m in (before, after)]
+    error = [float(direction_error(given, m.to_dense()).mean()) for m in (before, after)]
     assert error[1] < 0.5 * error[0]
 
 
 def test_another_seed_gives_another_result() -> None:
     given = rows()
     first = compress(given, Statistics(), seed=1)
-    assert not torch.equal(first.dense(), compress(given, Statistics(), seed=2).dense())
+    assert not torch.equal(first.to_dense(), compress(given, Statistics(), seed=2).to_dense())
 
 
 def test_the_epoch_that_was_best_on_calibration_text_is_kept() -> None:
@@ -139,7 +139,7 @@ def test_patience_ends_training_early() -> None:
 def test_the_best_epoch_may_be_chosen_without_a_model(criterion: str) -> None:
     given = rows()
     found = compress(given, Statistics(), keep_best=criterion, check_epochs=1)
-    assert torch.isfinite(found.dense()).all()
+    assert torch.isfinite(found.to_dense()).all()
 
 
 def test_divergence_stops_with_a_sentence() -> None:
@@ -156,7 +156,7 @@ def test_divergence_stops_with_a_sentence() -> None:
     schedule = Schedule(3, 2, 32, 1e-3, 0.5, 4)
     huge = rows() * 1e30
     with pytest.raises(CompressionError, match="diverged in epoch 1"):
-        list(train(model, huge, Mix(cosine=0, power_l1=0, rmse=1), schedule, generator))
+        list(train(model, huge, CombinedLoss(cosine=0, power_l1=0, rmse=1), schedule, generator))
 
 
 def test_training_can_be_stopped() -> None:

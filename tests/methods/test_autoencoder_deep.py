@@ -13,7 +13,7 @@ from compress_lib.matrices import CompressedMatrix, LowRankMatrix
 from compress_lib.matrices.autoencoder import DecoderMatrix
 from compress_lib.matrices.reconstruction_error import direction_error
 from compress_lib.methods import METHODS, build_method, preset_options
-from compress_lib.methods.autoencoder.losses import Mix
+from compress_lib.methods.autoencoder.losses import CombinedLoss
 from compress_lib.methods.autoencoder.network import Autoencoder, Mlp
 from compress_lib.methods.autoencoder.shape import Shape, solve_shape
 from compress_lib.methods.statistics import Statistics
@@ -120,7 +120,7 @@ def test_every_preset_can_be_built(method: str) -> None:
 def test_decoded_rows_have_the_norms_of_the_originals(options: dict[str, Any]) -> None:
     given = rows() * torch.logspace(-2, 2, 256)[:, None]
     matrix = compress(given, **{"encoder": "4", "decoder": "3", **options})
-    assert torch.allclose(matrix.dense().norm(dim=1), given.norm(dim=1), rtol=2e-3)
+    assert torch.allclose(matrix.to_dense().norm(dim=1), given.norm(dim=1), rtol=2e-3)
 
 
 def test_folded_norms_need_no_bytes() -> None:
@@ -135,9 +135,9 @@ def test_the_length_of_least_squares_has_the_smaller_error_and_the_same_directio
     given = rows()
     options = {**DEEP, "power_l1": 0.0}
     exact, least = (compress(given, **options, length=how) for how in ("exact", "least_squares"))
-    one, two = (direction_error(given, matrix.dense()) for matrix in (exact, least))
+    one, two = (direction_error(given, matrix.to_dense()) for matrix in (exact, least))
     assert torch.allclose(one, two, atol=2e-3)
-    assert (given - least.dense()).norm() < (given - exact.dense()).norm()
+    assert (given - least.to_dense()).norm() < (given - exact.to_dense()).norm()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_deep_network_can_begin_as_a_matrix(activation: str, hidden: tuple[int
     generator = torch.Generator().manual_seed(1)
     network = Mlp((8, *hidden, 30), activation, bias=True, generator=generator)
     matrix = torch.randn(30, 8, generator=generator)
-    network.become_linear(matrix)
+    network.init_as_linear_map(matrix)
     x = torch.randn(50, 8, generator=generator)
     assert torch.allclose(network(x), x @ matrix.T, atol=1e-4)
 
@@ -182,7 +182,7 @@ def test_an_exponential_unit_begins_nearly_linear() -> None:
     generator = torch.Generator().manual_seed(1)
     network = Mlp((8, 20, 30), "elu", bias=True, generator=generator)
     matrix = torch.randn(30, 8, generator=generator) / 3
-    network.become_linear(matrix)
+    network.init_as_linear_map(matrix)
     x = torch.nn.functional.normalize(torch.randn(50, 8, generator=generator), dim=1)
     exact = x @ matrix.T
     assert (network(x) - exact).norm() < 0.05 * exact.norm()
@@ -220,7 +220,7 @@ def test_on_curved_rows_a_deep_one_beats_the_best_plane_at_equal_bytes() -> None
     deep = build_method("autoencoder", settings).compress_within(given, budget, Statistics())
     plane = build_method("row_normalized_svd", {}).compress_within(given, budget, Statistics())
     assert deep.nbytes <= budget
-    mine, its = (float(direction_error(given, m.dense()).mean()) for m in (deep, plane))
+    mine, its = (float(direction_error(given, m.to_dense()).mean()) for m in (deep, plane))
     assert mine < its
 
 
@@ -232,7 +232,7 @@ def test_training_latents_directly_helps_and_is_repeatable() -> None:
     for latent_epochs in (0, 15, 15):
         method = build_method("autoencoder", {**QUICK, **options, "latent_epochs": latent_epochs})
         matrix = method.compress_within(given, budget, Statistics())
-        errors.append(float(direction_error(given, matrix.dense()).mean()))
+        errors.append(float(direction_error(given, matrix.to_dense()).mean()))
     assert errors[1] < errors[0]
     assert errors[1] == errors[2]
 
@@ -244,18 +244,22 @@ def test_rows_that_weigh_more_are_kept_better() -> None:
     known = Statistics(fisher=weights)
     plain = compress(given, known, epochs=30)
     weighted = compress(given, known, epochs=30, row_weights="fisher")
-    before, after = (direction_error(given, m.dense())[:32].mean() for m in (plain, weighted))
+    before, after = (direction_error(given, m.to_dense())[:32].mean() for m in (plain, weighted))
     assert float(after) < float(before)
 
 
 def test_weights_and_outputs_enter_the_loss_as_written() -> None:
     x, y = torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([[4.0, 3.0], [1.0, 0.0]])
     weights = torch.tensor([1.5, 0.5])
-    assert float(Mix(cosine=1)(x, y, 1.0, weights)) == pytest.approx(1.5 * (1 - 24 / 25) / 2)
-    assert float(Mix(rmse=1)(x, y, 1.0, weights)) == pytest.approx((1.5 * 1.0 / 2) ** 0.5)
+    assert float(CombinedLoss(cosine=1)(x, y, 1.0, weights)) == pytest.approx(
+        1.5 * (1 - 24 / 25) / 2
+    )
+    assert float(CombinedLoss(rmse=1)(x, y, 1.0, weights)) == pytest.approx((1.5 * 1.0 / 2) ** 0.5)
     half = torch.diag(torch.tensor([2.0, 0.0]))
     # Only the first column's error of 1 reaches the outputs, twice as large, in one row of two.
-    assert float(Mix(output=1, half_moment=half)(x, y, 1.0)) == pytest.approx((4 / 2) ** 0.5)
+    assert float(CombinedLoss(output=1, half_moment=half)(x, y, 1.0)) == pytest.approx(
+        (4 / 2) ** 0.5
+    )
 
 
 def test_the_loss_of_outputs_keeps_what_the_inputs_use() -> None:
@@ -265,7 +269,7 @@ def test_the_loss_of_outputs_keeps_what_the_inputs_use() -> None:
     options = {"cosine": 0.0, "power_l1": 0.0, "epochs": 60}
     plain = compress(given, known, **options, rmse=1.0)
     aware = compress(given, known, **options, output=1.0)
-    errors = [float(((given - m.dense()) @ moment.sqrt()).norm()) for m in (plain, aware)]
+    errors = [float(((given - m.to_dense()) @ moment.sqrt()).norm()) for m in (plain, aware)]
     assert errors[1] < 0.7 * errors[0]
 
 

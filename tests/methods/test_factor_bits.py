@@ -16,7 +16,7 @@ from compress_lib.matrices.quantized.uniform import QuantizedMatrix
 from compress_lib.methods import build_method
 from compress_lib.methods.linalg import truncated_svd
 from compress_lib.methods.low_rank.base import LowRankMethod
-from compress_lib.methods.low_rank.encoding import refit, stored
+from compress_lib.methods.low_rank.encoding import encode, refit
 from compress_lib.methods.low_rank.storage_sizes import STORAGES, FactorStorage
 from compress_lib.methods.quantization.rounding import quantize
 from compress_lib.methods.statistics import Statistics
@@ -50,10 +50,10 @@ def test_bytes_are_known_before_anything_is_stored(
     storage: FactorStorage, rows: int, cols: int, data: st.DataObject
 ) -> None:
     rank = data.draw(st.integers(1, min(rows, cols)))
-    matrix = stored(random(rows, rank), random(rank, cols), torch.float16, storage)
+    matrix = encode(random(rows, rank), random(rank, cols), torch.float16, storage)
     assert matrix.nbytes == storage.nbytes((rows, cols), rank, 2)
     assert matrix.rank == rank
-    assert torch.isfinite(matrix.dense()).all()
+    assert torch.isfinite(matrix.to_dense()).all()
 
 
 @settings(max_examples=150, deadline=None)
@@ -83,14 +83,14 @@ def test_plain_factors_have_the_rank_that_they_always_had(numbers: int) -> None:
 
 def test_a_group_of_its_own_changes_nothing_in_plain_factors() -> None:
     """A group is about codes, and there are none."""
-    matrix = stored(random(9, 2), random(2, 7), torch.float16, FactorStorage(group=32))
+    matrix = encode(random(9, 2), random(2, 7), torch.float16, FactorStorage(group=32))
     assert isinstance(matrix, LowRankMatrix)
 
 
 def test_groups_are_whole_rows_at_eight_bits_and_64_columns_below() -> None:
     left, right = random(100, 80), random(80, 200)
     for bits, group, expected in ((8, 0, (80, 200)), (4, 0, (64, 64)), (8, 16, (16, 16))):
-        matrix = stored(left, right, torch.float16, FactorStorage(bits=bits, group=group))
+        matrix = encode(left, right, torch.float16, FactorStorage(bits=bits, group=group))
         assert isinstance(matrix, ProductMatrix)
         assert isinstance(matrix.left, QuantizedMatrix)
         assert isinstance(matrix.right, QuantizedMatrix)
@@ -129,17 +129,17 @@ def test_the_bytes_of_a_rank_are_those_of_its_preview(case: str) -> None:
 @pytest.mark.parametrize(("storage", "most"), [("factors", 0.02), ("pivoted", 0.04)])
 def test_eight_bits_are_nearly_free(shape: tuple[int, int], storage: str, most: float) -> None:
     left, right = random(shape[0], 16), random(16, shape[1])
-    matrix = stored(left, right, torch.float16, FactorStorage(storage, 8))
-    assert error(matrix.dense(), left @ right) < most
+    matrix = encode(left, right, torch.float16, FactorStorage(storage, 8))
+    assert error(matrix.to_dense(), left @ right) < most
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("bits", [2, 3, 4, 6])
 def test_what_is_rounded_last_makes_up_for_the_rest(shape: tuple[int, int], bits: int) -> None:
     left, right = truncated_svd(random(*shape), 24)
-    matrix = stored(left, right, torch.float16, FactorStorage(bits=bits))
-    separately = [quantize(factor.half(), bits, 64).dense() for factor in (left, right)]
-    assert error(matrix.dense(), left @ right) < 0.95 * error(
+    matrix = encode(left, right, torch.float16, FactorStorage(bits=bits))
+    separately = [quantize(factor.half(), bits, 64).to_dense() for factor in (left, right)]
+    assert error(matrix.to_dense(), left @ right) < 0.95 * error(
         separately[0] @ separately[1], left @ right
     )
 
@@ -149,7 +149,8 @@ def test_more_bits_are_closer(storage: str) -> None:
     left, right = truncated_svd(random(60, 80), 30)
     errors = [
         error(
-            stored(left, right, torch.float16, FactorStorage(storage, bits)).dense(), left @ right
+            encode(left, right, torch.float16, FactorStorage(storage, bits)).to_dense(),
+            left @ right,
         )
         for bits in (2, 3, 4, 5, 6, 8, 0)
     ]
@@ -158,8 +159,8 @@ def test_more_bits_are_closer(storage: str) -> None:
 
 def test_factors_of_unequal_size_are_balanced_first() -> None:
     left, right = random(40, 6) * 1e-6, random(6, 30) * 1e4
-    matrix = stored(left, right, torch.float16, FactorStorage(bits=8))
-    assert error(matrix.dense(), left @ right) < 0.02
+    matrix = encode(left, right, torch.float16, FactorStorage(bits=8))
+    assert error(matrix.to_dense(), left @ right) < 0.02
 
 
 def test_refitting_is_least_squares() -> None:
@@ -192,8 +193,8 @@ def test_a_bias_knows_what_was_stored(options: dict[str, object]) -> None:
     assert matrix.bias is not None
     mean = inputs.mean(0)
     exact = weight.float() @ mean
-    assert error(matrix.project(mean) + matrix.bias, exact) < 2e-3
-    assert error(matrix.project(mean), exact) > 0.02
+    assert error(matrix.linear(mean) + matrix.bias, exact) < 2e-3
+    assert error(matrix.linear(mean), exact) > 0.02
 
 
 AUTOENCODERS: list[dict[str, object]] = [
@@ -242,4 +243,4 @@ def test_norms_hold_after_rounding(norms: str) -> None:
     matrix = trained(weight, weight.nbytes // 2, **options, norms=norms, factor_bits=8)
     # Folded into latents, a norm is rounded once more.
     most = {"stored": 2e-3, "folded": 0.03}[norms]
-    assert torch.allclose(matrix.dense().norm(dim=1), weight.float().norm(dim=1), rtol=most)
+    assert torch.allclose(matrix.to_dense().norm(dim=1), weight.float().norm(dim=1), rtol=most)

@@ -10,7 +10,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.methods import METHODS, build_method
 from compress_lib.methods.quantization import gptq
-from compress_lib.methods.quantization.gptq import DAMPING, feedback
+from compress_lib.methods.quantization.gptq import DAMPING, quantize_gptq
 from compress_lib.methods.quantization.rounding import (
     NormalLevels,
     UniformLevels,
@@ -19,7 +19,7 @@ from compress_lib.methods.quantization.rounding import (
 )
 from compress_lib.methods.statistics import Statistics
 
-NAMES = sorted(name for name, method in METHODS.items() if method.sized)
+NAMES = sorted(name for name, method in METHODS.items() if method.fixed_size)
 
 
 def random(*shape: int) -> Tensor:
@@ -30,7 +30,7 @@ def with_feedback(
     weight: Tensor, moment: Tensor, bits: int, group: int | None = None, refine: str = "mse"
 ) -> CompressedMatrix:
     levels = UniformLevels(bits, True, refine)
-    return feedback(levels, weight, moment, group or weight.shape[1])
+    return quantize_gptq(levels, weight, moment, group or weight.shape[1])
 
 
 def correlated(cols: int) -> Tensor:
@@ -49,7 +49,7 @@ def test_inputs_without_anything_in_common_leave_rounding_to_nearest() -> None:
     weight = random(20, 70).half()
     for moment in (torch.eye(70), torch.rand(70).diag(), torch.zeros(70, 70)):
         found = with_feedback(weight, moment, 3, 16, refine="none")
-        assert torch.equal(found.dense(), quantize(weight, 3, 16).dense())
+        assert torch.equal(found.to_dense(), quantize(weight, 3, 16).to_dense())
         assert found.nbytes == quantize(weight, 3, 16).nbytes
 
 
@@ -60,7 +60,7 @@ def by_the_book(weight: Tensor, moment: Tensor, bits: int) -> Tensor:
     order = moment.diagonal().argsort(descending=True)
     left, moment = weight.double()[:, order], moment[order][:, order]
     damped = moment.double() + DAMPING * moment.double().diagonal().mean() * torch.eye(cols)
-    scales = levels.fit(weight.float(), weight.dtype)
+    scales = levels.calibrate(weight.float(), weight.dtype)
     found = torch.zeros_like(left)
     for index in range(cols):
         inverse = torch.linalg.inv(damped[index:, index:])
@@ -74,7 +74,7 @@ def by_the_book(weight: Tensor, moment: Tensor, bits: int) -> Tensor:
 def test_each_step_is_the_least_squares_answer() -> None:
     weight, moment = random(8, 90).half(), correlated(90)
     expected = by_the_book(weight, moment, 4)
-    found = with_feedback(weight, moment, 4, refine="none").dense()
+    found = with_feedback(weight, moment, 4, refine="none").to_dense()
     # A value between two codes may fall either way in other arithmetic.
     assert float((found - expected).abs().gt(1e-3).float().mean()) < 0.01
 
@@ -86,19 +86,19 @@ def test_the_outputs_error_falls(bits: int, group: int | None) -> None:
     found = with_feedback(weight, moment, bits, group)
     nearest = quantize(weight, bits, group, refine="mse")
     assert found.nbytes == nearest.nbytes
-    before = output_error(nearest.dense(), weight, moment)
+    before = output_error(nearest.to_dense(), weight, moment)
     # Narrow groups leave columns little room to make up for others.
     least = 1 if group == 7 else 0.8
-    assert output_error(found.dense(), weight, moment) < least * before
+    assert output_error(found.to_dense(), weight, moment) < least * before
 
 
 def test_any_levels_can_be_fed_back_to() -> None:
     weight, moment = random(48, 130).bfloat16(), correlated(130)
     for levels in (NormalLevels(4, "mse"), UniformLevels(3, minimum=False, refine="hqq")):
-        found, nearest = feedback(levels, weight, moment, 32), quantize_to(levels, weight, 32)
+        found, nearest = quantize_gptq(levels, weight, moment, 32), quantize_to(levels, weight, 32)
         assert type(found) is type(nearest) and found.nbytes == nearest.nbytes
-        before = output_error(nearest.dense(), weight, moment)
-        assert output_error(found.dense(), weight, moment) < before
+        before = output_error(nearest.to_dense(), weight, moment)
+        assert output_error(found.to_dense(), weight, moment) < before
 
 
 @pytest.mark.parametrize("group", [None, 7, 64, 100])
@@ -109,7 +109,7 @@ def test_how_columns_are_blocked_does_not_matter(
     results = []
     for block in (1, 64, 1000):
         monkeypatch.setattr(gptq, "BLOCK", block)
-        results.append(with_feedback(weight, moment, 4, group).dense())
+        results.append(with_feedback(weight, moment, 4, group).to_dense())
     for found in results[1:]:
         # A code that falls the other way moves those after it, but not the outcome.
         errors = [output_error(one, weight, moment) for one in (results[0], found)]
@@ -120,24 +120,24 @@ def test_an_input_that_was_never_seen_is_rounded_to_nearest_and_disturbs_nothing
     weight, moment = random(20, 40).half(), correlated(40)
     moment[5] = 0
     moment[:, 5] = 0
-    found = with_feedback(weight, moment, 4, refine="none").dense()
-    assert torch.equal(found[:, 5], quantize(weight, 4).dense()[:, 5])
+    found = with_feedback(weight, moment, 4, refine="none").to_dense()
+    assert torch.equal(found[:, 5], quantize(weight, 4).to_dense()[:, 5])
 
 
 def test_fewer_texts_than_inputs_are_enough() -> None:
     inputs = random(3, 60)
     weight, moment = random(20, 60).half(), inputs.T @ inputs
-    found = with_feedback(weight, moment, 3, 20).dense()
+    found = with_feedback(weight, moment, 3, 20).to_dense()
     assert torch.isfinite(found).all()
     assert output_error(found, weight, moment) < 0.2 * output_error(
-        quantize(weight, 3, 20).dense(), weight, moment
+        quantize(weight, 3, 20).to_dense(), weight, moment
     )
 
 
 def test_a_moment_that_rounding_made_negative_is_damped_until_it_is_not() -> None:
     moment = torch.ones(30, 30) - 0.5 * torch.eye(30)
     found = with_feedback(random(4, 30).half(), moment, 3, 10)
-    assert torch.isfinite(found.dense()).all()
+    assert torch.isfinite(found.to_dense()).all()
 
 
 def test_a_moment_that_is_not_finite_is_refused() -> None:
@@ -149,14 +149,14 @@ def test_a_moment_that_is_not_finite_is_refused() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_methods_need_the_inputs_moment_only_for_feedback(name: str) -> None:
-    assert not build_method(name, {}).needs
+    assert not build_method(name, {}).required_statistics
     method = build_method(name, {"refine": "gptq"})
-    assert method.needs == {"second_moment"}
+    assert method.required_statistics == {"second_moment"}
     weight, moment = random(30, 96).half(), correlated(96)
     budget = weight.nbytes
     statistics = Statistics(second_moment=moment)
     fed = method.compress_within(weight, budget, statistics)
     plain = build_method(name, {}).compress_within(weight, budget, Statistics())
     assert fed.nbytes == plain.nbytes
-    after, before = (output_error(m.dense(), weight, moment) for m in (fed, plain))
+    after, before = (output_error(m.to_dense(), weight, moment) for m in (fed, plain))
     assert after < before

@@ -18,8 +18,8 @@ from compress_lib.matrices.quantized.uniform import QuantizedMatrix
 from compress_lib.methods import METHODS, build_method
 from compress_lib.methods.quantization import rounding
 from compress_lib.methods.quantization.rounding import (
-    Levels,
     NormalLevels,
+    QuantGrid,
     UniformLevels,
     quantize,
     quantize_to,
@@ -32,7 +32,7 @@ from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from tests.support.tiny import tiny_model
 
-NAMES = sorted(name for name, method in METHODS.items() if method.sized)
+NAMES = sorted(name for name, method in METHODS.items() if method.fixed_size)
 LEVELS = {
     "uniform": UniformLevels(3),
     "hqq": UniformLevels(3, refine="hqq"),
@@ -50,7 +50,7 @@ def random(*shape: int) -> Tensor:
 
 
 @pytest.fixture(params=sorted(LEVELS))
-def levels(request: pytest.FixtureRequest) -> Levels:
+def levels(request: pytest.FixtureRequest) -> QuantGrid:
     return LEVELS[request.param]
 
 
@@ -96,15 +96,15 @@ def test_a_group_wider_than_the_row_is_the_row(name: str) -> None:
         build_method(name, {"group": group}).compress_within(weight, 10**4, Statistics())
         for group in (0, 100)
     )
-    assert torch.equal(whole.dense(), wide.dense())
+    assert torch.equal(whole.to_dense(), wide.to_dense())
     assert whole.nbytes == wide.nbytes
 
 
 # Ranges.
 
 
-def squared(levels: Levels, weight: Tensor, group: int) -> Tensor:
-    error = quantize_to(levels, weight, group).dense() - weight.float()
+def squared(levels: QuantGrid, weight: Tensor, group: int) -> Tensor:
+    error = quantize_to(levels, weight, group).to_dense() - weight.float()
     sums: Tensor = error.square().unflatten(1, (-1, group)).sum(-1)
     return sums
 
@@ -126,7 +126,7 @@ def test_half_quadratic_splitting_lowers_the_norm_that_it_is_for(minimum: bool) 
     weight = random(40, 128).half()
     sums = []
     for refine in ("none", "hqq"):
-        found = quantize_to(UniformLevels(4, minimum, refine), weight, 32).dense()
+        found = quantize_to(UniformLevels(4, minimum, refine), weight, 32).to_dense()
         error = (found - weight.float()).abs().pow(0.7)
         sums.append(error.unflatten(1, (-1, 32)).sum(-1))
     assert (sums[1] <= sums[0] * 1.0001).all()
@@ -136,48 +136,50 @@ def test_half_quadratic_splitting_lowers_the_norm_that_it_is_for(minimum: bool) 
 def test_what_lies_on_a_grid_is_kept_whatever_refines_it() -> None:
     weight = torch.arange(16.0).repeat(3, 1).half() * 0.25 - 2
     for refine in ("none", "hqq", "mse"):
-        assert torch.equal(quantize(weight, 4, refine=refine).dense(), weight.float())
+        assert torch.equal(quantize(weight, 4, refine=refine).to_dense(), weight.float())
 
 
-def test_the_size_of_weights_changes_nothing_but_the_size(levels: Levels) -> None:
+def test_the_size_of_weights_changes_nothing_but_the_size(levels: QuantGrid) -> None:
     weight = random(12, 40)
-    one, other = (quantize_to(levels, scale * weight, 16).dense() for scale in (1, 2.0**-6))
+    one, other = (quantize_to(levels, scale * weight, 16).to_dense() for scale in (1, 2.0**-6))
     assert torch.allclose(one * 2.0**-6, other, rtol=1e-4, atol=1e-6)
 
 
 def test_around_zero_signs_may_be_turned() -> None:
     weight = random(12, 40)
     levels = UniformLevels(3, minimum=False, refine="mse")
-    turned = quantize_to(levels, -weight, 16).dense()
-    assert torch.allclose(turned, -quantize_to(levels, weight, 16).dense(), atol=1e-6)
+    turned = quantize_to(levels, -weight, 16).to_dense()
+    assert torch.allclose(turned, -quantize_to(levels, weight, 16).to_dense(), atol=1e-6)
 
 
-def test_the_last_group_may_be_shorter(levels: Levels) -> None:
+def test_the_last_group_may_be_shorter(levels: QuantGrid) -> None:
     weight = random(12, 40).half()
     whole = quantize_to(levels, weight, 16)
     parts = [quantize_to(levels, weight[:, a:b].contiguous()) for a, b in ((0, 16), (16, 32))]
     parts.append(quantize_to(levels, weight[:, 32:].contiguous()))
-    assert torch.equal(whole.dense(), torch.cat([part.dense() for part in parts], 1))
+    assert torch.equal(whole.to_dense(), torch.cat([part.to_dense() for part in parts], 1))
 
 
-def test_rows_are_rounded_alone(levels: Levels, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_rounded_alone(levels: QuantGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = random(50, 24).bfloat16()
-    whole = quantize_to(levels, weight, 8).dense()
+    whole = quantize_to(levels, weight, 8).to_dense()
     monkeypatch.setattr(rounding, "ELEMENTS", 24 * 7)
-    assert torch.equal(quantize_to(levels, weight, 8).dense(), whole)
+    assert torch.equal(quantize_to(levels, weight, 8).to_dense(), whole)
 
 
 @pytest.mark.parametrize("value", [0.0, 3e4, -6e-8])
-def test_groups_of_one_value_stay_finite_and_zero_stays_zero(levels: Levels, value: float) -> None:
+def test_groups_of_one_value_stay_finite_and_zero_stays_zero(
+    levels: QuantGrid, value: float
+) -> None:
     weight = torch.full((4, 9), value).half()
-    found = quantize_to(levels, weight, 4).dense()
+    found = quantize_to(levels, weight, 4).to_dense()
     assert torch.isfinite(found).all()
     # Around zero the outermost value is half a step short of twice the range at most.
     assert ((found - weight.float()).abs() <= max(abs(value) / 7, 6e-8 if value else 0)).all()
 
 
-def test_one_row_of_one_entry_is_kept(levels: Levels) -> None:
-    found = quantize_to(levels, torch.tensor([[1.5]]).half(), 64).dense()
+def test_one_row_of_one_entry_is_kept(levels: QuantGrid) -> None:
+    found = quantize_to(levels, torch.tensor([[1.5]]).half(), 64).to_dense()
     assert torch.allclose(found, torch.tensor([[1.5]]), rtol=torch.finfo(torch.float16).eps)
 
 
@@ -216,10 +218,10 @@ def test_on_normal_weights_normal_levels_beat_even_ones_at_the_same_bytes() -> N
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_a_model_in_another_type_decodes_the_same(levels: Levels, dtype: torch.dtype) -> None:
+def test_a_model_in_another_type_decodes_the_same(levels: QuantGrid, dtype: torch.dtype) -> None:
     matrix = quantize_to(levels, random(12, 40).bfloat16(), 16)
-    expected = matrix.dense()
-    found = matrix.to(dtype).dense()
+    expected = matrix.to_dense()
+    found = matrix.to(dtype).to_dense()
     assert found.dtype == dtype
     assert torch.allclose(found.float(), expected, rtol=0.02, atol=0.02)
 
@@ -233,8 +235,8 @@ def test_products_with_whole_rows_of_codes_lose_no_digits(zero: bool, bits: int)
     weight = random(30, 200) * 0.01 + torch.arange(30)[:, None]
     matrix = quantize_to(UniformLevels(bits, minimum=zero), weight)
     x = random(5, 200) + 1
-    expected = x.double() @ matrix.dense().double().T
-    assert torch.allclose(matrix.project(x).double(), expected, rtol=1e-5, atol=1e-5)
+    expected = x.double() @ matrix.to_dense().double().T
+    assert torch.allclose(matrix.linear(x).double(), expected, rtol=1e-5, atol=1e-5)
 
 
 def wide_model() -> LanguageModel:

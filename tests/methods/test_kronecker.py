@@ -39,7 +39,7 @@ def test_the_matrix_is_the_sum_of_the_products() -> None:
     matrix = KroneckerMatrix.from_factors(left, right, torch.float32)
     expected = sum(torch.kron(a, b) for a, b in zip(left, right, strict=True))
     assert isinstance(expected, torch.Tensor)
-    assert torch.allclose(matrix.dense(), expected, atol=1e-5)
+    assert torch.allclose(matrix.to_dense(), expected, atol=1e-5)
     assert matrix.nbytes == 4 * 3 * (4 * 5 + 2 * 6)
 
 
@@ -47,7 +47,7 @@ def test_one_product_is_recovered_by_one_term() -> None:
     weight = torch.kron(random(6, 4), random(5, 7))
     matrix = compress(weight, weight.nbytes, left_rows=6, left_cols=4, terms=1)
     assert matrix.nbytes == 4 * (24 + 35)
-    assert torch.allclose(matrix.dense(), weight, atol=1e-5)
+    assert torch.allclose(matrix.to_dense(), weight, atol=1e-5)
 
 
 def test_the_error_is_the_rest_of_the_rearranged_matrix() -> None:
@@ -58,7 +58,7 @@ def test_the_error_is_the_rest_of_the_rearranged_matrix() -> None:
     values = torch.linalg.svdvals(blocks)
     for terms in (1, 4, 9):
         matrix = compress(weight, 2000, left_rows=4, left_cols=5, terms=terms)
-        error = (matrix.dense() - weight).norm()
+        error = (matrix.to_dense() - weight).norm()
         assert torch.allclose(error, values[terms:].norm(), rtol=1e-4)
 
 
@@ -67,7 +67,7 @@ def test_a_row_beside_a_column_is_the_plain_svd() -> None:
     matrix = compress(weight, 4 * 3 * 28, left_rows=18, left_cols=1)
     left, right = truncated_svd(weight, 3)
     assert matrix.left.shape == (3, 18, 1)
-    assert torch.allclose(matrix.dense(), left @ right, atol=1e-5)
+    assert torch.allclose(matrix.to_dense(), left @ right, atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,26 +81,26 @@ def test_a_row_beside_a_column_is_the_plain_svd() -> None:
 def test_projections_of_every_shape_agree(a1: int, a2: int, b1: int, b2: int, terms: int) -> None:
     left, right = random(terms, a1, a2), random(terms, b1, b2)
     matrix = KroneckerMatrix.from_factors(left, right, torch.float32)
-    whole = matrix.dense()
+    whole = matrix.to_dense()
     x, y = random(3, whole.shape[1]), random(3, whole.shape[0])
-    assert torch.allclose(matrix.project(x), x @ whole.T, atol=1e-4)
-    assert torch.allclose(matrix.combine(y), y @ whole, atol=1e-4)
-    assert torch.allclose(matrix.rows(torch.arange(len(whole)).flip(0)), whole.flip(0), atol=1e-5)
-    assert matrix.project(x[0]).shape == (whole.shape[0],)
-    assert matrix.project(x[:0]).shape == (0, whole.shape[0])
+    assert torch.allclose(matrix.linear(x), x @ whole.T, atol=1e-4)
+    assert torch.allclose(matrix.matmul(y), y @ whole, atol=1e-4)
+    assert torch.allclose(matrix.lookup(torch.arange(len(whole)).flip(0)), whole.flip(0), atol=1e-5)
+    assert matrix.linear(x[0]).shape == (whole.shape[0],)
+    assert matrix.linear(x[:0]).shape == (0, whole.shape[0])
 
 
 def test_terms_are_taken_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = KroneckerMatrix.from_factors(random(9, 4, 3), random(9, 2, 5), torch.float32)
     x, y, ids = random(6, 15), random(6, 8), torch.tensor([7, 0, 3])
-    whole, rows = matrix.dense(), matrix.rows(ids)
+    whole, rows = matrix.to_dense(), matrix.lookup(ids)
     monkeypatch.setattr("compress_lib.matrices.factored.kronecker.ELEMENTS", 64)
     assert torch.allclose(_multiply(matrix.left, matrix.right, x), x @ whole.T, atol=1e-4)
-    assert torch.allclose(matrix.rows(ids), rows, atol=1e-5)
+    assert torch.allclose(matrix.lookup(ids), rows, atol=1e-5)
     # The matrix is rebuilt in blocks of no more than 64 numbers, where rebuilding is less work.
     assert [len(block) for block in matrix._blocks(torch.float32)] == [4, 4]
-    assert torch.allclose(matrix.project(x), x @ whole.T, atol=1e-4)
-    assert torch.allclose(matrix.combine(y), y @ whole, atol=1e-4)
+    assert torch.allclose(matrix.linear(x), x @ whole.T, atol=1e-4)
+    assert torch.allclose(matrix.matmul(y), y @ whole, atol=1e-4)
 
 
 @pytest.mark.parametrize(("vectors", "rebuilt"), [(1, False), (500, True)])
@@ -116,8 +116,8 @@ def test_many_vectors_are_multiplied_by_the_rebuilt_matrix(
 
     monkeypatch.setattr("compress_lib.matrices.factored.kronecker._multiply", noted)
     x, y = random(vectors, 48), random(vectors, 48)
-    assert torch.allclose(matrix.project(x), x @ matrix.dense().T, atol=1e-3)
-    assert torch.allclose(matrix.combine(y), y @ matrix.dense(), atol=1e-3)
+    assert torch.allclose(matrix.linear(x), x @ matrix.to_dense().T, atol=1e-3)
+    assert torch.allclose(matrix.matmul(y), y @ matrix.to_dense(), atol=1e-3)
     assert (not taken) == rebuilt
 
 
@@ -127,7 +127,9 @@ def test_parts_of_whole_blocks_share_the_right_factors() -> None:
     assert all(isinstance(part, KroneckerMatrix) for part in parts)
     assert {id(part.right) for part in parts} == {id(matrix.right)}
     unequal = split_rows(matrix, [7, 17])
-    assert torch.allclose(torch.cat([part.dense() for part in unequal]), matrix.dense(), atol=1e-5)
+    assert torch.allclose(
+        torch.cat([part.to_dense() for part in unequal]), matrix.to_dense(), atol=1e-5
+    )
 
 
 # Sizes.
@@ -152,18 +154,18 @@ def test_primes_are_a_factor_of_one_side_or_the_other() -> None:
     weight = random(31, 37)
     matrix = compress(weight, weight.nbytes // 2)
     assert {matrix.left.shape[1], matrix.left.shape[2]} <= {1, 31, 37}
-    ratio = (matrix.dense() - weight).norm() / weight.norm()
+    ratio = (matrix.to_dense() - weight).norm() / weight.norm()
     assert ratio < 1
 
 
 def test_a_matrix_of_one_row_works() -> None:
     weight = random(1, 8)
-    assert torch.isfinite(compress(weight, 28).dense()).all()
+    assert torch.isfinite(compress(weight, 28).to_dense()).all()
 
 
 def test_all_terms_are_the_matrix() -> None:
     weight = random(6, 6)
-    assert torch.allclose(compress(weight, 10_000).dense(), weight, atol=1e-4)
+    assert torch.allclose(compress(weight, 10_000).to_dense(), weight, atol=1e-4)
 
 
 # Refinement.
@@ -191,7 +193,7 @@ def test_refining_tells_of_its_steps_and_needs_no_gradients_around_it() -> None:
 
 def test_zeros_stay_zeros() -> None:
     weight = torch.zeros(8, 8)
-    assert not compress(weight, 200, refine_steps=2).dense().any()
+    assert not compress(weight, 200, refine_steps=2).to_dense().any()
 
 
 # What is refused.

@@ -51,7 +51,7 @@ def test_row_normalised_svd_maximises_squared_cosines() -> None:
     method = build_method("row_normalized_svd", {})
     budget = 5 * (80 + 12) * 4
     matrix = method.compress_within(weight, budget, Statistics())
-    cosines = 1 - direction_error(weight, matrix.dense()).double()
+    cosines = 1 - direction_error(weight, matrix.to_dense()).double()
     unit = weight / weight.norm(dim=1, keepdim=True)
     kept = torch.linalg.svdvals(unit.double())[:5].square().sum()
     assert float(cosines.square().sum()) == pytest.approx(float(kept), rel=1e-5)
@@ -60,8 +60,8 @@ def test_row_normalised_svd_maximises_squared_cosines() -> None:
 def test_row_normalised_svd_ignores_how_long_rows_are() -> None:
     weight, scale = random(40, 8), torch.logspace(-1, 1, 40)[:, None]
     method = build_method("row_normalized_svd", {})
-    plain = method.compress_within(weight, 3 * 48 * 4, Statistics()).dense()
-    scaled = method.compress_within(weight * scale, 3 * 48 * 4, Statistics()).dense()
+    plain = method.compress_within(weight, 3 * 48 * 4, Statistics()).to_dense()
+    scaled = method.compress_within(weight * scale, 3 * 48 * 4, Statistics()).to_dense()
     assert torch.allclose(scaled, plain * scale, atol=1e-4)
 
 
@@ -72,7 +72,7 @@ def test_frequent_tokens_are_kept_better_than_rare_ones() -> None:
     method = build_method("frequency_svd", {})
     known = Statistics(num_tokens=int(counts.sum()), row_counts=counts)
     matrix = method.compress_within(weight, 10 * 116 * 4, known)
-    errors = direction_error(weight, matrix.dense())
+    errors = direction_error(weight, matrix.to_dense())
     assert float(errors[:10].max()) < 0.01 < float(errors[10:].mean())
 
 
@@ -81,8 +81,8 @@ def test_frequency_to_the_power_zero_is_plain_svd() -> None:
     known = Statistics(num_tokens=30, row_counts=torch.arange(30))
     flat = build_method("frequency_svd", {"power": 0.0})
     plain = build_method("svd", {})
-    a = flat.compress_within(weight, 600, known).dense()
-    b = plain.compress_within(weight, 600, known).dense()
+    a = flat.compress_within(weight, 600, known).to_dense()
+    b = plain.compress_within(weight, 600, known).to_dense()
     assert torch.allclose(a, b, atol=1e-5)
 
 

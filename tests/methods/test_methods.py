@@ -54,7 +54,7 @@ def statistics(rows: int, cols: int) -> Statistics:
         mean=inputs.mean(0),
         num_tokens=int(counts.sum()),
         row_counts=counts,
-        perplexity=lambda matrix: float(matrix.dense().abs().mean()),
+        perplexity=lambda matrix: float(matrix.to_dense().abs().mean()),
     )
 
 
@@ -65,7 +65,7 @@ def compress(name: str, given: Tensor, budget: int, **options: object) -> object
 
 def room(name: str, given: Tensor, nbytes: int) -> int:
     """Return so many bytes, or what a method takes whose size does not follow its budget."""
-    if not METHODS[CASES[name][0]].sized:
+    if not METHODS[CASES[name][0]].fixed_size:
         return nbytes
     shape, itemsize = (given.shape[0], given.shape[1]), given.element_size()
     return make(name).preview(shape, budget=2**40, itemsize=itemsize).nbytes  # type: ignore[attr-defined,no-any-return]
@@ -112,7 +112,7 @@ def test_it_gives_the_same_for_the_same(name: str) -> None:
     first = compress(name, given, budget)
     torch.manual_seed(2)
     second = compress(name, given, budget)
-    assert torch.equal(first.dense(), second.dense())  # type: ignore[attr-defined]
+    assert torch.equal(first.to_dense(), second.to_dense())  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
@@ -127,13 +127,13 @@ def test_what_it_returns_is_what_a_checkpoint_would_hold(name: str, dtype: torch
 
 
 def test_more_bytes_never_hurt_much_and_all_bytes_are_close(name: str) -> None:
-    if METHODS[CASES[name][0]].control:
+    if METHODS[CASES[name][0]].is_control:
         pytest.skip("a control promises nothing")
     given = weight((96, 32))
     budgets = [room(name, given, int(keep * given.nbytes)) for keep in (0.3, 0.6, 1.0)]
     found = [compress(name, given, budget) for budget in budgets]
     errors = [
-        float((matrix.dense() - given.float()).norm() / given.float().norm())  # type: ignore[attr-defined]
+        float((matrix.to_dense() - given.float()).norm() / given.float().norm())  # type: ignore[attr-defined]
         for matrix in found
     ]
     assert errors[2] <= errors[1] * 1.05
@@ -159,7 +159,7 @@ def test_a_weight_that_is_not_finite_is_refused(name: str, bad: float) -> None:
 def test_rows_of_zeros_stay_finite(name: str) -> None:
     given = weight((96, 32))
     given[7] = 0
-    assert torch.isfinite(compress(name, given, room(name, given, BUDGET)).dense()).all()  # type: ignore[attr-defined]
+    assert torch.isfinite(compress(name, given, room(name, given, BUDGET)).to_dense()).all()  # type: ignore[attr-defined]
 
 
 def test_an_unknown_option_is_told_the_nearest(method: str) -> None:
@@ -172,7 +172,7 @@ def test_it_is_described_and_frozen(method: str) -> None:
     assert kind.name == method
     assert kind.label and kind.paper
     assert kind.summary.endswith(".")
-    assert make(method).needs <= KINDS  # type: ignore[attr-defined]
+    assert make(method).required_statistics <= KINDS  # type: ignore[attr-defined]
     assert dataclasses.is_dataclass(kind)
     for option in kind.options():
         assert option.label and option.help.endswith(".")
@@ -182,7 +182,7 @@ def test_it_is_described_and_frozen(method: str) -> None:
 
 
 def test_a_statistic_that_is_missing_is_named(name: str) -> None:
-    needs = make(name).needs  # type: ignore[attr-defined]
+    needs = make(name).required_statistics  # type: ignore[attr-defined]
     if not needs:
         pytest.skip("needs none")
     with pytest.raises(CompressionError, match="|".join(needs)):

@@ -23,7 +23,7 @@ from compress_lib.matrices import CompressedMatrix, LowRankMatrix
 from compress_lib.matrices.autoencoder import DecoderMatrix
 from compress_lib.methods import METHODS, build_method, preset_options
 from compress_lib.methods.statistics import Statistics
-from compress_lib.models.architecture import Site
+from compress_lib.models.architecture import WeightLocation
 from compress_lib.models.checkpoint import load_compressed, save_compressed
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.stored_tensors import total_bytes
@@ -78,7 +78,7 @@ def test_every_layer_has_its_own_norms(orientation: str) -> None:
     for site, matrix in zip(sites, matrices, strict=True):
         original = read_weight(model.module, site, torch.float32)
         expected = original.norm(dim=along)
-        assert torch.allclose(matrix.dense().norm(dim=along), expected, rtol=5e-3)
+        assert torch.allclose(matrix.to_dense().norm(dim=along), expected, rtol=5e-3)
 
 
 def test_norms_and_second_factors_are_in_the_checkpoint(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_linears_do_not_rebuild_the_matrix_at_every_call(monkeypatch: pytest.Mon
     """Theirs rebuilds it: 20 to 1,900 multiply-adds for every weight."""
     model = tiny_model()
     matrices, small = squeeze(model, rule("*", "svd"))
-    monkeypatch.setattr(LowRankMatrix, "dense", lambda self: pytest.fail("rebuilt"))
+    monkeypatch.setattr(LowRankMatrix, "to_dense", lambda self: pytest.fail("rebuilt"))
     assert torch.isfinite(small.module(torch.arange(20)[None]).logits).all()
     assert {matrix.decode_cost for matrix in matrices} == {0}
 
@@ -149,7 +149,7 @@ def test_n_bits_have_two_to_the_n_codes(bits: int) -> None:
     weight = torch.rand(20, 400, generator=torch.Generator().manual_seed(0))
     made = build_method("row_quantization", {"bits": bits})
     matrix = made.compress_within(weight, weight.nbytes, Statistics())
-    assert {len(row.unique()) for row in matrix.dense()} == {2**bits}
+    assert {len(row.unique()) for row in matrix.to_dense()} == {2**bits}
 
 
 @pytest.mark.parametrize("method", ["fisher_svd", "sensitivity_svd", "row_normalized_svd"])
@@ -180,7 +180,7 @@ def test_gradients_are_not_collected_in_a_list(monkeypatch: pytest.MonkeyPatch) 
     alive: list[int] = []
     reduced = split_like
 
-    def count(weight: torch.Tensor, site: Site) -> torch.Tensor:
+    def count(weight: torch.Tensor, site: WeightLocation) -> torch.Tensor:
         parameters = (t for t in gc.get_objects() if type(t) is torch.nn.Parameter)
         alive.append(sum(parameter.grad is not None for parameter in parameters))
         return reduced(weight, site)
@@ -190,7 +190,7 @@ def test_gradients_are_not_collected_in_a_list(monkeypatch: pytest.MonkeyPatch) 
     text = Calibration.from_blocks(
         tuple(torch.randint(300, (64,), generator=made) for _ in range(3))
     )
-    collect.gather(model, {t.name: {"fisher"} for t in model.targets}, text)
+    collect.collect_statistics(model, {t.name: {"fisher"} for t in model.targets}, text)
     assert alive and max(alive) <= 1
 
 
@@ -211,10 +211,10 @@ def test_no_architecture_is_hard_wired(architecture: str) -> None:
 def test_no_method_changes_the_weight_it_is_given() -> None:
     weight = torch.randn(48, 32, generator=torch.Generator().manual_seed(0)).half()
     for name in METHODS:
-        if METHODS[name]().needs or name == "autoencoder":
+        if METHODS[name]().required_statistics or name == "autoencoder":
             continue
         before = weight.clone()
-        budget = weight.nbytes if METHODS[name].sized else weight.nbytes // 2
+        budget = weight.nbytes if METHODS[name].fixed_size else weight.nbytes // 2
         matrix = build_method(name, {}).compress_within(weight, budget, Statistics())
         shared = {tensor.data_ptr() for tensor in matrix.state_dict().values()}
         assert weight.data_ptr() not in shared and torch.equal(weight, before)

@@ -26,7 +26,7 @@ def compress(weight: torch.Tensor, keep: float = 0.5, **options: object) -> Comp
 def test_it_has_the_norm_of_the_weight_and_the_rank_that_fits(scale: float) -> None:
     weight = (random(90, 40) * scale).half()
     matrix = compress(weight)
-    assert torch.allclose(matrix.dense().norm(), weight.float().norm(), rtol=2e-3)
+    assert torch.allclose(matrix.to_dense().norm(), weight.float().norm(), rtol=2e-3)
     svd = build_method("svd", {}).preview((90, 40), budget=weight.nbytes // 2, itemsize=2)
     assert (matrix.rank, matrix.nbytes) == (svd.rank, svd.nbytes)
     assert isinstance(matrix, LowRankMatrix)
@@ -41,14 +41,14 @@ def test_it_knows_nothing_of_the_rows() -> None:
 
 def test_the_seed_decides_and_the_plan_gives_one() -> None:
     weight = random(20, 20)
-    assert torch.equal(compress(weight, seed=3).dense(), compress(weight, seed=3).dense())
-    assert not torch.equal(compress(weight, seed=3).dense(), compress(weight, seed=4).dense())
+    assert torch.equal(compress(weight, seed=3).to_dense(), compress(weight, seed=3).to_dense())
+    assert not torch.equal(compress(weight, seed=3).to_dense(), compress(weight, seed=4).to_dense())
     assert Rule(method="random_control").build(7) == build_method("random_control", {"seed": 7})
 
 
 def test_a_weight_of_zeros_stays_zero() -> None:
-    assert not compress(torch.zeros(12, 12)).dense().any()
+    assert not compress(torch.zeros(12, 12)).to_dense().any()
 
 
 def test_it_is_marked_as_a_control_and_real_methods_are_not() -> None:
-    assert [name for name, method in METHODS.items() if method.control] == ["random_control"]
+    assert [name for name, method in METHODS.items() if method.is_control] == ["random_control"]

@@ -15,7 +15,7 @@ from compress_lib.methods.token_tables.bit_allocation import (
     least_bytes,
 )
 from compress_lib.methods.token_tables.codebooks import balanced_order
-from compress_lib.methods.token_tables.column_rounding import graded
+from compress_lib.methods.token_tables.column_rounding import round_columns
 from compress_lib.methods.token_tables.group_reduce import best_ranks
 from compress_lib.methods.token_tables.kmeans import kmeans, nearest
 
@@ -83,8 +83,8 @@ def test_blocks_grow_by_a_constant_factor() -> None:
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_columns_of_any_scale_are_rounded_to_within_their_table(bits: int) -> None:
     values = random(4000, 8) * torch.logspace(-3, 1, 8)
-    matrix = graded(values, [bits], torch.float32)
-    error = (matrix.dense() - values).square().mean(0) / values.square().mean(0)
+    matrix = round_columns(values, [bits], torch.float32)
+    error = (matrix.to_dense() - values).square().mean(0) / values.square().mean(0)
     assert (error < 1.4 * UNIFORM_ERROR[bits]).all()
     assert error.mean() < 1.1 * UNIFORM_ERROR[bits]
 
@@ -92,7 +92,9 @@ def test_columns_of_any_scale_are_rounded_to_within_their_table(bits: int) -> No
 def test_columns_of_zeros_stay_zeros() -> None:
     values = random(20, 16)
     values[:, 3] = 0
-    assert (graded(values, [4, 0], torch.float16).dense()[:, [3, *range(8, 16)]] == 0).all()
+    assert (
+        round_columns(values, [4, 0], torch.float16).to_dense()[:, [3, *range(8, 16)]] == 0
+    ).all()
 
 
 def test_kmeans_finds_groups_that_are_there() -> None:
@@ -125,9 +127,9 @@ def test_parts_get_about_equal_volume() -> None:
 def test_products_with_columns_of_any_bits_are_those_with_the_decoded_ones(
     dtype: torch.dtype,
 ) -> None:
-    matrix = graded(random(50, 40), [8, 5, 3, 1, 0], torch.float32)
+    matrix = round_columns(random(50, 40), [8, 5, 3, 1, 0], torch.float32)
     x = random(3, 40)
-    expected = x @ matrix.dense().float().T
+    expected = x @ matrix.to_dense().float().T
     exact = 1e-5 if dtype == torch.float32 else 0.03
-    found = matrix.project(x.to(dtype)).float()
+    found = matrix.linear(x.to(dtype)).float()
     assert torch.allclose(found, expected, rtol=exact, atol=exact * float(expected.abs().max()))

@@ -18,8 +18,8 @@ from compress_lib.matrices.row_blocks import BlocksMatrix
 from compress_lib.methods import build_method
 from compress_lib.methods.row_importance import row_importance
 from compress_lib.methods.statistics import Statistics
-from compress_lib.methods.token_tables.column_rounding import graded
-from compress_lib.methods.token_tables.whitening import Coordinates
+from compress_lib.methods.token_tables.column_rounding import round_columns
+from compress_lib.methods.token_tables.whitening import WhitenedTable
 from compress_lib.models.checkpoint import load_compressed, save_compressed
 from compress_lib.models.stored_tensors import total_bytes
 from compress_lib.models.targets import Target
@@ -61,7 +61,7 @@ def cost(matrix: CompressedMatrix, weight: Tensor, power: float = 0.6) -> float:
     f = row_importance(statistics, power=power)
     moment = statistics.require("second_moment").double()
     metric = 0.95 * moment + 0.05 * moment.diagonal().mean() * torch.eye(len(moment))
-    error = (matrix.dense() - weight).double()
+    error = (matrix.to_dense() - weight).double()
     empty = weight.double()
     spent = (f * ((error @ metric) * error).sum(1)).sum()
     return float(spent / (f * ((empty @ metric) * empty).sum(1)).sum())
@@ -88,7 +88,7 @@ def test_more_bytes_cost_less(name: str) -> None:
 def test_frequent_tokens_are_kept_better() -> None:
     weight = table()
     for name in ("group_reduce", "tiered"):
-        errors = (compress(name, weight, 0.25).dense() - weight).norm(dim=1)
+        errors = (compress(name, weight, 0.25).to_dense() - weight).norm(dim=1)
         assert errors[:64].mean() < 0.7 * errors[-512:].mean()
 
 
@@ -115,32 +115,35 @@ def test_tiers_beat_one_tier_and_blocks_one_block() -> None:
 def test_coordinates_are_the_table_and_their_errors_the_cost() -> None:
     weight, statistics = table(), zipf()
     f = row_importance(statistics, power=0.6)
-    found = Coordinates.of(weight, f, statistics.second_moment, 0.05)
-    whole = (found.values.double() * found.energy.sqrt()) @ found.frame
+    found = WhitenedTable.of(weight, f, statistics.second_moment, 0.05)
+    whole = (found.coefficients.double() * found.variance.sqrt()) @ found.basis
     assert torch.allclose(whole, weight.double(), atol=1e-6)
     assert torch.allclose(
-        (f[:, None] * found.values.double().square()).mean(0), torch.ones(COLS).double(), rtol=1e-4
+        (f[:, None] * found.coefficients.double().square()).mean(0),
+        torch.ones(COLS).double(),
+        rtol=1e-4,
     )
-    assert (found.energy.diff() <= 0).all()
+    assert (found.variance.diff() <= 0).all()
     # An error of one column costs what its energy says.
-    wrong = found.values.double() * found.energy.sqrt()
+    wrong = found.coefficients.double() * found.variance.sqrt()
     wrong[:, 3] = 0
     moment = statistics.require("second_moment").double()
     metric = 0.95 * moment / moment.diagonal().mean() + 0.05 * torch.eye(COLS)
-    error = wrong @ found.frame - weight.double()
+    error = wrong @ found.basis - weight.double()
     spent = (f * ((error @ metric) * error).sum(1)).mean()
-    assert torch.allclose(spent, found.energy[3], rtol=1e-4)
+    assert torch.allclose(spent, found.variance[3], rtol=1e-4)
 
 
 def test_a_basis_fitted_to_what_is_stored_is_never_worse() -> None:
     weight, statistics = table(), zipf()
     f = row_importance(statistics, power=0.6)
-    found = Coordinates.of(weight, f, statistics.second_moment, 0.05)
+    found = WhitenedTable.of(weight, f, statistics.second_moment, 0.05)
     inner = BlocksMatrix.of(
-        [graded(found.values[:, :16], [3, 1], torch.float16)], torch.zeros(ROWS, dtype=torch.long)
+        [round_columns(found.coefficients[:, :16], [3, 1], torch.float16)],
+        torch.zeros(ROWS, dtype=torch.long),
     )
-    before = found.energy[:16, None].sqrt() * found.frame[:16]
-    after = found.refitted(inner.dense(), weight, before)
+    before = found.variance[:16, None].sqrt() * found.basis[:16]
+    after = found.refitted(inner.to_dense(), weight, before)
     fitted, plain = (RotatedMatrix.of(inner, basis) for basis in (after, before))
     assert cost(fitted, weight) < cost(plain, weight)
 
@@ -158,7 +161,7 @@ def test_odd_shapes_are_compressed_or_refused_in_a_sentence(
             assert "needs at least" in str(error)
             continue
         assert matrix.nbytes <= int(keep * weight.nbytes)
-        assert torch.isfinite(matrix.dense()).all()
+        assert torch.isfinite(matrix.to_dense()).all()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -176,7 +179,7 @@ def test_what_is_said_to_be_needed_at_least_is_enough(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_table_of_zeros_or_of_equal_rows_stays_finite(name: str) -> None:
     for weight in (torch.zeros(64, 16).half(), random(1, 16).half().expand(64, 16).contiguous()):
-        dense = compress(name, weight, 0.5).dense()
+        dense = compress(name, weight, 0.5).to_dense()
         assert torch.isfinite(dense).all()
         assert float((dense - weight).norm()) <= 0.2 * float(weight.float().norm())
 
@@ -194,9 +197,12 @@ def test_codes_may_have_chosen_bits_only() -> None:
 def test_a_table_that_is_only_looked_up_needs_no_hidden_states() -> None:
     tied = Target(("a", "b"), "embedding", None, (8, 4), 64)
     method = build_method("tiered", {})
-    assert method.fitted(tied).needs == {"row_counts", "second_moment"}
-    assert method.fitted(replace(tied, names=("a",))).needs == {"row_counts"}
-    assert method.fitted(replace(tied, names=("b",), family="head")).needs == method.needs
+    assert method.for_target(tied).required_statistics == {"row_counts", "second_moment"}
+    assert method.for_target(replace(tied, names=("a",))).required_statistics == {"row_counts"}
+    assert (
+        method.for_target(replace(tied, names=("b",), family="head")).required_statistics
+        == method.required_statistics
+    )
 
 
 @pytest.mark.parametrize("architecture", ["llama", "llama_untied", "gpt2", "gemma3", "bert"])

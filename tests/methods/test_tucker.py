@@ -42,16 +42,16 @@ def low_rank_tensor(sizes: tuple[int, int, int], ranks: tuple[int, int, int]) ->
 
 
 def error(weight: torch.Tensor, matrix: TuckerMatrix) -> float:
-    return float((matrix.dense() - weight).norm() / weight.norm())
+    return float((matrix.to_dense() - weight).norm() / weight.norm())
 
 
 def test_the_matrix_is_the_core_times_its_factors() -> None:
     core, factors = random(2, 3, 4), [random(5, 2), random(6, 3), random(7, 4)]
     matrix = TuckerMatrix.from_factors(core, factors, 28, torch.float32)
     expected = torch.einsum("abc,ia,jb,kc->ijk", core, *factors).flatten(0, 1)[:28]
-    assert torch.allclose(matrix.dense(), expected, atol=1e-4)
+    assert torch.allclose(matrix.to_dense(), expected, atol=1e-4)
     for ids in (torch.arange(28), torch.tensor([27, 3, 3]), torch.tensor([[0], [13]])):
-        assert torch.allclose(matrix.rows(ids), expected[ids], atol=1e-4)
+        assert torch.allclose(matrix.lookup(ids), expected[ids], atol=1e-4)
     assert matrix.nbytes == 4 * (24 + 10 + 18 + 28)
 
 
@@ -116,7 +116,7 @@ def test_a_weight_with_a_great_norm_fits_into_its_type() -> None:
 
 
 def test_zeros_stay_zeros() -> None:
-    assert not compress(torch.zeros(12, 9), 300).dense().any()
+    assert not compress(torch.zeros(12, 9), 300).to_dense().any()
 
 
 # Ranks.
@@ -176,10 +176,10 @@ def test_an_even_fold_pads_little(rows: int) -> None:
 def test_a_prime_number_of_rows_is_padded(rows: int) -> None:
     weight = random(rows, 13)
     matrix = compress(weight, weight.nbytes)
-    assert matrix.dense().shape == (rows, 13)
+    assert matrix.to_dense().shape == (rows, 13)
     x, y = random(3, 13), random(3, rows)
-    assert torch.allclose(matrix.project(x), x @ matrix.dense().T, atol=1e-4)
-    assert torch.allclose(matrix.combine(y), y @ matrix.dense(), atol=1e-4)
+    assert torch.allclose(matrix.linear(x), x @ matrix.to_dense().T, atol=1e-4)
+    assert torch.allclose(matrix.matmul(y), y @ matrix.to_dense(), atol=1e-4)
 
 
 def test_parts_of_whole_folds_share_all_but_one_factor() -> None:
@@ -187,7 +187,7 @@ def test_parts_of_whole_folds_share_all_but_one_factor() -> None:
     matrix = TuckerMatrix.from_factors(random(2, 3, 4), factors, 24, torch.float16)
     parts = split_rows(matrix, [8, 16])
     assert {id(part.core) for part in parts} == {id(matrix.core)}
-    assert torch.allclose(torch.cat([p.dense() for p in parts]), matrix.dense(), atol=1e-6)
+    assert torch.allclose(torch.cat([p.to_dense() for p in parts]), matrix.to_dense(), atol=1e-6)
 
 
 # What is left alone, and what is refused.

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from compress_lib.matrices import DenseMatrix
-from compress_lib.models.architecture import Site, family_of, find_sites
+from compress_lib.models.architecture import WeightLocation, family_of, find_weights
 from compress_lib.models.surgery import clone, install, read_weight
 from tests.support.tiny import CONFIGURATIONS, tiny_module
 
@@ -24,7 +24,7 @@ PARTS = ("query", "key", "value")
 IDS = torch.arange(30)[None]
 
 
-def noise(site: Site) -> DenseMatrix:
+def noise(site: WeightLocation) -> DenseMatrix:
     made = torch.Generator().manual_seed(site.part)
     return DenseMatrix.from_weight(torch.randn(*site.target.shape, generator=made))
 
@@ -34,7 +34,7 @@ def noise(site: Site) -> DenseMatrix:
 
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_every_architecture_has_the_families_of_a_transformer(name: str) -> None:
-    sites = find_sites(tiny_module(name), 2)
+    sites = find_weights(tiny_module(name), 2)
     block = [*BLOCK, "ffn_gate"] if name in GATED else list(BLOCK)
     expected: Counter[tuple[int | None, str]] = Counter(
         {(layer, family): 1 for layer in (0, 1) for family in block}
@@ -47,7 +47,7 @@ def test_every_architecture_has_the_families_of_a_transformer(name: str) -> None
 
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_queries_keys_and_values_know_the_size_of_a_head(name: str) -> None:
-    for site in find_sites(tiny_module(name), 2):
+    for site in find_weights(tiny_module(name), 2):
         assert site.target.head_dim == (8 if site.target.family in PARTS else None)
 
 
@@ -56,7 +56,7 @@ def test_every_matrix_is_a_target_but_position_tables(name: str) -> None:
     model = tiny_module(name)
     matrices = sum(p.numel() for p in model.parameters() if p.dim() == 2)
     positions = {"gpt2": 128 * 32, "opt": 130 * 32}.get(name, 0)
-    targets = [site.target for site in find_sites(model, 2)]
+    targets = [site.target for site in find_weights(model, 2)]
     assert sum(t.shape[0] * t.shape[1] for t in targets) == matrices - positions
     assert all(t.nbytes == 2 * t.shape[0] * t.shape[1] for t in targets)
     assert not any("position" in n or "wpe" in n for t in targets for n in t.names)
@@ -65,7 +65,7 @@ def test_every_matrix_is_a_target_but_position_tables(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_a_tied_pair_is_one_target_with_two_names(name: str) -> None:
     model = tiny_module(name)
-    first = find_sites(model, 2)[0].target
+    first = find_weights(model, 2)[0].target
     assert first.family == "embedding"
     assert first.shape == (320, 32)
     assert first.tied == (name not in UNTIED)
@@ -147,7 +147,7 @@ def test_replacing_one_of_query_key_and_value_changes_that_one_only(
     model.eval().requires_grad_(False)
     model(IDS)
     before = spy[0]
-    sites = [site for site in find_sites(model, 2) if site.target.layer == 0]
+    sites = [site for site in find_weights(model, 2) if site.target.layer == 0]
     for site in (site for site in sites if site.target.family in PARTS):
         changed = clone(model)
         install(changed, sites, {site.target.name: noise(site)}, torch.float32)
@@ -164,7 +164,7 @@ def test_parts_of_a_contiguous_weight_are_what_gpt2_splits_off() -> None:
     fused = attention.get_submodule("c_attn")
     # GPT2Attention.forward: split the last dimension in pieces as wide as the model.
     found = (fused(x) - fused(torch.zeros(1, 5, 32))).split(attention.split_size, dim=2)
-    sites = {s.target.name: s for s in find_sites(model, 2)}
+    sites = {s.target.name: s for s in find_weights(model, 2)}
     for part, expected in zip(PARTS, found, strict=True):
         weight = read_weight(model, sites[f"transformer.h.1.attn.c_attn.{part}"], torch.float32)
         assert torch.allclose(x @ weight.T, expected, atol=1e-5)
@@ -176,7 +176,7 @@ def test_parts_of_an_interleaved_weight_are_what_gpt_neox_chunks() -> None:
     x = torch.randn(1, 5, 32)
     # GPTNeoXAttention.forward: view by head, then three chunks of every head.
     by_head = (fused(x) - fused(torch.zeros(1, 5, 32))).view(1, 5, 4, 24).transpose(1, 2)
-    sites = {s.target.family: s for s in find_sites(model, 2) if s.target.layer == 1}
+    sites = {s.target.family: s for s in find_weights(model, 2) if s.target.layer == 1}
     for part, expected in zip(PARTS, by_head.chunk(3, dim=-1), strict=True):
         weight = read_weight(model, sites[part], torch.float32)
         heads = (x @ weight.T).view(1, 5, 4, 8).transpose(1, 2)
@@ -197,14 +197,14 @@ def test_a_fused_weight_of_another_layout_stays_whole(
 ) -> None:
     model = transformers.AutoModelForCausalLM.from_config(config)
     fused = ("attn.qkv_proj", "crossattention.c_attn")
-    sites = [s for s in find_sites(model, 2) if s.target.name.endswith(fused)]
+    sites = [s for s in find_weights(model, 2) if s.target.name.endswith(fused)]
     assert len(sites) == 2
     assert all(site.target.family == "other" and not site.part for site in sites)
 
 
 def test_conv1d_weights_are_turned_into_the_layout_of_linears() -> None:
     model = tiny_module("gpt2")
-    site = next(s for s in find_sites(model, 2) if s.target.name == "transformer.h.0.mlp.c_fc")
+    site = next(s for s in find_weights(model, 2) if s.target.name == "transformer.h.0.mlp.c_fc")
     assert site.target.shape == (128, 32)
     layer = model.get_submodule("transformer.h.0.mlp.c_fc")
     weight = read_weight(model, site, torch.float32)

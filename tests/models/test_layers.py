@@ -39,13 +39,13 @@ def test_a_linear_is_the_dense_linear(
     matrix = factors(offset=offset)
     x = whole(*shape)
     found = CompressedLinear([matrix], bias)(x)
-    assert torch.equal(found, nn.functional.linear(x, matrix.dense(), bias))
+    assert torch.equal(found, nn.functional.linear(x, matrix.to_dense(), bias))
 
 
 def test_parts_are_stacked_by_rows() -> None:
     parts = [factors(12), DenseMatrix.from_weight(whole(4, COLS)), factors(8)]
     layer = CompressedLinear(parts, nn.Parameter(whole(24)))
-    weight = torch.cat([part.dense() for part in parts])
+    weight = torch.cat([part.to_dense() for part in parts])
     x = whole(5, COLS)
     assert torch.equal(layer.weight, weight)
     assert torch.equal(layer(x), nn.functional.linear(x, weight, layer.bias))
@@ -66,8 +66,8 @@ def test_interleaved_parts_take_turns_head_by_head() -> None:
 def test_an_embedding_looks_up_rows() -> None:
     matrix = factors(offset=True)
     ids = torch.tensor([[0, 11, 3], [3, 3, 0]])
-    assert torch.equal(CompressedEmbedding(matrix)(ids), matrix.dense()[ids])
-    assert torch.equal(CompressedEmbedding(matrix, 2.0)(ids), 2 * matrix.dense()[ids])
+    assert torch.equal(CompressedEmbedding(matrix)(ids), matrix.to_dense()[ids])
+    assert torch.equal(CompressedEmbedding(matrix, 2.0)(ids), 2 * matrix.to_dense()[ids])
     with pytest.raises(IndexError):
         CompressedEmbedding(matrix)(torch.tensor([ROWS]))
 
@@ -133,7 +133,7 @@ def test_a_rebuilt_weight_asks_not_to_be_filled_with_random_numbers() -> None:
     from transformers import initialization
 
     matrix = DenseMatrix.from_weight(whole(4, COLS))
-    before = matrix.dense().clone()
+    before = matrix.to_dense().clone()
     for module in (CompressedLinear([matrix]), CompressedEmbedding(matrix)):
         initialization.normal_(module.weight, std=1.0)
-    assert torch.equal(matrix.dense(), before)
+    assert torch.equal(matrix.to_dense(), before)

@@ -18,9 +18,9 @@ from transformers import AutoModelForMaskedLM
 from compress_lib.compression.stacking import with_matrices
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.matrices import DenseMatrix
-from compress_lib.models.architecture import find_sites
+from compress_lib.models.architecture import find_weights
 from compress_lib.models.checkpoint import load_compressed, save_compressed
-from compress_lib.models.kinds import kind_of
+from compress_lib.models.kinds import lm_kind
 from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
 from compress_lib.models.loading import LanguageModel, load_model
 from compress_lib.models.stored_tensors import total_bytes
@@ -68,7 +68,7 @@ def test_a_masked_checkpoint_loads_as_one(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_the_configuration_tells_the_kind(config: transformers.PreTrainedConfig, kind: str) -> None:
-    assert kind_of(config) == kind
+    assert lm_kind(config) == kind
 
 
 def test_causal_models_stay_causal() -> None:
@@ -139,12 +139,12 @@ def test_parts_of_a_fused_weight_are_what_the_model_unbinds() -> None:
     expected = dict(
         zip(("query", "key", "value"), fused(x).view(1, 5, 3, -1, 8).unbind(-3), strict=True)
     )
-    for site in (s for s in find_sites(module, 2) if s.target.layer == 1 and s.part < 3):
+    for site in (s for s in find_weights(module, 2) if s.target.layer == 1 and s.part < 3):
         if site.target.family not in expected:
             continue
         changed = clone(module)
         zero = DenseMatrix.from_weight(torch.zeros(site.target.shape))
-        install(changed, find_sites(module, 2), {site.target.name: zero}, torch.float32)
+        install(changed, find_weights(module, 2), {site.target.name: zero}, torch.float32)
         found = changed.get_submodule("model.layers.1.attn.Wqkv")(x).view(1, 5, 3, -1, 8)
         for name, part in zip(expected, found.unbind(-3), strict=True):
             wanted = torch.zeros_like(part) if name == site.target.family else expected[name]

@@ -26,7 +26,7 @@ IDS = torch.arange(40)[None]
 NAMES = sorted(
     case
     for case, (name, options) in CASES.items()
-    if not build_method(name, options).needs and METHODS[name].families is None
+    if not build_method(name, options).required_statistics and METHODS[name].families is None
 )
 
 
@@ -45,7 +45,7 @@ def method(request: pytest.FixtureRequest) -> str:
 
 def compressed(model: LanguageModel, method: str) -> LanguageModel:
     name, options = CASES[method]
-    keep = 1.0 if METHODS[name].sized else 0.6
+    keep = 1.0 if METHODS[name].fixed_size else 0.6
     plan = Plan(rules=(Rule(pattern="*", method=name, keep=keep, options=options),))
     return compress_at_once(model, allocate(plan, model.targets))[1]
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from compress_lib.compression.stacking import with_matrices
 from compress_lib.matrices import CompressedMatrix, DenseMatrix
-from compress_lib.models.architecture import Site, find_sites
+from compress_lib.models.architecture import WeightLocation, find_weights
 from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone, install, read_weight
@@ -75,7 +75,7 @@ def test_biases_are_kept_and_shared_not_copied() -> None:
 def test_gemmas_embedding_stays_scaled(dtype: torch.dtype) -> None:
     module = tiny_module("gemma3")
     nn.Module.to(module, dtype)
-    site = find_sites(module, 2)[0]
+    site = find_weights(module, 2)[0]
     changed = clone(module)
     matrix = DenseMatrix.from_weight(read_weight(module, site, dtype))
     install(changed, [site], {site.target.name: matrix}, dtype)
@@ -157,5 +157,5 @@ def test_a_compressed_model_offers_only_what_is_left(llama: LanguageModel) -> No
     assert {t.name for t in llama.targets} - {t.name for t in left} == {
         "model.layers.0.self_attn.q_proj"
     }
-    names: list[Site] = compressed(llama).sites
+    names: list[WeightLocation] = compressed(llama).sites
     assert names == []

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from compress_lib.compression.compress import compress_at_once
-from compress_lib.compression.target_compressor import Compressed
+from compress_lib.compression.target_compressor import CompressedTarget
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.memory import compare_memory
 from compress_lib.models.checkpoint import load_compressed, save_compressed
@@ -38,7 +38,7 @@ def tied(request: pytest.FixtureRequest) -> LanguageModel:
     return tiny_model(request.param)
 
 
-def halved(model: LanguageModel, rule: Rule = RULE) -> tuple[Compressed, LanguageModel]:
+def halved(model: LanguageModel, rule: Rule = RULE) -> tuple[CompressedTarget, LanguageModel]:
     done, small = compress_at_once(model, allocate(Plan(rules=(rule,)), model.targets))
     return done[0], small
 

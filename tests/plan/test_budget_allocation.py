@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compress_lib.compression.calibration.collect import gather
-from compress_lib.compression.compress import compress_at_once, compress_targets, share_bytes
-from compress_lib.compression.loss_correction import LIMITS, family_factors
+from compress_lib.compression.calibration.collect import collect_statistics
+from compress_lib.compression.compress import allocate_by_loss, compress_at_once, compress_targets
+from compress_lib.compression.loss_correction import LIMITS, loss_correction_factors
 from compress_lib.compression.target_compressor import TargetCompressor
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import BudgetError, CompressionError, StoppedError
@@ -39,7 +39,7 @@ def plan(**changes: object) -> Plan:
 def test_all_targets_together_keep_what_the_rule_says(method: str, allocation: str) -> None:
     model = tiny_model()
     assigned = allocate(plan(method=method, allocation=allocation), model.targets)
-    shared = share_bytes(model, assigned, text(model))
+    shared = allocate_by_loss(model, assigned, text(model))
     before = sum(target.nbytes for target in model.targets)
     assert shared.before == before
     assert shared.nbytes <= 0.6 * before
@@ -55,7 +55,7 @@ def test_families_that_cost_more_than_was_estimated_get_more() -> None:
     plans = {
         kind: allocate(plan(allocation=kind), model.targets) for kind in ("automatic", "measured")
     }
-    shared = {kind: share_bytes(model, assigned, given) for kind, assigned in plans.items()}
+    shared = {kind: allocate_by_loss(model, assigned, given) for kind, assigned in plans.items()}
     assert shared["measured"].nbytes <= 0.6 * shared["measured"].before
     first = {a.name: a.loss for a in shared["automatic"].assignments}
     again = {a.name: a.loss for a in shared["measured"].assignments}
@@ -65,11 +65,11 @@ def test_families_that_cost_more_than_was_estimated_get_more() -> None:
 def test_factors_are_measured_over_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     given = text(model)
-    shared = share_bytes(model, allocate(plan(), model.targets), given)
-    needs = {t.name: a.needs_for(t) for a in shared.assignments for t in a.targets}
-    bench = TargetCompressor(model, given, gather(model, needs, given))
+    shared = allocate_by_loss(model, allocate(plan(), model.targets), given)
+    needs = {t.name: a.required_statistics_for(t) for a in shared.assignments for t in a.targets}
+    bench = TargetCompressor(model, given, collect_statistics(model, needs, given))
     monkeypatch.setattr("compress_lib.compression.loss_correction._divergence", lambda *_: 0.0)
-    silent = family_factors(bench, shared.assignments, ignore)
+    silent = loss_correction_factors(bench, shared.assignments, ignore)
     assert set(silent) == {a.family for a in shared.assignments if a.loss}
     assert set(silent.values()) == {LIMITS[0]}
 
@@ -78,13 +78,13 @@ def test_the_estimate_is_better_than_with_equal_shares() -> None:
     model = tiny_model()
     given = text(model)
     losses = {
-        kind: share_bytes(model, allocate(plan(allocation=kind), model.targets), given).loss
+        kind: allocate_by_loss(model, allocate(plan(allocation=kind), model.targets), given).loss
         for kind in ("automatic", "by_family")
     }
     equal = 0.0
     for target in model.targets:
         alone = allocate(plan(pattern=target.name), model.targets)
-        loss = share_bytes(model, alone, given).loss
+        loss = allocate_by_loss(model, alone, given).loss
         assert loss is not None
         equal += loss
     assert losses["automatic"] is not None and losses["by_family"] is not None
@@ -95,7 +95,7 @@ def test_the_estimate_is_better_than_with_equal_shares() -> None:
 def test_what_was_shared_out_is_what_is_stored() -> None:
     model = tiny_model()
     assigned = allocate(plan(), model.targets)
-    shared = share_bytes(model, assigned, text(model))
+    shared = allocate_by_loss(model, assigned, text(model))
     done, _ = compress_at_once(model, assigned, calibration=text(model))
     assert [item.record.bytes_after for item in done] == [a.budget for a in shared.assignments]
 
@@ -103,7 +103,7 @@ def test_what_was_shared_out_is_what_is_stored() -> None:
 def test_only_the_rule_that_asks_for_it_shares() -> None:
     model = tiny_model()
     rules = (Rule(pattern="*attn*", method="svd", keep=0.5), *plan(pattern="*mlp*").rules)
-    shared = share_bytes(model, allocate(Plan(rules=rules), model.targets), text(model))
+    shared = allocate_by_loss(model, allocate(Plan(rules=rules), model.targets), text(model))
     fixed = [a for a in shared.assignments if a.method.name == "svd"]
     assert all(a.budget == a.nbytes // 2 and a.loss is None for a in fixed)
     assert len(fixed) == sum("attn" in target.name for target in model.targets)
@@ -112,7 +112,7 @@ def test_only_the_rule_that_asks_for_it_shares() -> None:
 def test_it_needs_text_and_says_so() -> None:
     model = tiny_model()
     with pytest.raises(CompressionError, match="needs calibration text"):
-        share_bytes(model, allocate(plan(method="svd"), model.targets))
+        allocate_by_loss(model, allocate(plan(method="svd"), model.targets))
 
 
 def test_too_small_a_sum_is_refused() -> None:
@@ -125,7 +125,7 @@ def test_too_small_a_sum_is_refused() -> None:
     # One rule for all, as a plan has it.
     small = [a.__class__(**{**vars(a), "rule": small[0].rule}) for a in small]
     with pytest.raises(BudgetError, match="at least"):
-        share_bytes(model, small, text(model))
+        allocate_by_loss(model, small, text(model))
 
 
 def test_undecided_bytes_are_not_compressed_by_mistake() -> None:
@@ -158,8 +158,8 @@ def test_trying_out_families_can_be_stopped() -> None:
         if "Two-sided" in event.message and "measuring" in told[0]:
             raise StoppedError
 
-    shared = share_bytes(model, allocate(plan(), model.targets), given)
-    needs = {t.name: a.needs_for(t) for a in shared.assignments for t in a.targets}
-    bench = TargetCompressor(model, given, gather(model, needs, given))
+    shared = allocate_by_loss(model, allocate(plan(), model.targets), given)
+    needs = {t.name: a.required_statistics_for(t) for a in shared.assignments for t in a.targets}
+    bench = TargetCompressor(model, given, collect_statistics(model, needs, given))
     with pytest.raises(StoppedError):
-        family_factors(bench, shared.assignments, report)
+        loss_correction_factors(bench, shared.assignments, report)

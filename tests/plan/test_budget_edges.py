@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress_lib.compression.calibration.collect import gather
-from compress_lib.compression.compress import compress_at_once, share_bytes
+from compress_lib.compression.calibration.collect import collect_statistics
+from compress_lib.compression.compress import allocate_by_loss, compress_at_once
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError
 from compress_lib.methods import build_method
@@ -42,7 +42,7 @@ def spread(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_the_best_of_several_is_found_for_every_matrix(architecture: str) -> None:
     model = tiny_model(architecture)
     rule = Rule(method="mixed", keep=0.6, allocation="automatic")
-    shared = share_bytes(model, allocate(Plan(rules=(rule,)), model.targets), text(model))
+    shared = allocate_by_loss(model, allocate(Plan(rules=(rule,)), model.targets), text(model))
     done, _ = compress_at_once(model, shared.assignments, calibration=text(model))
     records = [one.record for one in done]
     spent = sum(record.bytes_after for record in records)
@@ -65,7 +65,7 @@ def test_bytes_are_shared_out_among_groups_of_any_shape(method: str, group: str)
         options=options,  # type: ignore[arg-type]
     )
     model = tiny_model("llama")
-    shared = share_bytes(model, allocate(Plan(rules=(rule,)), model.targets), text(model))
+    shared = allocate_by_loss(model, allocate(Plan(rules=(rule,)), model.targets), text(model))
     assert not any(assignment.columns for assignment in shared.assignments)
     compress_at_once(model, shared.assignments, calibration=text(model))
 
@@ -81,7 +81,7 @@ def test_where_only_the_input_end_changes_only_lookups_cost() -> None:
     losses = {}
     for tie in ("input", "both"):
         rule = Rule(pattern="embedding", method="svd", keep=0.5, allocation="automatic", tie=tie)
-        shared = share_bytes(model, allocate(Plan(rules=(rule,)), model.targets), text(model))
+        shared = allocate_by_loss(model, allocate(Plan(rules=(rule,)), model.targets), text(model))
         losses[tie] = shared.loss or 0.0
     assert 0 < losses["input"] < losses["both"]
 
@@ -90,8 +90,10 @@ def test_what_was_tried_for_one_rule_says_nothing_of_another() -> None:
     model = tiny_model("llama")
     measured = Rule(pattern="query@0", method="svd", keep=0.5, allocation="measured")
     other = Rule(pattern="query@1,key", method="svd", keep=0.5, allocation="automatic")
-    both = share_bytes(model, allocate(Plan(rules=(measured, other)), model.targets), text(model))
-    alone = share_bytes(model, allocate(Plan(rules=(other,)), model.targets), text(model))
+    both = allocate_by_loss(
+        model, allocate(Plan(rules=(measured, other)), model.targets), text(model)
+    )
+    alone = allocate_by_loss(model, allocate(Plan(rules=(other,)), model.targets), text(model))
     known = {assignment.name: assignment.loss for assignment in both.assignments}
     for assignment in alone.assignments:
         assert known[assignment.name] == assignment.loss
@@ -121,7 +123,7 @@ def test_only_ranks_that_are_stored_can_be_bought() -> None:
     target = next(t for t in model.targets if t.family == "ffn_in")
     method = build_method("two_sided_svd", {"storage": "pivoted"})
     needs = {"second_moment", "output_gradient"}
-    statistics = gather(model, {target.name: needs}, text(model))[target.name]
+    statistics = collect_statistics(model, {target.name: needs}, text(model))[target.name]
     weight = model.module.get_submodule(target.names[0]).weight.detach().half()  # type: ignore[operator]
     for point in method.curve(weight, statistics):
         budget = method.preview(target.shape, budget=point.nbytes, itemsize=2).nbytes
@@ -143,7 +145,7 @@ def test_an_estimate_is_about_what_the_stored_matrix_costs(method: str) -> None:
     model = tiny_model("llama")
     target = next(t for t in model.targets if t.family == "ffn_out")
     needs = {"second_moment", "output_gradient", "mean"}
-    statistics = gather(model, {target.name: needs}, text(model))[target.name]
+    statistics = collect_statistics(model, {target.name: needs}, text(model))[target.name]
     weight = model.module.get_submodule(target.names[0]).weight.detach().half()  # type: ignore[operator]
     made = build_method(method, {})
     for point in made.curve(weight, statistics):
@@ -163,7 +165,7 @@ def test_few_bits_and_a_metric_of_ones_own_are_priced_as_all_others(
     model = tiny_model("llama")
     target = next(t for t in model.targets if t.family == "ffn_out")
     needs = {"second_moment", "output_gradient"}
-    statistics = gather(model, {target.name: needs}, text(model))[target.name]
+    statistics = collect_statistics(model, {target.name: needs}, text(model))[target.name]
     weight = model.module.get_submodule(target.names[0]).weight.detach().half()  # type: ignore[operator]
     made = build_method("two_sided_svd", options)
     for point in made.curve(weight, statistics):
@@ -200,8 +202,8 @@ def test_one_pair_of_factors_tells_the_loss_of_every_rank(method: str, family: s
     if made.families is not None and family not in made.families:
         pytest.skip("not for this family")
     given = text(model)
-    needs = made.needs_for(target) | curvature_needs(target)
-    statistics = gather(model, {target.name: needs & GATHERED}, given)[target.name]
+    needs = made.required_statistics_for(target) | curvature_needs(target)
+    statistics = collect_statistics(model, {target.name: needs & GATHERED}, given)[target.name]
     if family == "embedding":
         statistics = replace(statistics, row_counts=count_rows(given.token_ids, target.shape[0]))
     site = next(site for site in model.sites if site.target.name == target.name)

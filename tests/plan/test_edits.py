@@ -8,7 +8,7 @@ import pytest
 
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.targets import Target, matches, select
-from compress_lib.plan.edits import LayerGrid, cleared, edited, pattern_for, presets
+from compress_lib.plan.edits import LayerGrid, clear_rules, edit_rules, pattern_for, presets
 from compress_lib.plan.rule import DENSE, Rule
 from compress_lib.ui.form.map_history import History
 
@@ -69,16 +69,16 @@ def test_matrices_that_share_a_cell_are_told_apart_by_name() -> None:
 
 
 def test_a_matrix_that_changes_takes_one_more_rule() -> None:
-    rules = edited([FIRST], "query@1", "svd", 0.3, TARGETS)
+    rules = edit_rules([FIRST], "query@1", "svd", 0.3, TARGETS)
     assert [rule.pattern for rule in rules] == ["*", "query@1"]
     assert keeps(rules)[NAMES.index("layers.1.query")] == 0.3
 
 
 def test_a_rule_that_no_matrix_follows_any_longer_is_dropped() -> None:
-    rules = edited([FIRST], "query@1", "svd", 0.3, TARGETS)
-    rules = edited(rules, "query", "svd", 0.4, TARGETS)
+    rules = edit_rules([FIRST], "query@1", "svd", 0.3, TARGETS)
+    rules = edit_rules(rules, "query", "svd", 0.4, TARGETS)
     assert [rule.pattern for rule in rules] == ["*", "query"]
-    rules = edited(rules, "query", "svd", 0.5, TARGETS)
+    rules = edit_rules(rules, "query", "svd", 0.5, TARGETS)
     assert rules == (FIRST,)
 
 
@@ -91,25 +91,25 @@ def test_any_sequence_of_changes_says_what_each_matrix_was_told_last() -> None:
             chosen = [name for name in NAMES if draw.random() < 0.3] or NAMES[:1]
             keep = draw.choice((0.3, 0.5, 1.0))
             method = DENSE if keep == 1.0 else "svd"
-            rules = edited(rules, pattern_for(chosen, TARGETS), method, keep, TARGETS)
+            rules = edit_rules(rules, pattern_for(chosen, TARGETS), method, keep, TARGETS)
             told |= dict.fromkeys(chosen, keep)
             assert keeps(rules) == list(told.values())
 
 
 def test_what_is_cleared_follows_the_whole_plan_again() -> None:
-    rules = edited([FIRST], "query,key@2", "svd", 0.3, TARGETS)
-    assert cleared(rules, "query", TARGETS) != (FIRST,)
-    assert cleared(cleared(rules, "query", TARGETS), "key", TARGETS) == (FIRST,)
+    rules = edit_rules([FIRST], "query,key@2", "svd", 0.3, TARGETS)
+    assert clear_rules(rules, "query", TARGETS) != (FIRST,)
+    assert clear_rules(clear_rules(rules, "query", TARGETS), "key", TARGETS) == (FIRST,)
     only = Rule(pattern="key", method="svd", keep=0.5)
-    rules = edited([only], "query@1", "svd", 0.3, TARGETS)
-    assert cleared(rules, "query", TARGETS) == (only,)
+    rules = edit_rules([only], "query@1", "svd", 0.3, TARGETS)
+    assert clear_rules(rules, "query", TARGETS) == (only,)
 
 
 def test_a_matrix_takes_the_options_its_method_has_elsewhere() -> None:
     first = Rule(pattern="*", method="int4", keep=1.0, options={"refine": "hqq"})
-    rules = edited([first], "query", "svd", 0.5, TARGETS)
+    rules = edit_rules([first], "query", "svd", 0.5, TARGETS)
     assert rules[-1].options == {}
-    rules = edited(rules, "query@0", "int4", 1.0, TARGETS)
+    rules = edit_rules(rules, "query@0", "int4", 1.0, TARGETS)
     assert rules[-1].options == {"refine": "hqq"}
 
 
@@ -146,7 +146,7 @@ def test_steps_are_taken_back_and_made_again() -> None:
 @pytest.mark.parametrize("changes", [{"allocation": "automatic"}, {"group": "concatenated"}])
 def test_a_rule_that_shares_among_its_own_is_never_idle(changes: dict[str, str]) -> None:
     first = Rule(pattern="*", method="two_sided_svd", keep=0.5, **changes)  # type: ignore[arg-type]
-    rules = edited([first], "key@0-1", "two_sided_svd", 0.5, TARGETS)
+    rules = edit_rules([first], "key@0-1", "two_sided_svd", 0.5, TARGETS)
     assert [rule.pattern for rule in rules] == ["*", "key@0-1"]
-    assert cleared(rules, "key@0", TARGETS)[1].pattern == "key@1"
-    assert cleared(rules, "key", TARGETS) == (first,)
+    assert clear_rules(rules, "key@0", TARGETS)[1].pattern == "key@1"
+    assert clear_rules(rules, "key", TARGETS) == (first,)

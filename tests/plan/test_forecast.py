@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import torch
 
-from compress_lib.compression.compress import share_bytes
+from compress_lib.compression.compress import allocate_by_loss
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.methods import METHODS
 from compress_lib.models.catalogue import DEFAULT_MODEL
 from compress_lib.models.loading import LanguageModel
 from compress_lib.plan import forecast
 from compress_lib.plan.allocation import allocate
-from compress_lib.plan.forecast import LEAST, MOST, SMALL, expected_loss, load_curves
+from compress_lib.plan.forecast import LEAST, MOST, SMALL, forecast_loss, load_curves
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.reporting.exports.report import report
 from compress_lib.results.landmarks import landmark_targets, landmarks_by_name, load_landmarks
-from compress_lib.results.predictions import foretold
+from compress_lib.results.predictions import predicted_loss
 from compress_lib.runs.precompute import curved_methods, measure_curves
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
@@ -66,8 +66,8 @@ def test_bytes_are_shared_out_as_in_a_run(
     rule: Rule, llama: LanguageModel, known: dict[str, Any]
 ) -> None:
     assigned = allocate(Plan(rules=(rule,)), llama.targets)
-    found = share_bytes(llama, assigned, text(llama)).loss
-    told = expected_loss(assigned, "any")
+    found = allocate_by_loss(llama, assigned, text(llama)).loss
+    told = forecast_loss(assigned, "any")
     assert found is not None and told is not None
     # Kept are some ranks of all.
     assert told == pytest.approx(found, rel=0.3, abs=2e-4)
@@ -75,7 +75,7 @@ def test_bytes_are_shared_out_as_in_a_run(
 
 def test_what_is_decided_adds_up(llama: LanguageModel, known: dict[str, Any]) -> None:
     def loss(*rules: Rule) -> float:
-        found = expected_loss(allocate(Plan(rules=rules), llama.targets), "any")
+        found = forecast_loss(allocate(Plan(rules=rules), llama.targets), "any")
         assert found is not None
         return found
 
@@ -100,11 +100,11 @@ def test_what_is_decided_adds_up(llama: LanguageModel, known: dict[str, Any]) ->
 def test_where_no_curve_is_known_nothing_is_said(
     rule: Rule, llama: LanguageModel, known: dict[str, Any]
 ) -> None:
-    assert expected_loss(allocate(Plan(rules=(rule,)), llama.targets), "any") is None
+    assert forecast_loss(allocate(Plan(rules=(rule,)), llama.targets), "any") is None
 
 
 def test_a_plan_of_a_model_without_curves_expects_nothing(llama: LanguageModel) -> None:
-    assert expected_loss(allocate(Plan(), llama.targets), "owner/unknown") is None
+    assert forecast_loss(allocate(Plan(), llama.targets), "owner/unknown") is None
     assert load_curves("../../etc/passwd") == {}
 
 
@@ -123,7 +123,7 @@ def test_small_costs_of_landmarks_were_expected() -> None:
     pairs = []
     for record in load_landmarks():
         try:
-            told = expected_loss(allocate(record.plan, targets), DEFAULT_MODEL)
+            told = forecast_loss(allocate(record.plan, targets), DEFAULT_MODEL)
         except ValueError:
             continue
         if told is not None and record.agreement.kl > 1e-4 and told < SMALL:
@@ -137,12 +137,12 @@ def test_small_costs_of_landmarks_were_expected() -> None:
 def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
     found = landmarks_by_name()
     table = found["embedding-two_sided_svd-0.5"]
-    told = foretold(table)
+    told = predicted_loss(table)
     assert told is not None
     assert texts.KL_FORETOLD.format(loss=f"{told:.2g}") in headline(table, "")
     # What shared bytes out kept its own estimate.
     shared = found["everything-mixed-0.3"]
-    assert foretold(shared) == shared.estimated_loss
+    assert predicted_loss(shared) == shared.estimated_loss
     # Two rules, of which one leaves out what the other selects: as the form says it.
     partly = Plan(
         rules=(
@@ -150,9 +150,9 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
             Rule(pattern="embedding", method="dense"),
         )
     )
-    said = expected_loss(allocate(partly, landmark_targets()[0]), DEFAULT_MODEL)
+    said = forecast_loss(allocate(partly, landmark_targets()[0]), DEFAULT_MODEL)
     layers = found["layers-row_quantization-0.51"]
-    assert said == pytest.approx(foretold(replace(layers, plan=partly)))
+    assert said == pytest.approx(predicted_loss(replace(layers, plan=partly)))
     far = found["attention-svd-0.9"]
     assert texts.KL_AT_LEAST.partition("{")[2].partition("}")[2] in headline(far, "")
     assert "or far more" in report(far)
@@ -160,7 +160,7 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
     ruined = headline(found["everything-svd-0.9"], "")
     assert texts.KL_RUINED.format(least="2") in ruined
     for silent in ("baseline", "embedding-autoencoder-0.5", "key-output_pca-0.25-concatenated"):
-        assert foretold(found[silent]) is None
+        assert predicted_loss(found[silent]) is None
 
 
 def test_the_form_says_what_is_expected() -> None:

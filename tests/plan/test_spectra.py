@@ -9,7 +9,7 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
-from compress_lib.plan.spectra import left_out, load_spectra
+from compress_lib.plan.spectra import load_spectra, truncation_error
 from compress_lib.results.landmarks import landmark_targets, load_landmarks
 from compress_lib.results.records import RunRecord
 from compress_lib.runs.precompute import measure_spectra
@@ -22,7 +22,7 @@ RANKED = [r for r in load_landmarks() if r.targets and all(t.rank for t in r.tar
 @pytest.mark.parametrize("record", RANKED, ids=lambda record: record.key)
 def test_what_is_foretold_is_what_was_measured(record: RunRecord) -> None:
     plan = record.plan
-    found = left_out(allocate(plan, TARGETS), MODEL)
+    found = truncation_error(allocate(plan, TARGETS), MODEL)
     shared = any(rule.allocation != "uniform" or rule.group != "separated" for rule in plan.rules)
     if shared or any("autoencoder" in rule.method for rule in plan.rules):
         assert found is None
@@ -50,14 +50,14 @@ def test_spectra_are_those_of_the_weights(llama: LanguageModel) -> None:
 def test_what_is_not_known_is_not_foretold() -> None:
     plan = Plan(rules=(Rule(pattern="embedding"),))
     assigned = allocate(plan, TARGETS)
-    assert left_out(assigned, "owner/unknown") is None
+    assert truncation_error(assigned, "owner/unknown") is None
     assert load_spectra("../../etc/passwd") == {}
     rounded = allocate(Plan(rules=(Rule(pattern="key", method="int8", keep=1.0),)), TARGETS)
-    assert left_out(rounded, MODEL) is None
+    assert truncation_error(rounded, MODEL) is None
     later = allocate(Plan(rules=(Rule(pattern="key", inputs="compressed"),)), TARGETS)
-    bound = left_out(later, MODEL)
+    bound = truncation_error(later, MODEL)
     assert bound is not None and not bound[1]
     few = {"factor_bits": 8}
     coded = allocate(Plan(rules=(Rule(pattern="embedding", options=few),)), TARGETS)
-    found = left_out(coded, MODEL)
+    found = truncation_error(coded, MODEL)
     assert found is not None and not found[1]

@@ -22,9 +22,9 @@ from compress_lib.reporting.exports.card import CARD_FILE, RECORD_FILE, model_ca
 from compress_lib.reporting.exports.code import constructor, python_code
 from compress_lib.reporting.exports.notebook import notebook
 from compress_lib.reporting.exports.report import report
-from compress_lib.results.confidence import perplexity_ends
+from compress_lib.results.confidence import perplexity_interval
 from compress_lib.results.landmarks import landmarks_by_name, load_landmarks
-from compress_lib.results.predictions import foretold
+from compress_lib.results.predictions import predicted_loss
 from compress_lib.results.records import RunRecord
 from compress_lib.results.text_record import WrittenToken
 from compress_lib.utils.formatting import format_number
@@ -96,8 +96,8 @@ def test_a_report_needs_no_network(record: RunRecord) -> None:
 
 def test_a_report_tells_how_sure_it_is_and_what_was_expected() -> None:
     record = landmarks_by_name()["embedding-two_sided_svd-0.5"]
-    told = foretold(record)
-    ends = perplexity_ends(record.perplexity)
+    told = predicted_loss(record)
+    ends = perplexity_interval(record.perplexity)
     assert told is not None and ends is not None
     page = report(record)
     assert f" ({format_number(ends[0])} to {format_number(ends[1])})</td>" in page

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from compress_lib.results.confidence import around, exponential, perplexity_ends, standard_errors
+from compress_lib.results.confidence import (
+    exponential,
+    interval_around,
+    perplexity_interval,
+    standard_errors,
+)
 from compress_lib.results.records import BlockRecord, PerplexityRecord
 from tests.support.compressed import run_record
 
@@ -30,12 +35,12 @@ def test_few_blocks_reach_as_far_as_students_table_says() -> None:
 
 
 def test_an_interval_lies_evenly_around_a_mean() -> None:
-    assert around(5.0, 1.0, 4) == pytest.approx((5 - 3.182, 5 + 3.182), abs=1e-3)
-    assert around(5.0, 0.0, 2) == (5.0, 5.0)
+    assert interval_around(5.0, 1.0, 4) == pytest.approx((5 - 3.182, 5 + 3.182), abs=1e-3)
+    assert interval_around(5.0, 0.0, 2) == (5.0, 5.0)
 
 
 def test_that_of_a_perplexity_lies_evenly_around_its_logarithm() -> None:
-    ends = perplexity_ends(perplexity(4))
+    ends = perplexity_interval(perplexity(4))
     assert ends is not None
     assert ends[0] * ends[1] == pytest.approx(40.0**2)
     assert math.log(ends[1] / 40) == pytest.approx(3.182 * 2 / 40, abs=1e-4)
@@ -46,7 +51,7 @@ def test_that_of_a_perplexity_lies_evenly_around_its_logarithm() -> None:
     "unknown", [perplexity(1), perplexity(0), perplexity(4, None), perplexity(4, math.inf)]
 )
 def test_where_blocks_tell_nothing_there_is_none(unknown: PerplexityRecord) -> None:
-    assert perplexity_ends(unknown) is None
+    assert perplexity_interval(unknown) is None
 
 
 def test_what_is_beyond_any_number_is_infinite() -> None:

@@ -9,7 +9,7 @@ import pytest
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import UNIFORM, Rule
 from compress_lib.results.landmarks import landmark_targets, load_landmarks
-from compress_lib.results.predictions import grown, predicted_bytes
+from compress_lib.results.predictions import enlarged_components, predicted_bytes
 from compress_lib.results.records import ComponentRecord, MemoryRecord, RunRecord
 from compress_lib.ui.form.map_table import layer_map
 from compress_lib.ui.results.headline import headline
@@ -43,7 +43,7 @@ def test_an_original_that_stays_beside_its_copy_is_foretold_and_warned_of() -> N
     rule = Rule(pattern="embedding", method="svd", keep=0.9, tie="input")
     parts = (ComponentRecord("embedding", 1_000_000, 1_900_000),)
     record = run_record(plan=Plan(rules=(rule,)), memory=MemoryRecord(2_000_000, 2_900_000, parts))
-    assert grown(record) == list(parts)
+    assert enlarged_components(record) == list(parts)
     assert "Embedding 1 MB → 1.9 MB" in grown_line(record)
     assert "became bigger" in headline(record, "")
     foretold = predicted_bytes(record, TARGETS)
@@ -51,4 +51,4 @@ def test_an_original_that_stays_beside_its_copy_is_foretold_and_warned_of() -> N
     assert foretold["embedding"] > 1_000_000
     assert "↑" in layer_map(Plan(rules=(rule,)), TARGETS, "keep")
     small = run_record()
-    assert grown(small) == [] and grown_line(small) == ""
+    assert enlarged_components(small) == [] and grown_line(small) == ""

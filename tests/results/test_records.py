@@ -18,7 +18,7 @@ from compress_lib.plan.rule import Rule
 from compress_lib.results.describe import (
     describe,
     describe_decoding,
-    scope,
+    scope_label,
     targets_frame,
     to_frame,
 )
@@ -247,7 +247,7 @@ def test_a_run_is_described_by_what_it_did() -> None:
 )
 def test_what_a_run_compressed_is_said_in_a_word_or_two(families: str, words: str) -> None:
     targets = tuple(target_record(family) for family in families.split())
-    assert scope(run_record(targets=targets)) == words
+    assert scope_label(run_record(targets=targets)) == words
 
 
 def test_what_decoding_costs_is_said_of_the_weights_that_have_to_be_decoded() -> None:
@@ -271,13 +271,13 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
     from compress_lib.methods import preset_options
     from compress_lib.plan.plan import Plan
     from compress_lib.plan.rule import Rule
-    from compress_lib.results.describe import describe, manner
+    from compress_lib.results.describe import describe, settings_label
 
     lab = preset_options("autoencoder", "Lab")
     rule = Rule(pattern="embedding", method="autoencoder", keep=0.5, options=lab)
     record = run_record(plan=Plan(rules=(rule,)))
     assert describe(record) == "Autoencoder 0.5 · embedding (preset Lab)"
-    assert manner(record) == " (preset Lab)" and manner(run_record()) == ""
+    assert settings_label(record) == " (preset Lab)" and settings_label(run_record()) == ""
 
 
 def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:

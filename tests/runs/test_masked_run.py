@@ -217,7 +217,7 @@ class MaskedEngine(Engine):
 def test_the_page_runs_a_masked_model(tmp_path: Path) -> None:
     engine = MaskedEngine(Store(tmp_path / "runs.sqlite"))
     plan = replace(PLAN, model="bert-base-uncased", prompts=("The ___ rose.",))
-    updates = list(job_updates.follow(engine, [binding.read_plan(binding.form_values(plan))]))
+    updates = list(job_updates.run_plans(engine, [binding.read_plan(binding.form_values(plan))]))
     record = updates[-1].finished
     assert record is not None
     written = [update.writing for update in updates if update.writing]

@@ -17,17 +17,17 @@ from compress_lib.errors import CompressionError
 from compress_lib.matrices import LowRankMatrix
 from compress_lib.methods import METHODS
 from compress_lib.methods.curvature import curvature, replacement_loss
-from compress_lib.methods.linalg import shrunk
+from compress_lib.methods.linalg import damped
 from compress_lib.methods.statistics import Statistics
 from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.runs.studies.measuring.quality import (
-    QualityBench,
+    QualityContext,
     estimated_loss,
-    make_quality_bench,
     measure_row,
+    read_quality_context,
 )
 from compress_lib.runs.studies.quality import candidates, table
 from compress_lib.runs.studies.quality.candidates import KEEPS, Candidate, quality_entries, whole
@@ -56,7 +56,7 @@ def test_every_row_is_a_plan_of_its_own() -> None:
 def test_a_new_method_has_its_rows_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(METHODS, "_entries", dict(METHODS))
     for name, sized in (("new", False), ("own_size", True)):
-        made = type(name, (METHODS["svd"],), {"name": name, "label": "New", "sized": sized})
+        made = type(name, (METHODS["svd"],), {"name": name, "label": "New", "fixed_size": sized})
         METHODS.register(made)
     found = quality_entries()
     assert [name for name in found if name.startswith("new")] == [f"new-{k:g}" for k in KEEPS]
@@ -74,7 +74,7 @@ def test_the_dense_model_costs_nothing(quality_rows: dict[str, QualityRow]) -> N
 
 @pytest.mark.parametrize("name", ["svd-0.5", "two_sided_svd-automatic-0.5", "rows-8"])
 def test_a_row_has_both_texts_its_bytes_and_its_estimate(
-    name: str, quality_bench: QualityBench, quality_rows: dict[str, QualityRow]
+    name: str, quality_bench: QualityContext, quality_rows: dict[str, QualityRow]
 ) -> None:
     row = quality_rows[name]
     found = row.found
@@ -99,12 +99,12 @@ def test_less_error_is_less_estimated_loss(quality_rows: dict[str, QualityRow]) 
     assert estimates == sorted(estimates)
 
 
-def test_the_estimate_is_the_one_that_shares_bytes_out(quality_bench: QualityBench) -> None:
-    from compress_lib.compression.compress import share_bytes
+def test_the_estimate_is_the_one_that_shares_bytes_out(quality_bench: QualityContext) -> None:
+    from compress_lib.compression.compress import allocate_by_loss
 
     rule = Rule(pattern="ffn_in", method="two_sided_svd", keep=0.5, allocation="automatic")
     assigned = allocate(Plan(rules=(rule,)), quality_bench.model.targets)
-    shared = share_bytes(quality_bench.model, assigned, quality_bench.calibration)
+    shared = allocate_by_loss(quality_bench.model, assigned, quality_bench.calibration)
     _, small = compress_at_once(
         quality_bench.model, shared.assignments, calibration=quality_bench.calibration
     )
@@ -116,7 +116,7 @@ def test_the_estimate_is_the_one_that_shares_bytes_out(quality_bench: QualityBen
 
 
 def test_parts_of_fused_weights_are_found_in_their_places() -> None:
-    bench = make_quality_bench(tiny_model("gpt2"), TEXT, SECOND, CALIBRATION)
+    bench = read_quality_context(tiny_model("gpt2"), TEXT, SECOND, CALIBRATION)
     total = 0.0
     for pattern in ("query", "key,value", "embedding"):
         assigned = allocate(Plan(rules=(Rule(pattern=pattern, keep=0.4),)), bench.model.targets)
@@ -141,17 +141,17 @@ def test_a_stored_bias_counts_in_the_estimate() -> None:
     bias = torch.randn(4, generator=made).half().float()
     left, right = torch.randn(4, 2, generator=made), torch.randn(2, 6, generator=made)
     matrix = LowRankMatrix.from_factors(left, right, torch.float32, bias=bias)
-    error, mean = (matrix.dense() - weight).double(), inputs.mean(0).double()
-    around = shrunk(known.require("second_moment"), 0.1) - 0.9 * mean[:, None] * mean
+    error, mean = (matrix.to_dense() - weight).double(), inputs.mean(0).double()
+    around = damped(known.require("second_moment"), 0.1) - 0.9 * mean[:, None] * mean
     at_mean = error @ mean + bias.double()
     moment = error @ around @ error.T + at_mean[:, None] * at_mean
-    expected = 0.5 * float((shrunk(known.require("output_gradient"), 0.3) * moment).sum())
+    expected = 0.5 * float((damped(known.require("output_gradient"), 0.3) * moment).sum())
     assert replacement_loss(matrix, weight, known) == pytest.approx(expected, rel=1e-5)
     plain = replacement_loss(matrix, weight, replace(known, mean=None))
-    assert plain == pytest.approx(curvature(known).shrunk().loss(matrix.dense() - weight))
+    assert plain == pytest.approx(curvature(known).damped().loss(matrix.to_dense() - weight))
 
 
-def test_what_a_method_refuses_is_a_row(quality_bench: QualityBench) -> None:
+def test_what_a_method_refuses_is_a_row(quality_bench: QualityContext) -> None:
     tight = next(Candidate("tight", "Tight", whole("svd"), keeps=(0.001,)).entries())
     row = measure_row(quality_bench, tight)
     assert row.found is None
@@ -160,7 +160,7 @@ def test_what_a_method_refuses_is_a_row(quality_bench: QualityBench) -> None:
 
 
 def test_a_broken_compressed_model_is_a_row_too(
-    quality_bench: QualityBench, monkeypatch: pytest.MonkeyPatch
+    quality_bench: QualityContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from compress_lib.errors import NotFiniteError
     from compress_lib.runs.studies.measuring import quality
@@ -180,7 +180,7 @@ def test_calibration_text_stands_in_neither_text(tmp_path: Path) -> None:
         (replace(TEXT, corpus=str(own)), SECOND),
     ):
         with pytest.raises(CompressionError, match="flatter"):
-            make_quality_bench(tiny_model(), *pair, replace(CALIBRATION, corpus=str(own)))
+            read_quality_context(tiny_model(), *pair, replace(CALIBRATION, corpus=str(own)))
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_the_command_resumes_and_shows_one_table(
     assert "| Uncompressed | — |" in capsys.readouterr().out
 
 
-def test_a_key_names_all_that_numbers_depend_on(quality_bench: QualityBench) -> None:
+def test_a_key_names_all_that_numbers_depend_on(quality_bench: QualityContext) -> None:
     entry = ENTRIES["svd-0.5"]
     others = (
         replace(quality_bench, second=replace(SECOND, tokens=100)),
@@ -289,7 +289,7 @@ def test_a_row_of_the_default_model(real_home: None) -> None:
 
     text = TextSpec(tokens=64, context=64)
     model: LanguageModel = load_model("smollm2-135m", device="cpu")
-    bench = make_quality_bench(
+    bench = read_quality_context(
         model, text, replace(text, corpus="python-docs"), replace(text, tokens=128)
     )
     row = measure_row(bench, ENTRIES["rows-8"])

@@ -14,7 +14,7 @@ from compress_lib.models.catalogue import was_quantized
 from compress_lib.reporting.plots.studies import study_figure, study_page
 from compress_lib.runs.studies import StudyRecord, load_studies
 from compress_lib.runs.studies.findings import findings
-from compress_lib.runs.studies.measuring.quality import QualityBench
+from compress_lib.runs.studies.measuring.quality import QualityContext
 from compress_lib.runs.studies.quality import table
 from compress_lib.runs.studies.quality.candidates import Candidate, whole
 from compress_lib.runs.studies.quality.rows import QualityRow, load_rows
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("shared_home")
 
 
 def test_the_table_begins_with_the_largest_and_ends_with_refusals(
-    quality_bench: QualityBench, quality_rows: dict[str, QualityRow]
+    quality_bench: QualityContext, quality_rows: dict[str, QualityRow]
 ) -> None:
     refused = replace(quality_rows["svd-0.5"], name="x", found=None, refused="too little: 3 bytes")
     record = table.quality_study([refused, *quality_rows.values()])

@@ -19,7 +19,7 @@ from compress_lib.matrices.reconstruction_error import direction_error
 from compress_lib.models.loading import LanguageModel
 from compress_lib.reporting.plots.studies import study_figure, study_page
 from compress_lib.runs.studies import STUDIES, Study, StudyRecord, build_study, load_studies
-from compress_lib.runs.studies.context import make_workbench
+from compress_lib.runs.studies.context import read_study_context
 from compress_lib.runs.studies.direction_norm import perturb
 from compress_lib.runs.studies.grid import Grid, MethodVariant
 from compress_lib.runs.studies.measuring.runner import run_study, write_study
@@ -59,7 +59,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def test_every_study_runs_from_end_to_end(name: str, model: LanguageModel, tmp_path: Path) -> None:
     study = build_study(name, FEW[name])
     record = measured(study, model, tmp_path)
-    bench = make_workbench(model, SMALL, CALIBRATION)
+    bench = read_study_context(model, SMALL, CALIBRATION)
     assert len(record.rows) == len(study.cells(bench))
     assert record.baseline == pytest.approx(perplexity(model, bench.examples))
     for row in record.rows:
@@ -126,7 +126,7 @@ def test_sensitivity_replaces_one_weight_at_a_time(model: LanguageModel, tmp_pat
     record = measured(build_study("sensitivity", {"keep": 0.4}), model, tmp_path)
     row = record.rows[3]
     only = allocate(Plan(rules=(Rule(pattern=str(row["module"]), keep=0.4),)), model.targets)
-    bench = make_workbench(model, SMALL, CALIBRATION)
+    bench = read_study_context(model, SMALL, CALIBRATION)
     expected = perplexity(compress_at_once(model, only)[1], bench.examples)
     assert row["perplexity"] == pytest.approx(expected)
     assert row["family"] and record.rows[0]["layer"] is None
@@ -203,7 +203,7 @@ def test_unknown_studies_and_options_are_told_the_nearest() -> None:
         build_study("sensitivity", {"token": 3})
     with pytest.raises(CompressionError, match="A level"):
         study = build_study("direction_norm", {"levels": "0.1,many"})
-        study.cells(make_workbench(tiny_model(), SMALL, None))
+        study.cells(read_study_context(tiny_model(), SMALL, None))
 
 
 def test_a_weight_that_is_too_small_for_a_keep_is_a_note(

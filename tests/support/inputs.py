@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.compression.output_matching import InputPair
+from compress_lib.compression.output_matching import PairedInputs
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.models.loading import LanguageModel
 
@@ -13,11 +13,11 @@ MADE = torch.Generator().manual_seed(5)
 TEXT = Calibration.from_blocks(tuple(torch.randint(300, (480,), generator=MADE).split(96)))
 
 
-def pair(x: Tensor, seen: Tensor) -> InputPair:
+def pair(x: Tensor, seen: Tensor) -> PairedInputs:
     """The moments of inputs `[tokens, cols]` in both models."""
     count = len(x)
     moment, shift = seen.T @ seen / count, (x - seen).T @ seen / count
-    return InputPair(moment, shift, seen.mean(0), x.mean(0), count)
+    return PairedInputs(moment, shift, seen.mean(0), x.mean(0), count)
 
 
 def inputs_of(model: LanguageModel, path: str) -> Tensor:

@@ -82,7 +82,7 @@ def given(
 
 def finish(engine: Engine, plan: Plan = PLAN) -> tuple[list[job_updates.Update], RunRecord]:
     """Run a plan on the page's engine to its end."""
-    updates = list(job_updates.follow(engine, [plan]))
+    updates = list(job_updates.run_plans(engine, [plan]))
     record = updates[-1].finished
     assert record is not None
     return updates, record

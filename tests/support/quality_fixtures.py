@@ -10,9 +10,9 @@ import pytest
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.results.records import ModelRecord
 from compress_lib.runs.studies.measuring.quality import (
-    QualityBench,
-    make_quality_bench,
+    QualityContext,
     measure_row,
+    read_quality_context,
 )
 from compress_lib.runs.studies.quality.candidates import quality_entries
 from compress_lib.runs.studies.quality.rows import QualityRow
@@ -43,13 +43,13 @@ def shared_home(
 
 
 @pytest.fixture(scope="session")
-def quality_bench() -> QualityBench:
+def quality_bench() -> QualityContext:
     """A tiny model between two texts."""
-    return make_quality_bench(tiny_model("llama"), TEXT, SECOND, CALIBRATION)
+    return read_quality_context(tiny_model("llama"), TEXT, SECOND, CALIBRATION)
 
 
 @pytest.fixture(scope="session")
-def quality_rows(quality_bench: QualityBench, quality_home: Path) -> dict[str, QualityRow]:
+def quality_rows(quality_bench: QualityContext, quality_home: Path) -> dict[str, QualityRow]:
     """A few rows of a tiny model; each measured once."""
     names = ("dense", "svd-0.5", "two_sided_svd-automatic-0.5", "rows-8", "rows-4")
     with pytest.MonkeyPatch.context() as patch:

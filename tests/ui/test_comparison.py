@@ -14,7 +14,13 @@ from starlette.datastructures import QueryParams
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.errors import CompressionError
 from compress_lib.plan.plan import Plan
-from compress_lib.plan.query_string import MOST_BESIDE, from_query, is_link, plans_beside, to_query
+from compress_lib.plan.query_string import (
+    MAX_COMPARED,
+    compared_plans,
+    from_query,
+    is_link,
+    to_query,
+)
 from compress_lib.plan.rule import Rule, read_stored_rule
 from compress_lib.results.landmarks import landmarks_by_name
 from compress_lib.ui.app import Page
@@ -50,19 +56,19 @@ def test_a_link_names_the_plans_it_compares_in_their_order() -> None:
     plans = [plan(SIZES[0]), Plan(), plan(SIZES[1])]
     query = to_query(Plan(), plans)
     assert from_query(query) == Plan()
-    assert plans_beside(query) == plans
+    assert compared_plans(query) == plans
     assert "with=this" in query
     many = [Plan(), *map(plan, SIZES)]
-    assert plans_beside(to_query(Plan(), many)) == many[:MOST_BESIDE]
-    assert plans_beside(to_query(Plan())) == []
+    assert compared_plans(to_query(Plan(), many)) == many[:MAX_COMPARED]
+    assert compared_plans(to_query(Plan())) == []
     assert is_link("with=rule%3Dkey~svd~0.5")
     # What is beyond the most is not even read.
-    assert len(plans_beside(to_query(Plan(), many) + "&with=rule%3Dnonsense")) == MOST_BESIDE
+    assert len(compared_plans(to_query(Plan(), many) + "&with=rule%3Dnonsense")) == MAX_COMPARED
 
 
 def test_a_broken_plan_beside_is_refused_with_a_sentence() -> None:
     with pytest.raises(CompressionError, match="PATTERN~METHOD~KEEP"):
-        plans_beside("with=rule%3Dnonsense")
+        compared_plans("with=rule%3Dnonsense")
 
 
 def test_while_nothing_is_chosen_the_last_runs_are_compared(engine: TinyEngine) -> None:
@@ -111,7 +117,7 @@ def test_a_full_tray_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_link_holds_what_is_compared(engine: TinyEngine) -> None:
     first, second = (finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2])
-    asked = [run.plan.asked() for run in (first, second)]
+    asked = [run.plan.without_provenance() for run in (first, second)]
     assert plans_of([first, second]) == asked
     assert plans_of([second, first]) == asked[::-1]
     assert plans_of([first]) == []
@@ -127,7 +133,7 @@ def test_a_link_holds_what_is_compared(engine: TinyEngine) -> None:
 
 def test_a_link_brings_what_it_compares_with(page: Page, engine: TinyEngine) -> None:
     runs = [finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2]]
-    asked = [run.plan.asked() for run in runs]
+    asked = [run.plan.without_provenance() for run in runs]
     for own in (0, 1):
         changes = opened(page, to_query(asked[own], asked))
         tray = changes[page.results.tabs["compare"].parts["tray"]]
@@ -143,7 +149,7 @@ def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
     page: Page, engine: TinyEngine
 ) -> None:
     runs = [finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2]]
-    asked = [run.plan.asked() for run in runs]
+    asked = [run.plan.without_provenance() for run in runs]
     changes = opened(page, to_query(plan(0.77), asked))
     assert changes[page.current] == runs[0].key
     assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
@@ -153,7 +159,7 @@ def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
 
 def test_a_link_keeps_a_comparison_on_another_text(page: Page, engine: TinyEngine) -> None:
     runs = [finish(engine, read_form(keep=keep))[1] for keep in SIZES[:2]]
-    asked = [run.plan.asked() for run in runs]
+    asked = [run.plan.without_provenance() for run in runs]
     other = replace(PLAN, evaluation=replace(PLAN.evaluation, tokens=200))
     _, own = finish(engine, read_form(other))
     changes = opened(page, to_query(other, asked))
@@ -189,11 +195,11 @@ def test_a_link_copied_says_what_it_restores(page: Page, engine: TinyEngine) -> 
         return query, said
 
     query, said = link(keys, keep=SIZES[1])
-    assert len(plans_beside(query)) == 2 and texts.LINK_COPIED_BESIDE in said
+    assert len(compared_plans(query)) == 2 and texts.LINK_COPIED_BESIDE in said
     query, said = link(keys, keep=0.77)
-    assert len(plans_beside(query)) == 2 and texts.LINK_OF_FORM in said
+    assert len(compared_plans(query)) == 2 and texts.LINK_OF_FORM in said
     query, said = link([], keep=SIZES[1])
-    assert plans_beside(query) == [] and texts.LINK_COPIED in said and "another" not in said
+    assert compared_plans(query) == [] and texts.LINK_COPIED in said and "another" not in said
     query, said = link(keys, keep=SIZES[1], corpus="own", own_text="Once upon a time. " * 20)
     assert texts.LINK_WITHOUT_TEXT in said
 

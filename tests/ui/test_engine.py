@@ -47,7 +47,7 @@ def test_a_run_that_was_made_before_is_shown_as_stored(engine: TinyEngine) -> No
 
 def test_a_refusal_during_the_run_reaches_the_person(engine: TinyEngine) -> None:
     with pytest.raises(CompressionError, match="no output head of its own"):
-        list(job_updates.follow(engine, [read_form(families=["head"])]))
+        list(job_updates.run_plans(engine, [read_form(families=["head"])]))
 
 
 def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_bug_is_not_swallowed(engine: TinyEngine, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("compress_lib.runs.execute.allocate", broken)
     with pytest.raises(ZeroDivisionError):
-        list(job_updates.follow(engine, [PLAN]))
+        list(job_updates.run_plans(engine, [PLAN]))
 
 
 def test_a_bug_is_told_of_and_still_a_bug(
@@ -80,7 +80,7 @@ def test_a_bug_is_told_of_and_still_a_bug(
 
 def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
-    watching = job_updates.follow(engine, [PLAN])
+    watching = job_updates.run_plans(engine, [PLAN])
     next(watching)
     next(watching)
     watching.close()
@@ -94,11 +94,11 @@ def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine)
 def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(3)]
-    assert [engine.line.ahead(job) for job in jobs] == [0, 1, 2]
+    assert [engine.line.position(job) for job in jobs] == [0, 1, 2]
     with pytest.raises(CompressionError, match="Too many runs are waiting"):
         engine.submit(replace(PLAN, seed=9))
     engine.line.stop(jobs[1])
-    assert engine.line.ahead(jobs[2]) == 1
+    assert engine.line.position(jobs[2]) == 1
     engine.gate.set()
     assert jobs[2].future is not None
     jobs[2].future.result(timeout=60)
@@ -114,7 +114,7 @@ def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None
             time.sleep(0.004)
 
     began = time.monotonic()
-    batches = list(engine.line.follow(engine.line.enter(Job(task))))
+    batches = list(engine.line.follow(engine.line.submit(Job(task))))
     assert [event for events in batches for event in events] == sent
     assert len(batches) <= (time.monotonic() - began) / PACE + 2
 
@@ -122,7 +122,7 @@ def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None
 def test_who_waits_is_told_a_place_and_nothing_of_others(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     first = engine.submit(PLAN)
-    watching = job_updates.follow(engine, [read_form(keep=0.4)])
+    watching = job_updates.run_plans(engine, [read_form(keep=0.4)])
     told = [str(next(watching).status) for _ in range(3)]
     assert texts.WAITING.format(ahead=1) in told[-1]
     assert "held" not in told[-1]
@@ -184,7 +184,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def test_a_measured_run_is_shown_while_both_models_write(
     engine: TinyEngine, held: threading.Event
 ) -> None:
-    updates = job_updates.follow(engine, [PLAN])
+    updates = job_updates.run_plans(engine, [PLAN])
     measured = next(update.measured for update in updates if update.measured)
     assert texts.SO_FAR_SHOWN in str(next(updates).status)
     held.set()
@@ -196,13 +196,13 @@ def test_a_measured_run_is_shown_while_both_models_write(
 def test_what_is_measured_stays_where_the_writing_is_stopped(
     engine: TinyEngine, held: threading.Event
 ) -> None:
-    watching = job_updates.follow(engine, [PLAN])
+    watching = job_updates.run_plans(engine, [PLAN])
     measured = next(update.measured for update in watching if update.measured)
     watching.close()
     assert session_runs.lookup(engine, measured.key) == measured
     assert session_runs.own_runs(engine, [measured.key]) == [measured]
     # A link shows it, and its model can be taken away.
-    assert engine.runs.ran(PLAN) == measured
+    assert engine.runs.find_by_plan(PLAN) == measured
     assert engine.made.find(measured.key) is not None
     # Whoever asks again gets all of it.
     held.set()
@@ -234,7 +234,7 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     record = session_runs.lookup(engine, current)
     assert record is not None
     early = replace(record, key="early", text=())
-    engine.runs.note(PLAN, EvaluationFinished(0.5, "Measured", early, None))
+    engine.runs.record(PLAN, EvaluationFinished(0.5, "Measured", early, None))
     partly = runs._shown(["early"], "early")
     assert texts.YOURS_SO_FAR in partly[page.results.headline]
     # A slow answer must not be written over what was written meanwhile.

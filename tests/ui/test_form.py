@@ -129,7 +129,7 @@ def test_what_a_browser_sends_is_checked(
         preview.describe_plan(engine, read_form(**changes))
         return
     with pytest.raises(CompressionError, match=complaint):
-        list(job_updates.follow(engine, [read_form(**changes)]))
+        list(job_updates.run_plans(engine, [read_form(**changes)]))
     assert engine.runs.store.runs() == []
 
 

@@ -68,7 +68,7 @@ def test_every_word_of_the_charts_is_in_the_table_and_no_other() -> None:
     said |= {*SIZE_TITLES.values(), *(name for _, name in FILLED)}
     for file in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "translate":
                 said |= {str(one.value) for one in node.args if isinstance(one, ast.Constant)}
     assert said == set(texts.WORDS)
 
@@ -76,14 +76,14 @@ def test_every_word_of_the_charts_is_in_the_table_and_no_other() -> None:
 @pytest.mark.parametrize("code", OTHERS)
 def test_charts_speak_it_too(code: str) -> None:
     try:
-        words.speak(languages.translation(code)["WORDS"])
+        words.set_translations(languages.translation(code)["WORDS"])
         figure = direction.direction_histogram([run_record()])
         assert figure.layout.xaxis.title.text not in texts.WORDS
-        assert words.say("Perplexity") != "Perplexity"
-        assert words.say("nothing of ours") == "nothing of ours"
+        assert words.translate("Perplexity") != "Perplexity"
+        assert words.translate("nothing of ours") == "nothing of ours"
     finally:
-        words.speak({})
-    assert words.say("Perplexity") == "Perplexity"
+        words.set_translations({})
+    assert words.translate("Perplexity") == "Perplexity"
 
 
 @pytest.mark.parametrize("code", OTHERS)

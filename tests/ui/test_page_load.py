@@ -93,7 +93,7 @@ def test_runs_that_cannot_be_read_leave_the_form(
     def broken(plan: Plan) -> None:
         raise CompressionError("runs.sqlite cannot be read")
 
-    monkeypatch.setattr(engine.runs, "ran", broken)
+    monkeypatch.setattr(engine.runs, "find_by_plan", broken)
     monkeypatch.setattr("compress_lib.ui.page_load.warn", said.append)
     assert set(opened(page, to_query(Plan()))) == page.panel.inputs
     assert "cannot be read" in str(said)

@@ -54,7 +54,7 @@ def test_a_job_that_waits_can_be_stopped_at_any_time(engine: TinyEngine) -> None
     from compress_lib.ui import studies_page
 
     engine.gate = threading.Event()
-    first = job_updates.follow(engine, [PLAN])
+    first = job_updates.run_plans(engine, [PLAN])
     second = studies_page.sweep(engine, "owner/tiny", "svd", 0.5)
     for _ in range(3):
         # Something comes, though nothing happens.
@@ -63,13 +63,13 @@ def test_a_job_that_waits_can_be_stopped_at_any_time(engine: TinyEngine) -> None
     second.close()
     first.close()
     engine.gate.set()
-    assert engine.line.ahead(engine.submit(PLAN)) <= 1
+    assert engine.line.position(engine.submit(PLAN)) <= 1
 
 
 def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
     plan = replace(PLAN, rules=(replace(PLAN.rules[0], pattern="query"),))
     plans = sweep_plans(plan, ["frequency_svd", "svd"], "0.3, 0.6")
-    updates = list(job_updates.follow(engine, plans))
+    updates = list(job_updates.run_plans(engine, plans))
     made = list(dict.fromkeys(u.finished.methods for u in updates if u.finished))
     assert made == [("svd",)]
     assert len(engine.runs.store.runs()) == 2
@@ -77,7 +77,7 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
     assert told.count("Passed over: ") == 2
     assert "2 of 4 runs were refused and passed over: " in str(updates[-1].status)
     with pytest.raises(CompressionError):
-        list(job_updates.follow(engine, sweep_plans(plan, ["frequency_svd"], "0.3, 0.6")))
+        list(job_updates.run_plans(engine, sweep_plans(plan, ["frequency_svd"], "0.3, 0.6")))
 
 
 def test_of_several_runs_a_status_says_which_it_is() -> None:
@@ -93,11 +93,11 @@ def test_of_several_runs_a_status_says_which_it_is() -> None:
 
 
 def test_what_was_run_before_needs_no_place_in_the_line(engine: TinyEngine) -> None:
-    before = list(job_updates.follow(engine, [PLAN]))[-1].finished
+    before = list(job_updates.run_plans(engine, [PLAN]))[-1].finished
     engine.gate = threading.Event()
-    busy = job_updates.follow(engine, [replace(PLAN, seed=5)])
+    busy = job_updates.run_plans(engine, [replace(PLAN, seed=5)])
     next(busy)
-    again = list(job_updates.follow(engine, [PLAN]))
+    again = list(job_updates.run_plans(engine, [PLAN]))
     assert again[-1].finished == before
     assert texts.STORED in str(again[-1].status)
     busy.close()
@@ -109,7 +109,7 @@ def test_closing_a_sweep_stops_it_and_keeps_what_was_measured(engine: TinyEngine
     updates = studies_page.sweep(engine, "owner/tiny", "svd", 0.5)
     next(updates)
     updates.close()
-    assert engine.line.ahead(engine.submit(PLAN)) <= 1
+    assert engine.line.position(engine.submit(PLAN)) <= 1
 
 
 def test_without_studies_the_tab_says_so() -> None:
@@ -125,13 +125,13 @@ def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
         *(("svd", 0.25), ("svd", 0.5), ("int8", 1.0)),
         *(("row_normalized_svd", 0.25), ("row_normalized_svd", 0.5)),
     ]
-    updates = list(job_updates.follow(engine, plans))
+    updates = list(job_updates.run_plans(engine, plans))
     keys = list(dict.fromkeys(u.finished.key for u in updates if u.finished))
     assert len(keys) == len(plans)
     first = next(i for i, u in enumerate(updates) if u.finished)
     assert first < len(updates) - 1, "a point appears before the last run ends"
     assert len(engine.runs.store.runs()) == len(plans)
-    again = list(job_updates.follow(engine, plans))
+    again = list(job_updates.run_plans(engine, plans))
     assert texts.STORED in str(again[-1].status)
     # What is stored comes faster than anybody looks, and still each by itself.
     assert [u.finished.key for u in again if u.finished] == keys
@@ -159,7 +159,7 @@ def test_what_a_stopped_sweep_measured_stays(
 ) -> None:
     hold_writing(monkeypatch, free=1)
     plans = sweep_plans(PLAN, ["svd"], "0.3, 0.4, 0.5, 0.6")
-    updates = job_updates.follow(engine, plans)
+    updates = job_updates.run_plans(engine, plans)
     first = next(update.finished for update in updates if update.finished)
     updates.close()
     # The next job is done after this one, so nothing more of the sweep can come.

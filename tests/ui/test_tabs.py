@@ -22,7 +22,7 @@ from compress_lib.ui.results import panel as result_panel
 from compress_lib.ui.results.selection import Shown, clicked, first_record, shown_run
 from compress_lib.ui.results.tabs import TABS, result_tabs
 from compress_lib.ui.results.tabs.compare import comparison
-from compress_lib.ui.results.tabs.download import packed
+from compress_lib.ui.results.tabs.download import zip_checkpoint
 from compress_lib.ui.results.tabs.memory import cache_line
 from compress_lib.ui.results.tabs.token_lookup import asked_tokens
 from compress_lib.utils.formatting import format_bytes
@@ -110,7 +110,7 @@ def test_the_model_of_a_run_can_be_taken_away(
     engine: TinyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, record = finish(engine)
-    steps = packed(engine, record)
+    steps = zip_checkpoint(engine, record)
     file = None
     for _, file in steps:
         if file is not None:
@@ -127,7 +127,7 @@ def test_the_model_of_a_run_can_be_taken_away(
     monkeypatch.setenv(PROFILE, "workshop")
     huge = replace(record, memory=replace(record.memory, compressed_bytes=10**9))
     with pytest.raises(CompressionError, match="1 GB, more than the 300 MB"):
-        next(packed(engine, huge))
+        next(zip_checkpoint(engine, huge))
 
 
 def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
@@ -136,7 +136,7 @@ def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
     for seed in range(MOST_KEPT):
         finish(engine, read_form(seed=seed + 1))
     assert engine.made.find(record.key) is None
-    *_, (told, file) = packed(engine, record)
+    *_, (told, file) = zip_checkpoint(engine, record)
     assert file is not None
     assert "ready" in told
     again = engine.made.find(record.key)
@@ -144,19 +144,19 @@ def test_a_model_that_is_gone_is_made_again(engine: TinyEngine) -> None:
     ids = torch.arange(20)[None]
     assert torch.equal(again.module(ids).logits, first.module(ids).logits)
     with pytest.raises(CompressionError, match="cannot be made again"):
-        list(packed(engine, replace(record, key="other")))
+        list(zip_checkpoint(engine, replace(record, key="other")))
     # What comes out must be what the record tells of.
     engine.made = CompressedModelCache()
     worse = replace(record.targets[0], relative_error=0.9)
     with pytest.raises(CompressionError, match="came out otherwise"):
-        list(packed(engine, replace(record, targets=(worse,))))
+        list(zip_checkpoint(engine, replace(record, targets=(worse,))))
     engine._limits["remake_seconds"] = 5
     slow = replace(record, seconds={**record.seconds, "compress": 61.0})
     with pytest.raises(CompressionError, match=r"1 min 1 s, more than the 5\.0 s"):
-        next(packed(engine, slow))
+        next(zip_checkpoint(engine, slow))
     engine.keeps_models = False  # type: ignore[misc]
     with pytest.raises(CompressionError, match="GPU that is lent"):
-        next(packed(engine, record))
+        next(zip_checkpoint(engine, record))
 
 
 def test_it_is_made_of_the_weights_that_the_run_had(
@@ -173,13 +173,13 @@ def test_it_is_made_of_the_weights_that_the_run_had(
         return replace(load(model, revision, device, report), revision=revision or "newer")
 
     monkeypatch.setattr(engine, "load", newer)
-    *_, (_, file) = packed(engine, record)
+    *_, (_, file) = zip_checkpoint(engine, record)
     assert file is not None
     assert wanted == [record.model.revision]
     # What is loaded already is not loaded again.
     engine._models[record.plan.model, None] = engine.model
     engine.made = CompressedModelCache()
-    *_, (_, file) = packed(engine, record)
+    *_, (_, file) = zip_checkpoint(engine, record)
     assert file is not None
     assert len(wanted) == 1
 

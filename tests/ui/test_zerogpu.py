@@ -22,7 +22,7 @@ from compress_lib.ui import job_updates
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine import zerogpu
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.zerogpu import LendingEngine, seconds
+from compress_lib.ui.engine.zerogpu import ZeroGpuEngine, seconds
 from compress_lib.ui.serve import _engine
 from compress_lib.utils import profiles
 from compress_lib.utils.progress import TrainingProgress
@@ -69,7 +69,7 @@ def lender() -> Lender:
 
 
 @pytest.fixture
-def lending(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LendingEngine:
+def lending(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ZeroGpuEngine:
     def there(device: str) -> Engine:
         made = TinyEngine(Store(tmp_path / "runs.sqlite"))
         made.model = tiny_model()
@@ -81,12 +81,12 @@ def lending(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     zerogpu._engine_there.cache_clear()
     monkeypatch.setattr(zerogpu, "Engine", there)
-    monkeypatch.setattr(LendingEngine, "load", here)
-    return LendingEngine(lender, store=Store(tmp_path / "runs.sqlite"))
+    monkeypatch.setattr(ZeroGpuEngine, "load", here)
+    return ZeroGpuEngine(lender, store=Store(tmp_path / "runs.sqlite"))
 
 
 def test_a_run_there_ends_like_a_run_here(
-    lending: LendingEngine, lender: Lender, engine: TinyEngine
+    lending: ZeroGpuEngine, lender: Lender, engine: TinyEngine
 ) -> None:
     updates, record = finish(lending)
     _, here = finish(engine)
@@ -104,17 +104,17 @@ def test_a_run_there_ends_like_a_run_here(
     assert len(lender.asked) == 1
 
 
-def test_a_refusal_there_keeps_its_words(lending: LendingEngine, lender: Lender) -> None:
+def test_a_refusal_there_keeps_its_words(lending: ZeroGpuEngine, lender: Lender) -> None:
     with pytest.raises(CompressionError, match="tokens"):
         finish(lending, replace(PLAN, evaluation=TextSpec(tokens=300, context=100_000)))
     assert lender.open == 0
 
 
 def test_stopping_gives_the_gpu_back_though_nothing_is_told(
-    lending: LendingEngine, lender: Lender
+    lending: ZeroGpuEngine, lender: Lender
 ) -> None:
     lender.gate = threading.Event()
-    updates = job_updates.follow(lending, [PLAN])
+    updates = job_updates.run_plans(lending, [PLAN])
     while not lender.open:
         next(updates)
     updates.close()
@@ -122,7 +122,7 @@ def test_stopping_gives_the_gpu_back_though_nothing_is_told(
     assert lender.open == 0
 
 
-def test_a_gpu_that_is_not_lent_is_a_sentence(lending: LendingEngine, lender: Lender) -> None:
+def test_a_gpu_that_is_not_lent_is_a_sentence(lending: ZeroGpuEngine, lender: Lender) -> None:
     lender.fails = gr.Error("You have exceeded your quota.")
     with pytest.raises(CompressionError, match="exceeded your quota"):
         finish(lending)
@@ -131,7 +131,7 @@ def test_a_gpu_that_is_not_lent_is_a_sentence(lending: LendingEngine, lender: Le
 
 
 def test_a_plan_is_refused_before_a_gpu_is_asked_for(
-    lending: LendingEngine, lender: Lender
+    lending: ZeroGpuEngine, lender: Lender
 ) -> None:
     with pytest.raises(CompressionError, match="no output head of its own"):
         finish(lending, Plan(rules=(Rule(pattern="head"),)))

@@ -12,14 +12,14 @@ from safetensors import SafetensorError
 
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.utils.files import (
+    atomic_folder,
+    atomic_write,
     check_room,
     disk_errors,
     home,
     locked,
     read_json,
     unfinished_prefix,
-    whole_folder,
-    write_whole,
 )
 
 
@@ -39,7 +39,7 @@ def test_home_is_the_named_folder_or_the_users_cache(monkeypatch: pytest.MonkeyP
 
 def test_a_folder_appears_whole(tmp_path: Path) -> None:
     goal = tmp_path / "deep" / "goal"
-    with whole_folder(goal) as unfinished:
+    with atomic_folder(goal) as unfinished:
         (unfinished / "a").write_text("1", encoding="utf-8")
         assert unfinished.parent == goal.parent
         assert not goal.exists()
@@ -51,7 +51,7 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
 def test_a_folder_is_replaced_at_the_end(tmp_path: Path) -> None:
     goal = tmp_path / "goal"
     for content in ("old", "new"):
-        with whole_folder(goal) as unfinished:
+        with atomic_folder(goal) as unfinished:
             (unfinished / content).write_text("1", encoding="utf-8")
             assert not goal.exists() or names(goal) == ["old"]
     assert names(goal) == ["new"]
@@ -61,9 +61,9 @@ def test_a_folder_is_replaced_at_the_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError("mine"), StoppedError(), KeyboardInterrupt()])
 def test_any_error_leaves_the_old_folder(tmp_path: Path, error: BaseException) -> None:
     goal = tmp_path / "goal"
-    with whole_folder(goal) as unfinished:
+    with atomic_folder(goal) as unfinished:
         (unfinished / "old").write_text("1", encoding="utf-8")
-    with pytest.raises(type(error)), whole_folder(goal) as unfinished:
+    with pytest.raises(type(error)), atomic_folder(goal) as unfinished:
         (unfinished / "new").write_text("1", encoding="utf-8")
         raise error
     assert names(goal) == ["old"]
@@ -74,7 +74,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
     goal, other = tmp_path / "model", tmp_path / "model~2"
     (tmp_path / f"{unfinished_prefix(goal)}left").mkdir()
     (tmp_path / f"{unfinished_prefix(other)}left").mkdir()
-    with locked(goal), whole_folder(goal):
+    with locked(goal), atomic_folder(goal):
         pass
     assert "model" in names(tmp_path)
     assert [n for n in names(tmp_path) if "left" in n] == [f"{unfinished_prefix(other)}left"]
@@ -121,7 +121,7 @@ def test_waiting_can_be_given_up(tmp_path: Path) -> None:
 
 def test_a_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "deep" / "record.json"
-    write_whole(file, "é\n")
+    atomic_write(file, "é\n")
     assert file.read_bytes() == "é\n".encode()
     assert file.stat().st_mode & 0o777 == 0o644
 
@@ -130,7 +130,7 @@ def test_a_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(CompressionError, match="The disk is full"):
-        write_whole(file, "new")
+        atomic_write(file, "new")
     assert file.read_text(encoding="utf-8") == "é\n"
     assert names(file.parent) == ["record.json"]
 
@@ -138,7 +138,7 @@ def test_a_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_file_in_the_place_of_a_folder_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(CompressionError, match="cannot be written here"):
-        write_whole(tmp_path / "folder", "x")
+        atomic_write(tmp_path / "folder", "x")
     assert names(tmp_path) == ["folder"]
 
 
@@ -210,7 +210,7 @@ def test_a_forbidden_place_gets_a_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
         pytest.raises(CompressionError, match="cannot be written here"),
-        whole_folder(tmp_path / "goal"),
+        atomic_folder(tmp_path / "goal"),
     ):
         pass
     tmp_path.chmod(0o700)

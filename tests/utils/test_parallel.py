@@ -16,7 +16,7 @@ from compress_lib.errors import StoppedError
 from compress_lib.plan.allocation import allocate
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
-from compress_lib.utils.parallel import Piece, at_most, in_order, side_by_side
+from compress_lib.utils.parallel import WorkItem, limit_workers, map_ordered, map_parallel
 from compress_lib.utils.paths import ROOT
 from compress_lib.utils.progress import Event, Report, ignore
 from tests.support.tiny import tiny_model
@@ -40,8 +40,8 @@ def test_results_come_in_order_whoever_is_first() -> None:
         time.sleep(0.02 * (3 - item % 3))
         return item
 
-    assert list(in_order(work, pieces(7), ignore)) == list(range(7))
-    assert list(in_order(work, [], ignore)) == []
+    assert list(map_ordered(work, pieces(7), ignore)) == list(range(7))
+    assert list(map_ordered(work, [], ignore)) == []
 
 
 def test_two_are_done_at_once() -> None:
@@ -50,20 +50,20 @@ def test_two_are_done_at_once() -> None:
     def work(item: int, report: Report) -> int:
         return both.wait(timeout=10)
 
-    assert sorted(side_by_side(work, pieces(2), ignore)) == [0, 1]
+    assert sorted(map_parallel(work, pieces(2), ignore)) == [0, 1]
 
 
-def pieces(count: int) -> list[Piece[int]]:
-    return [Piece(item, 1.0, alone=False) for item in range(count)]
+def pieces(count: int) -> list[WorkItem[int]]:
+    return [WorkItem(item, 1.0, exclusive=False) for item in range(count)]
 
 
 def test_what_wants_all_cores_is_done_where_it_was_asked_for() -> None:
     here = threading.current_thread().name
-    mixed = [Piece(item, 1.0, alone=item == 2) for item in range(5)]
-    places = list(in_order(named, mixed, ignore))
+    mixed = [WorkItem(item, 1.0, exclusive=item == 2) for item in range(5)]
+    places = list(map_ordered(named, mixed, ignore))
     assert [place == here for place in places] == [False, False, True, False, False]
-    with at_most(1):
-        assert set(in_order(named, mixed, ignore)) == {here}
+    with limit_workers(1):
+        assert set(map_ordered(named, mixed, ignore)) == {here}
 
 
 def test_progress_counts_what_is_done_and_is_told_by_one_at_a_time() -> None:
@@ -77,8 +77,8 @@ def test_progress_counts_what_is_done_and_is_told_by_one_at_a_time() -> None:
         inside.release()
 
     sizes = [4.0, 4.0, 2.0]
-    several = [Piece(item, size, alone=item == 2) for item, size in enumerate(sizes)]
-    list(in_order(named, several, report))
+    several = [WorkItem(item, size, exclusive=item == 2) for item, size in enumerate(sizes)]
+    list(map_ordered(named, several, report))
     # Half of the first two, whichever ends first; then half of the last beside all of them.
     assert told[0] == pytest.approx(0.2)
     assert told[1] == pytest.approx(0.4) or told[1] == pytest.approx(0.6)
@@ -102,7 +102,7 @@ def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
             raise ValueError("broken")
         return held(item, report)
 
-    results = side_by_side(work, pieces(500), ignore)
+    results = map_parallel(work, pieces(500), ignore)
     assert next(results) == 0
     with pytest.raises(ValueError, match="broken"):
         next(results)
@@ -116,7 +116,7 @@ def test_little_is_begun_before_anyone_wants_it() -> None:
         begun.append(item)
         return item
 
-    results = side_by_side(work, pieces(500), ignore)
+    results = map_parallel(work, pieces(500), ignore)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     time.sleep(0.1)
     assert len(begun) < 10
@@ -137,7 +137,7 @@ def test_closing_stops_those_that_are_being_done() -> None:
             ended.set()
             raise
 
-    results = side_by_side(work, pieces(2), ignore)
+    results = map_parallel(work, pieces(2), ignore)
     assert next(results) == 0
     results.close()
     assert ended.is_set()
@@ -148,7 +148,7 @@ def test_whoever_listens_can_stop_all_of_it() -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        list(side_by_side(held, pieces(50)[1:], stop))
+        list(map_parallel(held, pieces(50)[1:], stop))
 
 
 def test_methods_are_loaded_once_by_several_threads() -> None:
@@ -169,7 +169,7 @@ def test_threads_are_as_many_as_before() -> None:
     def threads(item: int, report: Report) -> int:
         return torch.get_num_threads()
 
-    found = side_by_side(threads, pieces(2), ignore)
+    found = map_parallel(threads, pieces(2), ignore)
     assert next(found) == 1
     others: list[int] = []
     thread = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
@@ -184,8 +184,8 @@ def test_a_model_is_compressed_as_one_by_one() -> None:
     plan = Plan(model="tiny", rules=(Rule(pattern="*layers*", method="svd", keep=0.5),))
     assignments = allocate(plan, model.targets)
     several, _ = compress_at_once(model, assignments)
-    with at_most(1):
+    with limit_workers(1):
         single, _ = compress_at_once(model, assignments)
     assert [done.record.names for done in several] == [done.record.names for done in single]
     for one, other in zip(several, single, strict=True):
-        assert torch.allclose(one.matrix.dense(), other.matrix.dense(), atol=1e-5)
+        assert torch.allclose(one.matrix.to_dense(), other.matrix.to_dense(), atol=1e-5)

@@ -50,13 +50,13 @@ def _spectra(options: argparse.Namespace) -> None:
     from compress_lib.models.loading import load_model
     from compress_lib.plan.spectra import FOLDER
     from compress_lib.runs.precompute import measure_spectra
-    from compress_lib.utils.files import write_whole
+    from compress_lib.utils.files import atomic_write
 
     file = _kept_file(options, FOLDER)
     report = ProgressLine()
     model = load_model(options.model, device=options.device, report=report)
     found = measure_spectra(model, report)
-    write_whole(file, save(found))
+    atomic_write(file, save(found))
     write_line(f"{len(found)} spectra: {file.stat().st_size:,} bytes")
 
 
@@ -73,7 +73,7 @@ def _curves(options: argparse.Namespace) -> None:
     from compress_lib.models.loading import load_model
     from compress_lib.plan.forecast import FOLDER
     from compress_lib.runs.precompute import curved_methods, measure_curves
-    from compress_lib.utils.files import write_whole
+    from compress_lib.utils.files import atomic_write
 
     file = _kept_file(options, FOLDER)
     names = quality.wanted(curved_methods(), options.only)
@@ -88,7 +88,7 @@ def _curves(options: argparse.Namespace) -> None:
         if known and not options.fresh:
             continue
         found |= measure_curves(model, text, [name], report)
-        write_whole(file, save(found))
+        atomic_write(file, save(found))
         write_line(f"{name}: {file.stat().st_size:,} bytes")
 
 

@@ -20,7 +20,7 @@ from compress_lib.runs.studies.quality.candidates import CandidateAtSize, qualit
 from compress_lib.runs.studies.quality.rows import QualityRow, read_row
 from compress_lib.runs.studies.quality.table import NAME, quality_study
 from compress_lib.runs.studies.record import StudyRecord, rounded
-from compress_lib.utils.files import write_json_file, write_whole
+from compress_lib.utils.files import atomic_write, write_json_file
 from compress_lib.utils.formatting import format_bytes, format_perplexity
 from compress_lib.utils.progress import subrange
 
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         return
     from compress_lib.reporting.plots.studies import study_page
 
-    write_whole(folder / f"{NAME}.html", study_page(record))
+    atomic_write(folder / f"{NAME}.html", study_page(record))
     _show(record, options)
 
 
@@ -99,12 +99,12 @@ def _measured(
 ) -> list[QualityRow]:
     """Return the rows, those from disk that answer the same question."""
     from compress_lib.models.loading import load_model
-    from compress_lib.runs.studies.measuring.quality import make_quality_bench, measure_row
+    from compress_lib.runs.studies.measuring.quality import measure_row, read_quality_context
 
     evaluation, second, calibration = _texts(options)
     report = ProgressLine()
     model = load_model(options.model, device=options.device, report=report)
-    bench = make_quality_bench(model, evaluation, second, calibration)
+    bench = read_quality_context(model, evaluation, second, calibration)
     rows = []
     for index, entry in enumerate(entries):
         file = folder / f"{entry.name}.json"

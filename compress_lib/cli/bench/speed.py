@@ -88,7 +88,7 @@ def prepared(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibr
     from compress_lib.plan.allocation import allocate
 
     assigned = allocate(plan, model.targets)
-    if not any(assignment.needs for assignment in assigned):
+    if not any(assignment.required_statistics for assignment in assigned):
         return assigned, Calibration()
     text = read_text(plan.calibration, "calibration")
     tokens = tokenize_calibration(model, plan.calibration, text)

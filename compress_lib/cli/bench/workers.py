@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> None:
 
     from compress_lib.compression.compress import compress_at_once
     from compress_lib.models.loading import load_model
-    from compress_lib.utils.parallel import at_most
+    from compress_lib.utils.parallel import limit_workers
 
     repeat = check_integer("--repeat", options.repeat, minimum=3)
     plan = one_rule(options)
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
         compress_at_once(model, assigned, calibration=text)
 
     def in_turn() -> None:
-        with at_most(1):
+        with limit_workers(1):
             together()
 
     alone, beside = by_turns(in_turn, together, repeat)

@@ -17,7 +17,7 @@ from compress_lib.data.text_spec import QUICK_TOKENS
 from compress_lib.errors import CompressionError, check_integer
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import ALLOCATIONS, GROUPINGS, INPUTS, ORIENTATIONS
-from compress_lib.results.confidence import spread
+from compress_lib.results.confidence import seed_statistics
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.records import RunRecord
 
@@ -57,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tasks", metavar="NAME[,NAME]", help="tasks of lm_eval to measure too, zero-shot")
     add("--task-limit", metavar="N", help="items of each task, at most")
     add("--seed", metavar="N", help="for everything random")
-    add("--seeds", metavar="N", help="so many runs with seeds that follow, and their spread")
+    add(
+        "--seeds",
+        metavar="N",
+        help="so many runs with seeds that follow, and their spread",
+    )
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps")
     add("--out", metavar="FILE", help="where the record goes, as JSON")
     add("--save", metavar="FOLDER", help="where the compressed checkpoint goes")
@@ -72,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     seeds = check_integer("--seeds", options.seeds or 1, minimum=1, maximum=100)
     _check_seeds(plan, seeds, options)
     _check_places(options)
-    from compress_lib.utils.files import write_whole
+    from compress_lib.utils.files import atomic_write
 
     report = ProgressLine()
     records = [
@@ -83,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
     whole: Any = data[0] if seeds == 1 else {"runs": data, "spread": _spread(records)}
     if options.out:
         text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-        write_whole(Path(options.out), text)
+        atomic_write(Path(options.out), text)
         report.line(1.0, f"Wrote the record to {options.out}")
     if options.json:
         write_json(whole)
@@ -108,7 +112,7 @@ def _check_seeds(plan: Plan, seeds: int, options: argparse.Namespace) -> None:
 
 
 def _spread(records: Sequence[RunRecord]) -> dict[str, dict[str, float]]:
-    return {name: vars(found) for name, found in spread(records).items()}
+    return {name: vars(found) for name, found in seed_statistics(records).items()}
 
 
 def _run_one(

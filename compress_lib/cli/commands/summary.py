@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from compress_lib.cli.output import write_line
-from compress_lib.results.confidence import in_brackets
+from compress_lib.results.confidence import format_interval
 from compress_lib.results.describe import describe_decoding
 from compress_lib.results.records import RunRecord, SpeedRecord
 from compress_lib.results.text_record import Prediction
@@ -24,9 +24,9 @@ def write_summary(record: RunRecord) -> None:
 
     write_line(f"model       {record.model.id}, {record.model.source}")
     write_line(
-        f"perplexity  {format_perplexity(ppl.baseline)}{in_brackets(ppl, 'baseline')} → "
-        f"{format_perplexity(ppl.compressed)}{in_brackets(ppl)}, "
-        f"× {ppl.ratio:.4g}{in_brackets(ppl, 'ratio')}; {ppl.tokens:,} tokens of {ppl.corpus}, "
+        f"perplexity  {format_perplexity(ppl.baseline)}{format_interval(ppl, 'baseline')} → "
+        f"{format_perplexity(ppl.compressed)}{format_interval(ppl)}, "
+        f"× {ppl.ratio:.4g}{format_interval(ppl, 'ratio')}; {ppl.tokens:,} tokens of {ppl.corpus}, "
         f"context {ppl.context}, protocol {ppl.protocol}"
     )
     write_line(

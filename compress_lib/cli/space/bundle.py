@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from compress_lib.cli.space.front_matter import front_matter
 from compress_lib.errors import CompressionError, unknown_name
 from compress_lib.utils import profiles
-from compress_lib.utils.files import disk_errors, whole_folder
+from compress_lib.utils.files import atomic_folder, disk_errors
 from compress_lib.utils.paths import ROOT
 
 STATIC = "static"
@@ -61,7 +61,7 @@ def bundle(name: str, out: Path, index: str | None = None) -> Path:
         raise CompressionError(
             f"{ROOT} has no {missing[0]}: bundles are made in a checkout of the project."
         )
-    with disk_errors(out), whole_folder(out.absolute()) as unfinished:
+    with disk_errors(out), atomic_folder(out.absolute()) as unfinished:
         if name == STATIC:
             _static(unfinished)
         else:

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from compress_lib.cli.space.readme import fill
 from compress_lib.errors import CompressionError
 from compress_lib.utils import profiles
-from compress_lib.utils.files import write_whole
+from compress_lib.utils.files import atomic_write
 from compress_lib.utils.paths import ROOT
 
 README = ROOT / "README.md"
@@ -84,7 +84,7 @@ def render() -> bool:
     new = rendered(text)
     if new == text:
         return False
-    write_whole(README, new)
+    atomic_write(README, new)
     return True
 
 
@@ -100,5 +100,5 @@ def write_pins(commits: dict[str, str]) -> None:
         if not line.search(text):
             raise CompressionError(f"spaces.yml does not list the model {name}.")
         text = line.sub(rf"\1 {commit}", text)
-    write_whole(profiles.SPACES_FILE, text)
+    atomic_write(profiles.SPACES_FILE, text)
     profiles.settings.cache_clear()

@@ -21,7 +21,7 @@ from compress_lib.data.calibration_text import Calibration
 from compress_lib.methods.statistics import Memo
 from compress_lib.models.architecture import table_scale
 from compress_lib.models.loading import LanguageModel
-from compress_lib.utils.files import disk_errors, home, write_whole
+from compress_lib.utils.files import atomic_write, disk_errors, home
 
 SCHEMA = {"causal": 1, "masked": 2}
 """By kind of model; raised when the same model and text would give other statistics."""
@@ -75,7 +75,7 @@ class StatisticsCache:
         for kind, value in values.items():
             _write(self._file(target, kind), {kind: value})
 
-    def memo(self, target: str) -> Memo:
+    def cached(self, target: str) -> Memo:
         """Return what keeps tensors that methods compute from a target and its statistics."""
 
         def keep(name: str, compute: Callable[[], Stored]) -> Stored:
@@ -90,7 +90,7 @@ class StatisticsCache:
                 computed = compute()
                 _write(file, computed)
                 if new:
-                    self.trim()
+                    self.evict()
                 return computed
             _used(folder)
             return found
@@ -100,7 +100,7 @@ class StatisticsCache:
     def _file(self, target: str, kind: str) -> Path:
         return self.folder / kind / f"{target}.safetensors"
 
-    def trim(self) -> None:
+    def evict(self) -> None:
         """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
         with self._lock, disk_errors(self.root):
             for folder in self._used:
@@ -161,7 +161,7 @@ def _open(path: Path) -> Mapping[str, Tensor]:
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save
 
-    write_whole(path, save({name: value.cpu().contiguous() for name, value in tensors.items()}))
+    atomic_write(path, save({name: value.cpu().contiguous() for name, value in tensors.items()}))
 
 
 def _key(model: LanguageModel, text: Calibration) -> str:

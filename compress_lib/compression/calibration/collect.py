@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_lib.compression.calibration.cache import StatisticsCache
-from compress_lib.compression.calibration.hooks import Sums, observe, sites_of
+from compress_lib.compression.calibration.hooks import Sums, collect_sums, locations_of
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.data.examples import Example
 from compress_lib.errors import CompressionError
@@ -28,18 +28,18 @@ from compress_lib.methods.statistics import (
     OBSERVED,
     Statistics,
 )
-from compress_lib.models.architecture import Site, torch_layout
+from compress_lib.models.architecture import WeightLocation, torch_layout
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone, split_like
 from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 
-def gather(
+def collect_statistics(
     model: LanguageModel,
     needs: Mapping[str, Iterable[str]],
     text: Calibration,
     report: Report = ignore,
-) -> Gathered:
+) -> LazyStatistics:
     """Gather what methods need, in one pass for layers and one for each kind of weights' gradient.
 
     Args:
@@ -67,11 +67,11 @@ def gather(
             _check(name, values)
             store.add(name, values)
     if missing:
-        store.trim()
-    return Gathered(store, wanted, len(text.token_ids))
+        store.evict()
+    return LazyStatistics(store, wanted, len(text.token_ids))
 
 
-class Gathered(Mapping[str, Statistics]):
+class LazyStatistics(Mapping[str, Statistics]):
     """Statistics by target, read from disk when they are asked for.
 
     All of a model's take some gigabytes, and one target at a time is compressed.
@@ -91,7 +91,7 @@ class Gathered(Mapping[str, Statistics]):
         def read(kind: str) -> Tensor | None:
             return self._store.find(name, kind) if kind in wanted else None
 
-        return Statistics(num_tokens=self._num_tokens, read=read, memo=self._store.memo(name))
+        return Statistics(num_tokens=self._num_tokens, read=read, memo=self._store.cached(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._wanted)
@@ -112,12 +112,14 @@ def _passes(
     for part in parts:
         some = {kind: names for kind, names in observed.items() if kind in part}
         if some:
-            plans.append(partial(observe, model, some, text))
+            plans.append(partial(collect_sums, model, some, text))
     for kind, names in GRADIENTS.items():
         at_weights = set().union(*(missing.get(name, set()) for name in names))
         if at_weights:
             plans.append(
-                partial(_gradients, model, sites_of(model, at_weights), text.fisher_examples, kind)
+                partial(
+                    _gradients, model, locations_of(model, at_weights), text.fisher_examples, kind
+                )
             )
     for index, plan in enumerate(plans):
         yield plan(subrange(report, index / len(plans), (index + 1) / len(plans)))
@@ -125,7 +127,7 @@ def _passes(
 
 def _gradients(
     model: LanguageModel,
-    sites: Sequence[Site],
+    sites: Sequence[WeightLocation],
     examples: Sequence[Example],
     kind: str,
     report: Report,
@@ -139,7 +141,7 @@ def _gradients(
     module = clone(model.module)
     found: Sums = {site.target.name: {} for site in sites}
 
-    def reduce(members: list[Site], parameter: Tensor) -> None:
+    def reduce(members: list[WeightLocation], parameter: Tensor) -> None:
         assert parameter.grad is not None
         layer = module.get_submodule(members[0].modules[0])
         whole = torch_layout(layer, parameter.grad)
@@ -172,15 +174,15 @@ def _gradients(
     }
 
 
-def _by_module(sites: Sequence[Site]) -> list[list[Site]]:
+def _by_module(sites: Sequence[WeightLocation]) -> list[list[WeightLocation]]:
     """Group the parts of fused weights, which have one gradient."""
-    groups: dict[str, list[Site]] = {}
+    groups: dict[str, list[WeightLocation]] = {}
     for site in sites:
         groups.setdefault(site.modules[0], []).append(site)
     return list(groups.values())
 
 
-def _own_parameter(module: nn.Module, site: Site) -> nn.Parameter:
+def _own_parameter(module: nn.Module, site: WeightLocation) -> nn.Parameter:
     """Give a clone a parameter that learns, on the same numbers; the model's own stays frozen."""
     first = module.get_submodule(site.modules[0])
     weight = nn.Parameter(first.weight.detach(), requires_grad=True)  # type: ignore[operator]

@@ -24,7 +24,7 @@ from compress_lib.methods.statistics import (
     MOMENTS,
     OUTPUT_GRADIENT,
 )
-from compress_lib.models.architecture import Site, table_scale
+from compress_lib.models.architecture import WeightLocation, table_scale
 from compress_lib.models.loading import LanguageModel
 from compress_lib.models.surgery import clone, split_like
 from compress_lib.utils.progress import Event, Report
@@ -37,7 +37,7 @@ CLIP = (0.1, 10.0)
 few surprising tokens have gradients a hundred times the usual, and would be all that is seen."""
 
 
-def observe(
+def collect_sums(
     model: LanguageModel, wanted: Mapping[str, set[str]], text: Calibration, report: Report
 ) -> Sums:
     """Gather what forward and backward hooks can see, in one pass over the text.
@@ -85,9 +85,9 @@ class StatisticsHooks:
         self.module = module
         self.check_stop: Callable[[], None] = lambda: None
         self.latest: list[tuple[Tensor, str]] = []
-        chosen = {kind: sites_of(model, names) for kind, names in wanted.items()}
+        chosen = {kind: locations_of(model, names) for kind, names in wanted.items()}
         at_inputs = _unique([site for kind in MOMENTS for site in chosen.get(kind, ())])
-        self.readers = {site.target.name: reader(module, site) for site in at_inputs}
+        self.readers = {site.target.name: consuming_layer(module, site) for site in at_inputs}
         self.outputs = chosen.get(OUTPUT_GRADIENT, [])
         self.lookups = chosen.get(LOOKUP_GRADIENT, [])
         self.tables = chosen.get(LOGIT_VARIANCE, [])
@@ -101,9 +101,9 @@ class StatisticsHooks:
         for path in dict.fromkeys(self.readers.values()):
             layer = self.module.get_submodule(path)
             stack.callback(layer.register_forward_pre_hook(partial(self._see_input, path)).remove)
-        by_path: dict[str, list[Site]] = {}
+        by_path: dict[str, list[WeightLocation]] = {}
         for site in self.outputs:
-            by_path.setdefault(reader(self.module, site), []).append(site)
+            by_path.setdefault(consuming_layer(self.module, site), []).append(site)
         for path, sites in by_path.items():
             layer = self.module.get_submodule(path)
             stack.callback(layer.register_forward_hook(partial(self._see_output, sites)).remove)
@@ -158,7 +158,9 @@ class StatisticsHooks:
         new = (moment + (flat.T @ flat).double(), mean + flat.double().sum(0))
         self._inputs[path] = new
 
-    def _see_output(self, sites: list[Site], layer: nn.Module, inputs: Any, output: Tensor) -> None:
+    def _see_output(
+        self, sites: list[WeightLocation], layer: nn.Module, inputs: Any, output: Tensor
+    ) -> None:
         # What no gradient reaches, such as tables of positions that are projected, is no use.
         if output.requires_grad:
             output.register_hook(partial(self._see_gradient, sites, OUTPUT_GRADIENT))
@@ -173,7 +175,7 @@ class StatisticsHooks:
         )
         return start
 
-    def _see_gradient(self, sites: list[Site], kind: str, gradient: Tensor) -> None:
+    def _see_gradient(self, sites: list[WeightLocation], kind: str, gradient: Tensor) -> None:
         self.check_stop()
         flat = gradient.detach().flatten(0, -2).float()
         for site in sites:
@@ -181,7 +183,7 @@ class StatisticsHooks:
             clipped = _clipped(own)
             self._add(site, kind, clipped.T @ clipped, len(flat))
 
-    def _add(self, site: Site, kind: str, value: Tensor, count: int) -> None:
+    def _add(self, site: WeightLocation, kind: str, value: Tensor, count: int) -> None:
         sums, name = self._sums.setdefault(site.target.name, {}), site.target.name
         if kind in sums:
             sums[kind] += value
@@ -199,12 +201,12 @@ def _clipped(gradients: Tensor) -> Tensor:
     return gradients * torch.where(norms > 0, wanted / norms.clamp_min(1e-30), 0.0)
 
 
-def sites_of(model: LanguageModel, names: set[str]) -> list[Site]:
+def locations_of(model: LanguageModel, names: set[str]) -> list[WeightLocation]:
     """Return where the weights of some names are."""
     return [site for site in model.sites if site.target.name in names]
 
 
-def _unique(sites: Iterable[Site]) -> Sequence[Site]:
+def _unique(sites: Iterable[WeightLocation]) -> Sequence[WeightLocation]:
     return list({site.target.name: site for site in sites}.values())
 
 
@@ -215,7 +217,7 @@ def _unused(name: str) -> CompressionError:
     )
 
 
-def reader(module: nn.Module, site: Site) -> str:
+def consuming_layer(module: nn.Module, site: WeightLocation) -> str:
     """Return the path of the layer that multiplies by a weight.
 
     Raises:

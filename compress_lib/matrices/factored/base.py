@@ -47,23 +47,23 @@ class FactoredMatrix(CompressedMatrix):
     def _product(self) -> Tensor:
         """Return the product `[rows, cols]`, without a gradient."""
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
         found = self._product_rows(ids)
         return found if self.offset is None else found + self.offset
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
         y = self._product_project(x)
         return y if self.offset is None else y + (x @ self.offset)[..., None]
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         y = self._product_combine(x)
         return y if self.offset is None else y + x.sum(-1, keepdim=True) * self.offset
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         whole = self._product()
         return whole if self.offset is None else whole + self.offset.detach()
 

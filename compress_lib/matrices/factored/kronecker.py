@@ -54,8 +54,8 @@ class KroneckerMatrix(CompressedMatrix):
         """See `CompressedMatrix.row_cost`."""
         return int(self.left.shape[0]) * int(self.shape[1])
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
         terms, _, width = self.left.shape
         block, height = self.right.shape[1:]
         step = max(1, ELEMENTS // (terms * (width + height)))
@@ -68,14 +68,14 @@ class KroneckerMatrix(CompressedMatrix):
         ]
         return torch.cat(decoded).reshape(*ids.shape, self.shape[1])
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
         if self._rebuilding_pays(x):
             return torch.cat([x @ block.T for block in self._blocks(x.dtype)], dim=-1)
         return _multiply(self.left, self.right, x)
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         if self._rebuilding_pays(x):
             total, start = x.new_zeros(*x.shape[:-1], self.shape[1]), 0
             for block in self._blocks(x.dtype):
@@ -97,8 +97,8 @@ class KroneckerMatrix(CompressedMatrix):
         vectors, numbers = math.prod(x.shape[:-1]), math.prod(self.shape)
         return vectors * terms * each > numbers * (vectors + terms)
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         return _folded(self.left.detach(), self.right.detach())
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:

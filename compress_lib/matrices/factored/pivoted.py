@@ -92,41 +92,41 @@ class PivotedMatrix(FactoredMatrix):
 
     def _product_rows(self, ids: Tensor) -> Tensor:
         if self.by_columns:
-            return self._spread_columns(self.pivots.rows(ids))
+            return self._spread_columns(self.pivots.lookup(ids))
         places = self.order[ids.flatten()].long()
         chosen = places < self.rank
-        found = self.pivots.rows(places.clamp_max(self.rank - 1))
+        found = self.pivots.lookup(places.clamp_max(self.rank - 1))
         others = places[~chosen] - self.rank
-        made = self.pivots.combine(self.coefficients.rows(others))
+        made = self.pivots.matmul(self.coefficients.lookup(others))
         return found.index_put((~chosen,), made).reshape(*ids.shape, self.shape[1])
 
     def _product_project(self, x: Tensor) -> Tensor:
         if self.by_columns:
             sorted_x = x.index_select(-1, self.order.long())
             ahead, rest = sorted_x.tensor_split([self.rank], dim=-1)
-            return self.pivots.project(ahead + self.coefficients.project(rest))
-        ahead = self.pivots.project(x)
-        both = torch.cat([ahead, self.coefficients.project(ahead)], dim=-1)
+            return self.pivots.linear(ahead + self.coefficients.linear(rest))
+        ahead = self.pivots.linear(x)
+        both = torch.cat([ahead, self.coefficients.linear(ahead)], dim=-1)
         return both.index_select(-1, self.order.long())
 
     def _product_combine(self, x: Tensor) -> Tensor:
         if self.by_columns:
-            return self._spread_columns(self.pivots.combine(x))
+            return self._spread_columns(self.pivots.matmul(x))
         count = self.rank + self.coefficients.shape[0]
         placed = x.new_zeros(*x.shape[:-1], count).index_copy(-1, self.order.long(), x)
         ahead, rest = placed.tensor_split([self.rank], dim=-1)
-        return self.pivots.combine(ahead + self.coefficients.combine(rest))
+        return self.pivots.matmul(ahead + self.coefficients.matmul(rest))
 
     def _product(self) -> Tensor:
         if self.by_columns:
-            return self._spread_columns(self.pivots.dense())
-        ahead = self.pivots.dense()
-        both = torch.cat([ahead, self.coefficients.dense() @ ahead])
+            return self._spread_columns(self.pivots.to_dense())
+        ahead = self.pivots.to_dense()
+        both = torch.cat([ahead, self.coefficients.to_dense() @ ahead])
         return both.index_select(0, self.order.long())
 
     def _spread_columns(self, ahead: Tensor) -> Tensor:
         """Return whole rows `[..., cols]` from what they have in the pivots' columns."""
-        both = torch.cat([ahead, self.coefficients.combine(ahead)], dim=-1)
+        both = torch.cat([ahead, self.coefficients.matmul(ahead)], dim=-1)
         return torch.empty_like(both).index_copy(-1, self.order.long(), both)
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:

@@ -40,16 +40,16 @@ class ProductMatrix(FactoredMatrix):
         return self.left.decode_cost + self.right.decode_cost
 
     def _product_rows(self, ids: Tensor) -> Tensor:
-        return self.right.combine(self.left.rows(ids))
+        return self.right.matmul(self.left.lookup(ids))
 
     def _product_project(self, x: Tensor) -> Tensor:
-        return self.left.project(self.right.project(x))
+        return self.left.linear(self.right.linear(x))
 
     def _product_combine(self, x: Tensor) -> Tensor:
-        return self.right.combine(self.left.combine(x))
+        return self.right.matmul(self.left.matmul(x))
 
     def _product(self) -> Tensor:
-        return self.left.dense() @ self.right.dense()
+        return self.left.to_dense() @ self.right.to_dense()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share `right` and `offset`."""

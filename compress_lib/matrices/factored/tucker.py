@@ -56,8 +56,8 @@ class TuckerMatrix(CompressedMatrix):
         """See `CompressedMatrix.row_cost`."""
         return int(self.core.numel()) + int(self.core.shape[2]) * int(self.shape[1])
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.rows`."""
+    def lookup(self, ids: Tensor) -> Tensor:
+        """See `CompressedMatrix.lookup`."""
         flat, fold = ids.flatten(), len(self.second)
         blocks, place = (flat // fold).unique(return_inverse=True)
         if len(blocks) * fold <= 2 * len(flat):
@@ -83,21 +83,21 @@ class TuckerMatrix(CompressedMatrix):
         found: Tensor = self.second @ mixed @ self.third.T
         return found
 
-    def project(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.project`."""
+    def linear(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.linear`."""
         mixed = (x @ self.third) @ self.core.flatten(0, 1).T
         folded: Tensor = self.first @ (mixed.unflatten(-1, self.core.shape[:2]) @ self.second.T)
         return folded.flatten(-2)[..., : self.shape[0]]
 
-    def combine(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.combine`."""
+    def matmul(self, x: Tensor) -> Tensor:
+        """See `CompressedMatrix.matmul`."""
         fold = (len(self.first), len(self.second))
         filled = nn.functional.pad(x, (0, fold[0] * fold[1] - self.shape[0]))
         mixed: Tensor = self.first.T @ filled.unflatten(-1, fold) @ self.second
         return mixed.flatten(-2) @ self.core.flatten(0, 1) @ self.third.T
 
-    def dense(self) -> Tensor:
-        """See `CompressedMatrix.dense`."""
+    def to_dense(self) -> Tensor:
+        """See `CompressedMatrix.to_dense`."""
         return self._blocks(self.first).flatten(0, 1)[: self.shape[0]].detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:

@@ -25,7 +25,7 @@ Bands = Sequence[tuple[int, int]]
 
 
 @register_form
-class GradedMatrix(DecodedByRows):
+class MixedBitMatrix(DecodedByRows):
     """Stores packed codes and a step for every coded column; the columns after them are zero.
 
     Entry = (code − (2^bits − 1) ÷ 2) · step, values evenly spaced around zero. `codes` is uint8
@@ -50,7 +50,7 @@ class GradedMatrix(DecodedByRows):
     @classmethod
     def from_codes(
         cls, codes: Tensor, steps: Tensor, cols: int, bands: Bands, dtype: torch.dtype
-    ) -> GradedMatrix:
+    ) -> MixedBitMatrix:
         """Pack codes `[rows, coded columns]` and store steps in `dtype`.
 
         Args:
@@ -95,7 +95,7 @@ class GradedMatrix(DecodedByRows):
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the steps."""
         return [
-            GradedMatrix(
+            MixedBitMatrix(
                 frozen(codes.detach().clone()),
                 self.steps,
                 (len(codes), self.shape[1]),
@@ -115,7 +115,7 @@ class GradedMatrix(DecodedByRows):
         return self._base_spec() | {"bands": [list(band) for band in self.bands]}
 
     @classmethod
-    def from_spec(cls, spec: dict[str, Any]) -> GradedMatrix:
+    def from_spec(cls, spec: dict[str, Any]) -> MixedBitMatrix:
         """See `CompressedMatrix.from_spec`."""
         (rows, cols), bands = spec["shape"], [(bits, width) for bits, width in spec["bands"]]
         width = sum(packed_width(width, bits) for bits, width in bands)

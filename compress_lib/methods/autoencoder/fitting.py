@@ -10,14 +10,14 @@ from torch import Tensor
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.matrices.autoencoder import DecoderMatrix
 from compress_lib.matrices.reconstruction_error import RowErrors, row_errors
-from compress_lib.methods.autoencoder.losses import Mix
+from compress_lib.methods.autoencoder.losses import CombinedLoss
 from compress_lib.methods.autoencoder.network import Autoencoder, lengths
 from compress_lib.methods.autoencoder.options import AutoencoderOptions
 from compress_lib.methods.autoencoder.shape import Shape
 from compress_lib.methods.autoencoder.training import Schedule, train
 from compress_lib.methods.linalg import balance, check_finite
-from compress_lib.methods.low_rank.encoding import stored, stored_matrix
-from compress_lib.methods.row_importance import FREQUENCY, normalized, smoothed_counts
+from compress_lib.methods.low_rank.encoding import encode, encode_matrix
+from compress_lib.methods.row_importance import FREQUENCY, normalize_weights, smoothed_counts
 from compress_lib.methods.statistics import Statistics
 from compress_lib.utils.progress import Event, Report, TrainingProgress
 
@@ -51,7 +51,9 @@ def fit(
         model = _model(options, shape, generator).to(rows.device)
         if options.initialization == "svd":
             model.start_from_svd(rows)
-        return _Looks(options, model, rows, weight.dtype, statistics).best(generator, report)
+        return BestEpochTracker(options, model, rows, weight.dtype, statistics).best(
+            generator, report
+        )
 
 
 def _model(options: AutoencoderOptions, shape: Shape, generator: torch.Generator) -> Autoencoder:
@@ -66,7 +68,7 @@ def _model(options: AutoencoderOptions, shape: Shape, generator: torch.Generator
     )
 
 
-class _Looks:
+class BestEpochTracker:
     """Trains, looks at the matrix every few epochs, and remembers the best."""
 
     def __init__(
@@ -131,13 +133,13 @@ def _metrics(errors: RowErrors) -> dict[str, float]:
     return found | {name: getattr(errors, name) for name in METRICS[2:]}
 
 
-def _loss(options: AutoencoderOptions, rows: Tensor, statistics: Statistics) -> Mix:
+def _loss(options: AutoencoderOptions, rows: Tensor, statistics: Statistics) -> CombinedLoss:
     half = None
     if options.output:
         moment = statistics.require("second_moment").to(rows.device).double()
         values, vectors = torch.linalg.eigh(moment)
         half = (vectors * values.clamp_min(0).sqrt()).float()
-    return Mix(
+    return CombinedLoss(
         cosine=options.cosine,
         power_l1=options.power_l1,
         rmse=options.rmse,
@@ -153,7 +155,7 @@ def _weights(options: AutoencoderOptions, rows: Tensor, statistics: Statistics) 
         found = smoothed_counts(statistics.require("row_counts").to(rows.device))
     else:
         found = statistics.require(options.row_weights).to(rows.device)
-    weights = normalized(found, options.normalization, options.number)
+    weights = normalize_weights(found, options.normalization, options.number)
     return (weights / weights.mean()).float()
 
 
@@ -193,7 +195,7 @@ def matrix_of(
         def build(own: Tensor, scale: Tensor | None) -> CompressedMatrix:
             if model.shape.flat:
                 offset = biases[0] if biases else None
-                return stored(own, weights[0].T, dtype, options.factor_storage, offset=offset)
+                return encode(own, weights[0].T, dtype, options.factor_storage, offset=offset)
             return DecoderMatrix.from_tensors(
                 own,
                 weights,
@@ -202,12 +204,12 @@ def matrix_of(
                 activation=model.decoder.activation,
                 tanh=model.tanh,
                 scale=scale,
-                store=lambda tensor: stored_matrix(tensor, dtype, options.factor_storage),
+                store=lambda tensor: encode_matrix(tensor, dtype, options.factor_storage),
             )
 
         if model.norms == "none":
             return build(latents, None)
-        decoded = build(latents, None).dense()
+        decoded = build(latents, None).to_dense()
         size = decoded.norm(dim=1).clamp_min(1e-12)
         scale = lengths(decoded / size[:, None], rows, model.norms) / size
         if options.norms == "folded":

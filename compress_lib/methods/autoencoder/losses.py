@@ -11,7 +11,7 @@ POWER_EPSILON = 1e-10
 
 
 @dataclass(frozen=True)
-class Mix:
+class CombinedLoss:
     """A sum of losses with non-negative coefficients.
 
     Attributes:

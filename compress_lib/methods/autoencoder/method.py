@@ -35,8 +35,8 @@ class AutoencoderMethod(AutoencoderOptions, Method):
     label: ClassVar[str] = "Autoencoder"
     summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
     paper: ClassVar[str] = "Bałazy et al. 2021, Banaei et al. 2023"
-    effort: ClassVar[float] = 0.65
-    trains: ClassVar[bool] = True
+    relative_cost: ClassVar[float] = 0.65
+    iterative: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {
         "P1": P1,
         "P2": P2,
@@ -44,7 +44,7 @@ class AutoencoderMethod(AutoencoderOptions, Method):
     }
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """What choosing the epoch, the loss and the weights of rows take."""
         found = {"perplexity"} if self.keep_best == "perplexity" else set()
         if self.output:

@@ -57,7 +57,7 @@ class Mlp(nn.Module):
             x = layer(self._function(x))
         return x
 
-    def become_linear(self, matrix: Tensor) -> None:
+    def init_as_linear_map(self, matrix: Tensor) -> None:
         """Begin as multiplication by `matrix` `[outputs, inputs]`, of a rank that fits.
 
         Each coordinate goes through a pair of hidden units with opposite signs, whose difference
@@ -148,8 +148,8 @@ class Autoencoder(nn.Module):
         """Begin at the best projection of the rows: the answer that training has to beat."""
         given = self._shown(rows)
         basis = top_right_vectors(given, self.shape.latent).float()
-        self.encoder.become_linear(basis)
-        self.decoder.become_linear(basis.T.contiguous())
+        self.encoder.init_as_linear_map(basis)
+        self.decoder.init_as_linear_map(basis.T.contiguous())
 
     def train_latents(self, rows: Tensor) -> None:
         """From now on learn the latents themselves; the encoder has done its part."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compress_lib.errors import CompressionError
-from compress_lib.methods.autoencoder.losses import Mix
+from compress_lib.methods.autoencoder.losses import CombinedLoss
 from compress_lib.methods.autoencoder.network import Autoencoder
 
 FINAL_POWER = 0.1
@@ -59,7 +59,7 @@ class Schedule:
 def train(
     model: Autoencoder,
     rows: Tensor,
-    loss: Mix,
+    loss: CombinedLoss,
     schedule: Schedule,
     generator: torch.Generator,
     *,

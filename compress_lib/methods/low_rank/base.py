@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.matrices import CompressedMatrix
-    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.rate_distortion import OperatingPoint
     from compress_lib.methods.statistics import Statistics
 
 
-STORING = ("storage", "factor_bits", "factor_group")
+STORAGE_OPTIONS = ("storage", "factor_bits", "factor_group")
 """Options that say how factors are stored, and not what they are."""
 
 FINE_BITS = 8
@@ -80,7 +80,7 @@ class LowRankMethod(Method):
         minimum=0,
     )
 
-    nested: ClassVar[bool] = False
+    ranks_are_nested: ClassVar[bool] = False
     """Whether `factors` of a rank are the beginnings of those of any larger one."""
 
     def __post_init__(self) -> None:
@@ -93,14 +93,14 @@ class LowRankMethod(Method):
         return FactorStorage(self.storage, self.factor_bits, self.factor_group)
 
     @property
-    def coarse(self) -> bool:
+    def few_bits(self) -> bool:
         """Whether factors are rounded so far that it costs something of its own."""
         return 0 < self.factor_bits < FINE_BITS
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """See `Method.options`: a method's own come first."""
-        inherited = set(STORING)
+        inherited = set(STORAGE_OPTIONS)
         return tuple(sorted(super().options(), key=lambda declared: declared.name in inherited))
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
@@ -120,35 +120,43 @@ class LowRankMethod(Method):
         fixed = self.fixed_numbers(shape) * itemsize
         return fixed + self.factor_storage.nbytes(shape, rank, itemsize)
 
-    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
+    def curve(
+        self, weight: Tensor, statistics: Statistics, report: Report = ignore
+    ) -> list[OperatingPoint]:
         """See `Method.curve`: of nested factors, the largest tell what every rank leaves out."""
         import torch
 
-        from compress_lib.methods.loss_curve import kept_name, measured_curve, nested_losses
+        from compress_lib.methods.loss_curve import cache_key, measured_curve, nested_losses
 
-        if not self.nested or self.coarse:
+        if not self.ranks_are_nested or self.few_bits:
             return measured_curve(self, weight, statistics, report)
-        own = {key: v for key, v in self.option_values().items() if key not in STORING}
+        own = {key: v for key, v in self.option_values().items() if key not in STORAGE_OPTIONS}
 
         def compute() -> dict[str, Tensor]:
             report(Event(0.0, f"{self.label}: loss at every rank"))
             left, right = self.factors(weight, min(weight.shape), statistics)
             return {"losses": torch.tensor(nested_losses(left, right, statistics)).double()}
 
-        name = kept_name("nested", self.name, own, statistics)
+        name = cache_key("nested", self.name, own, statistics)
         losses = statistics.memo(name, compute)["losses"].tolist()
         return self.points(losses, (weight.shape[0], weight.shape[1]), weight.element_size())
 
-    def points(self, losses: Sequence[float], shape: tuple[int, int], itemsize: int) -> list[Point]:
+    def points(
+        self, losses: Sequence[float], shape: tuple[int, int], itemsize: int
+    ) -> list[OperatingPoint]:
         """Return the points of a curve from the loss at every rank, beginning with 1."""
-        from compress_lib.methods.rate_distortion import Point
+        from compress_lib.methods.rate_distortion import OperatingPoint
 
         fixed = self.fixed_numbers(shape) * itemsize
         sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
         # A rank that gives way to another is none that can be bought.
         kept = self.factor_storage.kept_rank
         ranked = enumerate(zip(sizes, losses, strict=True), start=1)
-        return [Point(fixed + size, loss) for rank, (size, loss) in ranked if kept(rank) == rank]
+        return [
+            OperatingPoint(fixed + size, loss)
+            for rank, (size, loss) in ranked
+            if kept(rank) == rank
+        ]
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""
@@ -164,11 +172,11 @@ class LowRankMethod(Method):
         report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
-        from compress_lib.methods.low_rank.encoding import stored
+        from compress_lib.methods.low_rank.encoding import encode
 
         assert preview.rank is not None
         left, right, bias, mean = self.solve(weight, preview.rank, statistics)
-        matrix = stored(left, right, weight.dtype, self.factor_storage, bias=bias)
+        matrix = encode(left, right, weight.dtype, self.factor_storage, bias=bias)
         if bias is not None and mean is not None and not self.factor_storage.plain:
             _mend_bias(matrix, weight, mean)
         return matrix
@@ -179,5 +187,5 @@ def _mend_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:
     from compress_lib.matrices.base import rounded
 
     wide = mean.double()
-    missing = weight.double() @ wide - matrix.dense().double() @ wide
+    missing = weight.double() @ wide - matrix.to_dense().double() @ wide
     matrix.bias = rounded(missing, matrix.dtype)

@@ -26,7 +26,7 @@ squared norm of what it is solved against: without it, directions that hardly ex
 coefficients beyond all bounds."""
 
 
-def stored(
+def encode(
     left: Tensor,
     right: Tensor,
     dtype: torch.dtype,
@@ -60,7 +60,7 @@ def stored(
     return make(left.double(), right.double(), dtype, storage, beside)
 
 
-def stored_matrix(values: Tensor, dtype: torch.dtype, storage: FactorStorage) -> CompressedMatrix:
+def encode_matrix(values: Tensor, dtype: torch.dtype, storage: FactorStorage) -> CompressedMatrix:
     """Store one matrix `[rows, cols]`, such as a factor, as numbers or as codes."""
     kept = values.to(dtype)
     check_stored([kept], values.shape, dtype)
@@ -88,10 +88,10 @@ def _product(
     for left_turn in (tall, not tall, tall):
         if left_turn:
             fitted = left if kept_right is None else refit(left, right, _wide(kept_right))
-            kept_left = stored_matrix(fitted, dtype, storage)
+            kept_left = encode_matrix(fitted, dtype, storage)
         else:
             fitted = right if kept_left is None else refit(right.T, left.T, _wide(kept_left).T).T
-            kept_right = stored_matrix(fitted, dtype, storage)
+            kept_right = encode_matrix(fitted, dtype, storage)
     assert kept_left is not None and kept_right is not None
     return ProductMatrix(kept_left, kept_right, **beside)
 
@@ -111,7 +111,7 @@ def _pivoted(
     coefficients = coefficients.to(left.dtype)
     chosen = places[:rank]
     pivots = left @ right[:, chosen] if columns else left[chosen] @ right
-    kept = stored_matrix(pivots, dtype, storage)
+    kept = encode_matrix(pivots, dtype, storage)
     fitted = coefficients
     # The checkpoint's 16 bits leave nothing to make up for.
     if storage.bits:
@@ -119,7 +119,7 @@ def _pivoted(
         fitted = refit(coefficients, exact, known)
     return PivotedMatrix.from_parts(
         kept,
-        stored_matrix(fitted.T if columns else fitted, dtype, storage),
+        encode_matrix(fitted.T if columns else fitted, dtype, storage),
         places,
         by_columns=columns,
         **beside,
@@ -146,4 +146,4 @@ def refit(left: Tensor, right: Tensor, known: Tensor) -> Tensor:
 
 
 def _wide(matrix: CompressedMatrix) -> Tensor:
-    return matrix.dense().double()
+    return matrix.to_dense().double()

@@ -33,7 +33,7 @@ class FrequencySVD(LowRankMethod):
     label: ClassVar[str] = "Frequency-weighted SVD"
     summary: ClassVar[str] = "Weighs the rows of a token table by how often each token occurs."
     paper: ClassVar[str] = "after Chen et al. 2018 (GroupReduce)"
-    nested: ClassVar[bool] = True
+    ranks_are_nested: ClassVar[bool] = True
     families: ClassVar[tuple[str, ...] | None] = ("embedding", "head")
 
     power: float = power_option(1.0)
@@ -41,7 +41,7 @@ class FrequencySVD(LowRankMethod):
     prior: str = prior_option()
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """Counts of every token."""
         return frozenset({"row_counts"})
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import option
 from compress_lib.methods.low_rank.base import LowRankMethod
-from compress_lib.methods.row_importance import normalized
+from compress_lib.methods.row_importance import normalize_weights
 from compress_lib.methods.row_weights import exponent_option, normalization_option
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ from compress_lib.methods.base import register
 class GradientSVD(LowRankMethod):
     """SVD of diag(w) W, undone; a subclass says which statistic makes w."""
 
-    effort: ClassVar[float] = 0.6
-    nested: ClassVar[bool] = True
+    relative_cost: ClassVar[float] = 0.6
+    ranks_are_nested: ClassVar[bool] = True
     statistics: ClassVar[dict[str, str]]
     """The statistic's name, by what the gradient is of."""
     squared: ClassVar[bool]
@@ -39,7 +39,7 @@ class GradientSVD(LowRankMethod):
     number: float = exponent_option()
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """The statistic of the rows."""
         return frozenset({self.statistics[self.gradient]})
 
@@ -48,7 +48,7 @@ class GradientSVD(LowRankMethod):
         from compress_lib.methods.linalg import row_scaled_svd
 
         found = statistics.require(self.statistics[self.gradient]).to(weight.device)
-        scale = normalized(found, self.normalization, self.number)
+        scale = normalize_weights(found, self.normalization, self.number)
         return row_scaled_svd(weight, scale.sqrt() if self.squared else scale, rank)
 
 

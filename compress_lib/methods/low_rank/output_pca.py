@@ -32,13 +32,13 @@ class OutputPCA(LowRankMethod):
     label: ClassVar[str] = "Output PCA"
     summary: ClassVar[str] = "Keeps what the layer's outputs on calibration text need most."
     paper: ClassVar[str] = "Chen et al. 2021 (DRONE), Wang et al. 2024 (SVD-LLM)"
-    effort: ClassVar[float] = 0.5
+    relative_cost: ClassVar[float] = 0.5
     families: ClassVar[tuple[str, ...] | None] = tuple(f for f in FAMILIES if f != "embedding")
 
     bias: bool = option(True, "Bias", "Keep the mean output exactly, by a stored bias.")
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """Moments of the layer's inputs."""
         return frozenset({"second_moment", "mean"} if self.bias else {"second_moment"})
 

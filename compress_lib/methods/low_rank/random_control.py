@@ -29,7 +29,7 @@ class RandomControl(LowRankMethod):
     label: ClassVar[str] = "Random re-initialisation"
     summary: ClassVar[str] = "Replaces a weight by random numbers of its norm: a control."
     paper: ClassVar[str] = "control of Banaei et al. 2023"
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     seed: int = option(0, "Seed", "Of the random numbers.", minimum=0, maximum=2**31 - 1)
 

@@ -28,7 +28,7 @@ class RowNormalizedSVD(LowRankMethod):
     label: ClassVar[str] = "Row-normalised SVD"
     summary: ClassVar[str] = "SVD of the rows' directions; norms fold into the factor for free."
     paper: ClassVar[str] = "closed form of Bałazy et al. 2021's cosine loss"
-    nested: ClassVar[bool] = True
+    ranks_are_nested: ClassVar[bool] = True
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""

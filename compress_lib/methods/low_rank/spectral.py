@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compress_lib.methods.low_rank.base import STORING, LowRankMethod
+from compress_lib.methods.low_rank.base import STORAGE_OPTIONS, LowRankMethod
 from compress_lib.methods.statistics import INPUT_SHRINKAGE, OUTPUT_GRADIENT, OUTPUT_SHRINKAGE
 from compress_lib.utils.progress import Report, ignore
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from compress_lib.methods.rate_distortion import Point
+    from compress_lib.methods.rate_distortion import OperatingPoint
     from compress_lib.methods.statistics import Statistics
 
 
@@ -41,7 +41,9 @@ class SpectralMethod(LowRankMethod):
         left, right = (found[side].to(weight.device) for side in ("left", "right"))
         return balance(left[:, :rank].contiguous(), right[:rank].contiguous())
 
-    def curve(self, weight: Tensor, statistics: Statistics, report: Report = ignore) -> list[Point]:
+    def curve(
+        self, weight: Tensor, statistics: Statistics, report: Report = ignore
+    ) -> list[OperatingPoint]:
         """See `Method.curve`: half the sum of the energies that a rank leaves out."""
         from compress_lib.methods.loss_curve import measured_curve
 
@@ -61,12 +63,12 @@ class SpectralMethod(LowRankMethod):
         """
         values = self.option_values()
         return (
-            not self.coarse
+            not self.few_bits
             and values.get("input_shrinkage", INPUT_SHRINKAGE) == INPUT_SHRINKAGE
             and values.get("output_shrinkage", OUTPUT_SHRINKAGE) == OUTPUT_SHRINKAGE
         )
 
     def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
-        options = {k: v for k, v in self.option_values().items() if k not in STORING}
+        options = {k: v for k, v in self.option_values().items() if k not in STORAGE_OPTIONS}
         name = "-".join([self.name, *(f"{key}={value}" for key, value in sorted(options.items()))])
         return statistics.memo(name, lambda: self.bases(weight, statistics))

@@ -26,7 +26,7 @@ class SVD(LowRankMethod):
     label: ClassVar[str] = "SVD"
     summary: ClassVar[str] = "Keeps the largest singular values: least squared error at a rank."
     paper: ClassVar[str] = "Eckart & Young 1936"
-    nested: ClassVar[bool] = True
+    ranks_are_nested: ClassVar[bool] = True
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""

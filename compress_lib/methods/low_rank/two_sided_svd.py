@@ -40,7 +40,7 @@ class TwoSidedSVD(SpectralMethod):
     label: ClassVar[str] = "Two-sided SVD"
     summary: ClassVar[str] = "Keeps what inputs and gradients together say the loss needs most."
     paper: ClassVar[str] = "K-FAC metric after Martens & Grosse 2015"
-    effort: ClassVar[float] = 0.7
+    relative_cost: ClassVar[float] = 0.7
 
     input_shrinkage: float = option(
         INPUT_SHRINKAGE,
@@ -65,12 +65,12 @@ class TwoSidedSVD(SpectralMethod):
     )
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """What tells the curvature of a layer; that of a table is told by other statistics."""
         return LAYER_CURVATURE
 
-    def needs_for(self, target: Target) -> frozenset[str]:
-        """See `Method.needs_for`: what tells the curvature."""
+    def required_statistics_for(self, target: Target) -> frozenset[str]:
+        """See `Method.required_statistics_for`: what tells the curvature."""
         return curvature_needs(target)
 
     def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
@@ -79,7 +79,7 @@ class TwoSidedSVD(SpectralMethod):
         from compress_lib.methods.linalg import check_finite, two_sided_bases
 
         check_finite(weight)
-        term = curvature(statistics).single()
+        term = curvature(statistics).as_single_term()
         table = term.rows.ndim == 1
         return two_sided_bases(
             weight,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.matrices import CompressedMatrix
-    from compress_lib.methods.quantization.rounding import Levels
+    from compress_lib.methods.quantization.rounding import QuantGrid
     from compress_lib.methods.statistics import Statistics
     from compress_lib.models.targets import Target
 
@@ -45,19 +45,19 @@ class GroupQuantization(Method):
     """Rounds entries to 2^bits values that a group of columns shares; a subclass says which."""
 
     bits: ClassVar[int]
-    shares: ClassVar[bool] = False
-    sized: ClassVar[bool] = True
+    supports_sharing: ClassVar[bool] = False
+    fixed_size: ClassVar[bool] = True
 
     group: int = group_option(64)
     refine: str = refine_option("mse")
 
-    def fitted(self, target: Target) -> Self:
-        """See `Method.fitted`: a table that is only looked up has no inputs to listen to."""
+    def for_target(self, target: Target) -> Self:
+        """See `Method.for_target`: a table that is only looked up has no inputs to listen to."""
         deaf = self.refine == FEEDBACK and target.only_looked_up
         return replace(self, refine="mse") if deaf else self
 
     @abstractmethod
-    def levels(self) -> Levels:
+    def levels(self) -> QuantGrid:
         """Return which values codes may stand for."""
 
     @property
@@ -66,7 +66,7 @@ class GroupQuantization(Method):
         return 1
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """What a layer's inputs are like, for the feedback of errors."""
         return frozenset({"second_moment"} if self.refine == FEEDBACK else ())
 
@@ -84,13 +84,13 @@ class GroupQuantization(Method):
         report: Report = ignore,
     ) -> CompressedMatrix:
         """See `Method.compress`."""
-        from compress_lib.methods.quantization.gptq import feedback
+        from compress_lib.methods.quantization.gptq import quantize_gptq
         from compress_lib.methods.quantization.rounding import quantize_to
 
         if self.refine != FEEDBACK:
             return quantize_to(self.levels(), weight, self.group)
         moment = statistics.require("second_moment")
-        return feedback(self.levels(), weight, moment, self.group)
+        return quantize_gptq(self.levels(), weight, moment, self.group)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class UniformQuantization(GroupQuantization):
         """A step, and perhaps a minimum."""
         return 2 if self.zero == "minimum" else 1
 
-    def levels(self) -> Levels:
+    def levels(self) -> QuantGrid:
         """See `GroupQuantization.levels`."""
         from compress_lib.methods.quantization.rounding import UniformLevels
 

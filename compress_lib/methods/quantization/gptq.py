@@ -8,7 +8,7 @@ from torch import Tensor
 from compress_lib.matrices import CompressedMatrix
 from compress_lib.methods.linalg import check_finite, lower_root
 from compress_lib.methods.quantization.rounding import (
-    Levels,
+    QuantGrid,
     Scales,
     from_chunks,
     in_chunks,
@@ -21,8 +21,8 @@ BLOCK = 64
 DAMPING = 0.01
 
 
-def feedback(
-    levels: Levels,
+def quantize_gptq(
+    levels: QuantGrid,
     weight: Tensor,
     moment: Tensor,
     group: int | None = None,
@@ -74,7 +74,7 @@ def _inverse_factor(moment: Tensor, damping: float) -> Tensor:
 
 
 def _round_rows(
-    levels: Levels, rows: Tensor, upper: Tensor, order: Tensor, group: int
+    levels: QuantGrid, rows: Tensor, upper: Tensor, order: Tensor, group: int
 ) -> tuple[Tensor, Scales]:
     """Return codes `[rows, cols]`, and each of the scales `[rows, groups]`."""
     _, scales = round_to_nearest(levels, rows, group)

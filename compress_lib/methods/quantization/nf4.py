@@ -9,7 +9,7 @@ from compress_lib.methods.base import register
 from compress_lib.methods.quantization.base import FEEDBACK, GroupQuantization, refine_option
 
 if TYPE_CHECKING:
-    from compress_lib.methods.quantization.rounding import Levels
+    from compress_lib.methods.quantization.rounding import QuantGrid
 
 
 @register
@@ -28,7 +28,7 @@ class NF4(GroupQuantization):
 
     refine: str = refine_option("none", ("none", "mse"))
 
-    def levels(self) -> Levels:
+    def levels(self) -> QuantGrid:
         """See `GroupQuantization.levels`."""
         from compress_lib.methods.quantization.rounding import NormalLevels
 

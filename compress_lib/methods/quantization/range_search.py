@@ -25,7 +25,7 @@ def rounded_to(values: Tensor, dtype: torch.dtype) -> Tensor:
     return values.to(dtype).float()
 
 
-def outer_range(
+def minmax_range(
     values: Tensor, bits: int, minimum: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Return the step and the smallest value of 2^bits values that reach every entry.
@@ -47,7 +47,7 @@ def outer_range(
     return step, low if minimum else step * -centre(bits)
 
 
-def half_quadratic(
+def hqq_range(
     values: Tensor,
     step: Tensor,
     low: Tensor,
@@ -88,7 +88,7 @@ def half_quadratic(
     return found
 
 
-def squared_error(
+def mse_range(
     values: Tensor, step: Tensor, low: Tensor, bits: int, minimum: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Look for the range of least squared error: first among smaller ones, then by fitting.

@@ -22,23 +22,23 @@ from compress_lib.matrices.quantized.uniform import QuantizedMatrix, centre
 from compress_lib.matrices.row_decoding import ELEMENTS
 from compress_lib.methods.linalg import check_finite
 from compress_lib.methods.quantization.range_search import (
-    half_quadratic,
-    outer_range,
+    hqq_range,
+    minmax_range,
+    mse_range,
     rounded_to,
-    squared_error,
 )
 
 Scales = list[Tensor]
 """What the columns of a group share: each `[..., groups]`, in float32 as the type rounds them."""
 
 
-class Levels(ABC):
+class QuantGrid(ABC):
     """Which values a code may stand for, given what its group stores."""
 
     bits: int
 
     @abstractmethod
-    def fit(self, values: Tensor, dtype: torch.dtype) -> Scales:
+    def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
         """Choose what groups `[..., width]` of float32 values store, each `[...]`."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Levels(ABC):
 
 
 @dataclass(frozen=True)
-class UniformLevels(Levels):
+class UniformLevels(QuantGrid):
     """2^bits evenly spaced values.
 
     Attributes:
@@ -72,23 +72,23 @@ class UniformLevels(Levels):
     minimum: bool = True
     refine: str = "none"
 
-    def fit(self, values: Tensor, dtype: torch.dtype) -> Scales:
-        """See `Levels.fit`."""
-        step, low = outer_range(values, self.bits, self.minimum, dtype)
+    def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
+        """See `QuantGrid.calibrate`."""
+        step, low = minmax_range(values, self.bits, self.minimum, dtype)
         if self.refine == "hqq":
-            step, low = half_quadratic(values, step, low, self.bits, self.minimum, dtype)
+            step, low = hqq_range(values, step, low, self.bits, self.minimum, dtype)
         elif self.refine == "mse":
-            step, low = squared_error(values, step, low, self.bits, self.minimum, dtype)
+            step, low = mse_range(values, step, low, self.bits, self.minimum, dtype)
         return [step, low] if self.minimum else [step]
 
     def encode(self, values: Tensor, scales: Scales) -> Tensor:
-        """See `Levels.encode`."""
+        """See `QuantGrid.encode`."""
         step = scales[0].where(scales[0] > 0, 1.0)
         codes = ((values - self._low(scales)) / step).round()
         return codes.clamp(0, 2**self.bits - 1).to(torch.uint8)
 
     def decode(self, codes: Tensor, scales: Scales) -> Tensor:
-        """See `Levels.decode`."""
+        """See `QuantGrid.decode`."""
         return torch.addcmul(self._low(scales), codes.float(), scales[0])
 
     def _low(self, scales: Scales) -> Tensor:
@@ -97,7 +97,7 @@ class UniformLevels(Levels):
     def matrix(
         self, codes: Tensor, scales: Scales, group: int, dtype: torch.dtype
     ) -> CompressedMatrix:
-        """See `Levels.matrix`."""
+        """See `QuantGrid.matrix`."""
         minima = scales[1] if self.minimum else None
         return QuantizedMatrix.from_codes(
             codes, scales[0], minima, bits=self.bits, group=group, dtype=dtype
@@ -109,7 +109,7 @@ SHRINKS = 10
 
 
 @dataclass(frozen=True)
-class NormalLevels(Levels):
+class NormalLevels(QuantGrid):
     """The quantiles of a normal distribution, times a group's largest absolute value.
 
     Attributes:
@@ -122,8 +122,8 @@ class NormalLevels(Levels):
     bits: int = 4
     refine: str = "none"
 
-    def fit(self, values: Tensor, dtype: torch.dtype) -> Scales:
-        """See `Levels.fit`."""
+    def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
+        """See `QuantGrid.calibrate`."""
         largest = values.abs().amax(-1)
         found = rounded_to(largest, dtype)
         if self.refine != "none":
@@ -139,17 +139,17 @@ class NormalLevels(Levels):
         return (self.decode(self.encode(values, wide), wide) - values).square().sum(-1)
 
     def encode(self, values: Tensor, scales: Scales) -> Tensor:
-        """See `Levels.encode`."""
+        """See `QuantGrid.encode`."""
         return nearest_level(values / scales[0].where(scales[0] > 0, 1.0), self.bits)
 
     def decode(self, codes: Tensor, scales: Scales) -> Tensor:
-        """See `Levels.decode`."""
+        """See `QuantGrid.decode`."""
         return normal_levels(self.bits).to(codes.device)[codes.long()] * scales[0]
 
     def matrix(
         self, codes: Tensor, scales: Scales, group: int, dtype: torch.dtype
     ) -> CompressedMatrix:
-        """See `Levels.matrix`."""
+        """See `QuantGrid.matrix`."""
         return CodebookMatrix.from_parts(codes, scales, bits=self.bits, group=group, dtype=dtype)
 
 
@@ -176,7 +176,7 @@ def quantize(
     return found
 
 
-def quantize_to(levels: Levels, weight: Tensor, group: int | None = None) -> CompressedMatrix:
+def quantize_to(levels: QuantGrid, weight: Tensor, group: int | None = None) -> CompressedMatrix:
     """Round every entry of a weight `[rows, cols]` to the nearest of its group's values.
 
     Raises:
@@ -195,7 +195,7 @@ def in_chunks(weight: Tensor) -> Iterator[Tensor]:
 
 
 def from_chunks(
-    levels: Levels, chunks: Sequence[tuple[Tensor, Scales]], group: int, dtype: torch.dtype
+    levels: QuantGrid, chunks: Sequence[tuple[Tensor, Scales]], group: int, dtype: torch.dtype
 ) -> CompressedMatrix:
     """Store codes `[some rows, cols]` and scales `[some rows, groups]`, chunk after chunk."""
     codes = torch.cat([codes for codes, _ in chunks])
@@ -203,7 +203,7 @@ def from_chunks(
     return levels.matrix(codes, scales, group, dtype)
 
 
-def round_to_nearest(levels: Levels, rows: Tensor, group: int) -> tuple[Tensor, Scales]:
+def round_to_nearest(levels: QuantGrid, rows: Tensor, group: int) -> tuple[Tensor, Scales]:
     """Return codes `[rows, cols]`, and each of the scales `[rows, groups]`."""
     whole = rows.shape[1] // group * group
     codes: list[Tensor] = []
@@ -212,7 +212,7 @@ def round_to_nearest(levels: Levels, rows: Tensor, group: int) -> tuple[Tensor, 
     for some, width in ((rows[:, :whole], group), (rows[:, whole:], rows.shape[1] - whole)):
         if width:
             grouped = some.float().unflatten(1, (-1, width))
-            scales = levels.fit(grouped, rows.dtype)
+            scales = levels.calibrate(grouped, rows.dtype)
             codes.append(levels.encode(grouped, [one[..., None] for one in scales]).flatten(1))
             parts.append(scales)
     return torch.cat(codes, 1), [torch.cat(found, 1) for found in zip(*parts, strict=True)]

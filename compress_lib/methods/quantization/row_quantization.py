@@ -33,7 +33,7 @@ class RowQuantization(Method):
     label: ClassVar[str] = "Row quantization"
     summary: ClassVar[str] = "Rounds each row to 2^bits values between its minimum and maximum."
     paper: ClassVar[str] = "baseline of Banaei et al. 2023"
-    shares: ClassVar[bool] = False
+    supports_sharing: ClassVar[bool] = False
 
     bits: int = option(
         0, "Bits", "Of a code; 0 takes the most that fit.", minimum=0, maximum=MOST_BITS

@@ -45,7 +45,7 @@ class Tucker(Method):
     label: ClassVar[str] = "Tucker decomposition"
     summary: ClassVar[str] = "Folds rows by heads, or evenly, and decomposes the 3-way tensor."
     paper: ClassVar[str] = "Tucker 1966, De Lathauwer et al. 2000"
-    effort: ClassVar[float] = 0.3
+    relative_cost: ClassVar[float] = 0.3
 
     head_dim: int = option(
         0,
@@ -57,8 +57,8 @@ class Tucker(Method):
         3, "Iterations", "Of HOOI at most; 0 keeps the start (HOSVD).", minimum=0, maximum=1000
     )
 
-    def fitted(self, target: Target) -> Method:
-        """See `Method.fitted`: the size of a head, unless one was asked for."""
+    def for_target(self, target: Target) -> Method:
+        """See `Method.for_target`: the size of a head, unless one was asked for."""
         return self if self.head_dim else replace(self, head_dim=target.head_dim or 0)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:

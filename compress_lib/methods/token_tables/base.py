@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress_lib.methods.statistics import Statistics
-    from compress_lib.methods.token_tables.whitening import Coordinates
+    from compress_lib.methods.token_tables.whitening import WhitenedTable
     from compress_lib.models.targets import Target
 
 SPAN = 128
@@ -38,7 +38,7 @@ class TokenTableMethod(Method):
     """
 
     families: ClassVar[tuple[str, ...] | None] = TABLES
-    shares: ClassVar[bool] = False
+    supports_sharing: ClassVar[bool] = False
 
     power: float = power_option(0.6)
     smoothing: float = smoothing_option()
@@ -59,13 +59,13 @@ class TokenTableMethod(Method):
     )
 
     @property
-    def needs(self) -> frozenset[str]:
+    def required_statistics(self) -> frozenset[str]:
         """Counts of every token, and what the table multiplies."""
         moment = {"second_moment"} if self.metric == "hidden" else set()
         return frozenset({"row_counts", *moment})
 
-    def fitted(self, target: Target) -> Method:
-        """See `Method.fitted`: a table that is only looked up sees no hidden states."""
+    def for_target(self, target: Target) -> Method:
+        """See `Method.for_target`: a table that is only looked up sees no hidden states."""
         return replace(self, metric="plain") if target.only_looked_up else self
 
     def importance(self, statistics: Statistics) -> Tensor:
@@ -74,12 +74,12 @@ class TokenTableMethod(Method):
             statistics, power=self.power, smoothing=self.smoothing, prior=self.prior
         )
 
-    def coordinates(self, weight: Tensor, statistics: Statistics) -> Coordinates:
+    def coordinates(self, weight: Tensor, statistics: Statistics) -> WhitenedTable:
         """Return a table `[rows, cols]` in coordinates in which all errors count alike."""
-        from compress_lib.methods.token_tables.whitening import Coordinates
+        from compress_lib.methods.token_tables.whitening import WhitenedTable
 
         moment = statistics.require("second_moment") if self.metric == "hidden" else None
-        return Coordinates.of(weight, self.importance(statistics), moment, self.shrinkage)
+        return WhitenedTable.of(weight, self.importance(statistics), moment, self.shrinkage)
 
 
 def block_ends(rows: int, count: int) -> list[int]:

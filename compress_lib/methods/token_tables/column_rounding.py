@@ -8,14 +8,14 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from compress_lib.matrices.quantized.mixed_bits import GradedMatrix
+from compress_lib.matrices.quantized.mixed_bits import MixedBitMatrix
 from compress_lib.methods.token_tables.bit_allocation import EIGHT, UNIFORM_STEP
 
 STRETCHES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.7, 2.0)
 """Steps that are tried, as multiples of what is best for a normal variable."""
 
 
-def graded(values: Tensor, bits: Sequence[int], dtype: torch.dtype) -> GradedMatrix:
+def round_columns(values: Tensor, bits: Sequence[int], dtype: torch.dtype) -> MixedBitMatrix:
     """Round columns `[rows, cols]`, each with the step that leaves the least squared error.
 
     Args:
@@ -35,7 +35,7 @@ def graded(values: Tensor, bits: Sequence[int], dtype: torch.dtype) -> GradedMat
     parts = values[:, :coded].split([width for _, width in bands], dim=1)
     found = [_round(part, bits, dtype) for part, (bits, _) in zip(parts, bands, strict=True)]
     codes, steps = (torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
-    return GradedMatrix.from_codes(codes, steps, cols, bands, dtype)
+    return MixedBitMatrix.from_codes(codes, steps, cols, bands, dtype)
 
 
 def _round(values: Tensor, bits: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

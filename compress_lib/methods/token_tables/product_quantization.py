@@ -91,8 +91,8 @@ class ProductQuantization(TokenTableMethod):
         layout: CodeLayout = preview.solution
         coordinates = self.coordinates(weight, statistics)
         if layout.turned:
-            order = balanced_order(coordinates.energy, layout.parts)
-            values = coordinates.values[:, order] * coordinates.energy[order].sqrt().float()
+            order = balanced_order(coordinates.variance, layout.parts)
+            values = coordinates.coefficients[:, order] * coordinates.variance[order].sqrt().float()
         else:
             values = weight.float()
         coding = Coding(layout.parts, layout.bits, self.iterations, self.sample, self.seed)
@@ -103,8 +103,8 @@ class ProductQuantization(TokenTableMethod):
         if not layout.turned:
             return matrix
         report(Event(0.95, "Product quantization: fitting the basis"))
-        before = coordinates.frame[order]
-        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
+        before = coordinates.basis[order]
+        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.to_dense(), weight, before))
 
     def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> CodeLayout:
         """Return the codes that fill a budget.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compress_lib.matrices import CompressedMatrix
     from compress_lib.methods.statistics import Statistics
     from compress_lib.methods.token_tables.bit_allocation import Layout
-    from compress_lib.methods.token_tables.whitening import Coordinates
+    from compress_lib.methods.token_tables.whitening import WhitenedTable
 
 STEP_SHARE = 50
 """Steps of all tiers may take about one byte in so many."""
@@ -92,7 +92,7 @@ class Tiered(TokenTableMethod):
 
         from compress_lib.matrices.rotated import RotatedMatrix
         from compress_lib.matrices.row_blocks import BlocksMatrix
-        from compress_lib.methods.token_tables.column_rounding import graded
+        from compress_lib.methods.token_tables.column_rounding import round_columns
 
         sizes: list[int] = preview.solution
         report(Event(0.0, "Tiers: the directions that matter"))
@@ -101,19 +101,19 @@ class Tiered(TokenTableMethod):
         tiers = [ids.sort().values for ids in order.split(sizes)]
         left = preview.budget - members_bytes(weight.shape[0], len(sizes))
         width, layout = self._layout(weight, coordinates, tiers, left)
-        values = coordinates.values[:, :width] if width else weight.float()
+        values = coordinates.coefficients[:, :width] if width else weight.float()
         numbers = torch.empty_like(order)
         blocks = []
         for index, (ids, bits) in enumerate(zip(tiers, layout.bits, strict=True)):
             report(Event(0.3 + 0.6 * index / len(tiers), f"Tiers: rounding tier {index + 1}"))
             numbers[ids] = index
-            blocks.append(graded(values[ids], bits, weight.dtype))
+            blocks.append(round_columns(values[ids], bits, weight.dtype))
         matrix = BlocksMatrix.of(blocks, numbers)
         if not width:
             return matrix
         report(Event(0.9, "Tiers: fitting the basis"))
-        before = coordinates.energy[:width, None].sqrt() * coordinates.frame[:width]
-        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.dense(), weight, before))
+        before = coordinates.variance[:width, None].sqrt() * coordinates.basis[:width]
+        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.to_dense(), weight, before))
 
     def _sizes(self, shape: tuple[int, int], budget: int, itemsize: int) -> list[int]:
         """Return the rows of each tier: fewer tiers where their steps would take too much.
@@ -136,7 +136,7 @@ class Tiered(TokenTableMethod):
         raise too_few_bytes(budget, least, shape, itemsize)
 
     def _layout(
-        self, weight: Tensor, coordinates: Coordinates, tiers: list[Tensor], budget: int
+        self, weight: Tensor, coordinates: WhitenedTable, tiers: list[Tensor], budget: int
     ) -> tuple[int, Layout]:
         """Return how many columns are stored in another basis, 0 for the table's own, and bits.
 

@@ -24,7 +24,7 @@ TINY = 1e-10
 
 
 @dataclass(frozen=True)
-class Coordinates:
+class WhitenedTable:
     """A table E = `values` · diag(√`energy`) · `frame`.
 
     Attributes:
@@ -35,16 +35,16 @@ class Coordinates:
         norms: `[cols]` in float64, what a unit error in a column of E itself costs.
     """
 
-    values: Tensor
-    frame: Tensor
-    energy: Tensor
+    coefficients: Tensor
+    basis: Tensor
+    variance: Tensor
     importance: Tensor
     norms: Tensor
 
     @classmethod
     def of(
         cls, weight: Tensor, importance: Tensor, moment: Tensor | None, shrinkage: float
-    ) -> Coordinates:
+    ) -> WhitenedTable:
         """Turn a table.
 
         Args:
@@ -83,14 +83,14 @@ class Coordinates:
         Returns:
             `[cols]` and `[cols, cols]`, a direction in every column, in float64.
         """
-        rows = self.values[ids].double() * (self.importance[ids, None] * self.energy).sqrt()
+        rows = self.coefficients[ids].double() * (self.importance[ids, None] * self.variance).sqrt()
         energy, vectors = torch.linalg.eigh(rows.T @ rows)
         return energy.flip(0).clamp_min(0), vectors.flip(1)
 
     def low_rank(self, ids: Tensor, vectors: Tensor, dtype: torch.dtype) -> LowRankMatrix:
         """Return rows `ids` `[n]` projected on directions `[cols, rank]`."""
-        left = (self.values[ids].double() * self.energy.sqrt()) @ vectors
-        factors = balance(left.float(), (vectors.T @ self.frame).float())
+        left = (self.coefficients[ids].double() * self.variance.sqrt()) @ vectors
+        factors = balance(left.float(), (vectors.T @ self.basis).float())
         return LowRankMatrix.from_factors(*factors, dtype)
 
     def refitted(self, stored: Tensor, weight: Tensor, before: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _metric(
 
 
 def energy_of_eights(
-    coordinates: Coordinates, weight: Tensor, blocks: Sequence[Tensor]
+    coordinates: WhitenedTable, weight: Tensor, blocks: Sequence[Tensor]
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Return what leaving out eight columns costs, by block of rows and then by columns.
 
@@ -151,7 +151,7 @@ def energy_of_eights(
     turned, plain = [], []
     for ids in blocks:
         f = coordinates.importance[ids, None]
-        energy = (f * coordinates.values[ids].double().square()).sum(0) * coordinates.energy
+        energy = (f * coordinates.coefficients[ids].double().square()).sum(0) * coordinates.variance
         turned.append(_by_eights(energy).flip(0).cummax(0).values.flip(0).tolist())
         own = (f * weight[ids].double().square()).sum(0) * coordinates.norms
         plain.append(_by_eights(own.mean().expand(len(own))).tolist())

@@ -20,11 +20,11 @@ from compress_lib.models.sources.base import Weights, is_checkpoint
 from compress_lib.models.sources.memory import check_memory
 from compress_lib.utils.files import (
     POLL_SECONDS,
+    atomic_folder,
     check_room,
     home,
     locked,
     unfinished_prefix,
-    whole_folder,
 )
 from compress_lib.utils.progress import Event, Report, ignore, subrange
 
@@ -123,7 +123,7 @@ def convert(file: Path, folder: Path, report: Report = ignore) -> None:
     config = model.config
     with contextlib.suppress(AttributeError):
         del config.quantization_config
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         config.dtype = torch.float16
         state = {name: tensor.half() for name, tensor in model.state_dict().items()}
         del model

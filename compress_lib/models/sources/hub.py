@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from compress_lib.errors import ModelUnavailableError, reason_of
 from compress_lib.models.sources.base import FLOATING, HubUnreachableError, Weights, is_checkpoint
 from compress_lib.models.sources.memory import check_memory
-from compress_lib.utils.files import check_room, disk_errors, home, read_json, write_whole
+from compress_lib.utils.files import atomic_write, check_room, disk_errors, home, read_json
 from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, report: Report) -> Weights
     if not is_checkpoint(Path(folder)):
         raise ModelUnavailableError(f"The files of {hub_id} on the Hub are not a whole checkpoint.")
     commits = {**_known_commits(hub_id), revision or "main": commit}
-    write_whole(_note_path(hub_id), json.dumps(commits, indent=1) + "\n")
+    atomic_write(_note_path(hub_id), json.dumps(commits, indent=1) + "\n")
     return Weights(folder, f"Hugging Face Hub ({hub_id})", commit)
 
 

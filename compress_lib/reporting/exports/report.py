@@ -10,10 +10,10 @@ from compress_lib.reporting.exports.code import python_code
 from compress_lib.reporting.exports.shading import shaded
 from compress_lib.reporting.plots import frontier, matrices
 from compress_lib.reporting.plots.direction import direction_histogram
-from compress_lib.results.confidence import in_brackets
+from compress_lib.results.confidence import format_interval
 from compress_lib.results.describe import describe, describe_decoding
 from compress_lib.results.metrics import METRICS
-from compress_lib.results.predictions import foretold
+from compress_lib.results.predictions import predicted_loss
 from compress_lib.results.records import RunRecord
 from compress_lib.results.text_record import WrittenToken
 from compress_lib.utils.formatting import (
@@ -98,18 +98,20 @@ def _numbers(record: RunRecord) -> str:
 
 def _foretold(record: RunRecord) -> str:
     """Say what the growth of the loss was expected to be."""
-    loss = foretold(record)
+    loss = predicted_loss(record)
     if loss is None:
         return ""
     grows = f"the loss grows by some {loss:.2g} nats a token"
-    words = forecast.worded(loss, grows, f"{grows} or far more", "little is left of the model")
+    words = forecast.describe_prediction(
+        loss, grows, f"{grows} or far more", "little is left of the model"
+    )
     return f"Expected before the run: {words}."
 
 
 def _around(record: RunRecord, name: str) -> str:
     """Return between which ends a number lies, 95 times in 100, of what has an interval."""
     which = {"perplexity": "compressed", "perplexity_ratio": "ratio"}.get(name)
-    return in_brackets(record.perplexity, which) if which else ""
+    return format_interval(record.perplexity, which) if which else ""
 
 
 def _texts(record: RunRecord) -> str:

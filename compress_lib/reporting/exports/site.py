@@ -19,7 +19,7 @@ from compress_lib.results.landmarks import landmarks_by_name
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.records import RunRecord
 from compress_lib.runs.studies import StudyRecord, load_studies
-from compress_lib.utils.files import write_whole
+from compress_lib.utils.files import atomic_write
 from compress_lib.utils.formatting import format_bytes, format_perplexity
 
 PLOTLY = "plotly.min.js"
@@ -43,7 +43,7 @@ def write_site(folder: Path) -> list[Path]:
         pages[f"studies/{name}.html"] = study_page(study, f"../{PLOTLY}")
     written = []
     for name, content in pages.items():
-        write_whole(folder / name, content)
+        atomic_write(folder / name, content)
         written.append(folder / name)
     return written
 

@@ -10,7 +10,7 @@ from typing import Any
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.records import RunRecord
 from compress_lib.utils.formatting import format_number, format_perplexity
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 MEASURES = ("perplexity", "kl", "top1", "speed")
 """What may stand over size: names of `METRICS`."""
@@ -58,8 +58,8 @@ class Scale:
         """What people read beside the axis."""
         metric = METRICS[self.measure]
         if self.measure == "perplexity":
-            return say("Perplexity ÷ baseline (log of what exceeds 1)")
-        return f"{say(metric.label)} ({say('log scale') if self.logarithmic else metric.unit})"
+            return translate("Perplexity ÷ baseline (log of what exceeds 1)")
+        return f"{translate(metric.label)} ({translate('log scale') if self.logarithmic else metric.unit})"
 
     def drawable(self, record: RunRecord) -> bool:
         """Tell whether a run has a place."""
@@ -101,7 +101,9 @@ class Scale:
         """Return a run's number in words."""
         value = self._value(record)
         if self.measure == "perplexity":
-            times = say("{ratio} × baseline").format(ratio=format_number(record.perplexity.ratio))
+            times = translate("{ratio} × baseline").format(
+                ratio=format_number(record.perplexity.ratio)
+            )
             return f"{format_perplexity(value)}, {times}"
         return f"{value:.4g}"
 

@@ -12,7 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from compress_lib.models.targets import FAMILIES
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 INK = "#7c8494"
 GRID = "rgba(128, 136, 150, 0.22)"
@@ -91,7 +91,7 @@ def layer_map(
             # Above the map and not beside it, where it would take half of a phone's width.
             colorbar={
                 "title": {
-                    "text": say("{measure} by layer").format(measure=title),
+                    "text": translate("{measure} by layer").format(measure=title),
                     "side": "top",
                     "font": {"size": 13},
                 },
@@ -102,7 +102,7 @@ def layer_map(
                 "nticks": 5,
                 **(_powers(cells) if logarithmic else {}),
             },
-            hovertemplate=f"%{{y}}, {say('layer')} %{{x}}: %{{customdata:.4g}}<extra></extra>",
+            hovertemplate=f"%{{y}}, {translate('layer')} %{{x}}: %{{customdata:.4g}}<extra></extra>",
             xgap=1,
             ygap=1,
         )

@@ -17,7 +17,7 @@ from compress_lib.results.describe import describe
 from compress_lib.results.records import RunRecord
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.results.token_record import DirectionRecord
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 ABREAST = 3
 """Small charts side by side."""
@@ -60,12 +60,12 @@ class Axis:
     @property
     def title(self) -> str:
         """What the height of a line says."""
-        what = say("Tokens in the text") if self.weighted else say("Tokens")
+        what = translate("Tokens in the text") if self.weighted else translate("Tokens")
         if self.cumulative:
-            return say("{what} up to here (%)").format(what=what)
+            return translate("{what} up to here (%)").format(what=what)
         if self.logarithmic:
-            return say("{what} per tenth of a decade (%)").format(what=what)
-        return say("{what} per {width} of error (%)").format(what=what, width=self.width)
+            return translate("{what} per tenth of a decade (%)").format(what=what)
+        return translate("{what} per {width} of error (%)").format(what=what, width=self.width)
 
     def points(
         self, edges: Sequence[float], counts: Sequence[int]
@@ -130,7 +130,7 @@ def direction_histogram(
     seen = _reached(records, how)
     if not how.logarithmic and max([0.0, *seen]) < NARROW_AXIS:
         how = replace(how, width=NARROW)
-    figure = figure_of(say("Direction error of rows (1 − cos)"), how.title)
+    figure = figure_of(translate("Direction error of rows (1 − cos)"), how.title)
     for position, record in enumerate(records):
         direction = record.direction
         if direction is None:
@@ -150,7 +150,7 @@ def direction_histogram(
                     mode="lines",
                     line={"color": colour, "dash": dash, "width": 2.5, "shape": "hvh"},
                     fill="tozeroy" if dash == "solid" and len(records) == 1 else None,
-                    hovertemplate=f"{say('error')} ≈ %{{x:.3g}}<br>%{{y:.2f}} %",
+                    hovertemplate=f"{translate('error')} ≈ %{{x:.3g}}<br>%{{y:.2f}} %",
                 )
             )
     if not figure.data:
@@ -187,7 +187,7 @@ def _lines(
         return [(direction.weighted_counts, "solid", name)] if direction.weighted_counts else []
     return [
         (direction.counts, "solid", name),
-        (direction.control_counts, "dot", say("same-norm random noise")),
+        (direction.control_counts, "dot", translate("same-norm random noise")),
     ]
 
 
@@ -243,7 +243,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
         ([t.direction_error.p95 for t in ordered], {"width": 0, "color": PALETTE[0]}, "tozeroy"),
         ([t.direction_error.mean for t in ordered], {"width": 2.5, "color": PALETTE[0]}, None),
     ):
-        told = say("95 % below") if fill else say("mean")
+        told = translate("95 % below") if fill else translate("mean")
         figure.add_trace(
             go.Scatter(
                 x=layers,
@@ -252,7 +252,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
                 line=line,
                 fill=fill,
                 fillcolor="rgba(47, 134, 201, 0.18)",
-                hovertemplate=f"{say('layer')} %{{x}}, {told} %{{y:.4f}}<extra></extra>",
+                hovertemplate=f"{translate('layer')} %{{x}}, {told} %{{y:.4f}}<extra></extra>",
             ),
             **place,
         )

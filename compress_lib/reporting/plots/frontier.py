@@ -13,11 +13,11 @@ from compress_lib.plan.rule import DENSE
 from compress_lib.reporting.plots.axes import LOGARITHMIC, MEASURES, SIZE_TITLES, SIZES, Scale
 from compress_lib.reporting.plots.base import INK, figure_of
 from compress_lib.reporting.plots.style import BASELINE, DASHES, SIGNS, method_label, method_style
-from compress_lib.results.describe import describe, manner, scope
+from compress_lib.results.describe import describe, scope_label, settings_label
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.records import RunRecord
 from compress_lib.utils.formatting import format_bytes
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 __all__ = ["LOGARITHMIC", "MEASURES", "SIZES", "frontier", "frontier_legend", "pareto"]
 
@@ -56,7 +56,7 @@ def frontier(
         A figure whose points know the key of their run, as the second of their custom data.
     """
     scale = Scale(measure, size)
-    figure = figure_of(say(SIZE_TITLES[size]), scale.title)
+    figure = figure_of(translate(SIZE_TITLES[size]), scale.title)
     landmarks, own = (
         [record for record in records if scale.drawable(record)] for records in (landmarks, own)
     )
@@ -72,7 +72,7 @@ def frontier(
     if ringed:
         line = {"width": 2.5, "color": RING}
         ring = {"mode": "markers", "marker": {"size": 22, "color": "rgba(0,0,0,0)", "line": line}}
-        figure.add_trace(_points(ringed[:1], ring, say("these results"), scale))
+        figure.add_trace(_points(ringed[:1], ring, translate("these results"), scale))
     figure.update_yaxes(scale.layout([scale.height(record) for record in (*landmarks, *own)]))
     # A legend inside would take half of a phone's chart: `frontier_legend` stands below it.
     figure.update_layout(height=440, showlegend=False)
@@ -94,12 +94,12 @@ def frontier_legend(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     """Return sign, colour and name of everything in a frontier chart."""
     if not records:
         return []
-    entries = [("★", BASELINE, say("Baseline"))]
+    entries = [("★", BASELINE, translate("Baseline"))]
     for method in dict.fromkeys(method for method, _ in _series(records)):
         colour, symbol = method_style(method)
         entries.append((SIGNS[symbol], colour, method_label(method)))
-    entries += [(sign, INK, say(name)) for sign, name in FILLED]
-    return [*entries, ("◯", RING, say("these results"))]
+    entries += [(sign, INK, translate(name)) for sign, name in FILLED]
+    return [*entries, ("◯", RING, translate("these results"))]
 
 
 def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
@@ -113,7 +113,7 @@ def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -
             y=[scale.height(record) for record in best],
             mode="lines",
             line={"shape": "hv", "width": 7, "color": "rgba(138,143,156,0.28)"},
-            name=say("not beaten"),
+            name=translate("not beaten"),
             hoverinfo="skip",
         )
     )
@@ -129,16 +129,16 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
         go.Scatter(
             x=[scale.whole(records[0])],
             y=[height],
-            name=say("Baseline"),
+            name=translate("Baseline"),
             mode="markers",
             marker={"size": 15, "color": BASELINE, "symbol": "star"},
-            hovertemplate=f"{say('Baseline')}<br>{say(METRICS[scale.measure].label)} {told}"
+            hovertemplate=f"{translate('Baseline')}<br>{translate(METRICS[scale.measure].label)} {told}"
             f"<br>{format_bytes(memory.baseline_bytes)}<extra></extra>",
         )
     )
     figure.add_hline(y=height, line={"color": BASELINE, "width": 1, "dash": "dot"})
     figure.add_annotation(
-        text=say("baseline {value}").format(value=told),
+        text=translate("baseline {value}").format(value=told),
         x=0.01,
         xref="paper",
         y=scale.place(height),
@@ -156,7 +156,7 @@ def _series(records: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecor
         # What was asked for: the best of several is not what it took for the first matrix.
         asked = [rule.method for rule in record.plan.rules if rule.method != DENSE]
         if asked and record.targets:
-            where = scope(record) + manner(record)
+            where = scope_label(record) + settings_label(record)
             found.setdefault((asked[0], where), []).append(record)
     methods, scopes = [*METHODS], [*DASHES]
 
@@ -216,7 +216,7 @@ def _points(
         text=[describe(record) for record in ordered],
         customdata=[[scale.told(record), record.key] for record in ordered],
         hovertemplate="%{text}<br>"
-        + say(METRICS[scale.measure].label)
+        + translate(METRICS[scale.measure].label)
         + f" %{{customdata[0]}}<br>%{{x:.1f}} {METRICS[scale.size].unit}<extra></extra>",
         **look,
     )

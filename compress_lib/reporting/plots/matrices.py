@@ -15,7 +15,7 @@ from compress_lib.results.metrics import ERRORS, label
 from compress_lib.results.records import RunRecord
 from compress_lib.results.target_record import TargetRecord
 from compress_lib.utils.formatting import format_bytes
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 BEFORE = "#aab2c2"
 OUTLINED = {"color": "rgba(0,0,0,0)", "line": {"color": PALETTE[0], "width": 1.5}}
@@ -33,16 +33,20 @@ def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -
         record: The run.
         predicted: What its plan foretold, see `predicted.predicted_bytes`.
     """
-    figure = figure_of(say("Megabytes"), "")
+    figure = figure_of(translate("Megabytes"), "")
     parts = [part for part in record.memory.components if part.baseline_bytes]
     names = [FAMILIES.get(part.component, part.component.capitalize()) for part in parts]
     bars: list[tuple[str, dict[str, Any], list[int]]] = [
-        (say("Compressed, measured"), {"color": PALETTE[0]}, [p.compressed_bytes for p in parts]),
-        (say("Baseline"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
+        (
+            translate("Compressed, measured"),
+            {"color": PALETTE[0]},
+            [p.compressed_bytes for p in parts],
+        ),
+        (translate("Baseline"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
     ]
     if predicted is not None:
         foretold = [predicted[part.component] for part in parts]
-        bars.insert(1, (say("Compressed, predicted"), OUTLINED, foretold))
+        bars.insert(1, (translate("Compressed, predicted"), OUTLINED, foretold))
     for when, marker, values in bars:
         figure.add_trace(
             go.Bar(
@@ -72,7 +76,7 @@ def error_map(record: RunRecord, measure: str) -> go.Figure:
         for target in record.targets
         if target.layer is not None
     }
-    return layer_map(cells, say(ERRORS[measure].label))
+    return layer_map(cells, translate(ERRORS[measure].label))
 
 
 def training_curves(target: TargetRecord) -> go.Figure:
@@ -83,7 +87,7 @@ def training_curves(target: TargetRecord) -> go.Figure:
     epochs = target.history.get("epoch", ())
     measures = [name for name in target.history if name != "epoch"]
     rows = max(1, ceil(len(measures) / ABREAST))
-    titles = [say(label(name)) for name in measures]
+    titles = [translate(label(name)) for name in measures]
     figure = make_subplots(
         rows, ABREAST, subplot_titles=titles, vertical_spacing=0.34 / rows, horizontal_spacing=0.18
     )
@@ -96,7 +100,7 @@ def training_curves(target: TargetRecord) -> go.Figure:
     figure.update_yaxes(**axis(), nticks=4, tickformat="~g", exponentformat="power")
     for index in range(max(0, len(measures) - ABREAST), len(measures)):
         place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
-        figure.update_xaxes(title_text=say("Epoch"), **place)
+        figure.update_xaxes(title_text=translate("Epoch"), **place)
     figure.update_xaxes(tickfont={"size": 11})
     figure.update_yaxes(tickfont={"size": 11})
     figure.update_layout(LAYOUT)
@@ -122,7 +126,7 @@ def _add_curve(
             mode="lines+markers",
             line={"color": PALETTE[0], "width": 2},
             marker={"size": sizes, "color": PALETTE[0]},
-            hovertemplate=f"{say('Epoch')} %{{x:.0f}}: %{{y:.5g}}<extra></extra>",
+            hovertemplate=f"{translate('Epoch')} %{{x:.0f}}: %{{y:.5g}}<extra></extra>",
         ),
         **place,
     )

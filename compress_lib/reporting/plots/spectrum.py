@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from compress_lib.reporting.plots.base import INK, PALETTE, figure_of
 from compress_lib.reporting.plots.matrices import BEFORE
 from compress_lib.results.target_record import TargetRecord
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 
 def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
@@ -22,12 +22,14 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
         target: What was made of the matrix; it has a rank.
     """
     rank = min(target.rank or 0, len(values))
-    figure = figure_of(say("Direction, by its singular value"), say("Singular value (log scale)"))
+    figure = figure_of(
+        translate("Direction, by its singular value"), translate("Singular value (log scale)")
+    )
     numbers = list(range(1, len(values) + 1))
     for name, part, colour in (
-        (say("kept"), slice(0, rank), PALETTE[0]),
+        (translate("kept"), slice(0, rank), PALETTE[0]),
         # Both curves have the point at the cut, so that there is no gap.
-        (say("left out"), slice(max(rank - 1, 0), None), BEFORE),
+        (translate("left out"), slice(max(rank - 1, 0), None), BEFORE),
     ):
         figure.add_trace(
             go.Scatter(
@@ -41,7 +43,7 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
             )
         )
     for place, words, dash in (
-        (rank, say("rank {rank}").format(rank=rank), "solid"),
+        (rank, translate("rank {rank}").format(rank=rank), "solid"),
         *_break_even(target),
     ):
         figure.add_vline(place, line={"color": INK, "dash": dash, "width": 1.5})
@@ -69,4 +71,4 @@ def _break_even(target: TargetRecord) -> list[tuple[int, str, str]]:
     # A bias may be stored besides.
     beyond = target.bytes_after - plain
     is_plain = 0 <= beyond <= both * target.bytes_before // numbers
-    return [(numbers // both, say("break-even"), "dot")] if is_plain else []
+    return [(numbers // both, translate("break-even"), "dot")] if is_plain else []

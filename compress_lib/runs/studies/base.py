@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.methods import Option
 from compress_lib.runs.studies.record import Row, Value
-from compress_lib.utils.options import coerced, declared_options
+from compress_lib.utils.options import coerce_options, declared_options
 from compress_lib.utils.progress import Report
 from compress_lib.utils.registry import Registry
 
@@ -86,4 +86,4 @@ def build_study(name: str, options: Mapping[str, object]) -> Study:
         CompressionError: The study or an option is unknown, or a value is out of range.
     """
     study = STUDIES.find(name)
-    return study(**coerced(study, options))
+    return study(**coerce_options(study, options))

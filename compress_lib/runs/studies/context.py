@@ -12,7 +12,7 @@ from compress_lib.data.examples import Example
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.data.tokenization import prepare_texts
 from compress_lib.evaluation.likelihood import Comparison, compare
-from compress_lib.evaluation.logits_cache import RememberedLogits
+from compress_lib.evaluation.logits_cache import LogitsCache
 from compress_lib.models.loading import LanguageModel
 from compress_lib.utils.progress import Event, Report, ignore
 
@@ -39,8 +39,8 @@ class StudyContext:
     digest: str
 
     @cached_property
-    def _read(self) -> RememberedLogits:
-        return RememberedLogits(KEPT_BYTES)
+    def _read(self) -> LogitsCache:
+        return LogitsCache(KEPT_BYTES)
 
     @cached_property
     def baseline(self) -> float:
@@ -75,7 +75,7 @@ class StudyContext:
         }
 
 
-def make_workbench(
+def read_study_context(
     model: LanguageModel, evaluation: TextSpec, calibration: TextSpec | None
 ) -> StudyContext:
     """Read the texts of a study.

@@ -16,7 +16,7 @@ from compress_lib.runs.studies.record import Row, Value
 from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
-    from compress_lib.compression.target_compressor import Compressed
+    from compress_lib.compression.target_compressor import CompressedTarget
     from compress_lib.runs.studies.context import StudyContext
 
 COLUMNS = {
@@ -53,7 +53,7 @@ class MethodVariant:
     @property
     def groups(self) -> bool:
         """Whether stacking matrices can matter: it does where something is shared."""
-        return METHODS[self.method].shares
+        return METHODS[self.method].supports_sharing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +93,17 @@ class Grid(Study):
         from compress_lib.compression.compress import compress_at_once
         from compress_lib.compression.stacking import with_matrices
 
-        made: tuple[Rule, list[Assignment], list[Compressed]] | None = None
+        made: tuple[Rule, list[Assignment], list[CompressedTarget]] | None = None
         for cell in cells:
             report(Event(0.0, f"{cell.known['matrices']}, {cell.known['method']}"))
             rule: Rule = cell.data
             # One matrix serves for both ends of a tie and for one, unless it was chosen by what
             # the model does with it.
-            whole = rule if "perplexity" in rule.build(0).needs else replace(rule, tie="both")
+            whole = (
+                rule
+                if "perplexity" in rule.build(0).required_statistics
+                else replace(rule, tie="both")
+            )
             if made is None or made[0] != whole:
                 try:
                     assigned = allocate(Plan(rules=(whole,)), bench.model.targets)
@@ -120,7 +124,7 @@ class Grid(Study):
                 yield cell, {**row, "note": _short(error)}
 
 
-def summary(assigned: Sequence[Assignment], done: Sequence[Compressed]) -> dict[str, Value]:
+def summary(assigned: Sequence[Assignment], done: Sequence[CompressedTarget]) -> dict[str, Value]:
     """Return one row's numbers over all matrices: means weighted by entries, or by norm."""
     records = [item.record for item in done]
     sizes = [record.rows * record.cols for record in records]

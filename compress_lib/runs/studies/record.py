@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from compress_lib.results.records import ModelRecord
 from compress_lib.utils.formatting import format_number
-from compress_lib.utils.json_record import Recorded
+from compress_lib.utils.json_record import JsonRecord
 from compress_lib.utils.paths import ASSETS
 
 FOLDER = ASSETS / "landmarks" / "studies"
@@ -20,7 +20,7 @@ Row = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
-class StudyRecord(Recorded):
+class StudyRecord(JsonRecord):
     """The rows of a study.
 
     Attributes:

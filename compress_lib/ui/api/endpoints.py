@@ -13,11 +13,11 @@ from gradio.events import api
 from compress_lib.errors import CompressionError
 from compress_lib.models.catalogue import CATALOGUE
 from compress_lib.plan.allocation import allocate
-from compress_lib.plan.forecast import expected_loss
+from compress_lib.plan.forecast import forecast_loss
 from compress_lib.plan.plan import Plan
 from compress_lib.results.describe import describe
 from compress_lib.results.landmarks import load_landmarks
-from compress_lib.results.paired import paired
+from compress_lib.results.paired import compare_runs
 from compress_lib.results.records import RunRecord
 from compress_lib.runs.events import RunFinished
 from compress_lib.ui.api.types import (
@@ -86,9 +86,9 @@ class Endpoints:
             assigned = allocate(wanted, targets)
         before = sum(item.nbytes for item in assigned)
         after = sum(item.preview.nbytes for item in assigned)
-        kept = sum(item.kept_bytes for item in assigned)
+        kept = sum(item.retained_bytes for item in assigned)
         return {
-            "expected_loss": expected_loss(assigned, wanted.model),
+            "expected_loss": forecast_loss(assigned, wanted.model),
             "bytes_before": whole,
             "bytes_after": whole - before + after + kept,
             "matrices": [
@@ -123,7 +123,7 @@ class Endpoints:
                             yield cast(Record, event.record.to_json())
                             return
                         standing = _standing(event, standing["fraction"])
-                    ahead = self.engine.line.ahead(job)
+                    ahead = self.engine.line.position(job)
                     waits: Standing = {**standing, "status": texts.WAITING.format(ahead=ahead)}
                     yield waits if ahead else standing
             finally:
@@ -138,7 +138,7 @@ class Endpoints:
         """
         with _said():
             one, other = (self._found(key) for key in (first, second))
-            difference = paired(one, other)
+            difference = compare_runs(one, other)
         return {
             "first": _summary(one),
             "second": _summary(other),

@@ -7,7 +7,7 @@ from html import escape
 from math import isfinite
 
 from compress_lib.models.catalogue import was_quantized
-from compress_lib.results.describe import run_labels
+from compress_lib.results.describe import unique_labels
 from compress_lib.results.records import RunRecord
 from compress_lib.results.token_record import (
     DirectionRecord,
@@ -112,7 +112,7 @@ def failure(message: str) -> str:
 def run_rows(records: Sequence[RunRecord]) -> list[list[str | float]]:
     """Return the rows of the table of runs: numbers where there are some, so that they sort."""
     rows: list[list[str | float]] = []
-    for label, record in zip(run_labels(records), records, strict=True):
+    for label, record in zip(unique_labels(records), records, strict=True):
         found = record.metrics()
         numbers = (_rounded(found[name], digits) for name, digits in COLUMNS)
         rows.append([label, *numbers])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compress_lib.data.text_spec import QUICK_TOKENS
 from compress_lib.results import metrics
 from compress_lib.ui.common import languages
-from compress_lib.utils.translation import speak
+from compress_lib.utils.translation import set_translations
 
 LANGUAGE = "en"
 TITLE = "Compression Lab"
@@ -564,4 +564,4 @@ WORDS = {
 
 # All of it in the language that was chosen, but for what was not translated.
 globals().update(languages.chosen())
-speak(WORDS)
+set_translations(WORDS)

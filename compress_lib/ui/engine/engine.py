@@ -18,8 +18,8 @@ from compress_lib.runs.events import EvaluationFinished, PlanSkipped, RunFinishe
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.job import Job, nobody
 from compress_lib.ui.engine.model_cache import CompressedModelCache
-from compress_lib.ui.engine.queue import Line
-from compress_lib.ui.engine.run_index import KnownRuns, LandmarkStore
+from compress_lib.ui.engine.queue import JobQueue
+from compress_lib.ui.engine.run_index import LandmarkStore, RunIndex
 from compress_lib.utils.formatting import format_seconds
 from compress_lib.utils.profiles import limits as served_limits
 from compress_lib.utils.progress import (
@@ -67,10 +67,10 @@ class Engine:
         limits: dict[str, int] | None = None,
         asker: Callable[[], str | None] = nobody,
     ) -> None:
-        self.runs = KnownRuns(store or LandmarkStore())
+        self.runs = RunIndex(store or LandmarkStore())
         self.device = device
         self._limits = served_limits() | (limits or {})
-        self.line = Line(self._limits, asker)
+        self.line = JobQueue(self._limits, asker)
         self.made = CompressedModelCache()
         self._models: LRUCache[tuple[str, str | None], LanguageModel] = LRUCache(
             self._limits["loaded_models"]
@@ -99,11 +99,11 @@ class Engine:
                         raise
                     part(PlanSkipped(1.0, texts.PASSED_OVER.format(error=error), str(error)))
 
-        return self._answered(plans) or self.line.enter(Job(task))
+        return self._answered(plans) or self.line.submit(Job(task))
 
     def _answered(self, plans: Sequence[Plan]) -> Job | None:
         """Return a job that is done, if all its plans were run before."""
-        records = [self.runs.ran(plan) for plan in plans]
+        records = [self.runs.find_by_plan(plan) for plan in plans]
         found = [record for record in records if record is not None and record.answered]
         if len(found) < len(plans):
             return None
@@ -126,7 +126,7 @@ class Engine:
 
     def _keep(self, plan: Plan, event: Event) -> None:
         """Keep what an event brings before it is reported: who hears of a run can find it."""
-        self.runs.note(plan, event)
+        self.runs.record(plan, event)
         if isinstance(event, EvaluationFinished | RunFinished) and event.compressed is not None:
             self.made.add(event.record.key, event.compressed)
 
@@ -145,7 +145,7 @@ class Engine:
             for record in run_study(study, loaded, home() / "studies", report=report):
                 report(StudyProgress(0.0, self.line.activity, record))
 
-        return self.line.enter(Job(task))
+        return self.line.submit(Job(task))
 
     def submit_task(self, task: Callable[[Report], None]) -> Job:
         """Queue anything else.
@@ -153,7 +153,7 @@ class Engine:
         Raises:
             CompressionError: The queue is full.
         """
-        return self.line.enter(Job(task))
+        return self.line.submit(Job(task))
 
     def submit_with_models(
         self, record: RunRecord, task: Callable[[LanguageModel, LanguageModel, Report], None]
@@ -197,7 +197,7 @@ class Engine:
 
     def warm(self) -> None:
         """Import torch and load the default model in the background."""
-        self.line.aside(self._warm)
+        self.line.submit_background(self._warm)
 
     def targets(self, model: str) -> tuple[tuple[Target, ...], int]:
         """Return the matrices and all bytes of a model that was loaded; nothing if it was not."""

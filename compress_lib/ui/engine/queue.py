@@ -22,7 +22,7 @@ HEARTBEAT = 0.4
 """Seconds between looks at a job that has nothing to tell."""
 
 
-class Line:
+class JobQueue:
     """Does one job after the other.
 
     Args:
@@ -47,7 +47,7 @@ class Line:
         with self._lock:
             return len(self._jobs)
 
-    def enter(self, job: Job) -> Job:
+    def submit(self, job: Job) -> Job:
         """Put a job at the end.
 
         Raises:
@@ -67,7 +67,7 @@ class Line:
         job.future.add_done_callback(lambda done: self._leave(job))
         return job
 
-    def aside(self, task: Callable[[], None]) -> None:
+    def submit_background(self, task: Callable[[], None]) -> None:
         """Do something that nobody asked for, after what is in the line already."""
         self._thread.submit(task)
 
@@ -102,7 +102,7 @@ class Line:
         if job.future is not None:
             job.future.cancel()
 
-    def ahead(self, job: Job) -> int:
+    def position(self, job: Job) -> int:
         """How many jobs come before this one."""
         with self._lock:
             return self._jobs.index(job) if job in self._jobs else 0

@@ -26,7 +26,7 @@ class LandmarkStore(Store):
         return find_landmark(key) or super().find(key)
 
 
-class KnownRuns:
+class RunIndex:
     """Finds runs by key and by plan.
 
     What is measured, but not written for, is none of the store: it can be looked at and compared
@@ -45,12 +45,12 @@ class KnownRuns:
         """Return the run of a key, as far as it is known."""
         return self.store.find(key) or self._measured.get(key)
 
-    def ran(self, plan: Plan) -> RunRecord | None:
+    def find_by_plan(self, plan: Plan) -> RunRecord | None:
         """Return the run that answers a plan, as far as this page made it."""
         key = self._answers.get(plan.key)
         return self.find(key) if key is not None else None
 
-    def note(self, plan: Plan, event: Event) -> None:
+    def record(self, plan: Plan, event: Event) -> None:
         """Index what an event says about a plan's run."""
         if isinstance(event, EvaluationFinished):
             self._measured[event.record.key] = event.record

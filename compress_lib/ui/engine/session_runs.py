@@ -31,7 +31,7 @@ def lookup(engine: Engine, key: object) -> RunRecord | None:
     return engine.runs.find(key) if isinstance(key, str) else None
 
 
-def stored_words(record: RunRecord) -> str:
+def describe_source(record: RunRecord) -> str:
     """Say of a run that exists where it comes from.
 
     A landmark may have been measured on other weights than are loaded here.

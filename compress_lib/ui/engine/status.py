@@ -8,7 +8,7 @@ from typing import Any
 
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.job import Job
-from compress_lib.ui.engine.queue import Line
+from compress_lib.ui.engine.queue import JobQueue
 from compress_lib.utils.progress import EtaEstimator, Event, TrainingProgress
 
 
@@ -33,10 +33,10 @@ class JobStatus:
         left = self._left.seconds(self._fraction)
         self.html = html.status(event.message, self._fraction, left, self.losses)
 
-    def wait(self, line: Line, job: Job) -> None:
+    def wait(self, line: JobQueue, job: Job) -> None:
         """Say how many come before a job that has not begun, not what they do."""
         if not self._fraction:
-            ahead = line.ahead(job)
+            ahead = line.position(job)
             # What others run is theirs to tell.
             waiting = texts.WAITING.format(ahead=ahead)
             self.html = html.status(waiting if ahead else line.activity, 0.0)
@@ -49,7 +49,7 @@ class JobStatus:
         self.losses = [*self.losses[: event.epoch - 1], event.loss]
 
 
-def followed(line: Line, job: Job) -> Generator[tuple[str, list[Event]], None, None]:
+def follow(line: JobQueue, job: Job) -> Generator[tuple[str, list[Event]], None, None]:
     """Yield the status line of a job several times a second, and the events since the last time.
 
     Where nothing is yielded, nothing can be stopped: the status is repeated if nothing is new.
@@ -69,18 +69,18 @@ def followed(line: Line, job: Job) -> Generator[tuple[str, list[Event]], None, N
             yield status.html, events
 
 
-def waited_for(line: Line, job: Job) -> Generator[tuple[str, None], None, None]:
+def wait_for(line: JobQueue, job: Job) -> Generator[tuple[str, None], None, None]:
     """Yield the status line of a job whose events nobody needs, until it is done.
 
     Raises:
         CompressionError: The job is refused.
     """
-    with closing(followed(line, job)) as steps:
+    with closing(follow(line, job)) as steps:
         for status, _ in steps:
             yield status, None
 
 
-def telling_bugs(
+def reporting_errors(
     changes: Iterator[dict[Any, Any]], said: dict[Any, Any]
 ) -> Iterator[dict[Any, Any]]:
     """Pass on what a handler yields; of a bug somebody is told before it is raised.

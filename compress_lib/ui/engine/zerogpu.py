@@ -39,7 +39,7 @@ class Refused:
     message: str
 
 
-class LendingEngine(Engine):
+class ZeroGpuEngine(Engine):
     """Prepares plans here, on the CPU, and runs each on a lent GPU.
 
     Args:
@@ -53,7 +53,7 @@ class LendingEngine(Engine):
     def __init__(self, lend: Callable[..., Any] | None = None, **more: Any) -> None:
         super().__init__(device="cpu", **more)
         self._lent: Callable[[dict[str, Any]], Told] = (lend or _spaces())(duration=seconds)(
-            run_there
+            run_on_gpu
         )
 
     def _execute(self, plan: Plan, report: Report) -> None:
@@ -81,7 +81,7 @@ class LendingEngine(Engine):
             steps.close()
 
 
-def run_there(plan: dict[str, Any]) -> Told:
+def run_on_gpu(plan: dict[str, Any]) -> Told:
     """Run a plan in the process that has the GPU; everything that is yielded can be pickled."""
     engine = _engine_there()
     try:
@@ -107,7 +107,7 @@ def seconds(plan: dict[str, Any]) -> int:
     usual = limits().get(LENT_SECONDS, 60)
     rules = [rule for rule in Plan.from_json(plan).rules if rule.method != DENSE]
     methods = [rule.build(0) for rule in rules]
-    learns = any(method.trains or method.needs for method in methods)
+    learns = any(method.iterative or method.required_statistics for method in methods)
     learns = learns or any(rule.allocation != "uniform" for rule in rules)
     return usual * (LONGER if learns else 1)
 

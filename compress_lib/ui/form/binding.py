@@ -140,7 +140,7 @@ def shown_plan(plan: Plan) -> tuple[Plan, bool]:
         CompressionError: The plan holds what the form refuses.
     """
     shown = read_plan(form_values(plan))
-    asked = replace(plan.asked(), rules=shown.rules)
+    asked = replace(plan.without_provenance(), rules=shown.rules)
     same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
     return shown, same and asked.key == shown.key
 
@@ -197,12 +197,12 @@ def _families_of(rule: Rule) -> list[str]:
 def first_plan(query: str) -> tuple[Plan, str | None]:
     """Return the plan of a link, and what is wrong with the link, if anything."""
     try:
-        return restored(from_query(query))
+        return plan_for_form(from_query(query))
     except CompressionError as error:
         return Plan(), str(error)
 
 
-def restored(plan: Plan) -> tuple[Plan, str | None]:
+def plan_for_form(plan: Plan) -> tuple[Plan, str | None]:
     """Return what the form shows of a plan, and what it cannot show, if anything.
 
     Raises:

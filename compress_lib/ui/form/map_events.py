@@ -15,7 +15,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.methods import is_sized
 from compress_lib.models.targets import Target
 from compress_lib.plan.allocation import allocate
-from compress_lib.plan.edits import LayerGrid, cleared, edited, pattern_for, presets
+from compress_lib.plan.edits import LayerGrid, clear_rules, edit_rules, pattern_for, presets
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import DENSE, Rule
 from compress_lib.ui.common import texts
@@ -168,13 +168,15 @@ class MapEvents:
         """Leave the selected matrices dense."""
         plan, targets = self._plan(given)
         pattern = self._pattern(given, targets)
-        return self._write(given, plan, lambda: edited(plan.rules, pattern, DENSE, 1.0, targets))
+        return self._write(
+            given, plan, lambda: edit_rules(plan.rules, pattern, DENSE, 1.0, targets)
+        )
 
     def clear(self, given: Mapping[Any, Any]) -> dict[Any, Any]:
         """Reset the selected matrices to the plan's first rule."""
         plan, targets = self._plan(given)
         pattern = self._pattern(given, targets)
-        return self._write(given, plan, lambda: cleared(plan.rules, pattern, targets))
+        return self._write(given, plan, lambda: clear_rules(plan.rules, pattern, targets))
 
     def start_from(self, given: Mapping[Any, Any]) -> Any:
         """Put a preset plan into the form, with the method and the size that stand there."""
@@ -243,7 +245,7 @@ class MapEvents:
         """Return a plan's rules with the tool applied to some matrices."""
         method = str(given[self.panel.method])
         share = validation.share_of(method, given[self.panel.keep])
-        return edited(plan.rules, pattern, method, share, targets)
+        return edit_rules(plan.rules, pattern, method, share, targets)
 
 
 def _names(chosen: Any) -> set[str]:

@@ -105,7 +105,7 @@ def chosen_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target])
     covered = {target.name for item in mine for target in item.targets} & names
     dense = sum(target.nbytes for target in chosen if target.name not in covered)
     after = dense + sum(
-        (item.preview.nbytes + item.kept_bytes)
+        (item.preview.nbytes + item.retained_bytes)
         * len(names & {t.name for t in item.targets})
         // len(item.targets)
         for item in mine
@@ -157,16 +157,16 @@ class _Painter:
             return self._measured(where, self.errors.get(target.name))
         if item is None:
             return MapCell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
-        share = (item.preview.nbytes + item.kept_bytes) / item.nbytes
+        share = (item.preview.nbytes + item.retained_bytes) / item.nbytes
         told = f"{where}: {item.method.label}, {format_share(share, 0)}"
-        if item.undecided:
+        if item.needs_allocation:
             told += f", {texts.MAP_SHARED}"
         elif item.preview.rank is not None:
             told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
         if self.colour == "method":
             return MapCell(item.method.label[:3], told, 0.6, self.hues[item.method.name])
         # What is shared out is known when it runs: until then this is what all keep on average.
-        about = "~" if item.undecided else ""
+        about = "~" if item.needs_allocation else ""
         if share > 1:
             return MapCell(f"{100 * share:.0f} ↑", told, 0.6, BIGGER)
         return MapCell(f"{about}{100 * share:.0f}", told, max(0.06, 1 - share), HUES[0])

@@ -9,10 +9,10 @@ from math import exp
 from compress_lib.errors import CompressionError
 from compress_lib.models.targets import FAMILIES, TABLES, Target
 from compress_lib.plan.allocation import Assignment, allocate
-from compress_lib.plan.forecast import LEAST, MOST, expected_loss, load_curves, worded
+from compress_lib.plan.forecast import LEAST, MOST, describe_prediction, forecast_loss, load_curves
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import DENSE
-from compress_lib.plan.spectra import left_out
+from compress_lib.plan.spectra import truncation_error
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.engine.session_runs import known_targets
@@ -30,21 +30,21 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         return complaint(error)
     before = sum(item.nbytes for item in assigned)
     # What is shared out may take up what another matrix leaves.
-    after = sum(item.foretold_bytes for item in assigned)
+    after = sum(item.predicted_bytes for item in assigned)
     head = _headline(assigned, before, after)
     # What the output end keeps for itself stays in the checkpoint.
-    kept = sum(item.kept_bytes for item in assigned)
+    kept = sum(item.retained_bytes for item in assigned)
     lines = [f"<strong>{escape(head)}</strong>"]
     if whole:
         left = whole - before + after + kept
         size, share = format_bytes(left), format_share(left / whole)
         lines.append(escape(texts.PREVIEW_WHOLE.format(size=size, share=share)))
-    lost = left_out(assigned, plan.model)
+    lost = truncation_error(assigned, plan.model)
     if lost is not None:
         words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
         lines.append(escape(words.format(error=lost[0])))
-    shared = any(item.undecided for item in assigned)
-    expected = expected_loss(assigned, plan.model)
+    shared = any(item.needs_allocation for item in assigned)
+    expected = forecast_loss(assigned, plan.model)
     if expected is not None and assigned:
         lines.append(escape(_expected(expected)))
     elif load_curves(plan.model):
@@ -52,7 +52,9 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
-    bigger = sum(item.preview.nbytes > item.nbytes for item in assigned if not item.undecided)
+    bigger = sum(
+        item.preview.nbytes > item.nbytes for item in assigned if not item.needs_allocation
+    )
     if bigger:
         lines.append(escape(texts.BIGGER.format(count=bigger)))
     if kept:
@@ -74,15 +76,17 @@ def describe_change(engine: Engine, changed: Plan, names: Set[str]) -> str:
         return str(error)
     mine = [item for item in assigned if names & {target.name for target in item.targets}]
     before = sum(item.nbytes for item in mine)
-    after = sum(item.foretold_bytes for item in mine)
-    expected = expected_loss(assigned, changed.model)
+    after = sum(item.predicted_bytes for item in mine)
+    expected = forecast_loss(assigned, changed.model)
     cost = "" if expected is None else f" {_expected(expected)}"
     return texts.MAP_WOULD.format(what=_headline(mine, before, after), cost=cost)
 
 
 def _expected(loss: float) -> str:
     """Say what a growth of the loss means: beyond a bound, that little is left of the model."""
-    words = worded(loss, texts.PREVIEW_EXPECTED, texts.PREVIEW_AT_LEAST, texts.PREVIEW_RUINED)
+    words = describe_prediction(
+        loss, texts.PREVIEW_EXPECTED, texts.PREVIEW_AT_LEAST, texts.PREVIEW_RUINED
+    )
     # Of a model that is ruined the ratio may be beyond any number.
     low, ratio, high = (exp(min(share * loss, 100.0)) for share in (LEAST, 1.0, MOST))
     return words.format(
@@ -101,10 +105,10 @@ def complaint(error: CompressionError) -> str:
 
 def _headline(assigned: list[Assignment], before: int, after: int) -> str:
     count = sum(len(item.targets) for item in assigned)
-    bound = any(item.preview.is_upper_bound or item.undecided for item in assigned)
+    bound = any(item.preview.is_upper_bound or item.needs_allocation for item in assigned)
     size = texts.PREVIEW_AT_MOST.format(size=format_bytes(after)) if bound else format_bytes(after)
     sizes = {"before": format_bytes(before), "after": size}
-    if count == 1 and not assigned[0].undecided:
+    if count == 1 and not assigned[0].needs_allocation:
         only = assigned[0].preview
         label, full = FAMILIES[assigned[0].family], min(assigned[0].shape)
         if only.rank is None:
@@ -119,7 +123,7 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
 
 def _ranks(assigned: list[Assignment]) -> str:
     """Say the ranks, and before them what becomes of matrices without, if it is one thing."""
-    if any(item.undecided for item in assigned):
+    if any(item.needs_allocation for item in assigned):
         return texts.PREVIEW_SHARED
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
     notes = {item.preview.note for item in assigned if item.preview.rank is None}

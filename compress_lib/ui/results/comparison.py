@@ -7,7 +7,7 @@ from typing import Any
 
 from compress_lib.data.text_spec import OWN_TEXT
 from compress_lib.plan.plan import Plan
-from compress_lib.plan.query_string import MOST_BESIDE
+from compress_lib.plan.query_string import MAX_COMPARED
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
@@ -26,14 +26,14 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
         current: The key of the shown run.
     """
     record = session_runs.lookup(engine, current)
-    wanted = tray[:MOST_BESIDE] if isinstance(tray, list) else []
+    wanted = tray[:MAX_COMPARED] if isinstance(tray, list) else []
     chosen = [run for key in wanted if (run := session_runs.lookup(engine, key)) is not None]
     if len(chosen) == 1 and record is not None and record.key != chosen[0].key:
         chosen.append(record)
     if chosen or record is None:
         return chosen
     own = shown_run(engine, keys, record).own
-    others = [run for run in own if run.key != record.key][: MOST_BESIDE - 1]
+    others = [run for run in own if run.key != record.key][: MAX_COMPARED - 1]
     if not others:
         first = first_record()
         measured = session_runs.comparable([first] if first else [], record)
@@ -45,7 +45,7 @@ def plans_of(runs: Sequence[RunRecord]) -> list[Plan]:
     """Return the plans of runs that a link can hold; nothing where one alone is left."""
     # What this version cannot run is in no link, and nor is text of one's own.
     found = [
-        run.plan.asked()
+        run.plan.without_provenance()
         for run in runs
         if run.plan.runnable and run.plan.evaluation.corpus != OWN_TEXT
     ]
@@ -54,4 +54,4 @@ def plans_of(runs: Sequence[RunRecord]) -> list[Plan]:
 
 def is_of(run: RunRecord | None, plan: Plan) -> bool:
     """Tell whether a run is that of a plan."""
-    return run is not None and run.plan.asked().key == plan.asked().key
+    return run is not None and run.plan.without_provenance().key == plan.without_provenance().key

@@ -5,16 +5,16 @@ from __future__ import annotations
 from html import escape
 
 from compress_lib.data.text_spec import PROTOCOLS
-from compress_lib.plan.forecast import RUINED, worded
-from compress_lib.results.confidence import Ends, perplexity_ends
+from compress_lib.plan.forecast import RUINED, describe_prediction
+from compress_lib.results.confidence import Ends, perplexity_interval
 from compress_lib.results.describe import describe
 from compress_lib.results.metrics import METRICS
-from compress_lib.results.predictions import foretold
+from compress_lib.results.predictions import predicted_loss
 from compress_lib.results.records import RunRecord, SpeedRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.common.html import term_id
 from compress_lib.utils.formatting import format_perplexity, format_share
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 SAME = 1.02
 """A ratio of perplexities below which a text is predicted about as well."""
@@ -65,8 +65,8 @@ def _card(record: RunRecord, name: str) -> str:
     arrow = "↓" if metric.lower_is_better else "↑"
     hint = texts.LOWER if metric.lower_is_better else texts.HIGHER
     big, around, small = _value(record, name, value)
-    label = say(metric.label)
-    tip = escape(f"{say(metric.meaning)} {hint}", quote=True)
+    label = translate(metric.label)
+    tip = escape(f"{translate(metric.meaning)} {hint}", quote=True)
     extra = f" <small>{escape(around)}</small>" if around else ""
     return (
         f'<div class="card" data-tip="{tip}" role="group" '
@@ -86,7 +86,7 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
     if name == "perplexity":
         base = format_perplexity(ppl.baseline)
         times = texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base)
-        ends = perplexity_ends(ppl)
+        ends = perplexity_interval(ppl)
         around = _between(ends) if ends else texts.NO_INTERVAL if _single(record) else ""
         return format_perplexity(value), around, times
     if name == "megabytes":
@@ -108,10 +108,10 @@ def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str,
 
 def _foretold(record: RunRecord) -> str:
     """Return what the growth of the loss was expected to be, beside what was found."""
-    loss = foretold(record)
+    loss = predicted_loss(record)
     if loss is None:
         return texts.KL_UNIT
-    words = worded(loss, texts.KL_FORETOLD, texts.KL_AT_LEAST, texts.KL_RUINED)
+    words = describe_prediction(loss, texts.KL_FORETOLD, texts.KL_AT_LEAST, texts.KL_RUINED)
     return words.format(loss=f"{loss:.2g}", least=f"{RUINED:g}")
 
 

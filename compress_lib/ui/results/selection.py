@@ -8,7 +8,7 @@ from typing import Any
 
 from compress_lib.models.targets import Target
 from compress_lib.plan.plan import Plan
-from compress_lib.results.describe import run_labels
+from compress_lib.results.describe import unique_labels
 from compress_lib.results.landmarks import landmark_of, load_landmarks
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import html, texts
@@ -73,7 +73,7 @@ def run_choices(
 
     One's own come first, newest first; the others stand in the order of their names.
     """
-    labels = dict(zip((run.key for run in shown.all), run_labels(shown.all), strict=True))
+    labels = dict(zip((run.key for run in shown.all), unique_labels(shown.all), strict=True))
     own = [(f"{labels[run.key]} · {texts.YOURS}", run.key) for run in filter(wanted, shown.own)]
     others = [(labels[run.key], run.key) for run in filter(wanted, shown.landmarks)]
     return own + sorted(others)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from compress_lib.compression.calibration.collect import gather
+from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.data.corpora import Text, read_text
 from compress_lib.data.examples import Example
@@ -25,7 +25,7 @@ from compress_lib.data.tokenization import (
 )
 from compress_lib.errors import BudgetError, NotFiniteError
 from compress_lib.evaluation.likelihood import compare
-from compress_lib.evaluation.logits_cache import RememberedLogits
+from compress_lib.evaluation.logits_cache import LogitsCache
 from compress_lib.methods.curvature import replacement_loss
 from compress_lib.methods.statistics import Statistics, count_rows, curvature_needs
 from compress_lib.models.checkpoint import WEIGHTS_FILE, save_compressed
@@ -50,7 +50,7 @@ RUN = 0.8
 
 
 @dataclass(frozen=True)
-class QualityBench:
+class QualityContext:
     """What all rows have in common.
 
     Attributes:
@@ -79,9 +79,9 @@ class QualityBench:
         return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
     @cached_property
-    def read(self) -> RememberedLogits:
+    def read(self) -> LogitsCache:
         """Reads with the baseline, whose predictions are the same for every row."""
-        return RememberedLogits()
+        return LogitsCache()
 
     @cached_property
     def second_examples(self) -> list[Example]:
@@ -107,12 +107,12 @@ class QualityBench:
             | (frozenset() if target.family in TABLES else {"mean"})
             for target in self.model.targets
         }
-        return gather(self.model, needs, self.calibration, report)
+        return collect_statistics(self.model, needs, self.calibration, report)
 
 
-def make_quality_bench(
+def read_quality_context(
     model: LanguageModel, evaluation: TextSpec, second: TextSpec, calibration: TextSpec
-) -> QualityBench:
+) -> QualityContext:
     """Read the texts of all rows, with contexts that the model can read.
 
     Raises:
@@ -131,13 +131,15 @@ def make_quality_bench(
     )
     # What a model writes is no part of a row.
     plan = Plan(model=model.id, evaluation=first, calibration=calibration, prompts=())
-    bench = QualityBench(model, plan, other, texts)
+    bench = QualityContext(model, plan, other, texts)
     # Found out now, not after the first row.
     assert bench.calibration.examples
     return bench
 
 
-def measure_row(bench: QualityBench, entry: CandidateAtSize, report: Report = ignore) -> QualityRow:
+def measure_row(
+    bench: QualityContext, entry: CandidateAtSize, report: Report = ignore
+) -> QualityRow:
     """Measure one row; what a method or a model refuses is part of it.
 
     The compressed model is dropped at the end.
@@ -172,7 +174,7 @@ def measure_row(bench: QualityBench, entry: CandidateAtSize, report: Report = ig
     return replace(row, plan=record.plan, found=found)
 
 
-def _measure(bench: QualityBench, plan: Plan, report: Report) -> tuple[RunRecord, Measured]:
+def _measure(bench: QualityContext, plan: Plan, report: Report) -> tuple[RunRecord, Measured]:
     model = bench.model
     statistics = bench.statistics(subrange(report, 0.0, 0.0))
     started = time.perf_counter()

@@ -15,10 +15,10 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.results.records import ModelRecord
 from compress_lib.runs.record_builder import describe_environment
 from compress_lib.runs.studies.base import Study, StudyCell
-from compress_lib.runs.studies.context import StudyContext, make_workbench
+from compress_lib.runs.studies.context import StudyContext, read_study_context
 from compress_lib.runs.studies.findings import findings
 from compress_lib.runs.studies.record import Row, StudyRecord
-from compress_lib.utils.files import disk_errors, write_whole
+from compress_lib.utils.files import atomic_write, disk_errors
 from compress_lib.utils.progress import Event, Report, ignore
 
 SCHEMA = 1
@@ -81,7 +81,7 @@ def run_study(
         CompressionError: A text cannot be used, or the disk is full.
     """
     chosen = calibration or (TextSpec(tokens=32_768) if study.needs_calibration else None)
-    bench = make_workbench(model, evaluation or _fitting(study.evaluation, model), chosen)
+    bench = read_study_context(model, evaluation or _fitting(study.evaluation, model), chosen)
     report(Event(0.0, "Measuring the uncompressed model"))
     log = _Log(folder / f"{study.name}.jsonl")
     log.read()
@@ -124,7 +124,7 @@ def write_study(record: StudyRecord, folder: Path, figure: str | None = None) ->
     if figure is not None:
         files[".html"] = figure
     for ending, content in files.items():
-        write_whole(folder / f"{record.name}{ending}", content)
+        atomic_write(folder / f"{record.name}{ending}", content)
     return [folder / f"{record.name}{ending}" for ending in files]
 
 

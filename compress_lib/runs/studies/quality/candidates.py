@@ -171,10 +171,10 @@ def all_candidates() -> tuple[Candidate, ...]:
             method.label,
             whole(method.name),
             # Of some methods the options alone decide the size.
-            keeps=() if method.sized else KEEPS,
+            keeps=() if method.fixed_size else KEEPS,
         )
         for method in METHODS.values()
-        if method.name not in named and method.families is None and not method.control
+        if method.name not in named and method.families is None and not method.is_control
     )
     return (*CANDIDATES, *others)
 

@@ -15,7 +15,7 @@ from compress_lib.results.records import (
     PerplexityRecord,
 )
 from compress_lib.utils.files import read_json
-from compress_lib.utils.json_record import Recorded
+from compress_lib.utils.json_record import JsonRecord
 from compress_lib.utils.paths import ASSETS
 
 FOLDER = ASSETS / "landmarks" / "quality"
@@ -51,7 +51,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class QualityRow(Recorded):
+class QualityRow(JsonRecord):
     """One plan for a whole model, and what came out.
 
     Attributes:

@@ -17,7 +17,7 @@ from compress_lib.ui.common.browser import JOB, QUICK
 from compress_lib.ui.common.messages import refusal
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.status import telling_bugs
+from compress_lib.ui.engine.status import reporting_errors
 from compress_lib.ui.results.selection import Shown
 from compress_lib.utils.registry import Registry
 
@@ -98,7 +98,7 @@ def follow_job(
     def steps(current: Any, *values: Any) -> Iterator[dict[Any, Any]]:
         changes = followed(asked_for(wiring.engine, current), *values)
         broken = {status: html.failure(texts.BROKEN), stop: idle}
-        yield from telling_bugs(changes, broken)
+        yield from reporting_errors(changes, broken)
 
     job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
     said = (lambda: [html.status(texts.STOPPED), idle], None, [status, stop])

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from compress_lib.errors import CompressionError
-from compress_lib.plan.query_string import MOST_BESIDE
-from compress_lib.results.describe import run_labels
+from compress_lib.plan.query_string import MAX_COMPARED
+from compress_lib.results.describe import unique_labels
 from compress_lib.results.metrics import METRICS, Metric
-from compress_lib.results.paired import Paired, paired
+from compress_lib.results.paired import PairedDifference, compare_runs
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.common.browser import QUICK
@@ -22,7 +22,7 @@ from compress_lib.ui.results.comparison import runs_beside
 from compress_lib.ui.results.selection import Shown, first_record, run_choices
 from compress_lib.ui.results.tabs.base import ResultTab, Wiring, register
 from compress_lib.utils.formatting import format_bytes, format_number
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 NOISY = ("speed",)
 """Numbers that differ from one run of the same plan to the next."""
@@ -47,7 +47,7 @@ class CompareTab(ResultTab):
             values.get("tray", {}).get("choices", []),
             value=[],
             multiselect=True,
-            max_choices=MOST_BESIDE,
+            max_choices=MAX_COMPARED,
             label=texts.TRAY,
             info=texts.TRAY_INFO,
             elem_id="tray",
@@ -77,7 +77,7 @@ def with_shown(tray: Any, current: Any) -> Any:
     """Return the tray with the shown run, if there is a tray and the run is not in it."""
     if not isinstance(tray, list) or not tray or not isinstance(current, str) or current in tray:
         return gr.skip()
-    if len(tray) >= MOST_BESIDE:
+    if len(tray) >= MAX_COMPARED:
         warn(texts.TRAY_FULL)
         return gr.skip()
     return gr.update(value=[*tray, current])
@@ -88,7 +88,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     if not runs:
         return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
     lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in run_labels(runs))
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in unique_labels(runs))
     # What people came to hear stands first.
     rows = [_row(label, cells) for label, cells in _differences(runs)]
     rows += [
@@ -104,7 +104,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
 
 def _label(metric: Metric) -> str:
     unit = f" ({metric.unit})" if metric.unit not in ("", "×") else ""
-    return f"{say(metric.label)}{unit} {'↓' if metric.lower_is_better else '↑'}"
+    return f"{translate(metric.label)}{unit} {'↓' if metric.lower_is_better else '↑'}"
 
 
 def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
@@ -125,10 +125,10 @@ def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
     """Return label and cells of the rows that hold each run against the first."""
     if len(runs) < 2:
         return []
-    found: list[Paired | None] = [None]
+    found: list[PairedDifference | None] = [None]
     for other in runs[1:]:
         try:
-            found.append(paired(runs[0], other))
+            found.append(compare_runs(runs[0], other))
         except CompressionError:
             found.append(None)
     dash = "—"
@@ -152,7 +152,7 @@ def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _verdict(difference: Paired) -> str:
+def _verdict(difference: PairedDifference) -> str:
     if (difference.ratio, difference.kl) == (1, 0):
         return texts.COMPARE_SAME
     if difference.ratio_interval is None:

@@ -14,7 +14,7 @@ from compress_lib.results.describe import describe
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.status import waited_for
+from compress_lib.ui.engine.status import wait_for
 from compress_lib.utils.formatting import format_bytes
 from compress_lib.utils.profiles import limits
 from compress_lib.utils.progress import Event, Report
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
 
 
-def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | None], None, None]:
+def zip_checkpoint(
+    engine: Engine, record: RunRecord
+) -> Generator[tuple[str, Path | None], None, None]:
     """Write a run's checkpoint; yields a status, and the file at last, which goes afterwards.
 
     Args:
@@ -52,7 +54,7 @@ def packed(engine: Engine, record: RunRecord) -> Generator[tuple[str, Path | Non
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
-        yield from waited_for(engine.line, engine.submit_with_models(record, task))
+        yield from wait_for(engine.line, engine.submit_with_models(record, task))
         size_told = format_bytes(file.stat().st_size)
         ready = texts.AWAY_READY.format(run=describe(record), size=size_told)
         yield html.status(ready), file

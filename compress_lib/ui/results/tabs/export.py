@@ -18,7 +18,7 @@ from compress_lib.ui.common.browser import LIVE, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.results import tables
 from compress_lib.ui.results.selection import Shown, shown_run
 from compress_lib.ui.results.tabs.base import ResultTab, Wiring, asked_for, follow_job, register
-from compress_lib.ui.results.tabs.download import packed
+from compress_lib.ui.results.tabs.download import zip_checkpoint
 
 
 @register
@@ -81,7 +81,7 @@ class TakeAwayTab(ResultTab):
         status, made = self.parts["status"], self.parts["made"]
 
         def checkpoint(record: RunRecord) -> Generator[tuple[str, dict[Any, Any]], None, None]:
-            with closing(packed(wiring.engine, record)) as steps:
+            with closing(zip_checkpoint(wiring.engine, record)) as steps:
                 for told, file in steps:
                     ready = {made: gr.update(value=str(file), visible=True)}
                     yield told, ready if file is not None else {}

@@ -16,7 +16,7 @@ from compress_lib.ui.common.components import table
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.results.selection import Shown, clicked, shown_run
 from compress_lib.ui.results.tabs.base import ResultTab, Wiring, register
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 WIDTHS = ["250px", "100px", "76px", "60px", "78px", "66px", "74px", "88px"]
 
@@ -46,7 +46,7 @@ class FrontierTab(ResultTab):
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
         gr.Markdown(texts.FRONTIER_HELP)
-        measures = {name: say(METRICS[name].label) for name in frontier.MEASURES}
+        measures = {name: translate(METRICS[name].label) for name in frontier.MEASURES}
         with gr.Row():
             measure, size = (
                 gr.Radio(

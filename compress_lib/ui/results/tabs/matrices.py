@@ -24,7 +24,7 @@ from compress_lib.ui.engine import session_runs
 from compress_lib.ui.results import tables
 from compress_lib.ui.results.selection import Shown
 from compress_lib.ui.results.tabs.base import ResultTab, Wiring, asked_for, register
-from compress_lib.utils.translation import say
+from compress_lib.utils.translation import translate
 
 WIDTHS = [
     *("200px", "130px", "62px", "110px", "84px", "88px", "98px", "84px", "84px", "96px"),
@@ -183,7 +183,7 @@ def _measures(record: RunRecord) -> list[tuple[str, str]]:
     if len(layered) < 2:
         return []
     return [
-        (say(metric.label), name)
+        (translate(metric.label), name)
         for name, metric in ERRORS.items()
         if any(target.errors[name] is not None for target in layered)
     ]

@@ -10,7 +10,7 @@ import gradio as gr
 
 from compress_lib.models.targets import FAMILIES
 from compress_lib.reporting.plots import matrices
-from compress_lib.results.predictions import grown, predicted_bytes
+from compress_lib.results.predictions import enlarged_components, predicted_bytes
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.common.browser import QUICK
@@ -36,7 +36,9 @@ class MemoryTab(ResultTab):
         if shown.record is None:
             return {}
         return {
-            "grown": gr.update(value=grown_line(shown.record), visible=bool(grown(shown.record))),
+            "grown": gr.update(
+                value=grown_line(shown.record), visible=bool(enlarged_components(shown.record))
+            ),
             "chart": matrices.memory_bars(
                 shown.record, predicted_bytes(shown.record, shown.targets)
             ),
@@ -82,7 +84,7 @@ def grown_line(record: RunRecord) -> str:
             before=format_bytes(part.baseline_bytes),
             after=format_bytes(part.compressed_bytes),
         )
-        for part in grown(record)
+        for part in enlarged_components(record)
     ]
     if not parts:
         return ""

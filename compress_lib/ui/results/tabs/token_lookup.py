@@ -10,7 +10,7 @@ from compress_lib.results.records import RunRecord
 from compress_lib.results.token_record import TokenError, TokenNeighbours
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.status import waited_for
+from compress_lib.ui.engine.status import wait_for
 from compress_lib.utils.progress import Event, Report
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def asked_tokens(
     found: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
 
     def task(original: LanguageModel, model: LanguageModel, report: Report) -> None:
-        from compress_lib.evaluation.token_neighbours import looked_up
+        from compress_lib.evaluation.token_neighbours import look_up_tokens
 
         report(Event(0.0, texts.TOKEN_LOOKING))
-        found.append(looked_up(original, model, table, word))
+        found.append(look_up_tokens(original, model, table, word))
 
-    yield from waited_for(engine.line, engine.submit_with_models(record, task))
+    yield from wait_for(engine.line, engine.submit_with_models(record, task))
     ((asked, near),) = found
     told = texts.TOKEN_FOUND.format(word=word)
     yield html.status(told), html.token_rows(direction, asked, near)
