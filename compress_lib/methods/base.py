@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_lib.errors import CompressionError, unknown_name
-from compress_lib.utils.options import Option, OptionValue, coerce_options, declared_options, option
+from compress_lib.utils.options import (
+    FormerOptions,
+    Option,
+    OptionValue,
+    coerce_options,
+    declared_options,
+    former_values,
+    option,
+)
 from compress_lib.utils.progress import Report, ignore
 from compress_lib.utils.registry import Registry
 
@@ -85,6 +93,8 @@ class Method(ABC):
     """Whether its size follows from its options alone, so that keep is only an upper bound."""
     is_control: ClassVar[bool] = False
     """Whether it is there to be beaten, and promises no small error."""
+    former_options: ClassVar[FormerOptions] = {}
+    """Options of version 0.1.0 that others have replaced; they are still read."""
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}
     """Named settings of options, such as a paper's; what they leave out takes its default."""
 
@@ -179,6 +189,10 @@ class Method(ABC):
     def options(cls) -> tuple[Option, ...]:
         """The options in the order in which they are declared."""
         return declared_options(cls)
+
+    def former_values(self) -> dict[str, OptionValue]:
+        """Return the options by their names of version 0.1.0; see `options.former_values`."""
+        return former_values(self)
 
     def option_values(self) -> dict[str, OptionValue]:
         """Return what each option is set to."""

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from compress_lib.methods.linalg import row_side, damped
+from compress_lib.methods.linalg import damped, row_side
 from compress_lib.methods.row_importance import SMOOTHING, smoothed_counts
 from compress_lib.methods.statistics import (
     INPUT_SHRINKAGE,

@@ -38,7 +38,7 @@ def measured_curve(
 
     A budget in which nothing fits has no point; that leaves none where nothing fits at all.
     """
-    name = cache_key("curve", method.name, method.option_values(), statistics)
+    name = cache_key("curve", method.name, method.former_values(), statistics)
 
     def compute() -> dict[str, Tensor]:
         found = _measure(method, weight, statistics, report)

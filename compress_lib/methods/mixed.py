@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.errors import BudgetError, CompressionError
-from compress_lib.methods.base import Method, Preview, build_method, option, register
+from compress_lib.methods.base import Method, OptionValue, Preview, build_method, option, register
 from compress_lib.methods.statistics import LAYER_CURVATURE, curvature_needs
 from compress_lib.utils.progress import Report, ignore, subrange
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SEPARATOR = ","
 NUMBER = re.compile(r"[\d.]+")
 CANDIDATES = (
-    "two_sided_svd storage=pivoted factor_bits=8, int8, int4 refine=gptq, int3 refine=gptq, tiered"
+    "two_sided_svd storage=pivoted factor_bits=8, int8, int4 algorithm=gptq, "
+    "int3 algorithm=gptq, tiered"
 )
 
 
@@ -68,19 +69,21 @@ class Mixed(Method):
 
     def _parsed(self) -> Iterator[tuple[str, Method]]:
         for text in _pieces(self.candidates):
-            words = text.split()
-            if words[0] == self.name:
+            name, options = _parse(text)
+            if name == self.name:
                 raise CompressionError(f"{self.name} cannot be one of its own candidates.")
-            options = {}
-            for word in words[1:]:
-                key, equals, value = word.partition("=")
-                if not equals:
-                    raise CompressionError(f"An option of a candidate is key=value, not {word!r}.")
-                options[key] = value
-            method = build_method(words[0], options)
+            method = build_method(name, options)
             if "seed" in method.option_values() and "seed" not in options:
-                method = build_method(words[0], {**options, "seed": self.seed})
-            yield " ".join(words), method
+                method = build_method(name, {**options, "seed": self.seed})
+            yield text, method
+
+    def former_values(self) -> dict[str, OptionValue]:
+        """See `Method.former_values`: candidates with options that have new names, too."""
+        pieces = [(text, _former_text(text)) for text in _pieces(self.candidates)]
+        values = super().former_values()
+        if any(text != former for text, former in pieces):
+            values["candidates"] = f"{SEPARATOR} ".join(former for _, former in pieces)
+        return values
 
     @property
     def required_statistics(self) -> frozenset[str]:
@@ -107,9 +110,7 @@ class Mixed(Method):
         for text, method in self._parsed():
             fitted = method.for_target(target)
             if _refusal(fitted, target.family, target.name) is None:
-                own, changed = method.option_values(), fitted.option_values()
-                more = (f" {key}={value}" for key, value in changed.items() if own[key] != value)
-                fitting.append(text + "".join(more))
+                fitting.append(text if fitted == method else _written(fitted))
         return replace(self, candidates=f"{SEPARATOR} ".join(fitting)) if fitting else self
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
@@ -170,6 +171,40 @@ def _refusal(method: Method, family: str, name: str) -> str | None:
     except CompressionError as error:
         return str(error)
     return None
+
+
+def _parse(text: str) -> tuple[str, dict[str, str]]:
+    """Return the method and the options of a candidate, `name key=value …`."""
+    name, *words = text.split()
+    options = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise CompressionError(f"An option of a candidate is key=value, not {word!r}.")
+        options[key] = value
+    return name, options
+
+
+def _written(method: Method) -> str:
+    """Return a method as a candidate; the reverse of `_parse`."""
+    usual = type(method)().option_values()
+    own = (f"{key}={v}" for key, v in method.option_values().items() if usual[key] != v)
+    return " ".join([method.name, *own])
+
+
+def _former_text(text: str) -> str:
+    """Return a candidate as version 0.1.0 would have written it."""
+    name, options = _parse(text)
+    method = build_method(name, options)
+    today = {one.name for one in method.options() if one.formerly}
+    for meanings in method.former_options.values():
+        for meaning in meanings.values():
+            today |= meaning.keys()
+    if not today & options.keys():
+        return text
+    usual = type(method)().former_values()
+    own = (f"{key}={v}" for key, v in method.former_values().items() if usual.get(key) != v)
+    return " ".join([name, *own])
 
 
 def _pieces(candidates: str) -> list[str]:

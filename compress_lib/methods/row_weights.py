@@ -29,6 +29,7 @@ def exponent_option(default: float = 0.5) -> Any:
         "The exponent a of pow and sum_pow, or the factor t of sum_log.",
         minimum=1e-3,
         maximum=1e6,
+        formerly="number",
     )
 
 

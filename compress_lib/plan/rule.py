@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from compress_lib.data.text_spec import STRICT
 from compress_lib.errors import CompressionError, check_integer, check_number, unknown_name
 from compress_lib.methods import Method, OptionValue, build_method
+from compress_lib.utils.options import modernize
 
 DENSE = "dense"
 """The word for a target that is left as it is."""
@@ -114,7 +115,7 @@ class Rule:
         object.__setattr__(self, "keep", keep)
         # A command line or a link gives options as text; a plan holds them in their own types.
         built = build_method(self.method, self.options)
-        options = {name: getattr(built, name) for name in self.options}
+        options = {name: getattr(built, name) for name in modernize(type(built), self.options)}
         object.__setattr__(self, "options", options)
 
     def canonical(self, seed: int) -> dict[str, Any]:
@@ -129,11 +130,13 @@ class Rule:
             if name in ("pattern", "method", "keep") or value != usual[name]
         }
         if self.method != DENSE:
+            # The names of version 0.1.0 keep its keys valid.
             method = self.build(seed)
+            defaults = type(method)().former_values()
             data["options"] = {
-                option.name: getattr(method, option.name)
-                for option in method.options()
-                if getattr(method, option.name) != option.default
+                name: value
+                for name, value in method.former_values().items()
+                if name not in defaults or defaults[name] != value
             }
         return data
 

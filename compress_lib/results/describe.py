@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from compress_lib.methods import METHODS, is_sized, preset_of
 from compress_lib.models.targets import FAMILIES, TABLES, matches
-from compress_lib.plan.rule import COMPRESSED, DENSE, Rule
+from compress_lib.plan.rule import COMPRESSED, DENSE, Rule, StoredRule
 from compress_lib.results.records import RunRecord
 from compress_lib.utils.formatting import format_count
 
@@ -94,10 +94,9 @@ def _manner(rule: Rule) -> str:
     """Say what is unusual about how a rule compresses."""
     preset = preset_of(rule.method, rule.options)
     found = [f"preset {preset}"] if preset else []
-    if is_sized(rule.method):
-        # Its keep says nothing: its options tell such runs apart.
-        options = rule.options.items()
-        found += [f"{name} {value}" for name, value in options if not preset]
+    if is_sized(rule.method) and not preset:
+        # Its size says nothing: its options tell such runs apart.
+        found += _unusual_options(rule)
     elif rule.options.get("factor_bits"):
         found.append(f"factors in {rule.options['factor_bits']} bits")
     if rule.group == "concatenated":
@@ -110,6 +109,21 @@ def _manner(rule: Rule) -> str:
     if rule.inputs == COMPRESSED:
         found.append("layer by layer")
     return f" ({', '.join(found)})" if found else ""
+
+
+def _unusual_options(rule: Rule) -> list[str]:
+    """Return the options of a rule that are not the default: `group size 32`, `gptq`."""
+    if not rule.options or isinstance(rule, StoredRule):
+        return [f"{name} {value}" for name, value in rule.options.items()]
+    declared = {option.name: option for option in METHODS[rule.method].options()}
+    found = []
+    for name, value in rule.options.items():
+        option = declared[name]
+        if value != option.default:
+            label = option.label.lower()
+            text = label if value is True else f"{label} {value}"
+            found.append(str(value) if option.choices else text)
+    return found
 
 
 def _where(record: RunRecord, pattern: str) -> str:

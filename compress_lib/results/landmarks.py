@@ -65,7 +65,7 @@ SHARED_OUT: tuple[tuple[str, str, str, float, Mapping[str, OptionValue]], ...] =
 ROUNDED: tuple[tuple[str, Mapping[str, OptionValue]], ...] = (
     ("int8", {}),
     ("int4", {}),
-    ("int4", {"refine": "gptq"}),
+    ("int4", {"algorithm": "gptq"}),
 )
 TABLE_METHODS = ("svd", "row_normalized_svd", "frequency_svd", "autoencoder")
 

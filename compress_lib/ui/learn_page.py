@@ -124,7 +124,8 @@ def glossary() -> str:
     rows = [
         (
             translate(metric.label),
-            f"{translate(metric.meaning)} {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
+            translate(metric.meaning)
+            + f" {texts.LOWER if metric.lower_is_better else texts.HIGHER}",
         )
         for metric in {**METRICS, **ERRORS}.values()
     ]

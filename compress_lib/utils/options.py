@@ -26,6 +26,8 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
+    formerly: str | None = None
+    """Its name in version 0.1.0, where that was another one."""
 
     def coerce(self, value: object) -> OptionValue:
         """Return `value` in this option's type.
@@ -58,14 +60,26 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
+    formerly: str | None = None,
 ) -> Any:
-    """Declare an option of a method as a dataclass field."""
+    """Declare an option of a method as a dataclass field.
+
+    Args:
+        default: Its default value, which also decides its type.
+        label: Shown in the form.
+        help: Shown as a tooltip.
+        minimum: The smallest value allowed.
+        maximum: The largest value allowed.
+        choices: The values allowed.
+        formerly: Its name in version 0.1.0; it is still read, see `modernize`.
+    """
     details = {
         "label": label,
         "help": help,
         "minimum": minimum,
         "maximum": maximum,
         "choices": choices,
+        "formerly": formerly,
     }
     return field(default=default, metadata=details)
 
@@ -79,6 +93,10 @@ def declared_options(cls: type) -> tuple[Option, ...]:
     )
 
 
+FormerOptions = Mapping[str, Mapping[OptionValue, Mapping[str, OptionValue]]]
+"""Options of version 0.1.0 by name: what each of their values is called today."""
+
+
 class HasOptions(Protocol):
     """A class with a name and declared options: a method or a study."""
 
@@ -89,16 +107,67 @@ class HasOptions(Protocol):
         """The options in the order in which they are declared."""
 
 
+def former_options(cls: type) -> FormerOptions:
+    """Return the options of version 0.1.0 that a class has replaced by others."""
+    found: FormerOptions = getattr(cls, "former_options", {})
+    return found
+
+
+def modernize(cls: type[HasOptions], options: Mapping[str, object]) -> dict[str, object]:
+    """Translate option names and values of version 0.1.0 into today's.
+
+    Raises:
+        CompressionError: A former value is unknown, or an option is given by both names.
+    """
+    renamed = {one.formerly: one.name for one in cls.options() if one.formerly}
+    replaced = former_options(cls)
+    found: dict[str, object] = {}
+    for name, value in options.items():
+        new: Mapping[str, object] = {renamed.get(name, name): value}
+        if name in replaced:
+            meanings = {str(former): today for former, today in replaced[name].items()}
+            if str(value) not in meanings:
+                raise unknown_name(f"value of the option {name}", str(value), meanings)
+            new = meanings[str(value)]
+        for key, given in new.items():
+            if key in found and str(found[key]) != str(given):
+                names = " and ".join(one for one in options if renamed.get(one, one) == key)
+                raise CompressionError(
+                    f"The option {key} is given twice, as {names or f'{key} and {name}'}. "
+                    "Give it once, by its name of today."
+                )
+            found[key] = given
+    return found
+
+
+def former_values(configured: Any) -> dict[str, OptionValue]:
+    """Return all option values by the names of version 0.1.0, which keys and caches are made of.
+
+    A combination that version 0.1.0 did not know keeps today's names.
+    """
+    options: tuple[Option, ...] = configured.options()
+    found = {one.name: getattr(configured, one.name) for one in options}
+    values = {one.formerly or one.name: found[one.name] for one in options}
+    for former, meanings in former_options(type(configured)).items():
+        for value, today in meanings.items():
+            if all(values.get(name) == meant for name, meant in today.items()):
+                values = {name: v for name, v in values.items() if name not in today}
+                values[former] = value
+                break
+    return values
+
+
 def coerce_options(made: type[HasOptions], options: Mapping[str, object]) -> dict[str, OptionValue]:
-    """Return options in their own types.
+    """Return options in their own types, by today's names.
 
     Raises:
         CompressionError: One is unknown, or a value is out of range.
     """
     known = {declared.name: declared for declared in made.options()}
-    for given in options:
+    current = modernize(made, options)
+    for given in current:
         if given not in known:
             if not known:
                 raise CompressionError(f"{made.name} has no options, so {given!r} cannot be set.")
             raise unknown_name(f"option of {made.name}", given, known)
-    return {key: known[key].coerce(value) for key, value in options.items()}
+    return {key: known[key].coerce(value) for key, value in current.items()}

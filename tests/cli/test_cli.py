@@ -94,18 +94,18 @@ def test_a_record_can_be_run_again(
 
 def test_options_reach_the_method(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["run", folder, "--method", "autoencoder", "--keep", "0.5", "--include", "embedding"]
-    command += ["--option", "epochs=2", "--option", "keep_best=none", "--json", *SMALL]
+    command += ["--option", "epochs=2", "--option", "select_best_by=none", "--json", *SMALL]
     assert main(command) == 0
     record = RunRecord.from_json(json.loads(capsys.readouterr().out))
     options = record.plan.rules[0].options
-    assert options == {"epochs": 2, "keep_best": "none"}
+    assert options == {"epochs": 2, "select_best_by": "none"}
 
 
 def test_a_method_whose_options_say_the_size_needs_no_keep(
     folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["run", folder, "--method", "int4", "--include", "ffn_in", "--json", *SMALL]
-    assert main([*command, "--option", "group=32"]) == 0
+    assert main([*command, "--option", "group_size=32"]) == 0
     record = RunRecord.from_json(json.loads(capsys.readouterr().out))
     assert record.plan.rules[0].keep == 1
     # Four bits a weight, and a step and a minimum of 16 bits for 32 of them.

@@ -116,7 +116,7 @@ def test_the_table_tells_its_histogram_and_its_worst_tokens(llama: LanguageModel
 
 
 def test_methods_that_look_at_text_get_it(llama: LanguageModel) -> None:
-    options = {"epochs": 2, "check_epochs": 1}
+    options = {"epochs": 2, "eval_every": 1}
     rules = (
         Rule(pattern="query@0", method="autoencoder", options=options),
         Rule(pattern="embedding", method="frequency_svd"),

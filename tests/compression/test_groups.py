@@ -125,7 +125,7 @@ def test_shared_bytes_count_once_in_reports_in_memory_and_in_files(
 ) -> None:
     model = tiny_model()
     method, stored = CASES[case]
-    quick = {"epochs": 1, "keep_best": "none"} if method == "autoencoder" else {}
+    quick = {"epochs": 1, "select_best_by": "none"} if method == "autoencoder" else {}
     options = {**quick, **stored}
     assigned = assign(
         model, rule(pattern="query", method=method, orientation=orientation, options=options)

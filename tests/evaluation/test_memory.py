@@ -46,7 +46,7 @@ def test_parameters_are_those_of_the_factors(llama: LanguageModel) -> None:
     assert record.baseline_parameters == llama.parameters
     # Factors in 16 bits: as many numbers as bytes say.
     assert record.compressed_parameters == record.compressed_bytes // 2 < llama.parameters
-    plan = Plan(rules=(Rule(pattern="*layers*", method="int4", options={"group": 16}),))
+    plan = Plan(rules=(Rule(pattern="*layers*", method="int4", options={"group_size": 16}),))
     _, coded = compress_at_once(llama, allocate(plan, llama.targets))
     found = compare_memory(llama, coded)
     # A code is a number still, and every group of sixteen adds two.

@@ -29,8 +29,8 @@ from compress_lib.matrices.sparse import SparseMatrix
 from compress_lib.matrices.sparse_rows import SparseRowsMatrix
 from compress_lib.matrices.views import RowSlice, TransposedMatrix, split_rows, transposed
 from compress_lib.methods.quantization.rounding import (
-    NormalLevels,
-    UniformLevels,
+    NormalFloatGrid,
+    UniformGrid,
     quantize,
     quantize_to,
 )
@@ -108,10 +108,10 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "quantized rows": lambda: quantize(random(12, 7).half(), 3),
     "quantized groups": lambda: quantize(random(12, 7).bfloat16(), 4, 3),
     "quantized groups without minima": lambda: quantize_to(
-        UniformLevels(3, minimum=False), random(12, 7).half(), 5
+        UniformGrid(3, minimum=False), random(12, 7).half(), 5
     ),
-    "codebook": lambda: quantize_to(NormalLevels(4), random(12, 7).half(), 3),
-    "codebook of rows": lambda: quantize_to(NormalLevels(3), random(12, 7).bfloat16()),
+    "codebook": lambda: quantize_to(NormalFloatGrid(4), random(12, 7).half(), 3),
+    "codebook of rows": lambda: quantize_to(NormalFloatGrid(3), random(12, 7).bfloat16()),
     "kronecker": lambda: KroneckerMatrix.from_factors(
         random(2, 4, 7), random(2, 3, 1), torch.float16
     ),

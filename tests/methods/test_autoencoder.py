@@ -19,7 +19,7 @@ from compress_lib.methods.autoencoder.training import Schedule, train
 from compress_lib.methods.statistics import Statistics
 from compress_lib.utils.progress import Event
 
-QUICK = {"epochs": 12, "batch_size": 32, "keep_best": "none", "learning_rate": 0.003}
+QUICK = {"epochs": 12, "batch_size": 32, "select_best_by": "none", "learning_rate": 0.003}
 
 
 def rows(count: int = 256, cols: int = 24, inner: int = 6) -> torch.Tensor:
@@ -75,7 +75,7 @@ def test_the_defaults_are_the_papers() -> None:
     assert found["rmse"] == 0
     assert (found["epochs"], found["anneal_epochs"]) == (30, 20)
     assert (found["learning_rate"], found["decay"], found["decay_epochs"]) == (1e-3, 0.5, 4)
-    assert found["keep_best"] == "perplexity"
+    assert found["select_best_by"] == "perplexity"
 
 
 def test_the_budget_counts_latents_decoder_and_bias() -> None:
@@ -118,7 +118,7 @@ def test_the_epoch_that_was_best_on_calibration_text_is_kept() -> None:
         return [5.0, 2.0, 4.0, 3.0][len(seen) - 1]
 
     known = Statistics(perplexity=perplexity)
-    best = compress(rows(), known, keep_best="perplexity", epochs=4, check_epochs=1)
+    best = compress(rows(), known, select_best_by="perplexity", epochs=4, eval_every=1)
     assert len(seen) == 4
     assert best is seen[1]
 
@@ -131,14 +131,14 @@ def test_patience_ends_training_early() -> None:
         return looks[-1]
 
     known = Statistics(perplexity=perplexity)
-    compress(rows(), known, keep_best="perplexity", epochs=20, check_epochs=1, patience=2)
+    compress(rows(), known, select_best_by="perplexity", epochs=20, eval_every=1, patience=2)
     assert len(looks) == 3
 
 
 @pytest.mark.parametrize("criterion", ["direction_error", "relative_error", "loss"])
 def test_the_best_epoch_may_be_chosen_without_a_model(criterion: str) -> None:
     given = rows()
-    found = compress(given, Statistics(), keep_best=criterion, check_epochs=1)
+    found = compress(given, Statistics(), select_best_by=criterion, eval_every=1)
     assert torch.isfinite(found.to_dense()).all()
 
 

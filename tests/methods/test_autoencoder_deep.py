@@ -18,7 +18,7 @@ from compress_lib.methods.autoencoder.network import Autoencoder, Mlp
 from compress_lib.methods.autoencoder.shape import Shape, solve_shape
 from compress_lib.methods.statistics import Statistics
 
-QUICK = {"epochs": 8, "batch_size": 32, "keep_best": "none", "learning_rate": 0.003}
+QUICK = {"epochs": 8, "batch_size": 32, "select_best_by": "none", "learning_rate": 0.003}
 DEEP: dict[str, Any] = {"encoder": "4", "decoder": "3", "bias": False, "norms": "folded"}
 
 
@@ -99,7 +99,7 @@ def test_presets_are_the_papers_defaults() -> None:
         ("decay", 0.5, 0.8), ("decay_epochs", 4, 10), ("cosine", 0.9975 / 5, 0.9091),
         ("power_l1", 0.0025, 0.0), ("rmse", 0.0, 0.0909), ("encoder", "", "8,4"),
         ("decoder", "", "2,4"), ("tanh", False, True), ("latent_activation", False, True),
-        ("norms", "none", "stored"), ("length", "exact", "exact"),
+        ("norms", "none", "stored"), ("norm_target", "exact", "exact"),
         ("initialization", "random", "random"),
     ):  # fmt: skip
         assert getattr(first, name) == pytest.approx(one), name
@@ -274,7 +274,7 @@ def test_the_loss_of_outputs_keeps_what_the_inputs_use() -> None:
 
 
 def test_every_look_is_noted_for_the_curves() -> None:
-    matrix = compress(rows(), epochs=6, check_epochs=2)
+    matrix = compress(rows(), epochs=6, eval_every=2)
     assert matrix.history["epoch"] == [2.0, 4.0, 6.0]
     for name in ("loss", "direction_error", "relative_error", "rmse", "mae", "powered_mae"):
         assert len(matrix.history[name]) == 3
@@ -283,6 +283,6 @@ def test_every_look_is_noted_for_the_curves() -> None:
 @pytest.mark.parametrize("criterion", ["rmse", "mae", "powered_mae", "direction_error"])
 def test_training_can_end_early_by_any_measure(criterion: str) -> None:
     matrix = compress(
-        rows(), epochs=200, check_epochs=1, patience=1, keep_best=criterion, learning_rate=0.5
+        rows(), epochs=200, eval_every=1, patience=1, select_best_by=criterion, learning_rate=0.5
     )
     assert len(matrix.history["epoch"]) < 200

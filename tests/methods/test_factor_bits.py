@@ -203,12 +203,12 @@ AUTOENCODERS: list[dict[str, object]] = [
     {"norms": "stored"},
     {"encoder": "4", "decoder": "3"},
     {"encoder": "4", "decoder": "3", "bias": False, "norms": "folded"},
-    {"decoder": "2,4", "tanh": True, "norms": "stored", "fill": False},
+    {"decoder": "2,4", "tanh": True, "norms": "stored", "use_full_budget": False},
 ]
 
 
 def trained(weight: Tensor, budget: int, **options: object) -> CompressedMatrix:
-    settings = {"epochs": 2, "batch_size": 64, "keep_best": "none", **options}
+    settings = {"epochs": 2, "batch_size": 64, "select_best_by": "none", **options}
     method = build_method("autoencoder", settings)
     seen = method.preview((weight.shape[0], weight.shape[1]), budget=budget, itemsize=2)
     matrix = method.compress_within(weight, budget, Statistics())

@@ -12,8 +12,8 @@ from compress_lib.methods import METHODS, build_method
 from compress_lib.methods.quantization import gptq
 from compress_lib.methods.quantization.gptq import DAMPING, quantize_gptq
 from compress_lib.methods.quantization.rounding import (
-    NormalLevels,
-    UniformLevels,
+    NormalFloatGrid,
+    UniformGrid,
     quantize,
     quantize_to,
 )
@@ -27,9 +27,9 @@ def random(*shape: int) -> Tensor:
 
 
 def with_feedback(
-    weight: Tensor, moment: Tensor, bits: int, group: int | None = None, refine: str = "mse"
+    weight: Tensor, moment: Tensor, bits: int, group: int | None = None, range_name: str = "mse"
 ) -> CompressedMatrix:
-    levels = UniformLevels(bits, True, refine)
+    levels = UniformGrid(bits, True, range_name)
     return quantize_gptq(levels, weight, moment, group or weight.shape[1])
 
 
@@ -48,14 +48,14 @@ def output_error(found: Tensor, weight: Tensor, moment: Tensor) -> float:
 def test_inputs_without_anything_in_common_leave_rounding_to_nearest() -> None:
     weight = random(20, 70).half()
     for moment in (torch.eye(70), torch.rand(70).diag(), torch.zeros(70, 70)):
-        found = with_feedback(weight, moment, 3, 16, refine="none")
+        found = with_feedback(weight, moment, 3, 16, range_name="minmax")
         assert torch.equal(found.to_dense(), quantize(weight, 3, 16).to_dense())
         assert found.nbytes == quantize(weight, 3, 16).nbytes
 
 
 def by_the_book(weight: Tensor, moment: Tensor, bits: int) -> Tensor:
     """One column after the other, the inverse of what is left computed anew for each."""
-    levels = UniformLevels(bits)
+    levels = UniformGrid(bits)
     cols = weight.shape[1]
     order = moment.diagonal().argsort(descending=True)
     left, moment = weight.double()[:, order], moment[order][:, order]
@@ -74,7 +74,7 @@ def by_the_book(weight: Tensor, moment: Tensor, bits: int) -> Tensor:
 def test_each_step_is_the_least_squares_answer() -> None:
     weight, moment = random(8, 90).half(), correlated(90)
     expected = by_the_book(weight, moment, 4)
-    found = with_feedback(weight, moment, 4, refine="none").to_dense()
+    found = with_feedback(weight, moment, 4, range_name="minmax").to_dense()
     # A value between two codes may fall either way in other arithmetic.
     assert float((found - expected).abs().gt(1e-3).float().mean()) < 0.01
 
@@ -84,7 +84,7 @@ def test_each_step_is_the_least_squares_answer() -> None:
 def test_the_outputs_error_falls(bits: int, group: int | None) -> None:
     weight, moment = random(48, 200).half(), correlated(200)
     found = with_feedback(weight, moment, bits, group)
-    nearest = quantize(weight, bits, group, refine="mse")
+    nearest = quantize(weight, bits, group, range_name="mse")
     assert found.nbytes == nearest.nbytes
     before = output_error(nearest.to_dense(), weight, moment)
     # Narrow groups leave columns little room to make up for others.
@@ -94,7 +94,7 @@ def test_the_outputs_error_falls(bits: int, group: int | None) -> None:
 
 def test_any_levels_can_be_fed_back_to() -> None:
     weight, moment = random(48, 130).bfloat16(), correlated(130)
-    for levels in (NormalLevels(4, "mse"), UniformLevels(3, minimum=False, refine="hqq")):
+    for levels in (NormalFloatGrid(4, "mse"), UniformGrid(3, minimum=False, range="hqq")):
         found, nearest = quantize_gptq(levels, weight, moment, 32), quantize_to(levels, weight, 32)
         assert type(found) is type(nearest) and found.nbytes == nearest.nbytes
         before = output_error(nearest.to_dense(), weight, moment)
@@ -120,7 +120,7 @@ def test_an_input_that_was_never_seen_is_rounded_to_nearest_and_disturbs_nothing
     weight, moment = random(20, 40).half(), correlated(40)
     moment[5] = 0
     moment[:, 5] = 0
-    found = with_feedback(weight, moment, 4, refine="none").to_dense()
+    found = with_feedback(weight, moment, 4, range_name="minmax").to_dense()
     assert torch.equal(found[:, 5], quantize(weight, 4).to_dense()[:, 5])
 
 
@@ -150,7 +150,7 @@ def test_a_moment_that_is_not_finite_is_refused() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_methods_need_the_inputs_moment_only_for_feedback(name: str) -> None:
     assert not build_method(name, {}).required_statistics
-    method = build_method(name, {"refine": "gptq"})
+    method = build_method(name, {"algorithm": "gptq"})
     assert method.required_statistics == {"second_moment"}
     weight, moment = random(30, 96).half(), correlated(96)
     budget = weight.nbytes

@@ -18,9 +18,9 @@ from compress_lib.matrices.quantized.uniform import QuantizedMatrix
 from compress_lib.methods import METHODS, build_method
 from compress_lib.methods.quantization import rounding
 from compress_lib.methods.quantization.rounding import (
-    NormalLevels,
+    NormalFloatGrid,
     QuantGrid,
-    UniformLevels,
+    UniformGrid,
     quantize,
     quantize_to,
 )
@@ -34,14 +34,14 @@ from tests.support.tiny import tiny_model
 
 NAMES = sorted(name for name, method in METHODS.items() if method.fixed_size)
 LEVELS = {
-    "uniform": UniformLevels(3),
-    "hqq": UniformLevels(3, refine="hqq"),
-    "mse": UniformLevels(3, refine="mse"),
-    "around zero": UniformLevels(3, minimum=False),
-    "around zero, hqq": UniformLevels(3, minimum=False, refine="hqq"),
-    "around zero, mse": UniformLevels(3, minimum=False, refine="mse"),
-    "normal": NormalLevels(4),
-    "normal, mse": NormalLevels(4, "mse"),
+    "uniform": UniformGrid(3),
+    "hqq": UniformGrid(3, range="hqq"),
+    "mse": UniformGrid(3, range="mse"),
+    "around zero": UniformGrid(3, minimum=False),
+    "around zero, hqq": UniformGrid(3, minimum=False, range="hqq"),
+    "around zero, mse": UniformGrid(3, minimum=False, range="mse"),
+    "normal": NormalFloatGrid(4),
+    "normal, mse": NormalFloatGrid(4, "mse"),
 }
 
 
@@ -64,8 +64,8 @@ def levels(request: pytest.FixtureRequest) -> QuantGrid:
         ("int8", {"zero": "none"}, 0.5 + 1 / 640),
         ("int4", {}, 0.28125),
         ("int4", {"zero": "none"}, 0.265625),
-        ("int3", {"group": 32}, (3 + 1) / 16),
-        ("int2", {"group": 128}, (2 + 0.25) / 16),
+        ("int3", {"group_size": 32}, (3 + 1) / 16),
+        ("int2", {"group_size": 128}, (2 + 0.25) / 16),
         ("nf4", {}, 0.265625),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_keep_below_the_size_is_refused_with_what_is_needed() -> None:
 def test_a_group_wider_than_the_row_is_the_row(name: str) -> None:
     weight = random(6, 40).half()
     whole, wide = (
-        build_method(name, {"group": group}).compress_within(weight, 10**4, Statistics())
+        build_method(name, {"group_size": group}).compress_within(weight, 10**4, Statistics())
         for group in (0, 100)
     )
     assert torch.equal(whole.to_dense(), wide.to_dense())
@@ -113,20 +113,20 @@ def squared(levels: QuantGrid, weight: Tensor, group: int) -> Tensor:
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_least_squares_never_has_more_error_in_any_group(bits: int, minimum: bool) -> None:
     weight = (random(40, 128) ** 3).half()
-    plain = squared(UniformLevels(bits, minimum), weight, 32)
-    fitted = squared(UniformLevels(bits, minimum, "mse"), weight, 32)
+    plain = squared(UniformGrid(bits, minimum), weight, 32)
+    fitted = squared(UniformGrid(bits, minimum, "mse"), weight, 32)
     assert (fitted <= plain * 1.0001).all()
     assert fitted.sum() < plain.sum() * (0.95 if bits < 8 else 1)
-    outer = squared(NormalLevels(bits), weight, 32)
-    assert (squared(NormalLevels(bits, "mse"), weight, 32) <= outer * 1.0001).all()
+    outer = squared(NormalFloatGrid(bits), weight, 32)
+    assert (squared(NormalFloatGrid(bits, "mse"), weight, 32) <= outer * 1.0001).all()
 
 
 @pytest.mark.parametrize("minimum", [True, False])
 def test_half_quadratic_splitting_lowers_the_norm_that_it_is_for(minimum: bool) -> None:
     weight = random(40, 128).half()
     sums = []
-    for refine in ("none", "hqq"):
-        found = quantize_to(UniformLevels(4, minimum, refine), weight, 32).to_dense()
+    for name in ("minmax", "hqq"):
+        found = quantize_to(UniformGrid(4, minimum, name), weight, 32).to_dense()
         error = (found - weight.float()).abs().pow(0.7)
         sums.append(error.unflatten(1, (-1, 32)).sum(-1))
     assert (sums[1] <= sums[0] * 1.0001).all()
@@ -135,8 +135,8 @@ def test_half_quadratic_splitting_lowers_the_norm_that_it_is_for(minimum: bool) 
 
 def test_what_lies_on_a_grid_is_kept_whatever_refines_it() -> None:
     weight = torch.arange(16.0).repeat(3, 1).half() * 0.25 - 2
-    for refine in ("none", "hqq", "mse"):
-        assert torch.equal(quantize(weight, 4, refine=refine).to_dense(), weight.float())
+    for name in ("minmax", "hqq", "mse"):
+        assert torch.equal(quantize(weight, 4, range_name=name).to_dense(), weight.float())
 
 
 def test_the_size_of_weights_changes_nothing_but_the_size(levels: QuantGrid) -> None:
@@ -147,7 +147,7 @@ def test_the_size_of_weights_changes_nothing_but_the_size(levels: QuantGrid) -> 
 
 def test_around_zero_signs_may_be_turned() -> None:
     weight = random(12, 40)
-    levels = UniformLevels(3, minimum=False, refine="mse")
+    levels = UniformGrid(3, minimum=False, range="mse")
     turned = quantize_to(levels, -weight, 16).to_dense()
     assert torch.allclose(turned, -quantize_to(levels, weight, 16).to_dense(), atol=1e-6)
 
@@ -185,6 +185,9 @@ def test_one_row_of_one_entry_is_kept(levels: QuantGrid) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_refines_is_one_of_the_known(name: str) -> None:
+    with pytest.raises(CompressionError, match="range.*mse"):
+        build_method(name, {"range": "mes"})
+    # Under the name that it had in version 0.1.0, too.
     with pytest.raises(CompressionError, match="refine.*mse"):
         build_method(name, {"refine": "mes"})
 
@@ -212,7 +215,7 @@ def test_codes_stand_for_the_nearest_level() -> None:
 
 def test_on_normal_weights_normal_levels_beat_even_ones_at_the_same_bytes() -> None:
     weight = random(200, 256).half()
-    normal, even = NormalLevels(4), UniformLevels(4, minimum=False)
+    normal, even = NormalFloatGrid(4), UniformGrid(4, minimum=False)
     assert quantize_to(normal, weight, 64).nbytes == quantize_to(even, weight, 64).nbytes
     assert squared(normal, weight, 64).sum() < squared(even, weight, 64).sum()
 
@@ -233,7 +236,7 @@ def test_a_model_in_another_type_decodes_the_same(levels: QuantGrid, dtype: torc
 @pytest.mark.parametrize("zero", [True, False])
 def test_products_with_whole_rows_of_codes_lose_no_digits(zero: bool, bits: int) -> None:
     weight = random(30, 200) * 0.01 + torch.arange(30)[:, None]
-    matrix = quantize_to(UniformLevels(bits, minimum=zero), weight)
+    matrix = quantize_to(UniformGrid(bits, minimum=zero), weight)
     x = random(5, 200) + 1
     expected = x.double() @ matrix.to_dense().double().T
     assert torch.allclose(matrix.linear(x).double(), expected, rtol=1e-5, atol=1e-5)
@@ -266,7 +269,7 @@ def in_memory(model: LanguageModel) -> int:
 )
 def test_memory_in_the_process_falls_too(name: str, share: float, tmp_path: Path) -> None:
     model = wide_model()
-    plan = Plan(rules=(Rule(method=name, keep=1.0, options={"refine": "none"}),))
+    plan = Plan(rules=(Rule(method=name, keep=1.0, options={"range": "minmax"}),))
     small = compress_at_once(model, allocate(plan, model.targets))[1]
     ids = torch.arange(20)[None]
     with torch.inference_mode():
@@ -282,7 +285,7 @@ def test_errors_are_fed_back_to_every_weight_of_a_model_and_to_its_tied_table() 
     model = tiny_model("llama")
     made = torch.Generator().manual_seed(3)
     text = Calibration.from_blocks([torch.randint(300, (128,), generator=made)])
-    rule = Rule(method="int3", keep=1.0, options={"refine": "gptq", "group": 16})
+    rule = Rule(method="int3", keep=1.0, options={"algorithm": "gptq", "group_size": 16})
     assigned = allocate(Plan(rules=(rule,)), model.targets)
     done, _ = compress_at_once(model, assigned, calibration=text)
     assert len(done) == len(model.targets)

@@ -206,7 +206,7 @@ def test_an_unknown_method_is_told_the_nearest() -> None:
         ({"epochs": "many"}, "not 'many'"),
         ({"epochs": 2.5}, "whole number"),
         ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"keep_best": "perplexiti"}, "Did you mean 'perplexity'"),
+        ({"select_best_by": "perplexiti"}, "Did you mean 'perplexity'"),
         ({"cosine": -1}, "cosine must be a number of at least 0"),
     ],
 )

@@ -92,7 +92,7 @@ def test_the_autoencoder_beats_svd_on_the_real_embedding(
 
     weight = read_weight(model.module, model.sites[0], model.dtype)
     errors = {}
-    for name, options in (("svd", {}), ("autoencoder", {"epochs": 8, "keep_best": "none"})):
+    for name, options in (("svd", {}), ("autoencoder", {"epochs": 8, "select_best_by": "none"})):
         matrix = build_method(name, options).compress_within(
             weight, weight.nbytes // 2, Statistics()
         )

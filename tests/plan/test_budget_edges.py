@@ -54,7 +54,7 @@ def test_the_best_of_several_is_found_for_every_matrix(architecture: str) -> Non
 @pytest.mark.parametrize("group", ["separated", "concatenated"])
 def test_bytes_are_shared_out_among_groups_of_any_shape(method: str, group: str) -> None:
     options: dict[str, object] = (
-        {"epochs": 1, "keep_best": "none"} if method == "autoencoder" else {}
+        {"epochs": 1, "select_best_by": "none"} if method == "autoencoder" else {}
     )
     rule = Rule(
         pattern="key,ffn_in,ffn_out",

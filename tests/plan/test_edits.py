@@ -106,11 +106,11 @@ def test_what_is_cleared_follows_the_whole_plan_again() -> None:
 
 
 def test_a_matrix_takes_the_options_its_method_has_elsewhere() -> None:
-    first = Rule(pattern="*", method="int4", keep=1.0, options={"refine": "hqq"})
+    first = Rule(pattern="*", method="int4", keep=1.0, options={"range": "hqq"})
     rules = edit_rules([first], "query", "svd", 0.5, TARGETS)
     assert rules[-1].options == {}
     rules = edit_rules(rules, "query@0", "int4", 1.0, TARGETS)
-    assert rules[-1].options == {"refine": "hqq"}
+    assert rules[-1].options == {"range": "hqq"}
 
 
 def test_presets_select_what_their_names_say(llama: LanguageModel) -> None:

@@ -35,7 +35,12 @@ PLANS = [
     Plan(
         model="gpt2",
         rules=(
-            Rule(pattern="*", method="int4", keep=1.0, options={"refine": "gptq", "group": 32}),
+            Rule(
+                pattern="*",
+                method="int4",
+                keep=1.0,
+                options={"algorithm": "gptq", "group_size": 32},
+            ),
             Rule(pattern="query,key@0-3", method="two_sided_svd", keep=0.3, allocation="automatic"),
             Rule(pattern="@0", method="dense"),
         ),

@@ -281,8 +281,8 @@ def test_a_preset_is_part_of_a_runs_name() -> None:
 
 
 def test_a_method_whose_options_say_the_size_is_named_by_them() -> None:
-    options: dict[str, OptionValue] = {"group": 32, "refine": "gptq"}
+    options: dict[str, OptionValue] = {"group_size": 32, "algorithm": "gptq"}
     plan = Plan(rules=(Rule(pattern="embedding", method="int4", keep=1.0, options=options),))
-    assert describe(run_record(plan=plan)) == ("int4 · embedding (group 32, refine gptq)")
+    assert describe(run_record(plan=plan)) == ("int4 · embedding (group size 32, gptq)")
     plain = Plan(rules=(Rule(pattern="embedding", method="int8", keep=1.0),))
     assert describe(run_record(plan=plain)) == "int8 · embedding"

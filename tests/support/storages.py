@@ -7,7 +7,7 @@ from compress_lib.methods import METHODS, OptionValue
 STORED: list[dict[str, OptionValue]] = [
     {"storage": "pivoted"},
     {"factor_bits": 8},
-    {"factor_bits": 4, "factor_group": 5},
+    {"factor_bits": 4, "factor_group_size": 5},
     {"storage": "pivoted", "factor_bits": 8},
 ]
 """Ways in which the result of a method may be stored, where it has options that say so."""

@@ -154,7 +154,7 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
                     "pattern": "key",
                     "method": "autoencoder",
                     "keep": 0.5,
-                    "options": {"epochs": 6, "check_epochs": 6, "batch_size": 16},
+                    "options": {"epochs": 6, "eval_every": 6, "batch_size": 16},
                 }
             ],
         }

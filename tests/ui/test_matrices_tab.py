@@ -20,7 +20,7 @@ def test_a_trained_runs_weights_are_shown_layer_by_layer(engine: TinyEngine) -> 
     rule = Rule(
         pattern="key,value",
         method="autoencoder",
-        options={"epochs": 2, "check_epochs": 1, "keep_best": "loss", "decoder": "4"},
+        options={"epochs": 2, "eval_every": 1, "select_best_by": "loss", "decoder": "4"},
         group="concatenated",
     )
     _, record = finish(engine, read_form(replace(PLAN, rules=(rule,))))
@@ -69,7 +69,7 @@ def test_a_factorized_matrix_shows_where_its_spectrum_was_cut() -> None:
 def test_a_table_that_is_only_looked_up_costs_no_decoding(
     engine: TinyEngine, tie: str, multiplies: bool
 ) -> None:
-    options: dict[str, Any] = {"epochs": 1, "keep_best": "loss", "decoder": "4"}
+    options: dict[str, Any] = {"epochs": 1, "select_best_by": "loss", "decoder": "4"}
     rule = Rule(pattern="embedding", method="autoencoder", options=options, tie=tie)
     _, record = finish(engine, read_form(replace(PLAN, rules=(rule,))))
     assert (record.targets[0].decode_cost > 0) == multiplies

@@ -62,7 +62,7 @@ def _model(options: AutoencoderOptions, shape: Shape, generator: torch.Generator
         activation=options.activation,
         latent_activation=options.latent_activation,
         tanh=options.tanh,
-        norms="none" if options.norms == "none" else options.length,
+        norms="none" if options.norms == "none" else options.norm_target,
         unit_rows=options.norms == "folded",
         generator=generator,
     )
@@ -84,6 +84,7 @@ class BestEpochTracker:
         self._history: dict[str, list[float]] = {}
 
     def best(self, generator: torch.Generator, report: Report) -> CompressedMatrix:
+        """Train, and return the matrix of the best epoch that was evaluated."""
         options = self._options
         latest = Event(0.0, "Training the autoencoder")
         best: CompressedMatrix | None = None
@@ -101,15 +102,15 @@ class BestEpochTracker:
             words = f"Epoch {epoch} of {options.epochs}: loss {loss:.5f}"
             latest = TrainingProgress(epoch / options.epochs, words, epoch, loss)
             report(latest)
-            if epoch % options.check_epochs and epoch != options.epochs:
+            if epoch % options.eval_every and epoch != options.epochs:
                 continue
             matrix = matrix_of(options, self._model, self._rows, self._dtype)
             new = self._note(matrix, epoch, loss)
-            if options.keep_best not in ("none", "loss"):
-                words += f", {options.keep_best.replace('_', ' ')} {new:.5g}"
+            if options.select_best_by not in ("none", "loss"):
+                words += f", {options.select_best_by.replace('_', ' ')} {new:.5g}"
                 latest = replace(latest, message=words)
             waited += 1
-            if best is None or new < score or options.keep_best == "none":
+            if best is None or new < score or options.select_best_by == "none":
                 best, score, waited = matrix, new, 0
             if options.patience and waited >= options.patience:
                 break
@@ -121,11 +122,13 @@ class BestEpochTracker:
         """Note every metric, and return the one that the best epoch is chosen by."""
         errors = row_errors(self._rows, matrix, control=False)
         noted = {"epoch": float(epoch), "loss": loss, **_metrics(errors)}
-        if self._options.keep_best == "perplexity":
+        if self._options.select_best_by == "perplexity":
             noted["perplexity"] = float(self._statistics.require("perplexity")(matrix))
         for name, value in noted.items():
             self._history.setdefault(name, []).append(value)
-        return noted["loss" if self._options.keep_best == "none" else self._options.keep_best]
+        return noted[
+            "loss" if self._options.select_best_by == "none" else self._options.select_best_by
+        ]
 
 
 def _metrics(errors: RowErrors) -> dict[str, float]:
@@ -155,7 +158,7 @@ def _weights(options: AutoencoderOptions, rows: Tensor, statistics: Statistics) 
         found = smoothed_counts(statistics.require("row_counts").to(rows.device))
     else:
         found = statistics.require(options.row_weights).to(rows.device)
-    weights = normalize_weights(found, options.normalization, options.number)
+    weights = normalize_weights(found, options.normalization, options.exponent)
     return (weights / weights.mean()).float()
 
 

@@ -46,7 +46,7 @@ class AutoencoderMethod(AutoencoderOptions, Method):
     @property
     def required_statistics(self) -> frozenset[str]:
         """What choosing the epoch, the loss and the weights of rows take."""
-        found = {"perplexity"} if self.keep_best == "perplexity" else set()
+        found = {"perplexity"} if self.select_best_by == "perplexity" else set()
         if self.output:
             found.add("second_moment")
         if self.row_weights != "none":
@@ -92,7 +92,7 @@ class AutoencoderMethod(AutoencoderOptions, Method):
             decoder=parse_widths(self.decoder, "decoder"),
             bias=self.bias,
             norms=self.norms == "stored",
-            fill=self.fill,
+            fill=self.use_full_budget,
             itemsize=itemsize,
             flat=not (parse_widths(self.decoder, "decoder") or self.tanh or self.norms == "stored"),
             storage=self.factor_storage,

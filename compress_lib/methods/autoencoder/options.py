@@ -55,7 +55,7 @@ class AutoencoderOptions:
         choices=("none", FREQUENCY, *GRADIENT_WEIGHTS),
     )
     normalization: str = normalization_option("sum")
-    number: float = exponent_option()
+    exponent: float = exponent_option()
     encoder: str = option(
         "", "Encoder widths", "Of hidden layers in latents, e.g. 8,4; empty is linear."
     )
@@ -77,27 +77,35 @@ class AutoencoderOptions:
         "Give rows their norms back: stored, or folded into the latents for free.",
         choices=("none", "stored", "folded"),
     )
-    length: str = option(
+    norm_target: str = option(
         "exact",
         "Length of rows",
         "With norms: the original's, or that of the least squared error (norm × cosine).",
         choices=("exact", "least_squares"),
+        formerly="length",
     )
-    fill: bool = option(True, "Spend the rest", "Bytes left over widen the decoder.")
+    use_full_budget: bool = option(
+        True, "Use full budget", "Leftover bytes widen the decoder.", formerly="fill"
+    )
     latent_epochs: int = option(
         0, "Epochs on latents", "The last so many train the latents themselves.", minimum=0
     )
     initialization: str = option(
         "svd", "Start", "From the SVD, or from random numbers.", choices=("svd", "random")
     )
-    keep_best: str = option(
+    select_best_by: str = option(
         "perplexity",
         "Keep the epoch with the best",
         "Perplexity is that on calibration text; none keeps the last epoch.",
         choices=CRITERIA,
+        formerly="keep_best",
     )
-    check_epochs: int = option(
-        3, "Look every", "Epochs between looks for the best; the papers have 1.", minimum=1
+    eval_every: int = option(
+        3,
+        "Evaluate every",
+        "Epochs between evaluations; the papers use 1.",
+        minimum=1,
+        formerly="check_epochs",
     )
     patience: int = option(
         0, "Patience", "Stop after so many looks without a better one; 0 never stops.", minimum=0

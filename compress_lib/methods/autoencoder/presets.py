@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 P1: dict[str, OptionValue] = {
     "batch_size": 32,
-    "check_epochs": 1,
+    "eval_every": 1,
     "initialization": "random",
 }
 P2: dict[str, OptionValue] = {
@@ -25,10 +25,10 @@ P2: dict[str, OptionValue] = {
     "latent_activation": True,
     "tanh": True,
     "norms": "stored",
-    "fill": False,
+    "use_full_budget": False,
     "initialization": "random",
-    "keep_best": "loss",
-    "check_epochs": 1,
+    "select_best_by": "loss",
+    "eval_every": 1,
 }
 
 LAB: dict[str, OptionValue] = {
@@ -39,8 +39,8 @@ LAB: dict[str, OptionValue] = {
     "decoder": "4",
     "bias": False,
     "norms": "folded",
-    "length": "least_squares",
+    "norm_target": "least_squares",
     "latent_epochs": 15,
-    "keep_best": "direction_error",
+    "select_best_by": "direction_error",
 }
 """Begins at the SVD, folds lengths into latents for free, and ends by training those."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from compress_lib.methods.base import Method, Option, Preview, option
+from compress_lib.methods.base import Method, Option, OptionValue, Preview, option
 from compress_lib.methods.low_rank.storage_sizes import (
     MOST_BITS,
     STORAGES,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from compress_lib.methods.statistics import Statistics
 
 
-STORAGE_OPTIONS = ("storage", "factor_bits", "factor_group")
+STORAGE_OPTIONS = ("storage", "factor_bits", "factor_group_size")
 """Options that say how factors are stored, and not what they are."""
 
 FINE_BITS = 8
@@ -73,11 +73,12 @@ class LowRankMethod(Method):
         choices=STORAGES,
     )
     factor_bits: int = bits_option("a factor's entries")
-    factor_group: int = option(
+    factor_group_size: int = option(
         0,
-        "Group",
-        "Columns of a factor that share a step; 0: a row at 8 bits, 64 columns below.",
+        "Factor group size",
+        "Columns of a factor that share a scale; 0 = whole rows at 8 bits, 64 columns below.",
         minimum=0,
+        formerly="factor_group",
     )
 
     ranks_are_nested: ClassVar[bool] = False
@@ -90,7 +91,7 @@ class LowRankMethod(Method):
     @property
     def factor_storage(self) -> FactorStorage:
         """How the factors are stored."""
-        return FactorStorage(self.storage, self.factor_bits, self.factor_group)
+        return FactorStorage(self.storage, self.factor_bits, self.factor_group_size)
 
     @property
     def few_bits(self) -> bool:
@@ -102,6 +103,12 @@ class LowRankMethod(Method):
         """See `Method.options`: a method's own come first."""
         inherited = set(STORAGE_OPTIONS)
         return tuple(sorted(super().options(), key=lambda declared: declared.name in inherited))
+
+    def own_options(self) -> dict[str, OptionValue]:
+        """Return the options that decide the factors, as caches name them."""
+        declared = [one for one in self.options() if one.name in STORAGE_OPTIONS]
+        storage = {one.formerly or one.name for one in declared}
+        return {name: v for name, v in self.former_values().items() if name not in storage}
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """Return left `[rows, rank]` and right `[rank, cols]` whose product approximates W."""
@@ -130,14 +137,13 @@ class LowRankMethod(Method):
 
         if not self.ranks_are_nested or self.few_bits:
             return measured_curve(self, weight, statistics, report)
-        own = {key: v for key, v in self.option_values().items() if key not in STORAGE_OPTIONS}
 
         def compute() -> dict[str, Tensor]:
             report(Event(0.0, f"{self.label}: loss at every rank"))
             left, right = self.factors(weight, min(weight.shape), statistics)
             return {"losses": torch.tensor(nested_losses(left, right, statistics)).double()}
 
-        name = cache_key("nested", self.name, own, statistics)
+        name = cache_key("nested", self.name, self.own_options(), statistics)
         losses = statistics.memo(name, compute)["losses"].tolist()
         return self.points(losses, (weight.shape[0], weight.shape[1]), weight.element_size())
 

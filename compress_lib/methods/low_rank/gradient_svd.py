@@ -36,7 +36,7 @@ class GradientSVD(LowRankMethod):
         choices=("likelihood", "probability"),
     )
     normalization: str = normalization_option("sum")
-    number: float = exponent_option()
+    exponent: float = exponent_option()
 
     @property
     def required_statistics(self) -> frozenset[str]:
@@ -48,7 +48,7 @@ class GradientSVD(LowRankMethod):
         from compress_lib.methods.linalg import row_scaled_svd
 
         found = statistics.require(self.statistics[self.gradient]).to(weight.device)
-        scale = normalize_weights(found, self.normalization, self.number)
+        scale = normalize_weights(found, self.normalization, self.exponent)
         return row_scaled_svd(weight, scale.sqrt() if self.squared else scale, rank)
 
 

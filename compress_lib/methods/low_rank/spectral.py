@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compress_lib.methods.low_rank.base import STORAGE_OPTIONS, LowRankMethod
+from compress_lib.methods.low_rank.base import LowRankMethod
 from compress_lib.methods.statistics import INPUT_SHRINKAGE, OUTPUT_GRADIENT, OUTPUT_SHRINKAGE
 from compress_lib.utils.progress import Report, ignore
 
@@ -69,6 +69,6 @@ class SpectralMethod(LowRankMethod):
         )
 
     def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
-        options = {k: v for k, v in self.option_values().items() if k not in STORAGE_OPTIONS}
-        name = "-".join([self.name, *(f"{key}={value}" for key, value in sorted(options.items()))])
+        options = sorted(self.own_options().items())
+        name = "-".join([self.name, *(f"{key}={value}" for key, value in options)])
         return statistics.memo(name, lambda: self.bases(weight, statistics))

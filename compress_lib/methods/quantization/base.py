@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from compress_lib.errors import BudgetError
 from compress_lib.methods.base import Method, Preview, option
 from compress_lib.utils.formatting import format_keep
+from compress_lib.utils.options import FormerOptions, OptionValue
 from compress_lib.utils.packed_sizes import grouped_bytes
 from compress_lib.utils.progress import Report, ignore
 
@@ -20,24 +21,47 @@ if TYPE_CHECKING:
     from compress_lib.methods.statistics import Statistics
     from compress_lib.models.targets import Target
 
-FEEDBACK = "gptq"
-REFINE_HELP = (
-    "none takes a group's ends; hqq and mse look for a range of less error; gptq (Frantar et al. "
-    "2022) also lets columns make up for the errors of earlier ones, by calibration text."
-)
+RTN, GPTQ = ALGORITHMS = ("rtn", "gptq")
+"""Round to nearest, or let later columns compensate the errors of earlier ones."""
+
+MINMAX, MSE, HQQ = "minmax", "mse", "hqq"
 
 
-def refine_option(default: str, choices: tuple[str, ...] = ("none", "hqq", "mse")) -> str:
-    """Declare the option `refine` with a default that suits the bits."""
-    found: str = option(default, "Refinement", REFINE_HELP, choices=(*choices, FEEDBACK))
+def algorithm_option() -> str:
+    """Declare the option `algorithm`."""
+    text = (
+        "rtn rounds to nearest; gptq (Frantar et al. 2022) compensates rounding errors in later "
+        "columns, using calibration text."
+    )
+    found: str = option(RTN, "Algorithm", text, choices=ALGORITHMS)
     return found
 
 
-def group_option(default: int) -> int:
-    """Declare the option `group` with a default that suits the bits."""
-    text = "Neighbouring columns that share a scale; 0 takes the whole row."
-    found: int = option(default, "Group", text, minimum=0)
+def range_option(default: str, choices: tuple[str, ...] = (MINMAX, MSE, HQQ)) -> str:
+    """Declare the option `range` with a default that suits the bits."""
+    text = {
+        MINMAX: "minmax spans a group's smallest to largest value",
+        MSE: "mse searches for the least squared error",
+        HQQ: "hqq minimises a robust error (Badri and Shaji 2023)",
+    }
+    help_text = "; ".join(text[name] for name in choices) + "."
+    found: str = option(default, "Range", help_text, choices=choices)
     return found
+
+
+def group_size_option(default: int) -> int:
+    """Declare the option `group_size` with a default that suits the bits."""
+    text = "Neighbouring columns that share a scale; 0 = the whole row."
+    found: int = option(default, "Group size", text, minimum=0, formerly="group")
+    return found
+
+
+def former_refinements(*ranges: str) -> FormerOptions:
+    """Return what the option `refine` of version 0.1.0 is called today."""
+    values: dict[OptionValue, dict[str, OptionValue]] = {
+        "none" if name == MINMAX else name: {"algorithm": RTN, "range": name} for name in ranges
+    }
+    return {"refine": {**values, GPTQ: {"algorithm": GPTQ, "range": MSE}}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +72,16 @@ class GroupQuantization(Method):
     supports_sharing: ClassVar[bool] = False
     fixed_size: ClassVar[bool] = True
 
-    group: int = group_option(64)
-    refine: str = refine_option("mse")
+    former_options: ClassVar[FormerOptions] = former_refinements(MINMAX, HQQ, MSE)
+
+    group_size: int = group_size_option(64)
+    algorithm: str = algorithm_option()
+    range: str = range_option(MSE)
 
     def for_target(self, target: Target) -> Self:
         """See `Method.for_target`: a table that is only looked up has no inputs to listen to."""
-        deaf = self.refine == FEEDBACK and target.only_looked_up
-        return replace(self, refine="mse") if deaf else self
+        has_no_inputs = self.algorithm == GPTQ and target.only_looked_up
+        return replace(self, algorithm=RTN) if has_no_inputs else self
 
     @abstractmethod
     def levels(self) -> QuantGrid:
@@ -68,11 +95,11 @@ class GroupQuantization(Method):
     @property
     def required_statistics(self) -> frozenset[str]:
         """What a layer's inputs are like, for the feedback of errors."""
-        return frozenset({"second_moment"} if self.refine == FEEDBACK else ())
+        return frozenset({"second_moment"} if self.algorithm == GPTQ else ())
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: packed codes, and what groups share."""
-        nbytes = grouped_bytes(shape, self.bits, self.group, self.per_group * itemsize)
+        nbytes = grouped_bytes(shape, self.bits, self.group_size, self.per_group * itemsize)
         check_fits(nbytes, budget, self.bits, shape, itemsize)
         return Preview(budget, nbytes, note=f"{self.bits} bits")
 
@@ -87,34 +114,35 @@ class GroupQuantization(Method):
         from compress_lib.methods.quantization.gptq import quantize_gptq
         from compress_lib.methods.quantization.rounding import quantize_to
 
-        if self.refine != FEEDBACK:
-            return quantize_to(self.levels(), weight, self.group)
+        if self.algorithm != GPTQ:
+            return quantize_to(self.levels(), weight, self.group_size)
         moment = statistics.require("second_moment")
-        return quantize_gptq(self.levels(), weight, moment, self.group)
+        return quantize_gptq(self.levels(), weight, moment, self.group_size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UniformQuantization(GroupQuantization):
     """Values are evenly spaced."""
 
-    zero: str = option(
-        "minimum",
-        "Zero point",
-        "minimum stores each group's smallest value; none lays its values around zero.",
-        choices=("minimum", "none"),
+    former_options: ClassVar[FormerOptions] = {
+        **GroupQuantization.former_options,
+        "zero": {"minimum": {"symmetric": False}, "none": {"symmetric": True}},
+    }
+
+    symmetric: bool = option(
+        False, "Symmetric", "Store no zero point; levels are symmetric around 0."
     )
 
     @property
     def per_group(self) -> int:
         """A step, and perhaps a minimum."""
-        return 2 if self.zero == "minimum" else 1
+        return 1 if self.symmetric else 2
 
     def levels(self) -> QuantGrid:
         """See `GroupQuantization.levels`."""
-        from compress_lib.methods.quantization.rounding import UniformLevels
+        from compress_lib.methods.quantization.rounding import UniformGrid
 
-        refine = "mse" if self.refine == FEEDBACK else self.refine
-        return UniformLevels(self.bits, self.zero == "minimum", refine)
+        return UniformGrid(self.bits, not self.symmetric, self.range)
 
 
 def check_fits(nbytes: int, budget: int, bits: int, shape: tuple[int, int], itemsize: int) -> None:

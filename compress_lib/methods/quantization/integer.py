@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from compress_lib.methods.base import register
-from compress_lib.methods.quantization.base import UniformQuantization, group_option, refine_option
+from compress_lib.methods.quantization.base import (
+    MINMAX,
+    UniformQuantization,
+    group_size_option,
+    range_option,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,5 +67,5 @@ class Int8(IntegerQuantization):
     summary: ClassVar[str] = "Rounds to 256 evenly spaced values that a row shares."
     bits: ClassVar[int] = 8
 
-    group: int = group_option(0)
-    refine: str = refine_option("none")
+    group_size: int = group_size_option(0)
+    range: str = range_option(MINMAX)

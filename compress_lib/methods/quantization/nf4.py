@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_lib.methods.base import register
-from compress_lib.methods.quantization.base import FEEDBACK, GroupQuantization, refine_option
+from compress_lib.methods.quantization.base import (
+    MINMAX,
+    MSE,
+    GroupQuantization,
+    former_refinements,
+    range_option,
+)
+from compress_lib.utils.options import FormerOptions
 
 if TYPE_CHECKING:
     from compress_lib.methods.quantization.rounding import QuantGrid
@@ -26,10 +33,12 @@ class NF4(GroupQuantization):
     paper: ClassVar[str] = "Dettmers et al. 2023 (QLoRA)"
     bits: ClassVar[int] = 4
 
-    refine: str = refine_option("none", ("none", "mse"))
+    former_options: ClassVar[FormerOptions] = former_refinements(MINMAX, MSE)
+
+    range: str = range_option(MINMAX, (MINMAX, MSE))
 
     def levels(self) -> QuantGrid:
         """See `GroupQuantization.levels`."""
-        from compress_lib.methods.quantization.rounding import NormalLevels
+        from compress_lib.methods.quantization.rounding import NormalFloatGrid
 
-        return NormalLevels(self.bits, "mse" if self.refine == FEEDBACK else self.refine)
+        return NormalFloatGrid(self.bits, self.range)

@@ -57,27 +57,27 @@ class QuantGrid(ABC):
 
 
 @dataclass(frozen=True)
-class UniformLevels(QuantGrid):
+class UniformGrid(QuantGrid):
     """2^bits evenly spaced values.
 
     Attributes:
         bits: 1 to 8.
         minimum: Whether a group stores its smallest value beside the step; without, its values
             lie evenly around zero.
-        refine: `none` takes the outermost values of a group; `hqq` and `mse` look for less error
-            than that, see `ranges`.
+        range: `minmax` spans a group's smallest to largest value; `hqq` and `mse` search for a
+            range with less error, see `range_search`.
     """
 
     bits: int
     minimum: bool = True
-    refine: str = "none"
+    range: str = "minmax"
 
     def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
         """See `QuantGrid.calibrate`."""
         step, low = minmax_range(values, self.bits, self.minimum, dtype)
-        if self.refine == "hqq":
+        if self.range == "hqq":
             step, low = hqq_range(values, step, low, self.bits, self.minimum, dtype)
-        elif self.refine == "mse":
+        elif self.range == "mse":
             step, low = mse_range(values, step, low, self.bits, self.minimum, dtype)
         return [step, low] if self.minimum else [step]
 
@@ -109,24 +109,24 @@ SHRINKS = 10
 
 
 @dataclass(frozen=True)
-class NormalLevels(QuantGrid):
+class NormalFloatGrid(QuantGrid):
     """The quantiles of a normal distribution, times a group's largest absolute value.
 
     Attributes:
         bits: 2 to 8.
-        refine: `mse` also tries smaller scales, and takes what has the least squared error.
+        range: `mse` also tries smaller scales, and takes what has the least squared error.
 
     Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314.
     """
 
     bits: int = 4
-    refine: str = "none"
+    range: str = "minmax"
 
     def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
         """See `QuantGrid.calibrate`."""
         largest = values.abs().amax(-1)
         found = rounded_to(largest, dtype)
-        if self.refine != "none":
+        if self.range != "minmax":
             error = self._error(values, found)
             for index in range(1, SHRINKS + 1):
                 trial = rounded_to(largest * (1 - 0.5 * index / SHRINKS), dtype)
@@ -154,24 +154,24 @@ class NormalLevels(QuantGrid):
 
 
 def quantize(
-    weight: Tensor, bits: int, group: int | None = None, *, refine: str = "none"
+    weight: Tensor, bits: int, group: int | None = None, *, range_name: str = "minmax"
 ) -> QuantizedMatrix:
     """Round every entry to the nearest of 2^bits evenly spaced values of its group.
 
-    Unless refined, the values reach from the group's smallest entry to its largest. Steps and
-    minima are rounded to the weight's type before the codes are chosen, so that the codes make up
-    for it: no entry of a group that has zero in its range is off by more than half a step.
+    With the range `minmax` the values reach from the group's smallest entry to its largest. Scales
+    and minima are rounded to the weight's type before the codes are chosen, so that the codes
+    compensate: no entry of a group that has zero in its range is off by more than half a step.
 
     Args:
         weight: `[rows, cols]`, any floating type, which is that of steps and minima as well.
         bits: 1 to 8.
         group: Neighbouring columns that share a step and a minimum; None for whole rows.
-        refine: See `UniformLevels`.
+        range_name: See `UniformGrid.range`.
 
     Raises:
         CompressionError: The weight is not finite, or a step is too large for its type.
     """
-    found = quantize_to(UniformLevels(bits, refine=refine), weight, group)
+    found = quantize_to(UniformGrid(bits, range=range_name), weight, group)
     assert isinstance(found, QuantizedMatrix)
     return found
 

@@ -52,8 +52,12 @@ class ProductQuantization(TokenTableMethod):
     summary: ClassVar[str] = "Codes a few columns at once by the nearest of 2^bits vectors."
     paper: ClassVar[str] = "Jégou et al. 2011, Ge et al. 2013 (OPQ)"
 
-    sub: int = option(
-        0, "Columns in a part", "About; 0 takes as few as the budget allows.", minimum=0
+    subvector_size: int = option(
+        0,
+        "Subvector size",
+        "About how many columns share a code; 0 = as few as the budget allows.",
+        minimum=0,
+        formerly="sub",
     )
     bits: int = option(
         0, "Bits", "Of a code; 0 chooses, 8 for large tables.", minimum=0, maximum=MOST_BITS
@@ -120,10 +124,10 @@ class ProductQuantization(TokenTableMethod):
             room = (budget - fixed) // (rows * self.stages)
             # Eight codes fill `bits` bytes; only whole bytes can come one by one.
             most = min(cols, room if bits == MOST_BITS else 8 * (room // bits))
-            fewest = max(1, round(cols / self.sub)) if self.sub else 1
+            fewest = max(1, round(cols / self.subvector_size)) if self.subvector_size else 1
             least = fixed + rows * self.stages * code_bytes(fewest, bits)
             if least <= budget:
-                parts = fewest if self.sub else most
+                parts = fewest if self.subvector_size else most
                 nbytes = fixed + rows * self.stages * code_bytes(parts, bits)
                 return CodeLayout(parts, bits, self.stages, turned, nbytes)
         raise too_few_bytes(budget, least, shape, itemsize)

@@ -59,7 +59,8 @@ class Scale:
         metric = METRICS[self.measure]
         if self.measure == "perplexity":
             return translate("Perplexity ÷ baseline (log of what exceeds 1)")
-        return f"{translate(metric.label)} ({translate('log scale') if self.logarithmic else metric.unit})"
+        unit = translate("log scale") if self.logarithmic else metric.unit
+        return f"{translate(metric.label)} ({unit})"
 
     def drawable(self, record: RunRecord) -> bool:
         """Tell whether a run has a place."""

@@ -80,6 +80,7 @@ def layer_map(
 
     families = [family for family in FAMILIES if any(key[0] == family for key in cells)]
     layers = sorted({layer for _, layer in cells})
+    axis = translate("layer")
     figure = figure_of("", "")
     figure.add_trace(
         go.Heatmap(
@@ -102,7 +103,7 @@ def layer_map(
                 "nticks": 5,
                 **(_powers(cells) if logarithmic else {}),
             },
-            hovertemplate=f"%{{y}}, {translate('layer')} %{{x}}: %{{customdata:.4g}}<extra></extra>",
+            hovertemplate=f"%{{y}}, {axis} %{{x}}: %{{customdata:.4g}}<extra></extra>",
             xgap=1,
             ygap=1,
         )

@@ -132,8 +132,9 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
             name=translate("Baseline"),
             mode="markers",
             marker={"size": 15, "color": BASELINE, "symbol": "star"},
-            hovertemplate=f"{translate('Baseline')}<br>{translate(METRICS[scale.measure].label)} {told}"
-            f"<br>{format_bytes(memory.baseline_bytes)}<extra></extra>",
+            hovertemplate=f"{translate('Baseline')}<br>"
+            f"{translate(METRICS[scale.measure].label)} {told}<br>"
+            f"{format_bytes(memory.baseline_bytes)}<extra></extra>",
         )
     )
     figure.add_hline(y=height, line={"color": BASELINE, "width": 1, "dash": "dot"})

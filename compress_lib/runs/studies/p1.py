@@ -72,9 +72,9 @@ class GridP1(Grid):
             "epochs": epochs,
             "anneal_epochs": max(1, 2 * epochs // 3),
             "batch_size": 512 if self.quick else 128,
-            "check_epochs": epochs if self.quick else 3,
+            "eval_every": epochs if self.quick else 3,
         }
-        best: dict[str, OptionValue] = {"keep_best": "direction_error"}
+        best: dict[str, OptionValue] = {"select_best_by": "direction_error"}
         for seed in range(self.seeds):
             for label, options in self._autoencoders(best):
                 own: Mapping[str, OptionValue] = {**options, **trained, "seed": seed}

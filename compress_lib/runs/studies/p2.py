@@ -77,7 +77,7 @@ class GridP2(Grid):
         yield MethodVariant("row quantization", "row_quantization")
         # Keys are few rows: they take more epochs for as many steps, and still less time.
         epochs = (self.epochs or (3 if self.quick else 8)) * (4 if family == "key" else 1)
-        trained: dict[str, OptionValue] = {"epochs": epochs, "check_epochs": epochs}
+        trained: dict[str, OptionValue] = {"epochs": epochs, "eval_every": epochs}
         # The paper's 16 rows a step for all 49,152 tokens take minutes and reach no more.
         if family == "embedding":
             trained["batch_size"] = 512 if self.quick else 128

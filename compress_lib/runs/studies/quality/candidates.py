@@ -19,14 +19,14 @@ FASTER_P1: dict[str, OptionValue] = {
     "epochs": 12,
     "anneal_epochs": 8,
     "batch_size": 512,
-    "check_epochs": 3,
+    "eval_every": 3,
 }
 FASTER_P2: dict[str, OptionValue] = {
     **preset_options("autoencoder", "P2"),
     "epochs": 3,
     "batch_size": 512,
     "learning_rate": 6e-3,
-    "check_epochs": 3,
+    "eval_every": 3,
 }
 
 PIVOTED_8: dict[str, OptionValue] = {"storage": "pivoted", "factor_bits": 8}
@@ -140,22 +140,22 @@ CANDIDATES = (
             f"{name}-tiered-{keep:g}",
             f"{label}; table: tiers of tokens at keep {keep:g}",
             (
-                Rule(method=name, keep=1.0, options={"refine": refine}),
+                Rule(method=name, keep=1.0, options=settings),
                 Rule(pattern="embedding", method="tiered", keep=keep),
             ),
             keeps=(),
         )
-        for name, label, refine, keep in (
-            ("int8", "int8", "none", 0.4),
-            ("int4", "int4, GPTQ", "gptq", 0.25),
-            ("int3", "int3, GPTQ", "gptq", 0.2),
+        for name, label, settings, keep in (
+            ("int8", "int8", {}, 0.4),
+            ("int4", "int4, GPTQ", {"algorithm": "gptq"}, 0.25),
+            ("int3", "int3, GPTQ", {"algorithm": "gptq"}, 0.2),
         )
     ),
     Candidate("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
     Candidate("rows-4", "Rows in 4 bits", whole("row_quantization", bits=4), keeps=()),
     *(Candidate(name, name, whole(name), keeps=()) for name in ("int8", "int4", "int3", "int2")),
     *(
-        Candidate(f"{name}-gptq", f"{name}, GPTQ", whole(name, refine="gptq"), keeps=())
+        Candidate(f"{name}-gptq", f"{name}, GPTQ", whole(name, algorithm="gptq"), keeps=())
         for name in ("int4", "int3", "int2")
     ),
 )
