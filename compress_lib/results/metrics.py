@@ -1,8 +1,18 @@
-"""The one table of the numbers that results show: headers, axes and better-arrows read it."""
+"""The metric table: name, formula, better direction, number format and chart axis of each metric.
+
+A new metric is an entry here, its computation in `RunRecord.metrics` and its translation.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+from compress_lib.utils.formatting import format_number, format_perplexity
+
+Axis = Literal["linear", "logarithmic", "excess"]
+"""How a chart draws a metric; `excess` is the logarithm of value ÷ baseline − 1."""
 
 
 @dataclass(frozen=True)
@@ -11,10 +21,15 @@ class Metric:
 
     Attributes:
         name: Its key in `RunRecord.metrics` or `TargetRecord.errors`.
-        label: What people read.
+        label: Its name on the page.
         unit: Its unit, or nothing.
         lower_is_better: Which way is better.
         meaning: One sentence with the formula.
+        number: Formats a value without its unit.
+        axis: How the chart of quality against size draws it; None where it is not drawn there.
+        uncompressed: Its value for the uncompressed model, if that is the same for every model.
+        on_card: Whether the summary of a run shows it.
+        is_noisy: Whether repetitions of a run differ.
     """
 
     name: str
@@ -22,6 +37,39 @@ class Metric:
     unit: str
     lower_is_better: bool
     meaning: str
+    number: Callable[[float], str] = format_number
+    axis: Axis | None = None
+    uncompressed: float | None = None
+    on_card: bool = False
+    is_noisy: bool = False
+
+    @property
+    def arrow(self) -> str:
+        """Return the arrow that points to better values."""
+        return "↓" if self.lower_is_better else "↑"
+
+    @property
+    def suffix(self) -> str:
+        """Return the unit with the space before it, if it takes one."""
+        return self.unit if self.unit in ("", "%", "×") else f" {self.unit}"
+
+    def format(self, value: float) -> str:
+        """Return a value with its unit, e.g. `12.35`, `81.3%` or `0.023 nats`."""
+        return f"{self.number(value)}{self.suffix}"
+
+
+def _fixed(digits: int) -> Callable[[float], str]:
+    """Format with `digits` behind the point, and one more where only one would be significant."""
+
+    def formatted(value: float) -> str:
+        return f"{value:,.{digits if abs(value) >= 10 ** (1 - digits) else digits + 1}f}"
+
+    return formatted
+
+
+def _megabytes(value: float) -> str:
+    """Return megabytes as `format_bytes` rounds them."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 METRICS: dict[str, Metric] = {
@@ -34,6 +82,9 @@ METRICS: dict[str, Metric] = {
             True,
             "exp(sum of −ln p(token) ÷ predicted tokens): how many tokens the model hesitates "
             "between on average.",
+            number=format_perplexity,
+            axis="excess",
+            on_card=True,
         ),
         Metric(
             "perplexity_ratio",
@@ -43,7 +94,13 @@ METRICS: dict[str, Metric] = {
             "Compressed perplexity ÷ baseline perplexity on the same tokens.",
         ),
         Metric(
-            "megabytes", "Size", "MB", True, "All tensors a checkpoint stores, shared ones once."
+            "megabytes",
+            "Size",
+            "MB",
+            True,
+            "All tensors a checkpoint stores, shared ones once.",
+            number=_megabytes,
+            on_card=True,
         ),
         Metric("size_share", "Share of the bytes", "%", True, "Compressed bytes ÷ baseline bytes."),
         Metric(
@@ -61,6 +118,9 @@ METRICS: dict[str, Metric] = {
             True,
             "Mean over tokens of Σ p ln(p ÷ q), p the baseline's and q the compressed model's "
             "probabilities of the next token, or of a hidden one.",
+            number=_fixed(3),
+            axis="logarithmic",
+            on_card=True,
         ),
         Metric(
             "top1",
@@ -68,6 +128,10 @@ METRICS: dict[str, Metric] = {
             "%",
             False,
             "How often both models find the same token likeliest.",
+            number=_fixed(1),
+            axis="linear",
+            uncompressed=100.0,
+            on_card=True,
         ),
         Metric(
             "speed",
@@ -76,6 +140,11 @@ METRICS: dict[str, Metric] = {
             False,
             "Tokens a second that the compressed model reads ÷ those that the baseline reads, in "
             "this run, on this machine. Timed once, so a fifth more or less may be chance.",
+            number=_fixed(2),
+            axis="linear",
+            uncompressed=1.0,
+            on_card=True,
+            is_noisy=True,
         ),
         Metric(
             "direction_error",
@@ -84,6 +153,8 @@ METRICS: dict[str, Metric] = {
             True,
             "Mean over rows of 1 − cos(original row, compressed row); of a run, over the rows of "
             "its embedding.",
+            number=_fixed(4),
+            on_card=True,
         ),
         Metric(
             "relative_error",

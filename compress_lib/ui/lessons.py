@@ -20,7 +20,6 @@ from compress_lib.plan.query_string import from_query
 from compress_lib.results.landmarks import landmarks_by_name
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.records import RunRecord
-from compress_lib.utils.formatting import format_perplexity
 from compress_lib.utils.paths import ASSETS
 
 FOLDER = ASSETS / "lessons"
@@ -117,7 +116,7 @@ def _answer(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> int:
 def _filled(text: str, known: Mapping[str, RunRecord]) -> str:
     def number(found: re.Match[str]) -> str:
         value = _value(found[1], found[2], known)
-        return format_perplexity(value) if found[2] == "perplexity" else f"{value:.4g}"
+        return METRICS[found[2]].number(value)
 
     return NUMBER.sub(number, text).strip()
 

@@ -47,8 +47,8 @@ def format_perplexity(value: float) -> str:
 
 
 def format_share(share: float, digits: int = 1) -> str:
-    """Return a share of one in per cent, e.g. `89.5 %`, with digits behind the point."""
-    return f"{100 * share:.{digits}f} %"
+    """Return a fraction as a percentage, e.g. `89.5%`."""
+    return f"{100 * share:.{digits}f}%"
 
 
 def format_number(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import huggingface_hub
 import pytest
+from huggingface_hub import ModelCard
 
 import compress_lib
 from compress_lib.cli.main import main
@@ -125,6 +126,11 @@ def test_a_card_states_plan_and_cost(tmp_path: Path) -> None:
     record = load_landmarks()[3]
     card = model_card(record)
     front = card.split("---")[1]
+    # The Hub reads it, and shows the measured perplexity.
+    data: Any = ModelCard(card).data
+    assert data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert [one.metric_type for one in data.eval_results] == ["perplexity", "kl"]
+    assert data.eval_results[0].metric_value == pytest.approx(record.perplexity.compressed, 1e-5)
     assert "library_name: transformers" in front
     assert "HuggingFaceTB/SmolLM2-135M-Instruct" in front
     assert record.perplexity.corpus in card
@@ -162,7 +168,7 @@ def test_a_saved_checkpoint_says_what_it_cost(saved: Path) -> None:
     record = RunRecord.from_json(json.loads((saved / RECORD_FILE).read_text(encoding="utf-8")))
     card = (saved / CARD_FILE).read_text(encoding="utf-8")
     assert card == model_card(record)
-    assert f"{100 * record.agreement.top1:.1f} %" in card
+    assert f"{100 * record.agreement.top1:.1f}%" in card
 
 
 def test_push_sends_the_folder(

@@ -9,7 +9,7 @@ import pytest
 
 from compress_lib.methods import METHODS
 from compress_lib.reporting.plots import frontier, matrices, spectrum, style
-from compress_lib.reporting.plots.axes import FLOOR, Scale
+from compress_lib.reporting.plots.axes import FLOOR, scale_of
 from compress_lib.results.landmarks import landmark_plans, landmark_targets, load_landmarks
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.predictions import predicted_bytes
@@ -50,7 +50,7 @@ def test_a_frontier_opens_up_near_the_baseline() -> None:
     def run(ratio: float) -> RunRecord:
         return replace(like, perplexity=replace(like.perplexity, ratio=ratio))
 
-    scale = Scale("perplexity")
+    scale = scale_of("perplexity")
     assert [scale.height(run(r)) for r in (1.01, 1.1, 2, 11)] == pytest.approx([0.01, 0.1, 1, 10])
     # What chance may account for lies on the baseline's line, and so does what is better.
     assert scale.height(run(0.98)) == scale.height(run(1.0001)) == FLOOR
@@ -133,7 +133,7 @@ def test_backgrounds_are_transparent_and_methods_keep_their_colours() -> None:
 
 def test_what_no_other_run_beats_is_joined() -> None:
     for measure in ("perplexity", "top1"):
-        best = frontier.pareto(LANDMARKS, Scale(measure))
+        best = frontier.pareto(LANDMARKS, scale_of(measure))
         for run in LANDMARKS:
             beaten = [
                 other
@@ -159,7 +159,7 @@ def test_any_measure_may_stand_over_size(measure: str) -> None:
     keys = {point[1] for trace in figure.data if trace.customdata for point in trace.customdata}
     assert "mine" in keys
     log = figure.layout.yaxis.type == "log"
-    assert log == (measure in frontier.LOGARITHMIC)
+    assert log == (scale_of(measure).logarithmic)
     assert all(value > 0 for trace in figure.data for value in trace.y) or not log
 
 

@@ -66,7 +66,9 @@ def test_sources_say_whether_weights_were_quantized() -> None:
 
 
 def test_correlations_are_those_of_the_books() -> None:
-    assert table.ranked([3.0, 1.0, 3.0, 2.0]) == [3.5, 1.0, 3.5, 2.0]
+    # Ties share the mean of their ranks: 3.5, 1, 3.5, 2 against 4, 1, 3, 2.
+    ties = [(3.0, 4.0), (1.0, 1.0), (3.0, 3.0), (2.0, 2.0)]
+    assert table.rank_correlation(ties) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
     cubes = [(float(x), float(x) ** 3) for x in (1, 2, 5, 9)]
     assert table.rank_correlation(cubes) == pytest.approx(1)
     assert table.log_correlation(cubes) == pytest.approx(1)

@@ -1,10 +1,13 @@
-"""A model card: what was done to a model, and what it cost. Knows no torch."""
+"""Model card of a compressed checkpoint: front matter, results, and code to reproduce it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
 
 from compress_lib.data.text_spec import PROTOCOLS
 from compress_lib.models.catalogue import CATALOGUE
@@ -12,16 +15,17 @@ from compress_lib.models.sources import HUB_ID
 from compress_lib.plan.plan import Plan
 from compress_lib.reporting.exports.code import python_code
 from compress_lib.results.describe import describe
+from compress_lib.results.metrics import METRICS
 from compress_lib.results.records import RunRecord
 from compress_lib.utils.formatting import format_bytes, format_perplexity, format_share
 
 CARD_FILE = "README.md"
 RECORD_FILE = "compression_record.json"
-"""What a checkpoint says of itself, beside its weights."""
+"""Files of a checkpoint that describe it."""
 
 
 FENCE = "`" * 6
-"""Around code that holds what people wrote."""
+"""Encloses code that may contain backticks of a user's text."""
 
 
 def card_files(record: RunRecord) -> dict[str, str]:
@@ -34,7 +38,7 @@ def card_files(record: RunRecord) -> dict[str, str]:
 
 
 def _public(record: RunRecord, base: str) -> Plan:
-    """Return the plan as strangers may read it: without text of one's own, or a folder's place."""
+    """Return the plan without private parts: custom text and the path of a folder."""
     plan = record.plan
     if plan.evaluation.text is not None:
         plan = replace(plan, evaluation=Plan().evaluation)
@@ -46,31 +50,55 @@ def model_card(record: RunRecord) -> str:
     ppl, memory = record.perplexity, record.memory
     entry = CATALOGUE.get(record.model.id)
     base = entry.hub_id if entry else record.model.id
-    front = ["library_name: transformers"]
-    if HUB_ID.fullmatch(base):
-        front += [f"base_model: {json.dumps(base)}", "base_model_relation: quantized"]
-    else:
-        # Where a folder lies is nobody's business.
+    on_hub = HUB_ID.fullmatch(base) is not None
+    if not on_hub:
+        # The path of a local folder is private.
         base = Path(base).name
-    front += ["tags:", "- compression-lab"]
-    kind = "CausalLM" if PROTOCOLS[ppl.protocol] == "causal" else "MaskedLM"
-    front += [f"- {json.dumps(method)}" for method in record.methods]
+    auto_class = (
+        "AutoModelForCausalLM" if PROTOCOLS[ppl.protocol] == "causal" else "AutoModelForMaskedLM"
+    )
     rows = [
         ("Perplexity", format_perplexity(ppl.baseline), format_perplexity(ppl.compressed)),
         ("Size", format_bytes(memory.baseline_bytes), format_bytes(memory.compressed_bytes)),
-        ("KL divergence (nats a token)", "0", f"{record.agreement.kl:.4f}"),
-        ("Same first choice", "100 %", format_share(record.agreement.top1)),
+        ("KL divergence (nats/token)", "0", f"{record.agreement.kl:.4f}"),
+        ("Top-1 agreement", "100%", format_share(record.agreement.top1)),
     ]
     table = "".join(f"| {name} | {before} | {after} |\n" for name, before, after in rows)
     return (
-        "---\n" + "\n".join(front) + "\n---\n\n"
+        f"---\n{_card_data(record, base, on_hub=on_hub).to_yaml()}\n---\n\n"
         f"# {base}, compressed: {describe(record)}\n\n"
-        "Compressed offline, without any training afterwards, by Compression Lab.\n\n"
-        "| | before | after |\n| --- | --- | --- |\n" + table + "\n"
+        "Compressed offline, without fine-tuning, by Compression Lab.\n\n"
+        "| | original | compressed |\n| --- | --- | --- |\n" + table + "\n"
         f"Measured on {ppl.tokens:,} tokens of {ppl.corpus}, context {ppl.context}. Weights: "
         f"{record.model.source}.\n\n"
         "## Use\n\n```python\nimport compress_lib  # registers the format\n"
-        f"from transformers import AutoModelFor{kind}\n\n"
-        f'model = AutoModelFor{kind}.from_pretrained("path/to/this/folder")\n```\n\n'
-        f"## Make it again\n\n{FENCE}python\n{python_code(_public(record, base))}{FENCE}\n"
+        f"from transformers import {auto_class}\n\n"
+        f'model = {auto_class}.from_pretrained("path/to/this/folder")\n```\n\n'
+        f"## Reproduce\n\n{FENCE}python\n{python_code(_public(record, base))}{FENCE}\n"
+    )
+
+
+def _card_data(record: RunRecord, base: str, *, on_hub: bool) -> ModelCardData:
+    """Return the front matter: what the Hub searches by, and the results that it shows."""
+    ppl = record.perplexity
+    causal = PROTOCOLS[ppl.protocol] == "causal"
+    metrics = {"perplexity": ppl.compressed, "kl": record.agreement.kl}
+    return ModelCardData(
+        library_name="transformers",
+        base_model=base if on_hub else None,
+        base_model_relation="quantized" if on_hub else None,
+        tags=["compression-lab", *record.methods],
+        model_name=f"{base}, compressed",
+        eval_results=[
+            EvalResult(
+                task_type="text-generation" if causal else "fill-mask",
+                dataset_type=ppl.corpus,
+                dataset_name=f"{ppl.corpus}, {ppl.tokens:,} tokens, context {ppl.context}",
+                metric_type=name,
+                metric_name=METRICS[name].label,
+                metric_value=float(f"{value:.6g}"),
+            )
+            for name, value in metrics.items()
+            if isfinite(value)
+        ],
     )

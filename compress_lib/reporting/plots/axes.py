@@ -1,4 +1,4 @@
-"""What stands upwards in a chart of cost against size, and on which scale."""
+"""The axes of the chart of quality against size: one scale per metric."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from dataclasses import dataclass
 from math import isfinite, log10
 from typing import Any
 
-from compress_lib.results.metrics import METRICS
+from compress_lib.results.metrics import METRICS, Metric
 from compress_lib.results.records import RunRecord
-from compress_lib.utils.formatting import format_number, format_perplexity
+from compress_lib.utils.formatting import format_number
 from compress_lib.utils.translation import translate
 
-MEASURES = ("perplexity", "kl", "top1", "speed")
-"""What may stand over size: names of `METRICS`."""
+MEASURES = tuple(name for name, metric in METRICS.items() if metric.axis)
+"""Metrics of the y axis: names of `METRICS`."""
 
 SIZES = ("megabytes", "parameters")
-"""What it may stand over: names of `METRICS`."""
+"""Metrics of the x axis: names of `METRICS`."""
 
 SIZE_TITLES = {
     "megabytes": "Whole model (MB)",
     "parameters": "Whole model (million parameters, whatever bits each takes)",
 }
-"""In English; see `words.say`."""
-
-LOGARITHMIC = ("perplexity", "kl")
+"""In English; see `translation.translate`."""
 
 FLOOR = 5e-4
-"""By how much a perplexity may exceed the baseline's and still be drawn upon its line.
+"""The smallest excess of a perplexity over the baseline's that is drawn above its line.
 
-Texts of a few thousand tokens tell no smaller differences from chance.
+Smaller differences are noise in texts of a few thousand tokens.
 """
 
 TICKS = (1.001, 1.01, 1.1, 2, 10, 100, 1_000, 10_000, 100_000)
@@ -38,92 +36,108 @@ TICKS = (1.001, 1.01, 1.1, 2, 10, 100, 1_000, 10_000, 100_000)
 
 @dataclass(frozen=True)
 class Scale:
-    """One of `MEASURES` as an axis, over one of `SIZES` as another.
-
-    Perplexity is drawn as what its ratio to the baseline exceeds 1 by, on a logarithmic scale: on
-    one of perplexities, a run that costs nothing and one that costs a fifth would share a pixel
-    wherever another run is a thousand times worse.
-    """
+    """One of `MEASURES` as the y axis, over one of `SIZES` as the x axis."""
 
     measure: str
     size: str = SIZES[0]
 
     @property
+    def metric(self) -> Metric:
+        """Return the metric of the y axis."""
+        return METRICS[self.measure]
+
+    @property
     def logarithmic(self) -> bool:
-        """Whether zero has no place."""
-        return self.measure in LOGARITHMIC
+        """Whether zero cannot be drawn."""
+        return self.metric.axis != "linear"
 
     @property
     def title(self) -> str:
-        """What people read beside the axis."""
-        metric = METRICS[self.measure]
-        if self.measure == "perplexity":
-            return translate("Perplexity ÷ baseline (log of what exceeds 1)")
-        unit = translate("log scale") if self.logarithmic else metric.unit
-        return f"{translate(metric.label)} ({unit})"
+        """Return the title of the y axis."""
+        unit = translate("log scale") if self.logarithmic else self.metric.unit
+        return f"{translate(self.metric.label)} ({unit})"
 
     def drawable(self, record: RunRecord) -> bool:
-        """Tell whether a run has a place."""
-        if record.metrics()[self.size] is None:
-            return False
-        if self.measure == "perplexity":
-            return isfinite(record.perplexity.ratio)
-        value = record.metrics()[self.measure]
-        return value is not None and (value > 0 or not self.logarithmic)
+        """Return whether a run has both coordinates."""
+        return record.metrics()[self.size] is not None and self._has_height(record)
 
     def height(self, record: RunRecord) -> float:
-        """Return where a drawable run stands."""
-        if self.measure == "perplexity":
-            return max(record.perplexity.ratio - 1, FLOOR)
+        """Return the y coordinate of a drawable run."""
         return self._value(record)
 
     def cost(self, record: RunRecord) -> float:
         """Return a number that is lower the better a drawable run is."""
         value = self._value(record)
-        return value if METRICS[self.measure].lower_is_better else -value
+        return value if self.metric.lower_is_better else -value
 
     def width(self, record: RunRecord) -> float:
-        """Return where a drawable run stands along the size."""
+        """Return the x coordinate of a drawable run."""
         value = record.metrics()[self.size]
         assert value is not None
         return value
 
     def whole(self, record: RunRecord) -> float:
-        """Return where the model stands as it came."""
+        """Return the x coordinate of the uncompressed model."""
         memory = record.memory
         counted = self.size == "parameters"
         return (memory.baseline_parameters if counted else memory.baseline_bytes) / 1e6
 
     def place(self, height: float) -> float:
-        """Return where an annotation stands: on a logarithmic axis, at the logarithm."""
+        """Return the y coordinate of an annotation: the logarithm, on a logarithmic axis."""
         return log10(height) if self.logarithmic else height
 
-    def told(self, record: RunRecord) -> str:
-        """Return a run's number in words."""
-        value = self._value(record)
-        if self.measure == "perplexity":
-            times = translate("{ratio} × baseline").format(
-                ratio=format_number(record.perplexity.ratio)
-            )
-            return f"{format_perplexity(value)}, {times}"
-        return f"{value:.4g}"
+    def describe(self, record: RunRecord) -> str:
+        """Return a run's value as text."""
+        return f"{self._value(record):.4g}"
 
     def baseline(self, record: RunRecord) -> tuple[float, str] | None:
-        """Return height and number of the model as it came; None where that has no place."""
-        heights = {"perplexity": FLOOR, "top1": 100.0, "speed": 1.0}
-        height = heights.get(self.measure)
-        if height is None:
-            return None
-        own = self.measure == "perplexity"
-        return height, format_perplexity(record.perplexity.baseline) if own else f"{height:g}"
+        """Return y coordinate and text of the uncompressed model; None where it cannot be drawn."""
+        height = self.metric.uncompressed
+        return None if height is None else (height, f"{height:g}")
 
     def layout(self, heights: Sequence[float]) -> dict[str, Any]:
-        """Return the axis, given where runs stand."""
-        if not self.logarithmic:
-            return {}
-        if self.measure != "perplexity":
-            # 0.01 nats are nobody's 10m.
-            return {"type": "log", "dtick": 1, "tickformat": "~g"}
+        """Return Plotly's settings of the y axis, given the runs' coordinates."""
+        # "~g" writes 0.01 nats, not 10m.
+        return {"type": "log", "dtick": 1, "tickformat": "~g"} if self.logarithmic else {}
+
+    def _has_height(self, record: RunRecord) -> bool:
+        value = record.metrics()[self.measure]
+        return value is not None and (value > 0 or not self.logarithmic)
+
+    def _value(self, record: RunRecord) -> float:
+        value = record.metrics()[self.measure]
+        assert value is not None
+        return value
+
+
+class ExcessScale(Scale):
+    """Perplexity ÷ baseline − 1 on a logarithmic y axis.
+
+    On a logarithmic axis of perplexity itself, runs that cost nothing and runs that cost a fifth
+    would share a pixel wherever another run is a thousand times worse.
+    """
+
+    @property
+    def title(self) -> str:
+        """Return the title of the y axis."""
+        return translate("Perplexity ÷ baseline (log of what exceeds 1)")
+
+    def height(self, record: RunRecord) -> float:
+        """Return the y coordinate of a drawable run."""
+        return max(record.perplexity.ratio - 1, FLOOR)
+
+    def describe(self, record: RunRecord) -> str:
+        """Return a run's perplexity and its ratio as text."""
+        ratio = format_number(record.perplexity.ratio)
+        times = translate("{ratio} × baseline").format(ratio=ratio)
+        return f"{self.metric.number(self._value(record))}, {times}"
+
+    def baseline(self, record: RunRecord) -> tuple[float, str] | None:
+        """Return y coordinate and perplexity of the uncompressed model."""
+        return FLOOR, self.metric.number(record.perplexity.baseline)
+
+    def layout(self, heights: Sequence[float]) -> dict[str, Any]:
+        """Return Plotly's settings of the y axis, with ticks at `TICKS`."""
         top = max([*heights, 1.0])
         ticks = [tick for tick in TICKS if tick - 1 <= 2 * top]
         return {
@@ -133,7 +147,11 @@ class Scale:
             "ticktext": [f"{tick:,g} ×" for tick in ticks],
         }
 
-    def _value(self, record: RunRecord) -> float:
-        value = record.metrics()[self.measure]
-        assert value is not None
-        return value
+    def _has_height(self, record: RunRecord) -> bool:
+        return isfinite(record.perplexity.ratio)
+
+
+def scale_of(measure: str, size: str = SIZES[0]) -> Scale:
+    """Return the scale of one of `MEASURES` over one of `SIZES`."""
+    made = ExcessScale if METRICS[measure].axis == "excess" else Scale
+    return made(measure, size)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from compress_lib.methods import METHODS
 from compress_lib.plan.rule import DENSE
-from compress_lib.reporting.plots.axes import LOGARITHMIC, MEASURES, SIZE_TITLES, SIZES, Scale
+from compress_lib.reporting.plots.axes import MEASURES, SIZE_TITLES, SIZES, Scale, scale_of
 from compress_lib.reporting.plots.base import INK, figure_of
 from compress_lib.reporting.plots.style import BASELINE, DASHES, SIGNS, method_label, method_style
 from compress_lib.results.describe import describe, scope_label, settings_label
@@ -19,7 +19,7 @@ from compress_lib.results.records import RunRecord
 from compress_lib.utils.formatting import format_bytes
 from compress_lib.utils.translation import translate
 
-__all__ = ["LOGARITHMIC", "MEASURES", "SIZES", "frontier", "frontier_legend", "pareto"]
+__all__ = ["MEASURES", "SIZES", "frontier", "frontier_legend", "pareto"]
 
 RING = "#d8461b"
 
@@ -55,7 +55,7 @@ def frontier(
     Returns:
         A figure whose points know the key of their run, as the second of their custom data.
     """
-    scale = Scale(measure, size)
+    scale = scale_of(measure, size)
     figure = figure_of(translate(SIZE_TITLES[size]), scale.title)
     landmarks, own = (
         [record for record in records if scale.drawable(record)] for records in (landmarks, own)
@@ -215,7 +215,7 @@ def _points(
         y=[scale.height(record) for record in ordered],
         name=name,
         text=[describe(record) for record in ordered],
-        customdata=[[scale.told(record), record.key] for record in ordered],
+        customdata=[[scale.describe(record), record.key] for record in ordered],
         hovertemplate="%{text}<br>"
         + translate(METRICS[scale.measure].label)
         + f" %{{customdata[0]}}<br>%{{x:.1f}} {METRICS[scale.size].unit}<extra></extra>",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from html import escape
 
 from compress_lib.data.text_spec import PROTOCOLS
+from compress_lib.models.targets import TABLES
 from compress_lib.plan.forecast import RUINED, describe_prediction
 from compress_lib.results.confidence import Ends, perplexity_interval
 from compress_lib.results.describe import describe
 from compress_lib.results.metrics import METRICS
 from compress_lib.results.predictions import predicted_loss
-from compress_lib.results.records import RunRecord, SpeedRecord
+from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.common.html import term_id
 from compress_lib.utils.formatting import format_perplexity, format_share
@@ -25,7 +26,10 @@ LITTLE_LEFT = 20
 ROOMY = 6
 """Letters that a card has room for in its large type."""
 
-CARDS = ("perplexity", "megabytes", "speed", "kl", "top1", "direction_error")
+CARDS = tuple(name for name, metric in METRICS.items() if metric.on_card)
+
+ABSENT = {"speed": texts.NOT_TIMED}
+"""Why a metric has no value, where it is not that the embedding was left uncompressed."""
 
 
 def headline(record: RunRecord, kind: str) -> str:
@@ -62,51 +66,55 @@ def _single(record: RunRecord) -> bool:
 
 def _card(record: RunRecord, name: str) -> str:
     metric, value = METRICS[name], record.metrics()[name]
-    arrow = "↓" if metric.lower_is_better else "↑"
     hint = texts.LOWER if metric.lower_is_better else texts.HIGHER
-    big, around, small = _value(record, name, value)
+    if value is None:
+        number, unit, around, small = "—", "", "", ABSENT.get(name, texts.UNTOUCHED)
+    else:
+        number, unit = metric.number(value), metric.suffix
+        around = UNCERTAINTY.get(name, _nothing)(record)
+        small = REFERENCE.get(name, _nothing)(record)
     label = translate(metric.label)
     tip = escape(f"{translate(metric.meaning)} {hint}", quote=True)
     extra = f" <small>{escape(around)}</small>" if around else ""
     return (
         f'<div class="card" data-tip="{tip}" role="group" '
-        f'aria-label="{escape(f"{label}: {big} {around}, {small}. ", quote=True)}{tip}">'
+        f'aria-label="{escape(f"{label}: {number}{unit} {around}, {small}. ", quote=True)}{tip}">'
         f'<a class="term" href="#{term_id(label)}">{escape(label)}&nbsp;'
-        f'<span class="arrow">{arrow}</span></a>'
-        f'<span class="value{" long" if len(big) > ROOMY else ""}">{escape(big)}{extra}</span>'
+        f'<span class="arrow">{metric.arrow}</span></a>'
+        f'<span class="value{" long" if len(number) > ROOMY else ""}">{escape(number)}'
+        f'<span class="unit">{escape(unit)}</span>{extra}</span>'
         f'<span class="quiet">{escape(small)}</span></div>'
     )
 
 
-def _value(record: RunRecord, name: str, value: float | None) -> tuple[str, str, str]:
-    """Return a number, its uncertainty, and what it is to be held against."""
-    ppl, memory = record.perplexity, record.memory
-    if value is None:
-        return "—", "", texts.NOT_TIMED if name == "speed" else texts.UNTOUCHED
-    if name == "perplexity":
-        base = format_perplexity(ppl.baseline)
-        times = texts.TIMES_BASELINE.format(ratio=_times(ppl.ratio), base=base)
-        ends = perplexity_interval(ppl)
-        around = _between(ends) if ends else texts.NO_INTERVAL if _single(record) else ""
-        return format_perplexity(value), around, times
-    if name == "megabytes":
-        share, whole = format_share(memory.share), f"{memory.baseline_bytes / 1e6:.0f}"
-        return f"{value:.0f} MB", "", texts.SHARE_OF.format(share=share, whole=whole)
-    if name == "speed":
-        assert record.speed is not None
-        return f"{value:.2f} ×", "", _speeds(record, record.speed)
-    if name == "top1":
-        return f"{value:.1f} %", "", texts.PREDICTED.get(ppl.protocol, texts.HIDDEN)
-    if name == "kl":
-        return f"{value:.3f}", "", _foretold(record)
-    table = next(t for t in record.targets if t.family in ("embedding", "head"))
-    most = table.direction_error.p95
-    # Of rounding in eight bits both lie in the fifth decimal.
-    digits = 4 if value >= 0.001 else 5
-    return f"{value:.{digits}f}", "", texts.MOST_BELOW.format(most=f"{most:.{digits}f}")
+def _nothing(_record: RunRecord) -> str:
+    return ""
 
 
-def _foretold(record: RunRecord) -> str:
+def _perplexity_interval(record: RunRecord) -> str:
+    ends = perplexity_interval(record.perplexity)
+    return _between(ends) if ends else texts.NO_INTERVAL if _single(record) else ""
+
+
+def _baseline_perplexity(record: RunRecord) -> str:
+    ppl = record.perplexity
+    return texts.TIMES_BASELINE.format(
+        ratio=_times(ppl.ratio), base=format_perplexity(ppl.baseline)
+    )
+
+
+def _baseline_size(record: RunRecord) -> str:
+    memory = record.memory
+    return texts.SHARE_OF.format(
+        share=format_share(memory.share), whole=f"{memory.baseline_bytes / 1e6:.0f}"
+    )
+
+
+def _scored_tokens(record: RunRecord) -> str:
+    return texts.PREDICTED.get(record.perplexity.protocol, texts.HIDDEN)
+
+
+def _predicted_loss(record: RunRecord) -> str:
     """Return what the growth of the loss was expected to be, beside what was found."""
     loss = predicted_loss(record)
     if loss is None:
@@ -125,8 +133,10 @@ def _between(ends: Ends) -> str:
     return texts.BETWEEN.format(low=low, high=high)
 
 
-def _speeds(record: RunRecord, speed: SpeedRecord) -> str:
-    """Return how fast the model reads, and beside what it was how fast it writes."""
+def _speeds(record: RunRecord) -> str:
+    """Return how fast the model reads, and its speed of writing relative to the baseline."""
+    speed = record.speed
+    assert speed is not None
     reads = texts.READS.format(speed=speed.compressed_prefill)
     if not speed.baseline_decode or not speed.compressed_decode:
         # As many lines as it will have: nothing jumps when both have written.
@@ -134,3 +144,23 @@ def _speeds(record: RunRecord, speed: SpeedRecord) -> str:
         return reads if written else f"{reads}; {texts.WRITES_YET}"
     writes = texts.WRITES.format(ratio=speed.compressed_decode / speed.baseline_decode)
     return f"{reads}; {writes}"
+
+
+def _direction_percentile(record: RunRecord) -> str:
+    table = next(t for t in record.targets if t.family in TABLES)
+    percentile = METRICS["direction_error"].format(table.direction_error.p95)
+    return texts.MOST_BELOW.format(most=percentile)
+
+
+UNCERTAINTY = {"perplexity": _perplexity_interval}
+"""The confidence interval of a metric, by its name."""
+
+REFERENCE = {
+    "perplexity": _baseline_perplexity,
+    "megabytes": _baseline_size,
+    "speed": _speeds,
+    "kl": _predicted_loss,
+    "top1": _scored_tokens,
+    "direction_error": _direction_percentile,
+}
+"""The line below a metric's value, by its name: what to compare it with."""

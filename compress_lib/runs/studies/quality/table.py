@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import correlation
+from typing import Any
+
+import scipy
 
 from compress_lib.models.catalogue import was_quantized
 from compress_lib.plan.plan import Plan
@@ -111,27 +113,23 @@ def quality_findings(record: StudyRecord) -> list[str]:
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Spearman's correlation: Pearson's of the ranks, ties sharing theirs."""
-    return _pearson([ranked([pair[side] for pair in pairs]) for side in (0, 1)])
+    """Return Spearman's rank correlation; NaN where one side is constant."""
+    return _correlation(scipy.stats.spearmanr, pairs)
 
 
 def log_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Pearson's correlation of the logarithms of positive numbers."""
-    return _pearson([[math.log(pair[side]) for pair in pairs] for side in (0, 1)])
+    """Return Pearson's correlation of the logarithms of positive numbers; NaN as above."""
+    return _correlation(scipy.stats.pearsonr, [(math.log(x), math.log(y)) for x, y in pairs])
 
 
-def ranked(values: Sequence[float]) -> list[float]:
-    """Return each value's rank from 1; equal ones get the mean of theirs."""
-    below = {value: sum(other < value for other in values) for value in set(values)}
-    same = {value: values.count(value) for value in below}
-    return [below[value] + (same[value] + 1) / 2 for value in values]
-
-
-def _pearson(sides: Sequence[Sequence[float]]) -> float:
-    # What never varies goes with nothing.
-    if any(len(set(side)) < 2 for side in sides):
-        return math.nan
-    return correlation(*sides)
+def _correlation(
+    measure: Callable[[Sequence[float], Sequence[float]], Any],
+    pairs: Sequence[tuple[float, float]],
+) -> float:
+    first, second = zip(*pairs, strict=True)
+    # SciPy warns of a constant side and returns NaN, too.
+    constant = len(set(first)) < 2 or len(set(second)) < 2
+    return math.nan if constant else float(measure(first, second).statistic)
 
 
 def _number(row: Row, name: str) -> float:

@@ -24,9 +24,6 @@ from compress_lib.ui.results.tabs.base import ResultTab, Wiring, register
 from compress_lib.utils.formatting import format_bytes, format_number
 from compress_lib.utils.translation import translate
 
-NOISY = ("speed",)
-"""Numbers that differ from one run of the same plan to the next."""
-
 
 @register
 class CompareTab(ResultTab):
@@ -104,7 +101,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
 
 def _label(metric: Metric) -> str:
     unit = f" ({metric.unit})" if metric.unit not in ("", "×") else ""
-    return f"{translate(metric.label)}{unit} {'↓' if metric.lower_is_better else '↑'}"
+    return f"{translate(metric.label)}{unit} {metric.arrow}"
 
 
 def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
@@ -113,7 +110,7 @@ def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
     known = [value for value in values if value is not None]
     best = min(known) if METRICS[name].lower_is_better else max(known)
     # Where all are alike there is no best one; of speed a few per cent are the machine's mood.
-    marked = best if len(set(known)) > 1 and name not in NOISY else None
+    marked = best if len(set(known)) > 1 and not METRICS[name].is_noisy else None
     cells = []
     for value in values:
         told = "—" if value is None else format_number(value)
