@@ -40,9 +40,9 @@ def add_texts(parser: argparse.ArgumentParser) -> None:
 
 def read_evaluation(options: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of a `TextSpec` to measure on that were given."""
-    return given(corpus=options.eval_text, tokens=options.tokens, context=options.context)
+    return drop_unset(corpus=options.eval_text, tokens=options.tokens, context=options.context)
 
 
-def given(**values: Any) -> dict[str, Any]:
+def drop_unset(**values: Any) -> dict[str, Any]:
     """Return those values that are not None."""
     return {name: value for name, value in values.items() if value is not None}

@@ -92,7 +92,7 @@ class TargetCompressor:
         """Return what an assignment's weight could be stored as; see `Method.curve`."""
         report(Event(0.0, f"{assignment.name}: {assignment.method.label}, estimated loss by bytes"))
         weight = stack(read_weights(self.model, assignment), columns=assignment.columns)
-        with named(assignment):
+        with name_errors(assignment):
             statistics = self._statistics(assignment, {})
             return assignment.method.curve(weight, statistics, report)
 
@@ -106,7 +106,7 @@ class TargetCompressor:
         """
         report(Event(0.0, f"{assignment.name}: {assignment.method.label}"))
         weights = used = read_weights(self.model, assignment)
-        with named(assignment):
+        with name_errors(assignment):
             statistics = self._statistics(assignment, around.matrices if around else {})
             if around is not None:
                 used = [match_outputs(weight, around.inputs) for weight in weights]
@@ -125,7 +125,7 @@ class TargetCompressor:
         if sum(bytes_per_part(parts)) > assignment.budget or whole.shape != assignment.shape:
             raise AssertionError(f"{assignment.method.name} broke its budget or shape")
         self._own_biases(assignment, weights, parts, around)
-        return self._finished(assignment, weights, parts, seconds, report)
+        return self._measure(assignment, weights, parts, seconds, report)
 
     def compress_all(
         self, assignments: Sequence[Assignment], report: Report
@@ -134,7 +134,7 @@ class TargetCompressor:
         with closing(map_ordered(self.compress, self.work_items(assignments), report)) as steps:
             yield from chain.from_iterable(steps)
 
-    def _finished(
+    def _measure(
         self,
         assignment: Assignment,
         weights: Sequence[Tensor],
@@ -238,7 +238,7 @@ def check_text(assignment: Assignment, text: Calibration) -> None:
 
 
 @contextmanager
-def named(assignment: Assignment) -> Iterator[None]:
+def name_errors(assignment: Assignment) -> Iterator[None]:
     """Begin what is said of an error with the assignment's name."""
     try:
         yield

@@ -109,7 +109,7 @@ def hide_tokens(
     for line in lines:
         places = torch.arange(len(line.body))
         if protocol == "whole_word":
-            places = hidden_words(line.words, generator)
+            places = choose_words(line.words, generator)
         ids = torch.tensor(line.ids)
         places = places + len(line.before)
         examples.append(Example(ids, places, ids[places], mask, singly=protocol == "pseudo"))
@@ -135,7 +135,7 @@ def mask_id(tokenizer: PreTrainedTokenizerBase) -> int:
     return found
 
 
-def hidden_words(words: Sequence[int | None], generator: torch.Generator) -> Tensor:
+def choose_words(words: Sequence[int | None], generator: torch.Generator) -> Tensor:
     """Choose the words to hide.
 
     Args:

@@ -140,14 +140,14 @@ def write_both(
     # Each draws as if it wrote alone, whoever is in between.
     with torch.random.fork_rng():
         writers = {
-            which: iterate_callbacks(partial(_told, model, prompt, how, seed))
+            which: iterate_callbacks(partial(_write, model, prompt, how, seed))
             for which, model in (("baseline", baseline), ("compressed", compressed))
         }
         ids, speeds = _in_turns(writers, listener)
     apart = first_divergence(ids["baseline"], ids["compressed"])
     decode = baseline.tokenizer.decode
     known = [
-        written_tokens(writer, other, prompt, ids[which])
+        score_tokens(writer, other, prompt, ids[which])
         for which, writer, other in (
             ("baseline", baseline, compressed),
             ("compressed", compressed, baseline),
@@ -166,7 +166,7 @@ def write_both(
     )
 
 
-def _told(
+def _write(
     model: LanguageModel, prompt: str, how: Generation, seed: int, tell: Listener
 ) -> list[int]:
     return write(model, prompt, how, seed=seed, listener=tell)
@@ -194,7 +194,7 @@ def _in_turns(
     return ids, {which: len(ids[which]) / seconds[which] for which in writers}
 
 
-def written_tokens(
+def score_tokens(
     writer: LanguageModel, other: LanguageModel, prompt: str, new: list[int]
 ) -> tuple[WrittenToken, ...]:
     """Return every token of a text with the probabilities that both models give it.

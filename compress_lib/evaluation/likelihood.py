@@ -29,7 +29,7 @@ Read = Callable[[LanguageModel, Example], tuple[Tensor, float]]
 """Returns a model's logits `[predictions, vocabulary]` of an example, and how long that took."""
 
 
-def timed_logits(model: LanguageModel, example: Example) -> tuple[Tensor, float]:
+def time_logits(model: LanguageModel, example: Example) -> tuple[Tensor, float]:
     """Return a model's logits `[predictions, vocabulary]`, and the seconds that they took."""
     started = time.perf_counter()
     logits = read_logits(model, example)
@@ -124,7 +124,7 @@ def compare(
     compressed: LanguageModel,
     blocks: Sequence[Tensor | Example],
     tick: Callable[[float], None] = lambda share: None,
-    read: Read = timed_logits,
+    read: Read = time_logits,
 ) -> Iterator[Comparison]:
     """Score both models block by block; each step yields all that is known so far.
 
@@ -143,7 +143,7 @@ def compare(
         example = as_example(block)
         base_logits, base_seconds = read(baseline, example)
         tick((index + 0.5) / len(blocks))
-        other_logits, other_seconds = timed_logits(compressed, example)
+        other_logits, other_seconds = time_logits(compressed, example)
         scores.append(
             replace(
                 score(compressed, base_logits, other_logits, example),

@@ -56,7 +56,7 @@ def scores(
         # Not `simple_evaluate`: around this it would set the seeds of everything in this process,
         # call git where it was started, and describe the machine.
         found: Any = evaluate(
-            lm=_wrapped(model, report),
+            lm=_wrap(model, report),
             task_dict={"tasks": tasks},
             limit=limit,
             # lm_eval's bootstrap writes to stdout and starts processes; see `_score`.
@@ -82,7 +82,7 @@ def _score(value: float, items: Sequence[Any]) -> Score:
     return Score(value, stdev(numbers) / len(numbers) ** 0.5 if mean else None)
 
 
-def _wrapped(model: LanguageModel, report: Report) -> Any:
+def _wrap(model: LanguageModel, report: Report) -> Any:
     """Return a model as lm_eval wants it, which tells how far it is."""
     from lm_eval.models.huggingface import HFLM
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from compress_lib.data.examples import Example
-from compress_lib.evaluation.likelihood import timed_logits
+from compress_lib.evaluation.likelihood import time_logits
 from compress_lib.models.loading import LanguageModel
 
 MOST_BYTES = 2_000_000_000
@@ -28,7 +28,7 @@ class LogitsCache:
         self._known: dict[tuple[object, ...], tuple[Tensor, float]] = {}
 
     def __call__(self, model: LanguageModel, example: Example) -> tuple[Tensor, float]:
-        """Return what `timed_logits` does; another model makes it forget the one before."""
+        """Return what `time_logits` does; another model makes it forget the one before."""
         if model is not self._model:
             self._model, self._nbytes = model, 0
             self._known.clear()
@@ -40,7 +40,7 @@ class LogitsCache:
         )
         found = self._known.get(key)
         if found is None:
-            found = timed_logits(model, example)
+            found = time_logits(model, example)
             if self._nbytes + found[0].nbytes <= self._limit:
                 self._nbytes += found[0].nbytes
                 self._known[key] = found

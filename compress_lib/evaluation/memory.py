@@ -57,12 +57,12 @@ def cache_bytes(model: LanguageModel) -> int:
         except (TypeError, ValueError):
             # Some hybrids want more than tokens for a cache; what they predict needs none.
             return 0
-        sizes.append(sum(_cached_numbers(layer) for layer in getattr(cache, "layers", ())))
+        sizes.append(sum(_count_cached(layer) for layer in getattr(cache, "layers", ())))
     grown = (sizes[1] - sizes[0]) // (CACHED_TOKENS[1] - CACHED_TOKENS[0])
     return int(grown * model.dtype.itemsize)
 
 
-def _cached_numbers(layer: object) -> int:
+def _count_cached(layer: object) -> int:
     """Return how many numbers a layer of a cache holds for its tokens."""
     found = (getattr(layer, name, None) for name in ("keys", "values"))
     return sum(part.numel() for part in found if isinstance(part, Tensor))

@@ -64,7 +64,7 @@ def direction_record(
         ranked = counts[:known].argsort(descending=True, stable=True)[:LISTED].tolist()
         often = [row for row in ranked if int(counts[row])]
 
-    def listed(ids: list[int]) -> tuple[TokenError, ...]:
+    def list_errors(ids: list[int]) -> tuple[TokenError, ...]:
         return tuple(
             TokenError(
                 id=row,
@@ -82,9 +82,9 @@ def direction_record(
         edges=EDGES,
         counts=histogram(errors.direction),
         control_counts=histogram(errors.control),
-        worst=listed(worst),
-        best=listed(best),
-        frequent=listed(often),
+        worst=list_errors(worst),
+        best=list_errors(best),
+        frequent=list_errors(often),
         weighted_counts=histogram(errors.direction, counts) if counts is not None else (),
         neighbours=_neighbours(tokenizer, weight, matrix, shown, known),
     )
@@ -180,7 +180,7 @@ def _neighbours(
             nearest(rows, known, wanted, NEAREST) for rows in (weight.__getitem__, matrix.lookup)
         ]
 
-    def named(values: list[float], rows: list[int]) -> tuple[Neighbour, ...]:
+    def list_neighbours(values: list[float], rows: list[int]) -> tuple[Neighbour, ...]:
         return tuple(
             Neighbour(_text(tokenizer, row), round(value, 4))
             for value, row in zip(values, rows, strict=True)
@@ -188,7 +188,7 @@ def _neighbours(
 
     (before, were), (after, are) = ((v.tolist(), i.tolist()) for v, i in both)
     return tuple(
-        TokenNeighbours(row, named(before[n], were[n]), named(after[n], are[n]))
+        TokenNeighbours(row, list_neighbours(before[n], were[n]), list_neighbours(after[n], are[n]))
         for n, row in enumerate(ids)
     )
 

@@ -16,7 +16,7 @@ from compress_lib.matrices.base import (
     empty,
     matrix_from_spec,
     register_form,
-    rounded,
+    round_to,
 )
 from compress_lib.matrices.dense import DenseMatrix
 from compress_lib.matrices.views import split_rows
@@ -101,8 +101,8 @@ class DecoderMatrix(CompressedMatrix):
         made = cls(
             keep(latents),
             [keep(weight) for weight in weights],
-            [rounded(bias, dtype) for bias in biases],
-            None if scale is None else rounded(scale, dtype),
+            [round_to(bias, dtype) for bias in biases],
+            None if scale is None else round_to(scale, dtype),
             activation=activation,
             tanh=tanh,
         )
@@ -178,7 +178,7 @@ class DecoderMatrix(CompressedMatrix):
                 own,
                 self.layers,
                 list(self.biases),
-                None if scale is None else rounded(scale, self.dtype),
+                None if scale is None else round_to(scale, self.dtype),
                 activation=self.activation,
                 tanh=self.tanh,
             )

@@ -144,14 +144,14 @@ def matrix_from_spec(spec: dict[str, Any]) -> CompressedMatrix:
     return FORMS[spec["form"]].from_spec(spec)
 
 
-def rounded(tensor: Tensor, dtype: torch.dtype) -> nn.Parameter:
+def round_to(tensor: Tensor, dtype: torch.dtype) -> nn.Parameter:
     """Return values as `dtype` represents them, in float32, as a frozen parameter."""
     # A copy, because torch calls some odd strides contiguous that no file keeps.
     values = tensor.detach().to(dtype).float()
-    return frozen(values.clone(memory_format=torch.contiguous_format))
+    return freeze(values.clone(memory_format=torch.contiguous_format))
 
 
-def frozen(tensor: Tensor) -> nn.Parameter:
+def freeze(tensor: Tensor) -> nn.Parameter:
     """Return a parameter that does not learn."""
     return nn.Parameter(tensor, requires_grad=False)
 
@@ -161,7 +161,7 @@ def empty(*shape: int, dtype: torch.dtype | None = None) -> nn.Parameter:
 
     Without a `dtype` it is torch's default, which transformers sets while it loads.
     """
-    return frozen(torch.empty(*shape, dtype=dtype))
+    return freeze(torch.empty(*shape, dtype=dtype))
 
 
 def stored_type(spec: dict[str, Any]) -> torch.dtype:

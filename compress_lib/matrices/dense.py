@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress_lib.matrices.base import CompressedMatrix, empty, register_form, rounded, stored_type
+from compress_lib.matrices.base import CompressedMatrix, empty, register_form, round_to, stored_type
 
 
 @register_form
@@ -24,7 +24,7 @@ class DenseMatrix(CompressedMatrix):
     @classmethod
     def from_weight(cls, weight: Tensor) -> DenseMatrix:
         """Store a weight in its own type."""
-        return cls(rounded(weight, weight.dtype), weight.dtype)
+        return cls(round_to(weight, weight.dtype), weight.dtype)
 
     def lookup(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.lookup`."""
@@ -45,7 +45,7 @@ class DenseMatrix(CompressedMatrix):
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`."""
         parts = self.weight.detach().split(list(sizes))
-        return [DenseMatrix(rounded(part, self.dtype), self.dtype) for part in parts]
+        return [DenseMatrix(round_to(part, self.dtype), self.dtype) for part in parts]
 
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""

@@ -43,13 +43,13 @@ def unpack(packed: Tensor, bits: int, count: int) -> Tensor:
     if bits == BITS_IN_BYTE:
         codes = packed
     elif BITS_IN_BYTE % bits == 0:
-        codes = _looked_up(packed, bits)
+        codes = _look_up(packed, bits)
     else:
         codes = _spread(packed.unflatten(1, (-1, bits)), bits).flatten(1)
     return codes[:, :count]
 
 
-def _looked_up(packed: Tensor, bits: int) -> Tensor:
+def _look_up(packed: Tensor, bits: int) -> Tensor:
     """Return the codes in bytes `[rows, n]`: one look at a table for several."""
     found = _table(bits, packed.device).index_select(0, packed.flatten().int())
     return found.view(torch.uint8).reshape(len(packed), packed.shape[1] * (BITS_IN_BYTE // bits))
@@ -80,7 +80,7 @@ def _upper(width: int, apart: int) -> int:
     return sum(ones << start for start in range(0, 64, 2 * apart))
 
 
-def joined(values: Tensor) -> Tensor:
+def join_bytes(values: Tensor) -> Tensor:
     """Return rows of values `[n, count]` of 2, 4 or 8 bytes in all as one number each, `[n]`."""
     whole: Tensor = values.contiguous().view(WORDS[values.shape[1] * values.element_size()])
     return whole[:, 0]
@@ -93,7 +93,7 @@ def _table(bits: int, device: torch.device) -> Tensor:
     with torch.inference_mode(False), device:
         each = torch.arange(2**BITS_IN_BYTE)[:, None]
         codes = (each >> _starts(BITS_IN_BYTE // bits, bits, each.device)) & (2**bits - 1)
-        return joined(codes.to(torch.uint8))
+        return join_bytes(codes.to(torch.uint8))
 
 
 def _starts(count: int, width: int, device: torch.device) -> Tensor:

@@ -13,7 +13,7 @@ from compress_lib.matrices.base import (
     empty,
     matrix_from_spec,
     register_form,
-    rounded,
+    round_to,
 )
 from compress_lib.matrices.views import split_rows
 
@@ -36,7 +36,7 @@ class RotatedMatrix(CompressedMatrix):
         Raises:
             CompressionError: The basis is not finite, or too large for the type.
         """
-        stored = rounded(basis, inner.dtype)
+        stored = round_to(basis, inner.dtype)
         check_stored([stored], (inner.shape[0], basis.shape[1]), inner.dtype)
         return cls(inner, stored)
 

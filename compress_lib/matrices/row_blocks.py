@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from compress_lib.matrices.base import (
     CompressedMatrix,
     empty,
-    frozen,
+    freeze,
     matrix_from_spec,
     register_form,
 )
@@ -43,7 +43,7 @@ class BlocksMatrix(CompressedMatrix):
     def of(cls, blocks: Sequence[CompressedMatrix], numbers: Tensor) -> BlocksMatrix:
         """Store blocks, and the number `[rows]` of each row's block; at most 256 blocks."""
         bits = number_bits(len(blocks))
-        members = frozen(pack(numbers[None], bits)[0]) if bits else None
+        members = freeze(pack(numbers[None], bits)[0]) if bits else None
         return cls(blocks, members, blocks[0].dtype)
 
     @property

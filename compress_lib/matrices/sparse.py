@@ -12,9 +12,9 @@ from compress_lib.matrices.base import (
     CompressedMatrix,
     check_stored,
     empty,
-    frozen,
+    freeze,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 from compress_lib.matrices.packing import pack, packed_width, unpack
@@ -53,15 +53,15 @@ class SparseMatrix(DecodedByRows):
         Raises:
             CompressionError: An entry is not finite.
         """
-        values = rounded(weight[kept], weight.dtype)
+        values = round_to(weight[kept], weight.dtype)
         check_stored([values], weight.shape, weight.dtype)
         if layout == "mask":
-            places = [frozen(pack(kept, 1))]
+            places = [freeze(pack(kept, 1))]
         else:
             cols = kept.shape[1]
             columns = kept.nonzero()[:, 1].to(smallest_integer(cols - 1))
             counts = kept.sum(dim=1).to(smallest_integer(cols))
-            places = [frozen(columns), frozen(counts)]
+            places = [freeze(columns), freeze(counts)]
         return cls(values, places, weight.shape[1], weight.dtype)
 
     @property
@@ -109,8 +109,8 @@ class SparseMatrix(DecodedByRows):
             else:
                 assert self.columns is not None and self.counts is not None
                 cut = [self.columns[entries], self.counts[rows]]
-            places = [frozen(tensor.detach().clone()) for tensor in cut]
-            values = frozen(self.values[entries].detach().clone())
+            places = [freeze(tensor.detach().clone()) for tensor in cut]
+            values = freeze(self.values[entries].detach().clone())
             parts.append(SparseMatrix(values, places, self.shape[1], self.dtype))
             first += size
         return parts

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from compress_lib.matrices.base import (
     check_stored,
     empty,
-    frozen,
+    freeze,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 from compress_lib.matrices.packing import pack, packed_width, unpack
@@ -39,9 +39,9 @@ class SparseRowsMatrix(DecodedByRows):
         Raises:
             CompressionError: An entry is not finite.
         """
-        values = rounded(weight[kept], weight.dtype)
+        values = round_to(weight[kept], weight.dtype)
         check_stored([values], weight.shape, weight.dtype)
-        return cls(values, frozen(pack(kept[None], 1)[0]), len(kept), weight.dtype)
+        return cls(values, freeze(pack(kept[None], 1)[0]), len(kept), weight.dtype)
 
     def _decode(self, ids: Tensor) -> Tensor:
         kept, places = self._places()

@@ -168,9 +168,9 @@ class Method(ABC):
         Source of the currency: see `curvature`. A method that knows a closed form overrides this;
         otherwise the weight is compressed at several budgets, once for each weight and text.
         """
-        from compress_lib.methods.loss_curve import measured_curve
+        from compress_lib.methods.loss_curve import measure_curve
 
-        return measured_curve(self, weight, statistics, report)
+        return measure_curve(self, weight, statistics, report)
 
     def check_applies(self, family: str, name: str) -> None:
         """Refuse a target that this method makes no sense for, before any work.

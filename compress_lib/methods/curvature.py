@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from compress_lib.methods.linalg import damped, row_side
+from compress_lib.methods.linalg import damp, row_side
 from compress_lib.methods.row_importance import SMOOTHING, smoothed_counts
 from compress_lib.methods.statistics import (
     INPUT_SHRINKAGE,
@@ -73,12 +73,12 @@ class Curvature:
             tuple(
                 KroneckerTerm(
                     (1 - TOKEN_SHRINKAGE) * term.rows + TOKEN_SHRINKAGE * term.rows.mean(),
-                    damped(term.cols, TABLE_SHRINKAGE, torch.float32),
+                    damp(term.cols, TABLE_SHRINKAGE, torch.float32),
                 )
                 if term.rows.ndim == 1
                 else KroneckerTerm(
-                    damped(term.rows, OUTPUT_SHRINKAGE, torch.float32),
-                    damped(term.cols, INPUT_SHRINKAGE, torch.float32),
+                    damp(term.rows, OUTPUT_SHRINKAGE, torch.float32),
+                    damp(term.cols, INPUT_SHRINKAGE, torch.float32),
                 )
                 for term in self.terms
             )

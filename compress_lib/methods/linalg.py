@@ -52,7 +52,7 @@ def top_right_vectors(matrix: Tensor, rank: int) -> Tensor:
     return leading
 
 
-def truncated_svd(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def truncate_svd(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Return the best factors of a rank: least Frobenius error.
 
     Args:
@@ -68,7 +68,7 @@ def truncated_svd(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """
     check_finite(weight)
     if weight.shape[0] < weight.shape[1]:
-        right, left = truncated_svd(weight.T, rank)
+        right, left = truncate_svd(weight.T, rank)
         return left.T, right.T
     right = top_right_vectors(weight, rank)
     return balance(weight.float() @ right.T.float(), right.float())
@@ -144,7 +144,7 @@ def two_sided_bases(
         squared singular values, falling; all in float32, k = min(rows, cols).
     """
     wide = weight.double()
-    lower = lower_root(damped(cols, col_shrinkage))
+    lower = lower_root(damp(cols, col_shrinkage))
     upper = _upper_root(rows, row_shrinkage)
     seen = row_side(upper, wide @ lower)
     # The vectors of the smaller side only; on the other side stands what they make of W itself,
@@ -158,7 +158,7 @@ def two_sided_bases(
         energy, vectors = torch.linalg.eigh(seen @ seen.T)
         vectors = vectors.flip(1)
         right = vectors.T @ row_side(upper, wide)
-        left = _undone(upper, vectors)
+        left = _solve(upper, vectors)
     found = {"left": left, "right": right, "energy": energy.flip(0).clamp_min(0)}
     return {name: tensor.float().contiguous() for name, tensor in found.items()}
 
@@ -178,7 +178,7 @@ def row_side(side: Tensor, matrix: Tensor) -> Tensor:
     return stacked.flatten(0, 1)
 
 
-def damped(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -> Tensor:
+def damp(side: Tensor, shrinkage: float, dtype: torch.dtype = torch.float64) -> Tensor:
     """Draw a matrix towards a multiple of the identity; where it is zero, return the identity.
 
     Args:
@@ -217,13 +217,13 @@ def lower_root(side: Tensor) -> Tensor:
 def _upper_root(side: Tensor, shrinkage: float) -> Tensor:
     """Return R with Rᵀ R = side: a diagonal `[rows]`, or upper triangles as `side` has blocks."""
     if side.ndim > 1:
-        return lower_root(damped(side, shrinkage)).mT
+        return lower_root(damp(side, shrinkage)).mT
     wide = side.double()
     mean = wide.mean()
     return (torch.ones_like(wide) if float(mean) <= 0 else wide.clamp_min(1e-9 * mean)).sqrt()
 
 
-def _undone(root: Tensor, matrix: Tensor) -> Tensor:
+def _solve(root: Tensor, matrix: Tensor) -> Tensor:
     """Return R⁻¹ times a matrix `[rows, cols]`."""
     if root.ndim == 1:
         return matrix / root[:, None]

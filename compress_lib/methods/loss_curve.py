@@ -31,7 +31,7 @@ def cache_key(what: str, method: str, options: Mapping[str, object], statistics:
     return "-".join(parts)
 
 
-def measured_curve(
+def measure_curve(
     method: Method, weight: Tensor, statistics: Statistics, report: Report
 ) -> list[OperatingPoint]:
     """Return bytes and estimated loss of what a method makes of a weight; see `Method.curve`.

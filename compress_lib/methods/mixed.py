@@ -110,7 +110,7 @@ class Mixed(Method):
         for text, method in self._parsed():
             fitted = method.for_target(target)
             if _refusal(fitted, target.family, target.name) is None:
-                fitting.append(text if fitted == method else _written(fitted))
+                fitting.append(text if fitted == method else _format(fitted))
         return replace(self, candidates=f"{SEPARATOR} ".join(fitting)) if fitting else self
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
@@ -185,7 +185,7 @@ def _parse(text: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
-def _written(method: Method) -> str:
+def _format(method: Method) -> str:
     """Return a method as a candidate; the reverse of `_parse`."""
     usual = type(method)().option_values()
     own = (f"{key}={v}" for key, v in method.option_values().items() if usual[key] != v)

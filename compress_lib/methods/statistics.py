@@ -171,7 +171,7 @@ def stack_statistics(members: Sequence[Statistics]) -> Statistics:
         values = [member.get(name) for member in members]
         if any(value is None for value in values):
             continue
-        found[name] = _joined(name, values)
+        found[name] = _join(name, values)
     if "second_moment" in found and "mean" in found:
         means = torch.stack([member.require("mean") for member in members])
         between = means.T @ means / len(members) - found["mean"][:, None] * found["mean"]
@@ -179,7 +179,7 @@ def stack_statistics(members: Sequence[Statistics]) -> Statistics:
     return Statistics(**found)
 
 
-def _joined(name: str, values: Sequence[Tensor]) -> Tensor:
+def _join(name: str, values: Sequence[Tensor]) -> Tensor:
     import torch
 
     joined: Tensor

@@ -49,7 +49,7 @@ def save_compressed(
     check_room(path, total_bytes(model) + 20_000_000, "The checkpoint", variable=None)
     types = _stored_types(model)
     tensors = {
-        stored.name: _written(stored.tensor, types.get(id(stored.tensor), model.dtype))
+        stored.name: _for_file(stored.tensor, types.get(id(stored.tensor), model.dtype))
         for stored in stored_tensors(model)
     }
     config = model.module.config.to_dict()
@@ -81,7 +81,7 @@ def load_compressed(folder: str | Path, *, device: str = "auto") -> LanguageMode
         ModelUnavailableError: The folder does not hold one.
     """
     path = Path(folder)
-    told = described(path)
+    told = read_description(path)
     if told is None:
         raise ModelUnavailableError(
             f"{path} is not a checkpoint of Compression Lab: it has no config.json that says so. "
@@ -94,7 +94,7 @@ def load_compressed(folder: str | Path, *, device: str = "auto") -> LanguageMode
     return load_folder(weights, origin.get("model", path.name), choose_device(device))
 
 
-def described(path: Path) -> dict[str, Any] | None:
+def read_description(path: Path) -> dict[str, Any] | None:
     """Return what a checkpoint of ours says about itself, or None if it is not one."""
     config = read_json(path / "config.json")
     found = config.get("quantization_config") if isinstance(config, dict) else None
@@ -106,14 +106,14 @@ def _check_replaceable(path: Path) -> None:
     """Refuse to put a checkpoint in the place of anything but a checkpoint of ours."""
     with disk_errors(path):
         taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    if taken and described(path) is None:
+    if taken and read_description(path) is None:
         raise CompressionError(
             f"{path} holds something else, which saving there would delete. Name a new or empty "
             "folder, or an older checkpoint of Compression Lab."
         )
 
 
-def _written(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _for_file(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """Return a tensor as it goes into a file: numbers in their stored type, codes as they are."""
     plain = tensor.detach()
     moved = plain.to("cpu", dtype) if plain.is_floating_point() else plain.cpu()

@@ -138,7 +138,7 @@ def without_idle(rules: Sequence[Rule], targets: Sequence[Target]) -> tuple[Rule
     A rule that says of all its targets what they follow anyway is idle as well.
     """
     chosen = [{t.name for t in targets if matches(t, rule.pattern)} for rule in rules]
-    said = [_said(rule, index) for index, rule in enumerate(rules)]
+    said = [_assignment(rule, index) for index, rule in enumerate(rules)]
 
     def followed(kept: Sequence[int]) -> list[object]:
         last = ({name: index for index in kept for name in chosen[index]}).get
@@ -191,7 +191,7 @@ PARTS = {
 """Parts of a model that are often compressed alone."""
 
 
-def _said(rule: Rule, place: int) -> dict[str, object] | None:
+def _assignment(rule: Rule, place: int) -> dict[str, object] | None:
     """Return what a rule says of each of its targets; None where it leaves them alone."""
     if rule.method == DENSE:
         return None

@@ -137,5 +137,5 @@ def _points(item: Assignment, known: Mapping[str, Any]) -> list[OperatingPoint]:
     return [
         OperatingPoint(method.rank_bytes(item.shape, int(rank), itemsize), loss)
         for rank, loss in zip(places, losses, strict=True)
-        if method.factor_storage.kept_rank(int(rank)) == int(rank)
+        if method.factor_storage.align_rank(int(rank)) == int(rank)
     ]

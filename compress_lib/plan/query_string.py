@@ -39,7 +39,8 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
 
     Args:
         plan: The plan.
-        beside: Plans that are compared, in their order, itself among them; see `compared_plans`.
+        beside: The compared plans in their order, itself among them; see
+            `read_compared_plans`.
     """
     default = Plan()
     pairs = [("model", plan.model)]
@@ -58,7 +59,7 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
     return urlencode(pairs)
 
 
-def compared_plans(query: str) -> list[Plan]:
+def read_compared_plans(query: str) -> list[Plan]:
     """Return the plans that a link compares, in their order, its own among them.
 
     Raises:

@@ -61,10 +61,10 @@ class Metric:
 def _fixed(digits: int) -> Callable[[float], str]:
     """Format with `digits` behind the point, and one more where only one would be significant."""
 
-    def formatted(value: float) -> str:
+    def render(value: float) -> str:
         return f"{value:,.{digits if abs(value) >= 10 ** (1 - digits) else digits + 1}f}"
 
-    return formatted
+    return render
 
 
 def _megabytes(value: float) -> str:

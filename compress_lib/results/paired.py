@@ -43,7 +43,7 @@ class PairedDifference:
         return ends is not None and not ends[0] <= 0 <= ends[1]
 
 
-def measured_on(record: RunRecord) -> tuple[object, ...]:
+def conditions(record: RunRecord) -> tuple[object, ...]:
     """Return what must be equal of two runs for their numbers to stand side by side."""
     ppl = record.perplexity
     # The seed decides which words are hidden.
@@ -59,7 +59,7 @@ def compare_runs(first: RunRecord, second: RunRecord) -> PairedDifference:
         CompressionError: They are not of one model, or were not measured on the same predictions.
     """
     one, other = first.perplexity, second.perplexity
-    if measured_on(first) != measured_on(second):
+    if conditions(first) != conditions(second):
         raise CompressionError(
             f"{describe(first)} and {describe(second)} are not of the same model, or were not "
             "measured on the same tokens of the same text, so they cannot be compared."

@@ -24,7 +24,7 @@ from compress_lib.data.tokenization import check_protocols, prepare_texts
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.fill_mask import fill_both
 from compress_lib.evaluation.generation import write_both
-from compress_lib.evaluation.likelihood import Comparison, Read, compare, timed_logits
+from compress_lib.evaluation.likelihood import Comparison, Read, compare, time_logits
 from compress_lib.evaluation.tasks import ChosenTasks, load_tasks, run_tasks
 from compress_lib.models.loading import LanguageModel, load_model
 from compress_lib.plan.allocation import Assignment, allocate
@@ -78,7 +78,7 @@ def execute(
     load: Load = load_fresh,
     tasks: Sequence[str] = (),
     task_limit: int | None = None,
-    read: Read = timed_logits,
+    read: Read = time_logits,
 ) -> RunFinished:
     """Run a plan.
 

@@ -62,7 +62,7 @@ def measure_curves(
     part = subrange(report, 0.3, 1.0)
     with closing(map_ordered(bench.curve, bench.work_items(asked), part)) as curves:
         for item, points in zip(asked, curves, strict=True):
-            curve = np.array(_thinned(item, points), dtype=np.float32)
+            curve = np.array(_thin(item, points), dtype=np.float32)
             if len(curve):
                 found[f"{item.method.name}/{item.name}"] = curve.T.copy()
     return found
@@ -84,7 +84,7 @@ def _askable(targets: Sequence[Target], names: Collection[str]) -> Iterator[Assi
                 continue
 
 
-def _thinned(item: Assignment, points: Sequence[OperatingPoint]) -> list[tuple[float, float]]:
+def _thin(item: Assignment, points: Sequence[OperatingPoint]) -> list[tuple[float, float]]:
     """Return a curve's places and losses, few enough to be kept."""
     itemsize = item.targets[0].itemsize
     placed: dict[float, float] = {}

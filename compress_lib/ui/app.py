@@ -32,7 +32,7 @@ from compress_lib.ui.form.map_events import MapEvents
 from compress_lib.ui.form.model_choices import model_choices
 from compress_lib.ui.page_load import Opening
 from compress_lib.ui.results import panel as result_panel
-from compress_lib.ui.results.selection import first_record, shown_run
+from compress_lib.ui.results.selection import first_record, select_run
 from compress_lib.ui.results.tabs import Wiring
 from compress_lib.ui.results.tabs.compare import with_shown
 from compress_lib.ui.run_controls import Runs, Session
@@ -143,32 +143,34 @@ class Page:
         """Let an event show the run that `choose` returns for it; see `Wiring`."""
 
         # Gradio reads the annotation of the event from the signature.
-        def chosen(keys: Any, current: Any, event: gr.SelectData) -> Any:
-            return self._chosen(keys, choose(keys, current, event), kept, restore=restore)
+        def select(keys: Any, current: Any, event: gr.SelectData) -> Any:
+            return self._show_selected(keys, choose(keys, current, event), kept, restore=restore)
 
-        def clicked(keys: Any, current: Any) -> Any:
-            return self._chosen(keys, choose(keys, current, None), kept, restore=restore)
+        def select_one(keys: Any, current: Any) -> Any:
+            return self._show_selected(keys, choose(keys, current, None), kept, restore=restore)
 
         fields = self.panel.inputs if restore else ()
         selects = getattr(listener, "event_name", "") == "select"
         listener(
-            chosen if selects else clicked,
+            select if selects else select_one,
             [self.keys, self.current],
             [self.current, self.panel.status, *fields, *self.results.parts()],
             **WARNING,
         ).success(None, None, None, js=SHOW_RESULTS, **PRIVATE)
 
-    def _chosen(self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool) -> Any:
+    def _show_selected(
+        self, keys: Any, record: RunRecord | None, kept: Any, *, restore: bool
+    ) -> Any:
         if record is None:
             return gr.skip()
-        shown = self.results.show(shown_run(self.engine, keys, record))
+        shown = self.results.show(select_run(self.engine, keys, record))
         # What was clicked stays as it is, sorted or scrolled.
         shown.pop(kept, None)
-        filled = self._filled(record) if restore else {}
+        filled = self._fill_form(record) if restore else {}
         said = html.status(texts.SHOWN_PLAN if filled else texts.SHOWN_OTHER)
         return {self.current: record.key, self.panel.status: said, **filled, **shown}
 
-    def _filled(self, record: RunRecord) -> dict[Any, Any]:
+    def _fill_form(self, record: RunRecord) -> dict[Any, Any]:
         """Return the form for a run's plan; one that it refuses leaves it as it is."""
         try:
             plan, complaint = binding.plan_for_form(record.plan)

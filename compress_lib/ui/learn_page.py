@@ -49,8 +49,8 @@ def _tour(steps: Sequence[Step]) -> LearnPanel:
     gr.Markdown(f"## {texts.TOUR}\n{texts.TOUR_HELP}")
     names = [(f"{number}. {step.title}", step.name) for number, step in enumerate(steps, start=1)]
     chosen = gr.Radio(names, value=steps[0].name, label=texts.TOUR_STEPS, elem_id="tour-steps")
-    text = gr.Markdown(_asked(steps[0]), elem_id="tour-text")
-    guess = gr.Radio(_numbered(steps[0]), value=None, label=steps[0].question, elem_id="tour-guess")
+    text = gr.Markdown(_question(steps[0]), elem_id="tour-text")
+    guess = gr.Radio(_choices(steps[0]), value=None, label=steps[0].question, elem_id="tour-guess")
     reveal = gr.Button(texts.TOUR_REVEAL, variant="primary", elem_id="tour-reveal")
     told = gr.Markdown("", visible=False, elem_id="tour-told")
     with gr.Row(elem_id="tour-after"):
@@ -77,17 +77,17 @@ def connect(
         None, None, None, js=TOUR_TOP, **PRIVATE
     )
     loaded = panel.load.click(
-        lambda name, own: bring(own, _named(name).plan), [panel.steps, keys], opened, **WARNING
+        lambda name, own: bring(own, _find_step(name).plan), [panel.steps, keys], opened, **WARNING
     )
     loaded.success(None, None, None, js=OPEN_LAB, **PRIVATE)
 
 
 def choose(name: Any) -> list[Any]:
     """Show a step, before anybody has guessed."""
-    step = _named(name)
+    step = _find_step(name)
     return [
-        _asked(step),
-        gr.Radio(_numbered(step), value=None, label=step.question),
+        _question(step),
+        gr.Radio(_choices(step), value=None, label=step.question),
         gr.Button(visible=True),
         gr.Markdown("", visible=False),
         gr.Button(visible=False),
@@ -97,7 +97,7 @@ def choose(name: Any) -> list[Any]:
 
 def reveal(name: Any, guess: Any) -> list[Any]:
     """Say what is really so; a guess comes first."""
-    step = _named(name)
+    step = _find_step(name)
     if not isinstance(guess, int) or not 0 <= guess < len(step.choices):
         asked = gr.Markdown(texts.TOUR_GUESS, visible=True)
         return [gr.Button(visible=True), asked, gr.skip(), gr.skip()]
@@ -115,7 +115,7 @@ def reveal(name: Any, guess: Any) -> list[Any]:
 def following(name: Any) -> str:
     """Return the name of the step after another; the last one is followed by none."""
     names = [step.name for step in tour(texts.LANGUAGE)]
-    after = names.index(_named(name).name) + 1
+    after = names.index(_find_step(name).name) + 1
     return names[min(after, len(names) - 1)]
 
 
@@ -138,15 +138,15 @@ def glossary() -> str:
     return f'<dl class="glossary">{items}</dl>'
 
 
-def _asked(step: Step) -> str:
+def _question(step: Step) -> str:
     return f"### {step.title}\n\n{step.text}"
 
 
-def _numbered(step: Step) -> list[tuple[str, int]]:
+def _choices(step: Step) -> list[tuple[str, int]]:
     return [(label, index) for index, label in enumerate(step.choices)]
 
 
-def _named(name: Any) -> Step:
+def _find_step(name: Any) -> Step:
     """Return a step by its name; the first where the name is unknown."""
     steps = tour(texts.LANGUAGE)
     return next((step for step in steps if step.name == name), steps[0])

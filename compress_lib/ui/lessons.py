@@ -61,7 +61,7 @@ def tour(language: str = "en") -> tuple[Step, ...]:
         language: Code of the language; in English where nobody has translated the tour.
     """
     known, words = landmarks_by_name(), _read(f"tour.{language}.yml") or {}
-    steps = (_translated(raw, words.get(raw["name"])) for raw in _read("tour.yml") or [])
+    steps = (_translate(raw, words.get(raw["name"])) for raw in _read("tour.yml") or [])
     return tuple(_step(raw, known) for raw in steps) if known else ()
 
 
@@ -70,7 +70,7 @@ def _read(name: str) -> Any:
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
-def _translated(raw: Mapping[str, Any], words: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _translate(raw: Mapping[str, Any], words: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return a step in other words; what its choices stand for stays."""
     if words is None:
         return raw
@@ -82,11 +82,11 @@ def _step(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> Step:
     return Step(
         name=raw["name"],
         title=raw["title"],
-        text=_filled(raw["text"], known),
+        text=_fill(raw["text"], known),
         question=raw["question"],
         choices=tuple(choice["label"] for choice in raw["choices"]),
         answer=_answer(raw, known),
-        reveal=_filled(raw["reveal"], known),
+        reveal=_fill(raw["reveal"], known),
         plan=from_query(raw["plan"]),
     )
 
@@ -113,7 +113,7 @@ def _answer(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> int:
     return distances.index(min(distances))
 
 
-def _filled(text: str, known: Mapping[str, RunRecord]) -> str:
+def _fill(text: str, known: Mapping[str, RunRecord]) -> str:
     def number(found: re.Match[str]) -> str:
         value = _value(found[1], found[2], known)
         return METRICS[found[2]].number(value)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from compress_lib.errors import CompressionError
 from compress_lib.plan.plan import Plan
-from compress_lib.plan.query_string import compared_plans, is_link
+from compress_lib.plan.query_string import is_link, read_compared_plans
 from compress_lib.results.landmarks import find_landmark, landmark_of
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import html, texts
@@ -19,7 +19,7 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.form import binding
 from compress_lib.ui.form.form import PlanPanel
 from compress_lib.ui.results.panel import ResultPanel
-from compress_lib.ui.results.selection import first_record, shown_run
+from compress_lib.ui.results.selection import first_record, select_run
 
 
 class Opening:
@@ -56,7 +56,7 @@ class Opening:
             kept: Those of earlier visits, as the browser knows them.
             request: With the address.
         """
-        keys = self._remembered(keys, kept)
+        keys = self._restore_runs(keys, kept)
         pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
         query = urlencode(list(pairs))
         plan, complaint = binding.first_plan(query)
@@ -71,9 +71,9 @@ class Opening:
         for run in beside:
             if not find_landmark(run.key):
                 keys = session_runs.with_run(keys, run)
-        return self._compared(self.bring(keys, plan), keys, beside)
+        return self._compare(self.bring(keys, plan), keys, beside)
 
-    def _remembered(self, keys: Any, kept: Any) -> list[str]:
+    def _restore_runs(self, keys: Any, kept: Any) -> list[str]:
         """Return the session's runs, and those of earlier visits that are still here."""
         known = keys if isinstance(keys, list) else []
         wanted = kept[: session_runs.MAX_RUNS] if isinstance(kept, list) else []
@@ -89,12 +89,12 @@ class Opening:
         first = first_record()
         if not keys or first is None:
             return {}
-        return {self.keys: keys, **self.results.show(shown_run(self.engine, keys, first))}
+        return {self.keys: keys, **self.results.show(select_run(self.engine, keys, first))}
 
     def _beside(self, query: str, plan: Plan) -> list[RunRecord]:
         """Return the runs that a link compares, as far as they are known here."""
         try:
-            plans = compared_plans(query)
+            plans = read_compared_plans(query)
             known = self.engine.runs
             found = {other.key: known.find_by_plan(other) or landmark_of(other) for other in plans}
         except CompressionError as error:
@@ -106,7 +106,7 @@ class Opening:
             warn(texts.BESIDE_MISSING.format(count=missing))
         return [run for run in found.values() if run is not None]
 
-    def _compared(
+    def _compare(
         self, changes: dict[Any, Any], keys: list[str], beside: list[RunRecord]
     ) -> dict[Any, Any]:
         """Show runs side by side; where the plan has none, the first of them is the shown one."""
@@ -115,7 +115,7 @@ class Opening:
         if shown is None:
             return {**changes, **self._mine(keys)}
         if own is None:
-            filled = self.results.show(shown_run(self.engine, keys, shown))
+            filled = self.results.show(select_run(self.engine, keys, shown))
             changes = {**changes, **filled, self.current: shown.key}
         kept = {self.keys: keys, **changes}
         first = shown if shown in beside else next(iter(beside), shown)
@@ -148,7 +148,7 @@ class Opening:
             keys = session_runs.with_run(keys, own)
         return {
             **filled,
-            **self.results.show(shown_run(self.engine, keys, record)),
+            **self.results.show(select_run(self.engine, keys, record)),
             self.keys: keys,
             self.current: record.key,
             self.panel.status: html.status(session_runs.describe_source(record)),

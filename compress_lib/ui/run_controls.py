@@ -23,7 +23,7 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.engine.status import reporting_errors
 from compress_lib.ui.form.form import PlanPanel
 from compress_lib.ui.results.panel import ResultPanel
-from compress_lib.ui.results.selection import Shown, shown_run
+from compress_lib.ui.results.selection import Shown, select_run
 from compress_lib.ui.sweep import sweep_plans
 
 
@@ -65,7 +65,7 @@ class Runs:
         text = list(results.tabs["text"].parts.values())
         spoken = [*text, *results.tabs["log"].parts.values()]
         outputs = [*told, *spoken, *known, session.query, session.found, session.ended]
-        completed = (self._completed, known, [results.headline, *text])
+        completed = (self._complete, known, [results.headline, *text])
         address = {"fn": None, "inputs": session.query, "js": AFTER_RUN, **PRIVATE}
         running = []
         given = {*known, methods, keeps, *panel.inputs}
@@ -77,29 +77,29 @@ class Runs:
             running.append(clicked)
         # By an event of its own: whatever else a job tells would take charts that nobody has seen
         # yet away again. What was written meanwhile comes after it.
-        session.found.change(self._shown, known, results.parts(), **QUICK).then(*completed, **QUICK)
+        session.found.change(self._show, known, results.parts(), **QUICK).then(*completed, **QUICK)
         session.ended.change(*completed, **QUICK)
-        asked = (self._stopped, known, [*told, results.headline, *text])
+        asked = (self._stop, known, [*told, results.headline, *text])
         stopped = panel.stop.click(*asked, cancels=running, **QUICK)
         # What the run sent just before may have come just after.
         stopped.then(*asked, **QUICK).then(**address)
 
     def run(self, given: Mapping[Any, Any]) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form; the page changes while it runs."""
-        yield from self._told(given, lambda plan: [plan])
+        yield from self._report(given, lambda plan: [plan])
 
     def run_sweep(self, given: Mapping[Any, Any]) -> Iterator[dict[Any, Any]]:
         """Run the plan in the form by several methods at several sizes."""
         methods, keeps, _ = self.panel.sweep
-        yield from self._told(given, lambda plan: sweep_plans(plan, given[methods], given[keeps]))
+        yield from self._report(given, lambda plan: sweep_plans(plan, given[methods], given[keeps]))
 
-    def _told(
+    def _report(
         self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
     ) -> Iterator[dict[Any, Any]]:
         broken = {self.panel.status: html.failure(texts.BROKEN)}
-        return reporting_errors(self._followed(given, plans_of), broken)
+        return reporting_errors(self._follow(given, plans_of), broken)
 
-    def _followed(
+    def _follow(
         self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
     ) -> Iterator[dict[Any, Any]]:
         """Show the updates of a job; runs that are measured are the session's at once."""
@@ -125,7 +125,7 @@ class Runs:
                         changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
                     found = update.measured or update.finished
                     if found is not None and found.key != shown:
-                        changes |= self._found(known, found)
+                        changes |= self._select(known, found)
                         known, shown = changes[self.session.keys], found.key
                     if update.measured is not None:
                         # Here, and not where the rest is shown: what is written comes after it.
@@ -141,7 +141,7 @@ class Runs:
             idle = dict(zip(buttons, self._buttons(), strict=True))
             yield {panel.status: html.failure(str(error)), **idle, **self._text(shown or current)}
 
-    def _stopped(self, keys: Any, current: Any) -> dict[Any, Any]:
+    def _stop(self, keys: Any, current: Any) -> dict[Any, Any]:
         idle = dict(zip(self._all_buttons(), self._buttons(), strict=True))
         shown = self._now(keys, current)
         return {
@@ -170,7 +170,7 @@ class Runs:
             gr.Button(interactive=not busy),
         ]
 
-    def _found(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
+    def _select(self, keys: Any, record: RunRecord) -> dict[Any, Any]:
         return {
             self.session.keys: session_runs.with_run(keys, record),
             self.session.current: record.key,
@@ -179,7 +179,7 @@ class Runs:
             self.session.found: time.monotonic_ns(),
         }
 
-    def _shown(self, keys: Any, current: Any) -> dict[Any, Any]:
+    def _show(self, keys: Any, current: Any) -> dict[Any, Any]:
         """Show the run that was found, but for the text while both models write it."""
         shown = self._now(keys, current)
         changes = self.results.show(shown)
@@ -188,7 +188,7 @@ class Runs:
                 changes.pop(part, None)
         return changes
 
-    def _completed(self, keys: Any, current: Any) -> Any:
+    def _complete(self, keys: Any, current: Any) -> Any:
         """Show what both models wrote in the run that is looked at by then."""
         shown = self._now(keys, current)
         answered = shown.record is not None and shown.record.answered
@@ -196,4 +196,4 @@ class Runs:
 
     def _now(self, keys: Any, current: Any) -> Shown:
         engine = self.session.engine
-        return shown_run(engine, keys, session_runs.lookup(engine, current))
+        return select_run(engine, keys, session_runs.lookup(engine, current))

@@ -14,7 +14,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.reporting.plots.studies import about, module_map, study_figure
 from compress_lib.runs.studies import STUDIES, StudyRecord, build_study, load_studies
 from compress_lib.runs.studies.findings import findings
-from compress_lib.runs.studies.record import rounded
+from compress_lib.runs.studies.record import format_value
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.common.browser import JOB, LIVE, PRIVATE, QUICK
 from compress_lib.ui.common.messages import refusal, warn
@@ -69,7 +69,7 @@ def build() -> StudiesPanel:
             visible=first is not None and first.name == SWEEP,
             elem_id="study-measure",
         )
-    said = gr.HTML(_said(first), elem_id="study-said")
+    said = gr.HTML(_findings(first), elem_id="study-said")
     plot = gr.Plot(study_figure(first) if first else None, show_label=False, elem_id="study-plot")
     with gr.Accordion(texts.STUDY_TABLE, open=False):
         table = gr.Dataframe(_table(first), interactive=False, show_label=False, wrap=False)
@@ -118,7 +118,7 @@ def connect(
             for status, record in updates:
                 changes: dict[Any, Any] = {panel.status: status}
                 if record is not None:
-                    changes |= dict(zip(panel.outputs, _filled(record), strict=True))
+                    changes |= dict(zip(panel.outputs, _fill(record), strict=True))
                 yield changes
         except CompressionError as error:
             warn(error)
@@ -134,15 +134,15 @@ def connect(
     )
     running.then(_idle, None, buttons, **QUICK)
     told = [panel.status, *buttons]
-    stopped = panel.stop.click(_stopped, None, told, cancels=[running], **QUICK)
+    stopped = panel.stop.click(_stop, None, told, cancels=[running], **QUICK)
     # What the job sent just before may have come just after.
-    stopped.then(_stopped, None, told, **QUICK)
+    stopped.then(_stop, None, told, **QUICK)
 
 
 def choose(name: Any) -> list[Any]:
     """Show a study that comes along."""
     record = load_studies().get(name) if isinstance(name, str) else None
-    return _filled(record)
+    return _fill(record)
 
 
 def redraw(record: Any, measure: Any) -> Any:
@@ -195,14 +195,14 @@ def _file(record: Any, ending: str, kind: str) -> str:
     return tables.download(f"{record.name}.{ending}", kind, content)
 
 
-def _filled(record: StudyRecord | None) -> list[Any]:
+def _fill(record: StudyRecord | None) -> list[Any]:
     figure = study_figure(record) if record and record.rows else None
     map_shown = record is not None and record.name == SWEEP
     measure = gr.update(value=MEASURES[0], visible=map_shown)
-    return [_said(record), measure, figure, _table(record), record]
+    return [_findings(record), measure, figure, _table(record), record]
 
 
-def _said(record: StudyRecord | None) -> str:
+def _findings(record: StudyRecord | None) -> str:
     """Return the question, what was found, and where it comes from."""
     if record is None:
         return f'<p class="quiet">{escape(texts.NO_STUDY)}</p>'
@@ -216,11 +216,11 @@ def _said(record: StudyRecord | None) -> str:
 def _table(record: StudyRecord | None) -> dict[str, Any]:
     if record is None:
         return {"headers": [""], "data": []}
-    data = [[rounded(row.get(name)) for name in record.columns] for row in record.rows]
+    data = [[format_value(row.get(name)) for name in record.columns] for row in record.rows]
     return {"headers": list(record.columns.values()), "data": data}
 
 
-def _stopped() -> list[Any]:
+def _stop() -> list[Any]:
     return [html.status(texts.SWEEP_STOPPED), *_idle()]
 
 

@@ -37,7 +37,7 @@ def home() -> Path:
 
 
 @contextmanager
-def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Let one process at a time work on `path`; a crashed one leaves no lock behind.
 
     Args:

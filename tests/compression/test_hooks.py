@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_lib.compression.calibration.collect import collect_statistics
-from compress_lib.compression.calibration.hooks import CLIP, _clipped
+from compress_lib.compression.calibration.hooks import CLIP, _clip
 from compress_lib.data.calibration_text import Calibration
 from compress_lib.errors import CompressionError, StoppedError
 from compress_lib.methods.statistics import (
@@ -49,7 +49,7 @@ def output_gradients(model: LanguageModel, path: str, block: Tensor) -> Tensor:
 
 
 def expected_moment(model: LanguageModel, path: str, given: Calibration) -> Tensor:
-    parts = [_clipped(output_gradients(model, path, block)) for block in given.input_blocks]
+    parts = [_clip(output_gradients(model, path, block)) for block in given.input_blocks]
     g = torch.cat(parts).double()
     return g.T @ g / len(g)
 
@@ -99,7 +99,7 @@ def test_parts_of_a_fused_weight_get_their_own_rows() -> None:
     found = collect_statistics(model, {s.target.name: {"output_gradient"} for s in sites}, given)
     whole = output_gradients(model, sites[0].modules[0], given.input_blocks[0])
     for site, part in zip(sites, whole.split(list(sites[0].sizes), dim=1), strict=True):
-        g = _clipped(part).double()
+        g = _clip(part).double()
         seen = found[site.target.name].require("output_gradient").double()
         assert torch.allclose(seen, g.T @ g / len(g), rtol=1e-3, atol=1e-9)
 
@@ -171,7 +171,7 @@ def test_a_surprising_token_counts_at_most_ten_times_the_usual() -> None:
     gradients = torch.ones(1000, 4)
     gradients[0] *= 1e6
     gradients[1] = 0
-    norms = _clipped(gradients).norm(dim=1)
+    norms = _clip(gradients).norm(dim=1)
     # A token without a gradient, such as the last of a text, says nothing of what is usual.
     usual = gradients.norm(dim=1).sum() / 999
     assert float(norms[0]) == pytest.approx(CLIP[1] * float(usual), rel=1e-4)

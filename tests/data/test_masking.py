@@ -12,7 +12,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from compress_lib.data.corpora import CORPORA
 from compress_lib.data.examples import Example
-from compress_lib.data.masking import hidden_words, hide_tokens, mask_id, tokenize_lines
+from compress_lib.data.masking import choose_words, hide_tokens, mask_id, tokenize_lines
 from compress_lib.errors import CompressionError
 from compress_lib.evaluation.likelihood import BlockScore, Comparison, compare, perplexity
 from compress_lib.models.loading import LanguageModel
@@ -117,9 +117,9 @@ def test_the_seed_decides_and_the_first_lines_stay_as_they_are() -> None:
 
 def test_about_fifteen_in_a_hundred_words_are_hidden() -> None:
     words = [i for i in range(1000) for _ in range(1 + i % 3)]
-    places = hidden_words(words, torch.Generator().manual_seed(0))
+    places = choose_words(words, torch.Generator().manual_seed(0))
     assert len({words[place] for place in places.tolist()}) == 150
-    assert len(hidden_words([0, 0, 1], torch.Generator().manual_seed(0))) in (1, 2)
+    assert len(choose_words([0, 0, 1], torch.Generator().manual_seed(0))) in (1, 2)
 
 
 def test_headings_and_short_lines_are_left_out() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from compress_lib.data.examples import Example
 from compress_lib.evaluation import logits_cache
-from compress_lib.evaluation.likelihood import compare, timed_logits
+from compress_lib.evaluation.likelihood import compare, time_logits
 from compress_lib.evaluation.logits_cache import LogitsCache
 from compress_lib.models.loading import LanguageModel
 from tests.support.compressed import randomised
@@ -24,9 +24,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noted(model: LanguageModel, example: Any) -> Any:
         found.append(f"{model.id}:{len(example.ids)}")
-        return timed_logits(model, example)
+        return time_logits(model, example)
 
-    monkeypatch.setattr(logits_cache, "timed_logits", noted)
+    monkeypatch.setattr(logits_cache, "time_logits", noted)
     return found
 
 
@@ -45,7 +45,7 @@ def test_the_original_is_read_once_for_many_comparisons(
 
 
 def test_what_does_not_fit_is_read_anew(llama: LanguageModel, reads: list[str]) -> None:
-    size = timed_logits(llama, Example(BLOCKS[0], torch.arange(29), BLOCKS[0][1:]))
+    size = time_logits(llama, Example(BLOCKS[0], torch.arange(29), BLOCKS[0][1:]))
     read = LogitsCache(limit=size[0].nbytes)
     for _ in range(2):
         list(compare(llama, llama, BLOCKS, read=read))

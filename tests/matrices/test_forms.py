@@ -17,7 +17,7 @@ from compress_lib.matrices import (
     matrix_from_spec,
 )
 from compress_lib.matrices.autoencoder import DecoderMatrix
-from compress_lib.matrices.base import rounded
+from compress_lib.matrices.base import round_to
 from compress_lib.matrices.factored.kronecker import KroneckerMatrix
 from compress_lib.matrices.factored.pivoted import PivotedMatrix
 from compress_lib.matrices.factored.product import ProductMatrix
@@ -61,8 +61,8 @@ def pivoted(
         coefficients,
         torch.cat([pivot.sort()[0], other.sort()[0]]),
         by_columns=by_columns,
-        offset=rounded(random(7), torch.float16),
-        bias=rounded(random(12), torch.float16),
+        offset=round_to(random(7), torch.float16),
+        bias=round_to(random(12), torch.float16),
     )
 
 
@@ -98,8 +98,8 @@ EXAMPLES: dict[str, Callable[[], CompressedMatrix]] = {
     "product in few bits": lambda: ProductMatrix(
         few_bits(random(12, 3)),
         few_bits(random(3, 7)),
-        rounded(random(7), torch.float16),
-        rounded(random(12), torch.float16),
+        round_to(random(7), torch.float16),
+        round_to(random(12), torch.float16),
     ),
     "pivoted by rows": lambda: pivoted(plain, by_columns=False),
     "pivoted by rows in few bits": lambda: pivoted(few_bits, by_columns=False),

@@ -14,7 +14,7 @@ from compress_lib.matrices.autoencoder import DecoderMatrix
 from compress_lib.matrices.factored.product import ProductMatrix
 from compress_lib.matrices.quantized.uniform import QuantizedMatrix
 from compress_lib.methods import build_method
-from compress_lib.methods.linalg import truncated_svd
+from compress_lib.methods.linalg import truncate_svd
 from compress_lib.methods.low_rank.base import LowRankMethod
 from compress_lib.methods.low_rank.encoding import encode, refit
 from compress_lib.methods.low_rank.storage_sizes import STORAGES, FactorStorage
@@ -136,7 +136,7 @@ def test_eight_bits_are_nearly_free(shape: tuple[int, int], storage: str, most: 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("bits", [2, 3, 4, 6])
 def test_what_is_rounded_last_makes_up_for_the_rest(shape: tuple[int, int], bits: int) -> None:
-    left, right = truncated_svd(random(*shape), 24)
+    left, right = truncate_svd(random(*shape), 24)
     matrix = encode(left, right, torch.float16, FactorStorage(bits=bits))
     separately = [quantize(factor.half(), bits, 64).to_dense() for factor in (left, right)]
     assert error(matrix.to_dense(), left @ right) < 0.95 * error(
@@ -146,7 +146,7 @@ def test_what_is_rounded_last_makes_up_for_the_rest(shape: tuple[int, int], bits
 
 @pytest.mark.parametrize("storage", STORAGES)
 def test_more_bits_are_closer(storage: str) -> None:
-    left, right = truncated_svd(random(60, 80), 30)
+    left, right = truncate_svd(random(60, 80), 30)
     errors = [
         error(
             encode(left, right, torch.float16, FactorStorage(storage, bits)).to_dense(),

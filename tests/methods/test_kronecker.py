@@ -12,7 +12,7 @@ from compress_lib.matrices.factored.kronecker import KroneckerMatrix, _multiply
 from compress_lib.matrices.reconstruction_error import row_errors
 from compress_lib.matrices.views import split_rows
 from compress_lib.methods import build_method
-from compress_lib.methods.linalg import truncated_svd
+from compress_lib.methods.linalg import truncate_svd
 from compress_lib.methods.statistics import Statistics
 from compress_lib.methods.tensor.kronecker import LARGEST_SIDE, _divisors, _left_factor
 from compress_lib.utils.progress import Report, ignore
@@ -65,7 +65,7 @@ def test_the_error_is_the_rest_of_the_rearranged_matrix() -> None:
 def test_a_row_beside_a_column_is_the_plain_svd() -> None:
     weight = random(18, 10)
     matrix = compress(weight, 4 * 3 * 28, left_rows=18, left_cols=1)
-    left, right = truncated_svd(weight, 3)
+    left, right = truncate_svd(weight, 3)
     assert matrix.left.shape == (3, 18, 1)
     assert torch.allclose(matrix.to_dense(), left @ right, atol=1e-5)
 

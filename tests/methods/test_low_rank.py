@@ -7,7 +7,7 @@ import torch
 
 from compress_lib.matrices.reconstruction_error import direction_error
 from compress_lib.methods import build_method
-from compress_lib.methods.linalg import balance, row_scaled_svd, top_right_vectors, truncated_svd
+from compress_lib.methods.linalg import balance, row_scaled_svd, top_right_vectors, truncate_svd
 from compress_lib.methods.statistics import Statistics
 
 
@@ -22,7 +22,7 @@ def test_truncation_loses_just_the_dropped_singular_values(
 ) -> None:
     # Eckart and Young: the least squared error is the sum of the dropped squared values.
     weight = random(*shape)
-    left, right = truncated_svd(weight, rank)
+    left, right = truncate_svd(weight, rank)
     values = torch.linalg.svdvals(weight.double())
     lost = (weight - left @ right).double().square().sum()
     assert float(lost) == pytest.approx(float(values[rank:].square().sum()), abs=1e-8, rel=1e-5)

@@ -143,7 +143,7 @@ def test_a_basis_fitted_to_what_is_stored_is_never_worse() -> None:
         torch.zeros(ROWS, dtype=torch.long),
     )
     before = found.variance[:16, None].sqrt() * found.basis[:16]
-    after = found.refitted(inner.to_dense(), weight, before)
+    after = found.refit(inner.to_dense(), weight, before)
     fitted, plain = (RotatedMatrix.of(inner, basis) for basis in (after, before))
     assert cost(fitted, weight) < cost(plain, weight)
 

@@ -129,8 +129,8 @@ def test_only_ranks_that_are_stored_can_be_bought() -> None:
         budget = method.preview(target.shape, budget=point.nbytes, itemsize=2).nbytes
         assert budget == point.nbytes
     storage = FactorStorage("pivoted")
-    assert storage.kept_rank(401) == 400
-    assert storage.kept_rank(41) == 41
+    assert storage.align_rank(401) == 400
+    assert storage.align_rank(41) == 41
 
 
 def test_a_candidate_that_draws_takes_the_seed_of_the_plan() -> None:

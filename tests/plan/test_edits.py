@@ -132,7 +132,7 @@ def test_presets_select_what_their_names_say(llama: LanguageModel) -> None:
 def test_steps_are_taken_back_and_made_again() -> None:
     history = History().seen("a").seen("b").seen("b").seen("c")
     assert history.past == ("a", "b", "c")
-    back = history.undone().undone().undone()
+    back = history.undo().undo().undo()
     assert back.now == "a"
     assert back.redone().now == "b"
     assert back.redone().redone().redone().now == "c"

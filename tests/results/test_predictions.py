@@ -13,7 +13,7 @@ from compress_lib.results.predictions import enlarged_components, predicted_byte
 from compress_lib.results.records import ComponentRecord, MemoryRecord, RunRecord
 from compress_lib.ui.form.map_table import layer_map
 from compress_lib.ui.results.headline import headline
-from compress_lib.ui.results.tabs.memory import grown_line
+from compress_lib.ui.results.tabs.memory import enlarged_line
 from tests.support.compressed import run_record
 
 TARGETS, WHOLE = landmark_targets()
@@ -44,11 +44,11 @@ def test_an_original_that_stays_beside_its_copy_is_foretold_and_warned_of() -> N
     parts = (ComponentRecord("embedding", 1_000_000, 1_900_000),)
     record = run_record(plan=Plan(rules=(rule,)), memory=MemoryRecord(2_000_000, 2_900_000, parts))
     assert enlarged_components(record) == list(parts)
-    assert "Embedding 1 MB → 1.9 MB" in grown_line(record)
+    assert "Embedding 1 MB → 1.9 MB" in enlarged_line(record)
     assert "became bigger" in headline(record, "")
     foretold = predicted_bytes(record, TARGETS)
     assert foretold is not None
     assert foretold["embedding"] > 1_000_000
     assert "↑" in layer_map(Plan(rules=(rule,)), TARGETS, "keep")
     small = run_record()
-    assert enlarged_components(small) == [] and grown_line(small) == ""
+    assert enlarged_components(small) == [] and enlarged_line(small) == ""

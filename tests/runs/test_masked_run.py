@@ -29,7 +29,7 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.form import binding
 from compress_lib.ui.results.filled_masks import both_fills
 from compress_lib.ui.results.headline import headline
-from compress_lib.ui.results.selection import shown_run
+from compress_lib.ui.results.selection import select_run
 from compress_lib.ui.results.tabs import TABS
 from compress_lib.utils.progress import Event, Report
 from tests.support.compressed import run_record
@@ -222,7 +222,7 @@ def test_the_page_runs_a_masked_model(tmp_path: Path) -> None:
     assert record is not None
     written = [update.writing for update in updates if update.writing]
     assert written == [both_fills(record.fills)]
-    shown = shown_run(engine, [record.key], record)
+    shown = select_run(engine, [record.key], record)
     assert TABS["text"]().show(shown)["texts"] == written[0]
     assert "of hidden tokens" in headline(record, texts.YOURS)
 

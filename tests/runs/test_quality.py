@@ -17,7 +17,7 @@ from compress_lib.errors import CompressionError
 from compress_lib.matrices import LowRankMatrix
 from compress_lib.methods import METHODS
 from compress_lib.methods.curvature import curvature, replacement_loss
-from compress_lib.methods.linalg import damped
+from compress_lib.methods.linalg import damp
 from compress_lib.methods.statistics import Statistics
 from compress_lib.models.loading import LanguageModel
 from compress_lib.plan.allocation import allocate
@@ -25,7 +25,7 @@ from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import Rule
 from compress_lib.runs.studies.measuring.quality import (
     QualityContext,
-    estimated_loss,
+    estimate_loss,
     measure_row,
     read_quality_context,
 )
@@ -108,7 +108,7 @@ def test_the_estimate_is_the_one_that_shares_bytes_out(quality_bench: QualityCon
     _, small = compress_at_once(
         quality_bench.model, shared.assignments, calibration=quality_bench.calibration
     )
-    found = estimated_loss(
+    found = estimate_loss(
         quality_bench.model, small, quality_bench.statistics(), quality_bench.calibration
     )
     # Closed forms shrink the curvature a little, and factors are rounded.
@@ -121,10 +121,10 @@ def test_parts_of_fused_weights_are_found_in_their_places() -> None:
     for pattern in ("query", "key,value", "embedding"):
         assigned = allocate(Plan(rules=(Rule(pattern=pattern, keep=0.4),)), bench.model.targets)
         _, small = compress_at_once(bench.model, assigned)
-        total += estimated_loss(bench.model, small, bench.statistics(), bench.calibration)
+        total += estimate_loss(bench.model, small, bench.statistics(), bench.calibration)
     rule = Rule(pattern="query,key,value,embedding", keep=0.4)
     _, small = compress_at_once(bench.model, allocate(Plan(rules=(rule,)), bench.model.targets))
-    whole_loss = estimated_loss(bench.model, small, bench.statistics(), bench.calibration)
+    whole_loss = estimate_loss(bench.model, small, bench.statistics(), bench.calibration)
     assert whole_loss == pytest.approx(total)
 
 
@@ -142,10 +142,10 @@ def test_a_stored_bias_counts_in_the_estimate() -> None:
     left, right = torch.randn(4, 2, generator=made), torch.randn(2, 6, generator=made)
     matrix = LowRankMatrix.from_factors(left, right, torch.float32, bias=bias)
     error, mean = (matrix.to_dense() - weight).double(), inputs.mean(0).double()
-    around = damped(known.require("second_moment"), 0.1) - 0.9 * mean[:, None] * mean
+    around = damp(known.require("second_moment"), 0.1) - 0.9 * mean[:, None] * mean
     at_mean = error @ mean + bias.double()
     moment = error @ around @ error.T + at_mean[:, None] * at_mean
-    expected = 0.5 * float((damped(known.require("output_gradient"), 0.3) * moment).sum())
+    expected = 0.5 * float((damp(known.require("output_gradient"), 0.3) * moment).sum())
     assert replacement_loss(matrix, weight, known) == pytest.approx(expected, rel=1e-5)
     plain = replacement_loss(matrix, weight, replace(known, mean=None))
     assert plain == pytest.approx(curvature(known).damped().loss(matrix.to_dense() - weight))

@@ -16,9 +16,9 @@ from compress_lib.errors import CompressionError
 from compress_lib.plan.plan import Plan
 from compress_lib.plan.query_string import (
     MAX_COMPARED,
-    compared_plans,
     from_query,
     is_link,
+    read_compared_plans,
     to_query,
 )
 from compress_lib.plan.rule import Rule, read_stored_rule
@@ -56,19 +56,21 @@ def test_a_link_names_the_plans_it_compares_in_their_order() -> None:
     plans = [plan(SIZES[0]), Plan(), plan(SIZES[1])]
     query = to_query(Plan(), plans)
     assert from_query(query) == Plan()
-    assert compared_plans(query) == plans
+    assert read_compared_plans(query) == plans
     assert "with=this" in query
     many = [Plan(), *map(plan, SIZES)]
-    assert compared_plans(to_query(Plan(), many)) == many[:MAX_COMPARED]
-    assert compared_plans(to_query(Plan())) == []
+    assert read_compared_plans(to_query(Plan(), many)) == many[:MAX_COMPARED]
+    assert read_compared_plans(to_query(Plan())) == []
     assert is_link("with=rule%3Dkey~svd~0.5")
     # What is beyond the most is not even read.
-    assert len(compared_plans(to_query(Plan(), many) + "&with=rule%3Dnonsense")) == MAX_COMPARED
+    assert (
+        len(read_compared_plans(to_query(Plan(), many) + "&with=rule%3Dnonsense")) == MAX_COMPARED
+    )
 
 
 def test_a_broken_plan_beside_is_refused_with_a_sentence() -> None:
     with pytest.raises(CompressionError, match="PATTERN~METHOD~KEEP"):
-        compared_plans("with=rule%3Dnonsense")
+        read_compared_plans("with=rule%3Dnonsense")
 
 
 def test_while_nothing_is_chosen_the_last_runs_are_compared(engine: TinyEngine) -> None:
@@ -195,11 +197,11 @@ def test_a_link_copied_says_what_it_restores(page: Page, engine: TinyEngine) -> 
         return query, said
 
     query, said = link(keys, keep=SIZES[1])
-    assert len(compared_plans(query)) == 2 and texts.LINK_COPIED_BESIDE in said
+    assert len(read_compared_plans(query)) == 2 and texts.LINK_COPIED_BESIDE in said
     query, said = link(keys, keep=0.77)
-    assert len(compared_plans(query)) == 2 and texts.LINK_OF_FORM in said
+    assert len(read_compared_plans(query)) == 2 and texts.LINK_OF_FORM in said
     query, said = link([], keep=SIZES[1])
-    assert compared_plans(query) == [] and texts.LINK_COPIED in said and "another" not in said
+    assert read_compared_plans(query) == [] and texts.LINK_COPIED in said and "another" not in said
     query, said = link(keys, keep=SIZES[1], corpus="own", own_text="Once upon a time. " * 20)
     assert texts.LINK_WITHOUT_TEXT in said
 

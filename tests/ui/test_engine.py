@@ -223,10 +223,10 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     assert sum(session.ended in changes for changes in steps) == 1
     keys, current = found[page.keys], found[page.current]
     assert keys == [current]
-    shown = runs._shown(keys, current)
+    shown = runs._show(keys, current)
     assert page.results.headline in shown
     assert set(shown) <= set(page.results.parts())
-    completed = runs._completed(keys, current)
+    completed = runs._complete(keys, current)
     text = page.results.tabs["text"].parts["texts"]
     assert set(completed) == {page.results.headline, text}
     assert texts.YOURS in completed[page.results.headline]
@@ -235,12 +235,12 @@ def test_a_run_is_found_once_and_completed_where_it_is_still_looked_at(engine: T
     assert record is not None
     early = replace(record, key="early", text=())
     engine.runs.record(PLAN, EvaluationFinished(0.5, "Measured", early, None))
-    partly = runs._shown(["early"], "early")
+    partly = runs._show(["early"], "early")
     assert texts.YOURS_SO_FAR in partly[page.results.headline]
     # A slow answer must not be written over what was written meanwhile.
     assert text not in partly and text in shown
-    assert runs._completed(["early"], "early") == gr.skip()
-    assert texts.NO_TEXT in runs._stopped(["early"], "early")[text]
+    assert runs._complete(["early"], "early") == gr.skip()
+    assert texts.NO_TEXT in runs._stop(["early"], "early")[text]
 
 
 def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
@@ -249,11 +249,11 @@ def test_stop_puts_the_shown_runs_text_back(engine: TinyEngine) -> None:
     _, record = finish(engine)
     session = Session(engine, page.keys, page.current, page.query, gr.State(0), gr.State(0))
     runs = Runs(page.panel, page.results, session)
-    changes = runs._stopped([record.key], record.key)
+    changes = runs._stop([record.key], record.key)
     texts_part = page.results.tabs["text"].parts["texts"]
     assert changes[texts_part] == generated_text.both_texts(record.text)
     assert texts.YOURS in changes[page.results.headline]
-    assert texts_part not in runs._stopped([], "unknown")
+    assert texts_part not in runs._stop([], "unknown")
 
 
 def test_a_refusal_after_the_measurement_leaves_no_other_run_s_text(

@@ -224,7 +224,7 @@ def test_what_the_form_begins_with_is_a_step_to_go_back_to() -> None:
     assert goes_back(history_of(begun), changed)
     chart, panel = page.panel.map, page.panel
     events = MapEvents(chart, page.engine, panel, page.current)
-    undone = events.step(History.undone, given(page, changed, {chart.history: begun}))
+    undone = events.step(History.undo, given(page, changed, {chart.history: begun}))
     assert panel.read(undone).rules == Plan().rules
     assert undone[chart.redo].interactive
     redone = events.step(History.redone, undone)

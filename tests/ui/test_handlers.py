@@ -23,7 +23,7 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.form import preview
 from compress_lib.ui.results import generated_text, tables
 from compress_lib.ui.results.headline import headline
-from compress_lib.ui.results.selection import clicked, run_choices, shown_run
+from compress_lib.ui.results.selection import find_clicked, run_choices, select_run
 from tests.support.compressed import run_record, target_record
 from tests.support.page import TinyEngine, finish, read_form
 
@@ -141,8 +141,8 @@ def test_runs_that_are_called_alike_can_be_told_apart(engine: TinyEngine) -> Non
     _, second = finish(engine, read_form(prompt="The moon"))
     rows = html.run_rows([first, second])
     assert rows[0][0] != rows[1][0]
-    assert clicked([first, second], rows[1]) == second
-    shown = shown_run(engine, [first.key, second.key], second)
+    assert find_clicked([first, second], rows[1]) == second
+    shown = select_run(engine, [first.key, second.key], second)
     labels = [label for label, _ in run_choices(shown)]
     assert len(set(labels)) == len(labels) == len(shown.all)
     assert all(texts.YOURS in label for label in labels[:2])
@@ -153,7 +153,7 @@ def test_runs_that_are_called_alike_can_be_told_apart(engine: TinyEngine) -> Non
 def test_a_click_that_finds_no_run_changes_nothing(engine: TinyEngine) -> None:
     page = Page(engine)
     page.build()
-    assert page._chosen([], None, None, restore=True) == gr.skip()
+    assert page._show_selected([], None, None, restore=True) == gr.skip()
 
 
 def test_no_text_has_the_name_of_another() -> None:

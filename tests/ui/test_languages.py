@@ -136,4 +136,4 @@ def test_an_unknown_language_is_a_sentence(
     assert "Did you mean 'de'" in capsys.readouterr().err
     monkeypatch.setenv(languages.VARIABLE, "none")
     with pytest.raises(CompressionError, match=languages.VARIABLE):
-        languages.chosen()
+        languages.selected_translations()

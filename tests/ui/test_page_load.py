@@ -101,7 +101,7 @@ def test_runs_that_cannot_be_read_leave_the_form(
 
 def test_a_step_of_the_tour_keeps_the_sessions_runs(page: Page, engine: TinyEngine) -> None:
     _, mine = finish(engine)
-    changes = page.opening.bring([mine.key], learn_page._named("direction").plan)
+    changes = page.opening.bring([mine.key], learn_page._find_step("direction").plan)
     assert changes[page.keys] == [mine.key]
     assert changes[page.current] == landmarks_by_name()["embedding-svd-0.5"].key
 

@@ -11,7 +11,7 @@ import pytest
 from compress_lib.errors import CompressionError
 from compress_lib.ui import job_updates
 from compress_lib.ui.common import texts
-from compress_lib.ui.engine.engine import _numbered
+from compress_lib.ui.engine.engine import _with_run_number
 from compress_lib.ui.sweep import sweep_plans
 from compress_lib.utils.progress import Event, TrainingProgress
 from tests.support.page import PLAN, TinyEngine, hold_writing
@@ -24,7 +24,7 @@ def test_a_sweep_fills_the_map_of_modules(engine: TinyEngine) -> None:
     records = [record for _, record in seen if record is not None]
     assert len(records[-1].rows) == len(engine.targets("owner/tiny")[0])
     assert texts.SWEEP_FINISHED in seen[-1][0]
-    filled = studies_page._filled(records[-1])
+    filled = studies_page._fill(records[-1])
     assert filled[2] is not None and "What hurts most" in filled[0]
     assert studies_page.redraw(records[-1], "kl") is not None
     for make in (studies_page.csv_file, studies_page.json_file):
@@ -82,13 +82,13 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
 
 def test_of_several_runs_a_status_says_which_it_is() -> None:
     sent: list[Event] = []
-    _numbered(sent.append, 3, 8)(Event(0.5, "Measuring"))
+    _with_run_number(sent.append, 3, 8)(Event(0.5, "Measuring"))
     assert sent.pop() == Event(0.5, "Run 3 of 8: Measuring")
     # The curve of a training is drawn from its epochs.
     epoch = TrainingProgress(0.5, "epoch 2", 2, 0.5)
-    _numbered(sent.append, 3, 8)(epoch)
+    _with_run_number(sent.append, 3, 8)(epoch)
     assert sent.pop() is epoch
-    _numbered(sent.append, 1, 1)(Event(0.5, "Measuring"))
+    _with_run_number(sent.append, 1, 1)(Event(0.5, "Measuring"))
     assert sent.pop().message == "Measuring"
 
 
@@ -115,7 +115,7 @@ def test_closing_a_sweep_stops_it_and_keeps_what_was_measured(engine: TinyEngine
 def test_without_studies_the_tab_says_so() -> None:
     from compress_lib.ui import studies_page
 
-    assert texts.NO_STUDY in studies_page._said(None)
+    assert texts.NO_STUDY in studies_page._findings(None)
     assert studies_page._table(None)["data"] == []
 
 

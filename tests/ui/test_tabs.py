@@ -19,12 +19,12 @@ from compress_lib.results.landmarks import load_landmarks
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine.model_cache import MOST_KEPT, CompressedModelCache
 from compress_lib.ui.results import panel as result_panel
-from compress_lib.ui.results.selection import Shown, clicked, first_record, shown_run
+from compress_lib.ui.results.selection import Shown, find_clicked, first_record, select_run
 from compress_lib.ui.results.tabs import TABS, result_tabs
 from compress_lib.ui.results.tabs.compare import comparison
 from compress_lib.ui.results.tabs.download import zip_checkpoint
 from compress_lib.ui.results.tabs.memory import cache_line
-from compress_lib.ui.results.tabs.token_lookup import asked_tokens
+from compress_lib.ui.results.tabs.token_lookup import look_up_word
 from compress_lib.utils.formatting import format_bytes
 from compress_lib.utils.profiles import PROFILE
 from compress_lib.utils.progress import Report
@@ -55,22 +55,22 @@ def test_tabs_stand_in_their_order_and_have_labels_of_their_own() -> None:
 
 def test_a_line_of_the_table_stands_for_its_run(engine: TinyEngine) -> None:
     _, mine = finish(engine)
-    shown = shown_run(engine, [mine.key], mine)
+    shown = select_run(engine, [mine.key], mine)
     assert shown.mine
     for record, row in zip(shown.all, TABS["frontier"]().show(shown)["runs"], strict=True):
         # A browser says 100 where the table held 100.0.
         sent = [
             int(cell) if isinstance(cell, float) and cell == int(cell) else cell for cell in row
         ]
-        assert clicked(shown.all, sent) == record
-    assert clicked(shown.all, ["no such run"]) is None
+        assert find_clicked(shown.all, sent) == record
+    assert find_clicked(shown.all, ["no such run"]) is None
 
 
 def test_the_panel_fills_only_what_it_has(engine: TinyEngine) -> None:
     with gr.Blocks():
         panel = result_panel.build(engine)
     _, mine = finish(engine)
-    assert set(panel.show(shown_run(engine, [mine.key], mine))) <= set(panel.parts())
+    assert set(panel.show(select_run(engine, [mine.key], mine))) <= set(panel.parts())
     assert panel.told("log", {"lines": "x"}) == {panel.tabs["log"].parts["lines"]: "x"}
 
 
@@ -187,7 +187,7 @@ def test_it_is_made_of_the_weights_that_the_run_had(
 def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
     _, record = finish(engine)
     assert record.direction is not None
-    *_, (told, rows) = asked_tokens(engine, record, "tide")
+    *_, (told, rows) = look_up_word(engine, record, "tide")
     assert "tide" in told
     assert rows is not None
     mine = [row for row in rows if row[1] == texts.ASKED]
@@ -200,7 +200,7 @@ def test_any_word_is_looked_up_in_the_shown_run(engine: TinyEngine) -> None:
 def test_what_is_no_word_is_refused(engine: TinyEngine, word: Any) -> None:
     _, record = finish(engine)
     with pytest.raises(CompressionError, match="type a word|at most 80 characters"):
-        list(asked_tokens(engine, record, word))
+        list(look_up_word(engine, record, word))
     untouched = replace(record, direction=None)
     with pytest.raises(CompressionError, match="leaves the embedding as it is"):
-        list(asked_tokens(engine, untouched, "tide"))
+        list(look_up_word(engine, untouched, "tide"))

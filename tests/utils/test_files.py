@@ -17,7 +17,7 @@ from compress_lib.utils.files import (
     check_room,
     disk_errors,
     home,
-    locked,
+    lock,
     read_json,
     unfinished_prefix,
 )
@@ -74,7 +74,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
     goal, other = tmp_path / "model", tmp_path / "model~2"
     (tmp_path / f"{unfinished_prefix(goal)}left").mkdir()
     (tmp_path / f"{unfinished_prefix(other)}left").mkdir()
-    with locked(goal), atomic_folder(goal):
+    with lock(goal), atomic_folder(goal):
         pass
     assert "model" in names(tmp_path)
     assert [n for n in names(tmp_path) if "left" in n] == [f"{unfinished_prefix(other)}left"]
@@ -85,7 +85,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with locked(goal):
+        with lock(goal):
             inside.set()
             leave.wait(10)
             order.append("first")
@@ -97,7 +97,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(10)
-    with locked(goal, wait):
+    with lock(goal, wait):
         order.append("second")
     thread.join()
     assert order[0] == "waiting"
@@ -108,11 +108,11 @@ def test_waiting_can_be_given_up(tmp_path: Path) -> None:
     def give_up() -> None:
         raise StoppedError
 
-    with locked(tmp_path / "goal"):
-        with pytest.raises(StoppedError), locked(tmp_path / "goal", give_up):
+    with lock(tmp_path / "goal"):
+        with pytest.raises(StoppedError), lock(tmp_path / "goal", give_up):
             pytest.fail("two are inside")
         assert (tmp_path / "goal.lock").exists()
-    with locked(tmp_path / "goal"):
+    with lock(tmp_path / "goal"):
         pass
 
 

@@ -52,7 +52,7 @@ def _spectra(options: argparse.Namespace) -> None:
     from compress_lib.runs.precompute import measure_spectra
     from compress_lib.utils.files import atomic_write
 
-    file = _kept_file(options, FOLDER)
+    file = _arrays_path(options, FOLDER)
     report = ProgressLine()
     model = load_model(options.model, device=options.device, report=report)
     found = measure_spectra(model, report)
@@ -75,8 +75,8 @@ def _curves(options: argparse.Namespace) -> None:
     from compress_lib.runs.precompute import curved_methods, measure_curves
     from compress_lib.utils.files import atomic_write
 
-    file = _kept_file(options, FOLDER)
-    names = quality.wanted(curved_methods(), options.only)
+    file = _arrays_path(options, FOLDER)
+    names = quality.filter_names(curved_methods(), options.only)
     report = ProgressLine()
     model = load_model(options.model, device=options.device, report=report)
     spec = Plan().calibration
@@ -92,7 +92,7 @@ def _curves(options: argparse.Namespace) -> None:
         write_line(f"{name}: {file.stat().st_size:,} bytes")
 
 
-def _kept_file(options: argparse.Namespace, usual: Path) -> Path:
+def _arrays_path(options: argparse.Namespace, usual: Path) -> Path:
     """Return where arrays of a model are kept.
 
     Raises:
@@ -116,7 +116,7 @@ def _landmarks(options: argparse.Namespace) -> None:
     report = ProgressLine()
     model = load_model(DEFAULT_MODEL, device=options.device, report=report)
     plans = landmark_plans()
-    for name in quality.wanted(plans, options.only):
+    for name in quality.filter_names(plans, options.only):
         file = folder / f"{name}.json"
         if file.exists() and not options.fresh and _answers(file):
             continue

@@ -19,7 +19,7 @@ from compress_lib.runs.studies.findings import findings
 from compress_lib.runs.studies.quality.candidates import CandidateAtSize, quality_entries
 from compress_lib.runs.studies.quality.rows import QualityRow, read_row
 from compress_lib.runs.studies.quality.table import NAME, quality_study
-from compress_lib.runs.studies.record import StudyRecord, rounded
+from compress_lib.runs.studies.record import StudyRecord, format_value
 from compress_lib.utils.files import atomic_write, write_json_file
 from compress_lib.utils.formatting import format_bytes, format_perplexity
 from compress_lib.utils.progress import subrange
@@ -45,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measure the rows that are missing, and show all that were asked for."""
     entries = quality_entries()
-    chosen = [entries[name] for name in wanted(entries, options.only)]
+    chosen = [entries[name] for name in filter_names(entries, options.only)]
     folder = Path(options.out or NAME)
     if folder.is_file():
         raise CompressionError(f"--out {folder} is a file; name a folder.")
     if options.list:
         _list(chosen, folder)
         return
-    rows = _measured(chosen, folder, options)
+    rows = _measure(chosen, folder, options)
     record = quality_study(rows)
     if record is None:
         for row in rows:
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     _show(record, options)
 
 
-def wanted(names: Iterable[str], only: str | None) -> list[str]:
+def filter_names(names: Iterable[str], only: str | None) -> list[str]:
     """Return the names that contain one of some words, all of them if there are none.
 
     Args:
@@ -90,11 +90,11 @@ def _list(entries: Iterable[CandidateAtSize], folder: Path) -> None:
     for entry in entries:
         row = read_row(folder / f"{entry.name}.json")
         state = "" if row is None else "refused" if row.found is None else "measured"
-        rows.append((entry.name, rounded(entry.keep), entry.candidate.label, state))
+        rows.append((entry.name, format_value(entry.keep), entry.candidate.label, state))
     write_table(("name", "keep", "method", "here"), rows)
 
 
-def _measured(
+def _measure(
     entries: list[CandidateAtSize], folder: Path, options: argparse.Namespace
 ) -> list[QualityRow]:
     """Return the rows, those from disk that answer the same question."""
@@ -162,6 +162,6 @@ def _show(record: StudyRecord, options: argparse.Namespace) -> None:
 def _cells(record: StudyRecord) -> list[list[str]]:
     def cell(value: Mapping[str, object], name: str) -> str:
         found = value.get(name)
-        return "" if found is None else rounded(found)  # type: ignore[arg-type]
+        return "" if found is None else format_value(found)  # type: ignore[arg-type]
 
     return [[cell(row, name) for name in record.columns] for row in record.rows]

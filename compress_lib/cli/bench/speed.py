@@ -13,7 +13,7 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from compress_lib.cli.arguments import given, read_pairs
+from compress_lib.cli.arguments import drop_unset, read_pairs
 from compress_lib.cli.output import ProgressLine, write_json, write_line, write_table
 from compress_lib.data.text_spec import QUICK_TOKENS
 from compress_lib.errors import check_integer
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     plan = one_rule(options)
     report = ProgressLine()
     model = load_model(options.model, device=options.device, report=report)
-    compressed = _compressed(model, plan, report)
+    compressed = _compress(model, plan, report)
     rows = _times(model, compressed, repeat)
     share = total_bytes(compressed) / total_bytes(model)
     rule = plan.rules[0]
@@ -76,11 +76,11 @@ def one_rule(options: argparse.Namespace) -> Plan:
     )
     plan = Plan(model=options.model, rules=(rule,))
     # Speed does not depend on what was learned of a text: a short one does.
-    text = given(corpus=options.calibration_text) | {"tokens": QUICK_TOKENS}
+    text = drop_unset(corpus=options.calibration_text) | {"tokens": QUICK_TOKENS}
     return replace(plan, calibration=replace(plan.calibration, **text))
 
 
-def prepared(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibration]:
+def prepare(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibration]:
     """Return what is to be compressed, and the text that it learns from."""
     from compress_lib.data.calibration_text import Calibration
     from compress_lib.data.corpora import read_text
@@ -95,10 +95,10 @@ def prepared(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibr
     return assigned, Calibration(tuple(tokens.examples(plan.seed)))
 
 
-def _compressed(model: LanguageModel, plan: Plan, report: ProgressLine) -> LanguageModel:
+def _compress(model: LanguageModel, plan: Plan, report: ProgressLine) -> LanguageModel:
     from compress_lib.compression.compress import compress_at_once
 
-    assigned, text = prepared(model, plan)
+    assigned, text = prepare(model, plan)
     return compress_at_once(model, assigned, calibration=text, report=report)[1]
 
 
@@ -130,17 +130,17 @@ def _prefill(model: LanguageModel) -> Callable[[], object]:
     ids = torch.arange(PREFILL_TOKENS, device=model.device)[None] % 1000
     if model.kind == "masked":
         return lambda: model.module(ids).logits[0, -1, 0].item()
-    return _written(model, ids, 1)
+    return _generate(model, ids, 1)
 
 
 def _decode(model: LanguageModel) -> Callable[[], object]:
     """Write token by token."""
     import torch
 
-    return _written(model, torch.arange(16, device=model.device)[None], DECODED_TOKENS)
+    return _generate(model, torch.arange(16, device=model.device)[None], DECODED_TOKENS)
 
 
-def _written(model: LanguageModel, ids: Tensor, tokens: int) -> Callable[[], object]:
+def _generate(model: LanguageModel, ids: Tensor, tokens: int) -> Callable[[], object]:
     """Write so many tokens after `ids` `[1, length]`."""
     return lambda: model.module.generate(  # type: ignore[operator]
         ids,

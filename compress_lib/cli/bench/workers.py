@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from compress_lib.cli.bench.speed import by_turns, one_rule, prepared
+from compress_lib.cli.bench.speed import by_turns, one_rule, prepare
 from compress_lib.cli.output import ProgressLine, write_json, write_line
 from compress_lib.errors import check_integer
 
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     repeat = check_integer("--repeat", options.repeat, minimum=3)
     plan = one_rule(options)
     model = load_model(options.model, device=options.device, report=ProgressLine())
-    assigned, text = prepared(model, plan)
+    assigned, text = prepare(model, plan)
 
     def together() -> None:
         compress_at_once(model, assigned, calibration=text)

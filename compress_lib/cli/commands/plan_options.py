@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compress_lib.cli.arguments import given, read_evaluation, read_pairs
+from compress_lib.cli.arguments import drop_unset, read_evaluation, read_pairs
 from compress_lib.errors import CompressionError
 from compress_lib.methods import OptionValue, is_sized, preset_options
 from compress_lib.models.catalogue import DEFAULT_MODEL
@@ -43,16 +43,16 @@ def read_plan(options: argparse.Namespace) -> Plan:
             "Say what to do: --method NAME --keep F, or --plan FILE. "
             "For example: --method svd --keep 0.5 --include embedding."
         )
-    evaluation = read_evaluation(options) | given(protocol=options.protocol)
-    calibration = given(corpus=options.calibration_text, tokens=options.calibration_tokens)
-    writing = given(max_new_tokens=options.new_tokens, temperature=options.temperature)
+    evaluation = read_evaluation(options) | drop_unset(protocol=options.protocol)
+    calibration = drop_unset(corpus=options.calibration_text, tokens=options.calibration_tokens)
+    writing = drop_unset(max_new_tokens=options.new_tokens, temperature=options.temperature)
     return replace(
         plan,
         evaluation=replace(plan.evaluation, digest=None, **evaluation),
         calibration=replace(plan.calibration, digest=None, **calibration),
         generation=replace(plan.generation, **writing),
         prompts=tuple(options.prompt) if options.prompt else plan.prompts,
-        **given(seed=options.seed),
+        **drop_unset(seed=options.seed),
     )
 
 
@@ -69,7 +69,7 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
         raise CompressionError(f"{missing} is missing: method and keep belong together.")
     pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
     pairs |= read_pairs(options.option)
-    words = given(**{name: getattr(options, name) for name in RULE_OPTIONS})
+    words = drop_unset(**{name: getattr(options, name) for name in RULE_OPTIONS})
     if words.get("allocation") == MANUAL:
         words["allocation"] = UNIFORM
     patterns = options.include or ["*"]

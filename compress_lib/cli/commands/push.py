@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Send the folder with its model card; whatever is wrong is said before anything is sent."""
     folder, repo = Path(options.folder), options.repo
-    files = checked(folder, repo)
+    files = check_folder(folder, repo)
     size = sum(file.stat().st_size for file in files)
     told = {"repo": repo, "files": [file.name for file in files], "bytes": size}
     if not options.dry_run:
@@ -39,18 +39,18 @@ def run(options: argparse.Namespace) -> None:
     write_line(str(told.get("url", f"Nothing was sent to {repo}.")))
 
 
-def checked(folder: Path, repo: str) -> list[Path]:
+def check_folder(folder: Path, repo: str) -> list[Path]:
     """Return the files to send.
 
     Raises:
         CompressionError: The folder is no checkpoint of ours, has no model card, or the
             repository's name is none.
     """
-    from compress_lib.models.checkpoint import described
+    from compress_lib.models.checkpoint import read_description
 
     if not HUB_ID.fullmatch(repo):
         raise CompressionError(f"A repository is owner/name, such as me/small-model, not {repo!r}.")
-    if not folder.is_dir() or described(folder) is None:
+    if not folder.is_dir() or read_description(folder) is None:
         raise CompressionError(
             f"{folder} is not a checkpoint of Compression Lab. Make one with "
             "compress-lab run … --save FOLDER."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from compress_lib.cli.arguments import add_pairs, add_texts, given, read_evaluation, read_pairs
+from compress_lib.cli.arguments import add_pairs, add_texts, drop_unset, read_evaluation, read_pairs
 from compress_lib.cli.output import ProgressLine, write_json, write_line
 from compress_lib.data.text_spec import TextSpec
 from compress_lib.errors import CompressionError, unknown_name
@@ -73,7 +73,7 @@ def _options(options: argparse.Namespace) -> dict[str, object]:
     pairs: dict[str, object] = dict(read_pairs(options.option))
     if options.quick:
         pairs["quick"] = True
-    return pairs | given(seeds=options.seeds)
+    return pairs | drop_unset(seeds=options.seeds)
 
 
 def _usual(spec: TextSpec) -> dict[str, object]:

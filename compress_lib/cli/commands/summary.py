@@ -65,12 +65,12 @@ def write_summary(record: RunRecord) -> None:
         write_line(f"  compressed {text.compressed!r}")
     for fill in record.fills:
         write_line(f"prompt      {fill.prompt!r}")
-        write_line(f"  baseline   {_filled(fill.baseline)}")
-        write_line(f"  compressed {_filled(fill.compressed)}")
+        write_line(f"  baseline   {_format_predictions(fill.baseline)}")
+        write_line(f"  compressed {_format_predictions(fill.compressed)}")
     write_line(f"took        {format_seconds(sum(record.seconds.values()))}, key {record.key}")
 
 
-def _filled(predictions: Sequence[Prediction]) -> str:
+def _format_predictions(predictions: Sequence[Prediction]) -> str:
     """Return the tokens for each mask with their probabilities, masks apart by bars."""
     masks = groupby(predictions, key=lambda prediction: prediction.mask)
     return " | ".join(

@@ -61,7 +61,7 @@ def check() -> None:
         raise CompressionError(
             "README.md has no front matter; `compress-lab space render` adds it."
         )
-    wanted = rendered(text)
+    wanted = render_text(text)
     if text == wanted:
         return
     pairs = zip_longest(text.splitlines(), wanted.splitlines(), fillvalue="")
@@ -72,7 +72,7 @@ def check() -> None:
     )
 
 
-def rendered(text: str) -> str:
+def render_text(text: str) -> str:
     """Return a README with front matter and generated tables as they should be."""
     body = FRONT_MATTER.sub("", text, count=1).lstrip("\n")
     return f"{front_matter()}\n{fill(body)}"
@@ -81,7 +81,7 @@ def rendered(text: str) -> str:
 def render() -> bool:
     """Write front matter and tables into the README; return whether it changed."""
     text = README.read_text(encoding="utf-8")
-    new = rendered(text)
+    new = render_text(text)
     if new == text:
         return False
     atomic_write(README, new)

@@ -15,7 +15,7 @@ from compress_lib.results.records import RunRecord
 from compress_lib.runs.studies import load_studies
 from compress_lib.runs.studies.findings import findings
 from compress_lib.runs.studies.quality.table import NAME as QUALITY
-from compress_lib.runs.studies.record import rounded
+from compress_lib.runs.studies.record import format_value
 from compress_lib.utils.formatting import format_perplexity, format_share
 
 STUDY_COLUMNS = (
@@ -102,7 +102,7 @@ def _study(name: str, wanted: Sequence[str] = STUDY_COLUMNS) -> list[str]:
     if record is None:
         return []
     columns = [column for column in wanted if column in record.columns]
-    rows = [tuple(rounded(row.get(column)) for column in columns) for row in record.rows]
+    rows = [tuple(format_value(row.get(column)) for column in columns) for row in record.rows]
     header = tuple(record.columns[column] for column in columns)
     about = f"- {record.model.id}, baseline perplexity {record.baseline:.2f} on {record.text}."
     told = [about] if name == QUALITY else []

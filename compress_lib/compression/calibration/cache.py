@@ -63,7 +63,7 @@ class StatisticsCache:
         """Return a statistic of a target, if it was kept."""
         found = _open(self._file(target, kind))
         if found:
-            _used(self.folder)
+            _touch(self.folder)
         return found[kind].to(self._device) if kind in found else None
 
     def add(self, target: str, values: Mapping[str, Tensor]) -> None:
@@ -92,7 +92,7 @@ class StatisticsCache:
                 if new:
                     self.evict()
                 return computed
-            _used(folder)
+            _touch(folder)
             return found
 
         return keep
@@ -104,7 +104,7 @@ class StatisticsCache:
         """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
         with self._lock, disk_errors(self.root):
             for folder in self._used:
-                _used(folder)
+                _touch(folder)
             ages = {folder: _age(folder) for folder in self.root.iterdir()}
             folders = sorted(ages, key=ages.__getitem__)
             sizes = {folder: _size(folder) for folder in folders}
@@ -117,7 +117,7 @@ class StatisticsCache:
                     del sizes[folder]
 
 
-def _used(folder: Path) -> None:
+def _touch(folder: Path) -> None:
     """Note that a folder was used just now, if it is still there: touching would make a file."""
     with suppress(OSError):
         os.utime(folder)

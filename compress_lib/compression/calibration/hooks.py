@@ -73,7 +73,7 @@ def collect_sums(
             if backward:
                 labels = example.labels.to(logits.device)
                 nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
-    return hooks.found()
+    return hooks.averages()
 
 
 class StatisticsHooks:
@@ -111,13 +111,13 @@ class StatisticsHooks:
             table = self.module.get_input_embeddings()  # type: ignore[operator]
             stack.callback(table.register_forward_hook(self._see_lookup).remove)
 
-    def found(self) -> Sums:
+    def averages(self) -> Sums:
         """Return means over all tokens seen."""
         found: Sums = {}
         for name, path in self.readers.items():
             source = self._same.get(path, path)
             if source not in self._inputs:
-                raise _unused(name)
+                raise _unused_error(name)
             count = self._rows[source, "inputs"]
             moment, mean = (total / count for total in self._inputs[source])
             found[name] = {"second_moment": moment.float(), "mean": mean.float()}
@@ -126,7 +126,7 @@ class StatisticsHooks:
             for site in sites:
                 name = site.target.name
                 if kind not in self._sums.get(name, {}):
-                    raise _unused(name)
+                    raise _unused_error(name)
                 mean = self._sums[name].pop(kind) / self._rows[name, kind]
                 found.setdefault(name, {})[kind] = mean.float()
         return found
@@ -180,7 +180,7 @@ class StatisticsHooks:
         flat = gradient.detach().flatten(0, -2).float()
         for site in sites:
             own = split_like(flat.T, site).T if kind == OUTPUT_GRADIENT else flat
-            clipped = _clipped(own)
+            clipped = _clip(own)
             self._add(site, kind, clipped.T @ clipped, len(flat))
 
     def _add(self, site: WeightLocation, kind: str, value: Tensor, count: int) -> None:
@@ -192,7 +192,7 @@ class StatisticsHooks:
         self._rows[name, kind] = self._rows.get((name, kind), 0) + count
 
 
-def _clipped(gradients: Tensor) -> Tensor:
+def _clip(gradients: Tensor) -> Tensor:
     """Bring the norms of gradients `[tokens, width]` into the range of `CLIP`."""
     norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
     # The last token of a text, and what is not predicted in masked models, gets no gradient.
@@ -210,7 +210,7 @@ def _unique(sites: Iterable[WeightLocation]) -> Sequence[WeightLocation]:
     return list({site.target.name: site for site in sites}.values())
 
 
-def _unused(name: str) -> CompressionError:
+def _unused_error(name: str) -> CompressionError:
     return CompressionError(
         f"{name} was not used while the model read the calibration text, so nothing is "
         "known about its inputs."

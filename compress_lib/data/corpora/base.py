@@ -62,14 +62,14 @@ def read_text(spec: TextSpec, split: Split) -> Text:
         CompressionError: There is no such corpus or file, or it is empty or not text.
     """
     if spec.corpus == OWN_TEXT:
-        return _checked("own text", spec.text or "")
+        return _check("own text", spec.text or "")
     if spec.corpus in CORPORA:
         return Text(spec.corpus, CORPORA[spec.corpus]().read(split))
     path = Path(spec.corpus)
     try:
         path = path.expanduser()
         if path.is_file():
-            return _checked(path.name, path.read_text(encoding="utf-8"))
+            return _check(path.name, path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise CompressionError(f"{path.name} is not UTF-8 text ({error.reason}).") from error
     # A `~` that stands for nobody is a RuntimeError.
@@ -81,7 +81,7 @@ def read_text(spec: TextSpec, split: Split) -> Text:
     raise unknown_name("corpus", spec.corpus, [*CORPORA, OWN_TEXT])
 
 
-def _checked(name: str, content: str) -> Text:
+def _check(name: str, content: str) -> Text:
     """Return a text from outside, however its newlines are written.
 
     Raises:

@@ -32,12 +32,12 @@ class WikiText2(Corpus):
         """See `Corpus.read`: evaluation is the test file, calibration the validation file."""
         import pyarrow.parquet
 
-        path = _fetched(f"wikitext-2-raw-v1/{SPLITS[split]}-00000-of-00001.parquet")
+        path = _fetch(f"wikitext-2-raw-v1/{SPLITS[split]}-00000-of-00001.parquet")
         rows = pyarrow.parquet.read_table(path, columns=["text"]).column("text").to_pylist()
         return "\n\n".join(rows)
 
 
-def _fetched(file: str) -> str:
+def _fetch(file: str) -> str:
     """Return the path of a file of the data set; the network is asked only the first time."""
     from huggingface_hub import HfApi, constants, errors, hf_hub_download
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress_lib.matrices.base import CompressedMatrix, check_stored, empty, rounded
+from compress_lib.matrices.base import CompressedMatrix, check_stored, empty, round_to
 
 
 class FactoredMatrix(CompressedMatrix):
@@ -71,14 +71,14 @@ class FactoredMatrix(CompressedMatrix):
         """Return the bias of each of several parts, rounded as it is."""
         if self.bias is None:
             return [None] * len(sizes)
-        return [rounded(part, self.dtype) for part in self.bias.detach().split(list(sizes))]
+        return [round_to(part, self.dtype) for part in self.bias.detach().split(list(sizes))]
 
     def _base_spec(self) -> dict[str, Any]:
         found = super()._base_spec() | {"offset": self.offset is not None}
         return found | ({"bias": True} if self.bias is not None else {})
 
 
-def stored_beside(
+def as_parameters(
     offset: Tensor | None, bias: Tensor | None, dtype: torch.dtype
 ) -> dict[str, nn.Parameter | None]:
     """Return an offset and a bias, where there are any, as `FactoredMatrix` takes them.
@@ -87,7 +87,7 @@ def stored_beside(
         CompressionError: One is not finite, or too large for `dtype`.
     """
     found = {
-        name: None if tensor is None else rounded(tensor, dtype)
+        name: None if tensor is None else round_to(tensor, dtype)
         for name, tensor in (("offset", offset), ("bias", bias))
     }
     for tensor in found.values():

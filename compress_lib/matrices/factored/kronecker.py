@@ -14,7 +14,7 @@ from compress_lib.matrices.base import (
     check_stored,
     empty,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 
@@ -45,7 +45,7 @@ class KroneckerMatrix(CompressedMatrix):
         Raises:
             CompressionError: A factor is not finite, or too large for `dtype`.
         """
-        matrix = cls(rounded(left, dtype), rounded(right, dtype), dtype)
+        matrix = cls(round_to(left, dtype), round_to(right, dtype), dtype)
         check_stored([matrix.left, matrix.right], matrix.shape, dtype)
         return matrix
 
@@ -88,7 +88,7 @@ class KroneckerMatrix(CompressedMatrix):
         """Yield the matrix in blocks of rows, of no more than `ELEMENTS` numbers if possible."""
         each = int(self.right.shape[1]) * self.shape[1]
         for left in self.left.detach().split(max(1, ELEMENTS // each), dim=1):
-            yield _folded(left, self.right.detach()).to(dtype)
+            yield _sum_kronecker(left, self.right.detach()).to(dtype)
 
     def _rebuilding_pays(self, x: Tensor) -> bool:
         """Tell whether so many vectors are multiplied with less work by the matrix itself."""
@@ -99,7 +99,7 @@ class KroneckerMatrix(CompressedMatrix):
 
     def to_dense(self) -> Tensor:
         """See `CompressedMatrix.to_dense`."""
-        return _folded(self.left.detach(), self.right.detach())
+        return _sum_kronecker(self.left.detach(), self.right.detach())
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
         """See `CompressedMatrix.split_rows`: parts of whole blocks share `right`."""
@@ -107,11 +107,11 @@ class KroneckerMatrix(CompressedMatrix):
         if any(size % block for size in sizes):
             return None
         parts = self.left.detach().split([size // block for size in sizes], dim=1)
-        return [KroneckerMatrix(rounded(p, self.dtype), self.right, self.dtype) for p in parts]
+        return [KroneckerMatrix(round_to(p, self.dtype), self.right, self.dtype) for p in parts]
 
     def transposed(self) -> CompressedMatrix:
         """See `CompressedMatrix.transposed`: every factor is."""
-        left, right = (rounded(factor.mT, self.dtype) for factor in (self.left, self.right))
+        left, right = (round_to(factor.mT, self.dtype) for factor in (self.left, self.right))
         return KroneckerMatrix(left, right, self.dtype)
 
     def spec(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class KroneckerMatrix(CompressedMatrix):
         return cls(empty(*spec["left"]), empty(*spec["right"]), stored_type(spec))
 
 
-def _folded(left: Tensor, right: Tensor) -> Tensor:
+def _sum_kronecker(left: Tensor, right: Tensor) -> Tensor:
     """Return Σ_t left_t ⊗ right_t."""
     (_, a1, a2), (_, b1, b2) = left.shape, right.shape
     folded = left.flatten(1).T @ right.flatten(1)

@@ -13,7 +13,7 @@ from compress_lib.matrices.base import (
     check_stored,
     empty,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 from compress_lib.matrices.factored.base import FactoredMatrix, empty_beside
@@ -55,7 +55,7 @@ class LowRankMatrix(FactoredMatrix):
             CompressionError: A factor is not finite, or too large for `dtype`.
         """
         given = (left, right, offset, bias)
-        stored = [None if tensor is None else rounded(tensor, dtype) for tensor in given]
+        stored = [None if tensor is None else round_to(tensor, dtype) for tensor in given]
         check_stored([t for t in stored if t is not None], (left.shape[0], right.shape[1]), dtype)
         assert stored[0] is not None and stored[1] is not None
         return cls(stored[0], stored[1], stored[2], dtype, stored[3])
@@ -81,7 +81,7 @@ class LowRankMatrix(FactoredMatrix):
         """See `CompressedMatrix.split_rows`: the parts share `right` and `offset`."""
         lefts = self.left.detach().split(list(sizes))
         return [
-            LowRankMatrix(rounded(left, self.dtype), self.right, self.offset, self.dtype, bias)
+            LowRankMatrix(round_to(left, self.dtype), self.right, self.offset, self.dtype, bias)
             for left, bias in zip(lefts, self._split_bias(sizes), strict=True)
         ]
 
@@ -89,7 +89,7 @@ class LowRankMatrix(FactoredMatrix):
         """See `CompressedMatrix.transposed`: the factors change places."""
         if self.offset is not None or self.bias is not None:
             return None
-        left, right = (rounded(factor.T, self.dtype) for factor in (self.right, self.left))
+        left, right = (round_to(factor.T, self.dtype) for factor in (self.right, self.left))
         return LowRankMatrix(left, right, None, self.dtype)
 
     def spec(self) -> dict[str, Any]:

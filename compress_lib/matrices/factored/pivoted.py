@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from compress_lib.matrices.base import (
     CompressedMatrix,
     empty,
-    frozen,
+    freeze,
     matrix_from_spec,
     register_form,
 )
@@ -77,7 +77,7 @@ class PivotedMatrix(FactoredMatrix):
             bias: `[rows]`.
         """
         order = places if by_columns else places.argsort()
-        kept = frozen(order.to(smallest_integer(len(order) - 1)))
+        kept = freeze(order.to(smallest_integer(len(order) - 1)))
         return cls(pivots, coefficients, kept, offset, bias, by_columns=by_columns)
 
     @property
@@ -150,7 +150,7 @@ class PivotedMatrix(FactoredMatrix):
             moved = torch.where(order >= self.rank, order - first, order).to(self.order.dtype)
             parts.append(
                 PivotedMatrix(
-                    self.pivots, coefficients, frozen(moved), self.offset, bias, by_columns=False
+                    self.pivots, coefficients, freeze(moved), self.offset, bias, by_columns=False
                 )
             )
             first += own

@@ -13,7 +13,7 @@ from compress_lib.matrices.base import (
     check_stored,
     empty,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 
@@ -47,7 +47,7 @@ class TuckerMatrix(CompressedMatrix):
         Raises:
             CompressionError: One of them is not finite, or too large for `dtype`.
         """
-        stored = [rounded(tensor, dtype) for tensor in (core, *factors)]
+        stored = [round_to(tensor, dtype) for tensor in (core, *factors)]
         check_stored(stored, (rows, factors[2].shape[0]), dtype)
         return cls(stored[0], stored[1:], rows, dtype)
 
@@ -109,7 +109,7 @@ class TuckerMatrix(CompressedMatrix):
         return [
             TuckerMatrix(
                 self.core,
-                [rounded(part, self.dtype), self.second, self.third],
+                [round_to(part, self.dtype), self.second, self.third],
                 len(part) * fold,
                 self.dtype,
             )

@@ -13,8 +13,8 @@ from compress_lib.matrices.base import (
     CompressedMatrix,
     check_stored,
     empty,
-    frozen,
-    rounded,
+    freeze,
+    round_to,
     stored_type,
 )
 from compress_lib.matrices.packing import pack, packed_width
@@ -60,9 +60,9 @@ class GroupedMatrix(DecodedByRows):
             CompressionError: A number is not finite, or too large for `dtype`.
         """
         shape = (codes.shape[0], codes.shape[1])
-        stored = [rounded(tensor, dtype) for tensor in shared]
+        stored = [round_to(tensor, dtype) for tensor in shared]
         check_stored(stored, shape, dtype)
-        return cls([frozen(pack(codes, bits)), *stored], shape, bits, group, dtype)
+        return cls([freeze(pack(codes, bits)), *stored], shape, bits, group, dtype)
 
     @property
     def num_codes(self) -> int:
@@ -75,28 +75,30 @@ class GroupedMatrix(DecodedByRows):
         return [part for part in parts if part is not None]
 
     @abstractmethod
-    def _meant(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+    def _read_values(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
         """Return as new floats what packed codes stand for where the first of the scales is 1."""
 
     @abstractmethod
-    def _scaled(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
+    def _apply_scales(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
         """Apply what groups share to values in place; both have shapes that broadcast."""
 
     def _decode(self, ids: Tensor) -> Tensor:
-        return self._decoded(self.codes[ids], [part[ids] for part in self._shared])
+        return self._decode_packed(self.codes[ids], [part[ids] for part in self._shared])
 
     def _decode_between(self, start: int, stop: int) -> Tensor:
-        return self._decoded(self.codes[start:stop], [part[start:stop] for part in self._shared])
+        return self._decode_packed(
+            self.codes[start:stop], [part[start:stop] for part in self._shared]
+        )
 
-    def _decoded(self, packed: Tensor, shared: Sequence[Tensor]) -> Tensor:
+    def _decode_packed(self, packed: Tensor, shared: Sequence[Tensor]) -> Tensor:
         """Return the rows whose packed codes and scales these are."""
         cols = self.shape[1]
-        values = self._meant(packed, shared[0].dtype)
+        values = self._read_values(packed, shared[0].dtype)
         if cols % self.group == 0:
             grouped = values.unflatten(1, (-1, self.group))
-            return self._scaled(grouped, [one[..., None] for one in shared]).flatten(1)
+            return self._apply_scales(grouped, [one[..., None] for one in shared]).flatten(1)
         spread = (one.repeat_interleave(self.group, dim=1)[:, :cols] for one in shared)
-        return self._scaled(values, list(spread))
+        return self._apply_scales(values, list(spread))
 
     @property
     def _chunk(self) -> int:
@@ -107,7 +109,7 @@ class GroupedMatrix(DecodedByRows):
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: every tensor is cut."""
         cut = (
-            [frozen(part.detach().clone()) for part in tensor.split(list(sizes))]
+            [freeze(part.detach().clone()) for part in tensor.split(list(sizes))]
             for tensor in (self.codes, *self._shared)
         )
         return [

@@ -12,9 +12,9 @@ from compress_lib.matrices.base import (
     CompressedMatrix,
     check_stored,
     empty,
-    frozen,
+    freeze,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 from compress_lib.matrices.packing import pack, packed_width, unpack
@@ -64,19 +64,21 @@ class MixedBitMatrix(DecodedByRows):
             CompressionError: A step is not finite, or too large for `dtype`.
         """
         shape = (codes.shape[0], cols)
-        stored = rounded(steps, dtype)
+        stored = round_to(steps, dtype)
         check_stored([stored], shape, dtype)
         parts = codes.split([width for _, width in bands], dim=1)
         packed = [pack(part, bits) for part, (bits, _) in zip(parts, bands, strict=True)]
-        return cls(frozen(torch.cat(packed, dim=1)), stored, shape, bands, dtype)
+        return cls(freeze(torch.cat(packed, dim=1)), stored, shape, bands, dtype)
 
     def _decode(self, ids: Tensor) -> Tensor:
-        found = torch.cat(self._unscaled(self.codes[ids], self.steps.dtype), dim=1) * self.steps
+        found = (
+            torch.cat(self._read_unscaled(self.codes[ids], self.steps.dtype), dim=1) * self.steps
+        )
         return nn.functional.pad(found, (0, self.shape[1] - found.shape[1]))
 
     def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
         # Columns have their steps in common, so what they meet is scaled instead of them.
-        parts = self._unscaled(self.codes[start:stop], x.dtype)
+        parts = self._read_unscaled(self.codes[start:stop], x.dtype)
         scaled = x[..., : len(self.steps)] * self.steps.to(x.dtype)
         met = scaled.split([width for _, width in self.bands], dim=-1)
         y: Tensor = met[0] @ parts[0].T
@@ -84,7 +86,7 @@ class MixedBitMatrix(DecodedByRows):
             y += some @ part.T
         return y
 
-    def _unscaled(self, codes: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    def _read_unscaled(self, codes: Tensor, dtype: torch.dtype) -> list[Tensor]:
         """Return the values of packed rows, band by band, where every step is 1."""
         packed = codes.split([packed_width(width, bits) for bits, width in self.bands], 1)
         return [
@@ -96,7 +98,7 @@ class MixedBitMatrix(DecodedByRows):
         """See `CompressedMatrix.split_rows`: the parts share the steps."""
         return [
             MixedBitMatrix(
-                frozen(codes.detach().clone()),
+                freeze(codes.detach().clone()),
                 self.steps,
                 (len(codes), self.shape[1]),
                 self.bands,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from compress_lib.matrices.base import register_form
-from compress_lib.matrices.packing import joined, unpack
+from compress_lib.matrices.packing import join_bytes, unpack
 from compress_lib.matrices.quantized.grouped_codes import GroupedMatrix
 
 
@@ -51,7 +51,7 @@ def _pairs(dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return for every byte the levels of its two codes, as one number."""
     with torch.inference_mode(False), device:
         codes = unpack(torch.arange(256).to(torch.uint8)[:, None], PAIRED, 2)
-        return joined(normal_levels(PAIRED).to(device, dtype)[codes.long()])
+        return join_bytes(normal_levels(PAIRED).to(device, dtype)[codes.long()])
 
 
 @register_form
@@ -67,7 +67,7 @@ class CodebookMatrix(GroupedMatrix):
 
     sizes: nn.Parameter
 
-    def _meant(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+    def _read_values(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
         if self.bits == PAIRED and dtype.itemsize in (2, 4):
             words = _pairs(dtype, packed.device).index_select(0, packed.flatten().int())
             return words.view(dtype).reshape(len(packed), -1)[:, : self.shape[1]]
@@ -75,5 +75,5 @@ class CodebookMatrix(GroupedMatrix):
         levels = normal_levels(self.bits).to(codes.device, dtype)
         return levels.index_select(0, codes.flatten().int()).view(codes.shape)
 
-    def _scaled(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
+    def _apply_scales(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
         return values.mul_(shared[0])

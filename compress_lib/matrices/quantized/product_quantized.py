@@ -12,9 +12,9 @@ from compress_lib.matrices.base import (
     CompressedMatrix,
     check_stored,
     empty,
-    frozen,
+    freeze,
     register_form,
-    rounded,
+    round_to,
     stored_type,
 )
 from compress_lib.matrices.packing import BITS_IN_BYTE, pack, unpack
@@ -66,12 +66,12 @@ class ProductCodesMatrix(DecodedByRows):
         Raises:
             CompressionError: A vector or a scale is not finite, or too large for `dtype`.
         """
-        stored = [rounded(tensor, dtype) for tensor in (codebooks, scales)]
+        stored = [round_to(tensor, dtype) for tensor in (codebooks, scales)]
         check_stored(stored, (len(scales), codebooks.shape[1] // len(codes)), dtype)
         whole = bits == BITS_IN_BYTE
         small = codes.to(torch.uint8)
         packed = torch.cat([stage if whole else pack(stage, bits) for stage in small], dim=1)
-        return cls([frozen(packed), *stored], codes.shape[2], bits, dtype)
+        return cls([freeze(packed), *stored], codes.shape[2], bits, dtype)
 
     def _decode(self, ids: Tensor) -> Tensor:
         cols = self.shape[1]
@@ -99,7 +99,7 @@ class ProductCodesMatrix(DecodedByRows):
         cut = zip(self.codes.split(list(sizes)), self.scales.split(list(sizes)), strict=True)
         return [
             ProductCodesMatrix(
-                [frozen(codes.detach().clone()), self.codebooks, frozen(scales.detach().clone())],
+                [freeze(codes.detach().clone()), self.codebooks, freeze(scales.detach().clone())],
                 self.parts,
                 self.bits,
                 self.dtype,

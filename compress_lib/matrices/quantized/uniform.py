@@ -50,11 +50,11 @@ class QuantizedMatrix(GroupedMatrix):
         shared = [steps] if minima is None else [steps, minima]
         return cls.from_parts(codes, shared, bits=bits, group=group, dtype=dtype)
 
-    def _meant(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+    def _read_values(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
         found = unpack(packed, self.bits, self.shape[1]).to(dtype)
         return found if self.minima is not None else found.sub_(centre(self.bits))
 
-    def _scaled(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
+    def _apply_scales(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
         values.mul_(shared[0])
         return values if len(shared) == 1 else values.add_(shared[1])
 

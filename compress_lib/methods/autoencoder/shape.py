@@ -133,10 +133,10 @@ def solve_shape(
             f"{format_keep(least / (rows * cols * itemsize))}."
         )
     shape = of(_largest(1, min(rows, cols), lambda latent: fits(of(latent))))
-    return _filled(shape, budget, fits) if fill else shape
+    return _widen(shape, budget, fits) if fill else shape
 
 
-def _filled(shape: Shape, budget: int, fits: Callable[[Shape], bool]) -> Shape:
+def _widen(shape: Shape, budget: int, fits: Callable[[Shape], bool]) -> Shape:
     """Widen the decoder's hidden layers while what is left allows it, the last one first."""
     for index in reversed(range(len(shape.decoder))):
         shape = _widest(shape, index, budget, fits)

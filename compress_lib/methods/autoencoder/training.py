@@ -104,7 +104,7 @@ def train(
             total += value.detach() * len(ids)
             if index % 16 == 0:
                 step((epoch + index / batches) / schedule.epochs)
-        yield _checked(float(total) / len(rows), epoch, schedule)
+        yield _check_finite(float(total) / len(rows), epoch, schedule)
 
 
 def _optimizers(model: Autoencoder, schedule: Schedule) -> list[torch.optim.Optimizer]:
@@ -116,7 +116,7 @@ def _optimizers(model: Autoencoder, schedule: Schedule) -> list[torch.optim.Opti
     ]
 
 
-def _checked(mean: float, epoch: int, schedule: Schedule) -> float:
+def _check_finite(mean: float, epoch: int, schedule: Schedule) -> float:
     if mean != mean or mean == float("inf"):
         raise CompressionError(
             f"Training diverged in epoch {epoch + 1}: the loss is not finite. Lower the "

@@ -133,10 +133,10 @@ class LowRankMethod(Method):
         """See `Method.curve`: of nested factors, the largest tell what every rank leaves out."""
         import torch
 
-        from compress_lib.methods.loss_curve import cache_key, measured_curve, nested_losses
+        from compress_lib.methods.loss_curve import cache_key, measure_curve, nested_losses
 
         if not self.ranks_are_nested or self.few_bits:
-            return measured_curve(self, weight, statistics, report)
+            return measure_curve(self, weight, statistics, report)
 
         def compute() -> dict[str, Tensor]:
             report(Event(0.0, f"{self.label}: loss at every rank"))
@@ -156,7 +156,7 @@ class LowRankMethod(Method):
         fixed = self.fixed_numbers(shape) * itemsize
         sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
         # A rank that gives way to another is none that can be bought.
-        kept = self.factor_storage.kept_rank
+        kept = self.factor_storage.align_rank
         ranked = enumerate(zip(sizes, losses, strict=True), start=1)
         return [
             OperatingPoint(fixed + size, loss)
@@ -190,8 +190,8 @@ class LowRankMethod(Method):
 
 def _mend_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:
     """Choose the bias again: rounding to few bits has moved the mean output as well."""
-    from compress_lib.matrices.base import rounded
+    from compress_lib.matrices.base import round_to
 
     wide = mean.double()
     missing = weight.double() @ wide - matrix.to_dense().double() @ wide
-    matrix.bias = rounded(missing, matrix.dtype)
+    matrix.bias = round_to(missing, matrix.dtype)

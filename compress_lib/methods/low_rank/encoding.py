@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compress_lib.matrices import CompressedMatrix, DenseMatrix, LowRankMatrix
 from compress_lib.matrices.base import check_stored
-from compress_lib.matrices.factored.base import stored_beside
+from compress_lib.matrices.factored.base import as_parameters
 from compress_lib.matrices.factored.pivoted import PivotedMatrix
 from compress_lib.matrices.factored.product import ProductMatrix
 from compress_lib.methods.linalg import balance
@@ -53,10 +53,10 @@ def encode(
     """
     if storage.plain:
         return LowRankMatrix.from_factors(left, right, dtype, offset, bias)
-    beside = stored_beside(offset, bias, dtype)
+    beside = as_parameters(offset, bias, dtype)
     # What is infinite as a number of `dtype` is refused here, and not by a decomposition.
     check_stored([left.to(dtype), right.to(dtype)], (left.shape[0], right.shape[1]), dtype)
-    make = _pivoted if storage.pivoted else _product
+    make = _encode_pivoted if storage.pivoted else _product
     return make(left.double(), right.double(), dtype, storage, beside)
 
 
@@ -96,7 +96,7 @@ def _product(
     return ProductMatrix(kept_left, kept_right, **beside)
 
 
-def _pivoted(
+def _encode_pivoted(
     left: Tensor,
     right: Tensor,
     dtype: torch.dtype,

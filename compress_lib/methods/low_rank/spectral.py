@@ -37,7 +37,7 @@ class SpectralMethod(LowRankMethod):
         """See `LowRankMethod.factors`."""
         from compress_lib.methods.linalg import balance
 
-        found = self._kept(weight, statistics)
+        found = self._cached(weight, statistics)
         left, right = (found[side].to(weight.device) for side in ("left", "right"))
         return balance(left[:, :rank].contiguous(), right[:rank].contiguous())
 
@@ -45,11 +45,11 @@ class SpectralMethod(LowRankMethod):
         self, weight: Tensor, statistics: Statistics, report: Report = ignore
     ) -> list[OperatingPoint]:
         """See `Method.curve`: half the sum of the energies that a rank leaves out."""
-        from compress_lib.methods.loss_curve import measured_curve
+        from compress_lib.methods.loss_curve import measure_curve
 
         if not statistics.has(OUTPUT_GRADIENT) or not self._comparable:
-            return measured_curve(self, weight, statistics, report)
-        energy = self._kept(weight, statistics)["energy"].double()
+            return measure_curve(self, weight, statistics, report)
+        energy = self._cached(weight, statistics)["energy"].double()
         left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
         shape = (weight.shape[0], weight.shape[1])
         return self.points(left_out.tolist(), shape, weight.element_size())
@@ -68,7 +68,7 @@ class SpectralMethod(LowRankMethod):
             and values.get("output_shrinkage", OUTPUT_SHRINKAGE) == OUTPUT_SHRINKAGE
         )
 
-    def _kept(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
+    def _cached(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
         options = sorted(self.own_options().items())
         name = "-".join([self.name, *(f"{key}={value}" for key, value in options)])
         return statistics.memo(name, lambda: self.bases(weight, statistics))

@@ -109,10 +109,10 @@ class FactorStorage:
                 f"{budget:,} bytes are below rank 1 for a {rows} × {cols} matrix: it needs at "
                 f"least {least:,} bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
             )
-        rounded = self.kept_rank(rank)
+        rounded = self.align_rank(rank)
         return rounded if self.nbytes(shape, rounded, itemsize) <= room else rank
 
-    def kept_rank(self, rank: int) -> int:
+    def align_rank(self, rank: int) -> int:
         """Return a rank, or the multiple of eight just below to which it gives way."""
         over = rank % BLOCK
         return rank - over if not self.plain and 0 < over <= WORTH * rank else rank

@@ -30,6 +30,6 @@ class SVD(LowRankMethod):
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""
-        from compress_lib.methods.linalg import truncated_svd
+        from compress_lib.methods.linalg import truncate_svd
 
-        return truncated_svd(weight, rank)
+        return truncate_svd(weight, rank)

@@ -20,7 +20,7 @@ FITS = 5
 """How often steps and minima are fitted to the codes, and codes chosen anew."""
 
 
-def rounded_to(values: Tensor, dtype: torch.dtype) -> Tensor:
+def round_trip(values: Tensor, dtype: torch.dtype) -> Tensor:
     """Return float32 values as a type holds them."""
     return values.to(dtype).float()
 
@@ -38,7 +38,7 @@ def minmax_range(
         high = high.maximum(-low)
         low = -high
     else:
-        low = rounded_to(low, dtype)
+        low = round_trip(low, dtype)
     steps = ((high - low).clamp_min(0) / levels).to(dtype)
     # Among the tiniest numbers of a type rounding can take much of a step, or all of it.
     short = low + steps.float() * (levels + 0.5) < high
@@ -81,9 +81,9 @@ def hqq_range(
         left = (size - size.clamp_min(1e-6).pow(power - 1) / weight).clamp_min(0)
         aim = values - left.copysign(error) * step[..., None]
         if minimum:
-            low = rounded_to((aim - codes * step[..., None]).mean(-1), dtype)
+            low = round_trip((aim - codes * step[..., None]).mean(-1), dtype)
         else:
-            step, low = _fitted(aim, codes, step, bits, minimum, dtype)
+            step, low = _fit(aim, codes, step, bits, minimum, dtype)
         weight *= growth
     return found
 
@@ -97,25 +97,25 @@ def mse_range(
     chosen anew, as in Lloyd's algorithm. Nothing that has more error is taken.
     """
     levels = 2**bits - 1
-    best = _squared(values, step, low, bits)
+    best = _squared_error(values, step, low, bits)
     found = step, low
     middle = low + step * (levels / 2)
     for index in range(SHRINKS + FITS):
         if index < SHRINKS:
-            trial = rounded_to(step * (1 - 0.5 * (index + 1) / SHRINKS), dtype)
-            base = rounded_to(middle - trial * (levels / 2), dtype)
+            trial = round_trip(step * (1 - 0.5 * (index + 1) / SHRINKS), dtype)
+            base = round_trip(middle - trial * (levels / 2), dtype)
             trial_low = base if minimum else trial * -centre(bits)
         else:
             codes = _codes(values, *found, bits)
-            trial, trial_low = _fitted(values, codes, found[0], bits, minimum, dtype)
-        error = _squared(values, trial, trial_low, bits)
+            trial, trial_low = _fit(values, codes, found[0], bits, minimum, dtype)
+        error = _squared_error(values, trial, trial_low, bits)
         better = error < best
         best = best.where(~better, error)
         found = trial.where(better, found[0]), trial_low.where(better, found[1])
     return found
 
 
-def _fitted(
+def _fit(
     values: Tensor, codes: Tensor, step: Tensor, bits: int, minimum: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Return the least-squares step and minimum for codes; the step stays if that is none."""
@@ -126,10 +126,10 @@ def _fitted(
     around = codes - mean
     power = around.square().sum(-1)
     slope = (around * (values - middle)).sum(-1) / power.where(power > 0, 1.0)
-    step = rounded_to(slope.where((power > 0) & (slope > 0), step), dtype)
+    step = round_trip(slope.where((power > 0) & (slope > 0), step), dtype)
     if not minimum:
         return step, step * -centre(bits)
-    return step, rounded_to(middle[..., 0] - step * mean[..., 0], dtype)
+    return step, round_trip(middle[..., 0] - step * mean[..., 0], dtype)
 
 
 def _codes(values: Tensor, step: Tensor, low: Tensor, bits: int) -> Tensor:
@@ -140,7 +140,7 @@ def _values(codes: Tensor, step: Tensor, low: Tensor) -> Tensor:
     return torch.addcmul(low[..., None], codes, step[..., None])
 
 
-def _squared(values: Tensor, step: Tensor, low: Tensor, bits: int) -> Tensor:
+def _squared_error(values: Tensor, step: Tensor, low: Tensor, bits: int) -> Tensor:
     return (values - _values(_codes(values, step, low, bits), step, low)).square().sum(-1)
 
 

@@ -25,7 +25,7 @@ from compress_lib.methods.quantization.range_search import (
     hqq_range,
     minmax_range,
     mse_range,
-    rounded_to,
+    round_trip,
 )
 
 Scales = list[Tensor]
@@ -125,11 +125,11 @@ class NormalFloatGrid(QuantGrid):
     def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
         """See `QuantGrid.calibrate`."""
         largest = values.abs().amax(-1)
-        found = rounded_to(largest, dtype)
+        found = round_trip(largest, dtype)
         if self.range != "minmax":
             error = self._error(values, found)
             for index in range(1, SHRINKS + 1):
-                trial = rounded_to(largest * (1 - 0.5 * index / SHRINKS), dtype)
+                trial = round_trip(largest * (1 - 0.5 * index / SHRINKS), dtype)
                 other = self._error(values, trial)
                 found, error = found.where(error <= other, trial), error.minimum(other)
         return [found]

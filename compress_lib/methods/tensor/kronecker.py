@@ -90,12 +90,12 @@ class Kronecker(Method):
     ) -> CompressedMatrix:
         """See `Method.compress`."""
         from compress_lib.matrices.factored.kronecker import KroneckerMatrix
-        from compress_lib.methods.linalg import truncated_svd
+        from compress_lib.methods.linalg import truncate_svd
 
         made: _Layout = preview.solution
         folded = weight.reshape(made.a1, made.b1, made.a2, made.b2).transpose(1, 2)
         rearranged = folded.reshape(made.a1 * made.a2, made.b1 * made.b2)
-        left, right = truncated_svd(rearranged, made.terms)
+        left, right = truncate_svd(rearranged, made.terms)
         closed = KroneckerMatrix.from_factors(
             left.T.reshape(-1, made.a1, made.a2),
             right.reshape(-1, made.b1, made.b2),

@@ -132,7 +132,7 @@ def _numbers(ranks: Sequence[int], sizes: Sequence[int]) -> int:
     return math.prod(ranks) + sum(rank * size for rank, size in zip(ranks, sizes, strict=True))
 
 
-def _capped(ranks: Sequence[int]) -> Triple:
+def _cap(ranks: Sequence[int]) -> Triple:
     """Lower a rank above the product of the others, which a core cannot have."""
     a, b, c = ranks
     return min(a, b * c), min(b, a * c), min(c, a * b)
@@ -158,16 +158,16 @@ def largest_ranks(sizes: Triple, numbers: int) -> Triple | None:
         low, high = 0, size
         while low < high:
             middle = (low + high + 1) // 2
-            fits = _numbers(_scaled(sizes, middle, size), sizes) <= numbers
+            fits = _numbers(_scale(sizes, middle, size), sizes) <= numbers
             low, high = (middle, high) if fits else (low, middle - 1)
         if low / size > best:
-            ranks, best = _scaled(sizes, low, size), low / size
+            ranks, best = _scale(sizes, low, size), low / size
     while True:
         grown = [
             (len(modes), sum(ranks[mode] / sizes[mode] for mode in modes), larger)
             for modes in GROWTH
-            for larger in [_grown(ranks, modes)]
-            if larger == _capped(larger)
+            for larger in [_grow(ranks, modes)]
+            if larger == _cap(larger)
             and all(rank <= size for rank, size in zip(larger, sizes, strict=True))
             and _numbers(larger, sizes) <= numbers
         ]
@@ -176,12 +176,12 @@ def largest_ranks(sizes: Triple, numbers: int) -> Triple | None:
         ranks = min(grown)[2]
 
 
-def _scaled(sizes: Triple, part: int, whole: int) -> Triple:
+def _scale(sizes: Triple, part: int, whole: int) -> Triple:
     """Return the ranks at the share `part ÷ whole`."""
-    return _capped([max(1, size * part // whole) for size in sizes])
+    return _cap([max(1, size * part // whole) for size in sizes])
 
 
-def _grown(ranks: Triple, modes: tuple[int, ...]) -> Triple:
+def _grow(ranks: Triple, modes: tuple[int, ...]) -> Triple:
     a, b, c = (rank + (mode in modes) for mode, rank in enumerate(ranks))
     return a, b, c
 
@@ -203,11 +203,11 @@ def _decompose(
         return top_right_vectors(unfolded, ranks[mode]).float().T
 
     factors = [leading(tensor, mode) for mode in range(3)]
-    core = _projected(tensor, factors)
+    core = _project(tensor, factors)
     whole, error = _norm(tensor) or 1.0, math.inf
     for _ in range(iterations):
         for mode in range(3):
-            held = _projected(tensor, factors, but=mode)
+            held = _project(tensor, factors, but=mode)
             factors[mode] = leading(held, mode)
         # The last projection lacks nothing but its own mode.
         core = held @ factors[2]
@@ -223,7 +223,7 @@ def _norm(tensor: Tensor) -> float:
     return float(tensor.flatten(1).norm(dim=1).double().norm())
 
 
-def _projected(tensor: Tensor, factors: Sequence[Tensor], but: int | None = None) -> Tensor:
+def _project(tensor: Tensor, factors: Sequence[Tensor], but: int | None = None) -> Tensor:
     """Multiply every mode of a tensor, or all but one, by its transposed factor."""
     for mode, factor in enumerate(factors):
         # The mode in front goes behind the others, and after all three each is in its place.

@@ -108,7 +108,7 @@ class ProductQuantization(TokenTableMethod):
             return matrix
         report(Event(0.95, "Product quantization: fitting the basis"))
         before = coordinates.basis[order]
-        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.to_dense(), weight, before))
+        return RotatedMatrix.of(matrix, coordinates.refit(matrix.to_dense(), weight, before))
 
     def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> CodeLayout:
         """Return the codes that fill a budget.

@@ -113,7 +113,7 @@ class Tiered(TokenTableMethod):
             return matrix
         report(Event(0.9, "Tiers: fitting the basis"))
         before = coordinates.variance[:width, None].sqrt() * coordinates.basis[:width]
-        return RotatedMatrix.of(matrix, coordinates.refitted(matrix.to_dense(), weight, before))
+        return RotatedMatrix.of(matrix, coordinates.refit(matrix.to_dense(), weight, before))
 
     def _sizes(self, shape: tuple[int, int], budget: int, itemsize: int) -> list[int]:
         """Return the rows of each tier: fewer tiers where their steps would take too much.

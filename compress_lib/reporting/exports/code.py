@@ -38,7 +38,7 @@ def constructor(value: Any, depth: int = 0) -> str:
         for field in fields(value)
         if _is_told(value, field)
     ]
-    return _called(type(value).__name__, parts, "()", depth)
+    return _format_call(type(value).__name__, parts, "()", depth)
 
 
 def _plain(value: Any, depth: int) -> str:
@@ -47,17 +47,17 @@ def _plain(value: Any, depth: int) -> str:
         if len(parts) == 1 and isinstance(value, tuple):
             inner = parts[0]
             return f"({inner},)"
-        return _called("", parts, "()" if isinstance(value, tuple) else "[]", depth)
+        return _format_call("", parts, "()" if isinstance(value, tuple) else "[]", depth)
     if isinstance(value, Mapping):
         parts = [
             f"{json.dumps(key)}: {constructor(item, depth + 1)}" for key, item in value.items()
         ]
-        return _called("", parts, "{}", depth)
+        return _format_call("", parts, "{}", depth)
     # The quotes that formatters prefer; what JSON escapes, Python reads alike.
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
-def _called(name: str, parts: list[str], brackets: str, depth: int) -> str:
+def _format_call(name: str, parts: list[str], brackets: str, depth: int) -> str:
     """Return `name(parts)` in one line if it fits, else a part a line."""
     opening, closing = brackets[0], brackets[1]
     line = f"{name}{opening}{', '.join(parts)}{closing}"

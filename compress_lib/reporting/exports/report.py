@@ -7,7 +7,7 @@ from html import escape
 
 from compress_lib.plan import forecast
 from compress_lib.reporting.exports.code import python_code
-from compress_lib.reporting.exports.shading import shaded
+from compress_lib.reporting.exports.shading import shade_token
 from compress_lib.reporting.plots import frontier, matrices
 from compress_lib.reporting.plots.direction import direction_histogram
 from compress_lib.results.confidence import format_interval
@@ -92,11 +92,11 @@ def _numbers(record: RunRecord) -> str:
         f"Before: perplexity {format_perplexity(ppl.baseline)}, "
         f"{format_bytes(record.memory.baseline_bytes)}."
     )
-    notes = f"{before} {_foretold(record)} In brackets: 95 % intervals over blocks of text."
+    notes = f"{before} {_predicted_loss(record)} In brackets: 95 % intervals over blocks of text."
     return f"<h2>Numbers</h2><p>{escape(notes)}</p><table>{rows}</table>"
 
 
-def _foretold(record: RunRecord) -> str:
+def _predicted_loss(record: RunRecord) -> str:
     """Say what the growth of the loss was expected to be."""
     loss = predicted_loss(record)
     if loss is None:
@@ -118,9 +118,9 @@ def _texts(record: RunRecord) -> str:
     if not record.text and not record.fills:
         return ""
     pairs = "".join(
-        f"<p><b>Original</b>\n{escape(text.prompt)}{_written(text.baseline, text.baseline_tokens)}"
+        f"<p><b>Original</b>\n{escape(text.prompt)}{_shade(text.baseline, text.baseline_tokens)}"
         f"</p><p><b>Compressed</b>\n{escape(text.prompt)}"
-        f"{_written(text.compressed, text.compressed_tokens)}</p>"
+        f"{_shade(text.compressed, text.compressed_tokens)}</p>"
         for text in record.text
     )
     filled = "".join(
@@ -135,9 +135,9 @@ def _texts(record: RunRecord) -> str:
     return f'<h2>Text</h2>{how}<div class="texts">{pairs}{filled}</div>'
 
 
-def _written(whole: str, tokens: Sequence[WrittenToken]) -> str:
+def _shade(whole: str, tokens: Sequence[WrittenToken]) -> str:
     """Return a text, its tokens shaded where it is known what the other model thought."""
-    return "".join(shaded(token, TIP) for token in tokens) or escape(whole)
+    return "".join(shade_token(token, TIP) for token in tokens) or escape(whole)
 
 
 def _matrices(record: RunRecord) -> str:

@@ -21,7 +21,7 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.2g} %" if probability < 0.995 else "100 %"
 
 
-def shaded(token: WrittenToken, tip: str) -> str:
+def shade_token(token: WrittenToken, tip: str) -> str:
     """Return a token with its shade, between 0 and 1 in the variable `--q`.
 
     Args:

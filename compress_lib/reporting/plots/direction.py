@@ -127,7 +127,7 @@ def direction_histogram(
             as the text has them there is no control, and runs that read no text are passed over.
     """
     how = how or Axis(logarithmic=any(map(suits_logarithm, records)))
-    seen = _reached(records, how)
+    seen = _reach(records, how)
     if not how.logarithmic and max([0.0, *seen]) < NARROW_AXIS:
         how = replace(how, width=NARROW)
     figure = figure_of(translate("Direction error of rows (1 − cos)"), how.title)
@@ -168,7 +168,7 @@ def direction_histogram(
     return figure
 
 
-def _reached(records: Sequence[RunRecord], how: Axis) -> list[float]:
+def _reach(records: Sequence[RunRecord], how: Axis) -> list[float]:
     """Return where rows of any run lie; see `Axis.reached`."""
     return [
         place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from compress_lib.reporting.plots.base import COLOURS, FARTHEST, INK, SYMBOLS, figure_of
-from compress_lib.runs.studies.record import Row, StudyRecord, rounded
+from compress_lib.runs.studies.record import Row, StudyRecord, format_value
 
 
 def quality_figure(record: StudyRecord) -> go.Figure:
@@ -31,20 +31,20 @@ def _line(method: str, rows: list[Row], index: int) -> go.Scatter:
     turns = index // len(COLOURS)
     return go.Scatter(
         x=[row["megabytes"] for row in rows],
-        y=[_drawn(row) for row in rows],
+        y=[_clip(row) for row in rows],
         name=method,
         mode="lines+markers",
         marker={"color": colour, "size": 9, "symbol": SYMBOLS[(index + turns) % len(SYMBOLS)]},
         line={"color": colour, "width": 1.5},
         text=[
-            f"perplexity {rounded(row.get('perplexity'))}, second text "
-            f"{rounded(row.get('second_perplexity'))}, KL {rounded(row.get('kl'))}"
+            f"perplexity {format_value(row.get('perplexity'))}, second text "
+            f"{format_value(row.get('second_perplexity'))}, KL {format_value(row.get('kl'))}"
             for row in rows
         ],
         hovertemplate="%{text}<br>%{x:.1f} MB<extra>" + method + "</extra>",
     )
 
 
-def _drawn(row: Row) -> float:
+def _clip(row: Row) -> float:
     value = row.get("perplexity")
     return min(float(value), FARTHEST) if isinstance(value, int | float) else FARTHEST

@@ -22,7 +22,7 @@ from compress_lib.reporting.plots.quality import quality_figure
 from compress_lib.runs.studies import STUDIES
 from compress_lib.runs.studies.findings import findings
 from compress_lib.runs.studies.quality.table import NAME as QUALITY
-from compress_lib.runs.studies.record import Row, StudyRecord, rounded
+from compress_lib.runs.studies.record import Row, StudyRecord, format_value
 
 
 def study_figure(record: StudyRecord) -> go.Figure:
@@ -47,7 +47,7 @@ def study_page(record: StudyRecord, plotly: bool | str = True) -> str:
     head = "".join(f"<th>{escape(label)}</th>" for label in record.columns.values())
     body = "".join(
         "<tr>"
-        + "".join(f"<td>{escape(rounded(row.get(n)))}</td>" for n in record.columns)
+        + "".join(f"<td>{escape(format_value(row.get(n)))}</td>" for n in record.columns)
         + "</tr>"
         for row in record.rows
     )
@@ -67,7 +67,7 @@ def about(record: StudyRecord) -> str:
     known = STUDIES[record.name].options() if record.name in STUDIES else ()
     usual = {option.name: option.default for option in known}
     settings = ", ".join(
-        name if value is True else f"{name} {rounded(value)}"
+        name if value is True else f"{name} {format_value(value)}"
         for name, value in record.settings.items()
         if value != usual.get(name)
     )
@@ -209,7 +209,7 @@ def _dots(
             "symbol": LOOKS.get(grouping, "square"),
             "line": {"width": 2, "color": COLOURS[index % len(COLOURS)]},
         },
-        text=[rounded(row.get(measure)) or str(row.get("note")) for row in rows],
+        text=[format_value(row.get(measure)) or str(row.get("note")) for row in rows],
         hovertemplate="%{y}: %{text}<extra>" + grouping + "</extra>",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from compress_lib.models.targets import FAMILIES
 from compress_lib.runs.studies.quality.table import NAME as QUALITY
 from compress_lib.runs.studies.quality.table import quality_findings
-from compress_lib.runs.studies.record import Row, StudyRecord, rounded
+from compress_lib.runs.studies.record import Row, StudyRecord, format_value
 
 SVD, NORMALISED = "SVD", "row-normalised SVD"
 AUTOENCODER = "autoencoder"
@@ -22,7 +22,7 @@ def findings(record: StudyRecord) -> list[str]:
     if "times_smaller" in record.columns:
         return _grid(record.rows)
     if "level" in record.columns:
-        return _perturbed(record)
+        return _direction_norm(record)
     return _modules(record)
 
 
@@ -47,8 +47,8 @@ def _contest(rows: Sequence[Row], rival: str) -> str:
         return ""
     said = f"The best autoencoder turns rows less than {rival}"
     beaten = f"in {len(won)} of {len(won) + len(lost)} places"
-    better = f": {_listed(won)}" if won else ""
-    worse = f". It does not for {_listed(lost)}" if lost else ""
+    better = f": {_enumerate(won)}" if won else ""
+    worse = f". It does not for {_enumerate(lost)}" if lost else ""
     return f"{said} {beaten}{better}{worse}."
 
 
@@ -78,7 +78,7 @@ def _sharing(rows: Sequence[Row]) -> list[str]:
         ):
             if cases:
                 sentences.append(
-                    f"{label}: {winner} beats {loser} in perplexity for {_listed(cases)}."
+                    f"{label}: {winner} beats {loser} in perplexity for {_enumerate(cases)}."
                 )
     return sentences
 
@@ -98,10 +98,10 @@ def _winners(rows: Sequence[Row]) -> list[str]:
         grouping = "" if best["grouping"] == SEPARATED else f" {best['grouping']}"
         label = FAMILIES.get(family, family).lower()
         won.append(f"{label} {float(ratio):g} × smaller, {best['method']}{grouping} ({_n(best)})")
-    return [f"Lowest perplexity{ends}: {_listed(won)}."] if won else []
+    return [f"Lowest perplexity{ends}: {_enumerate(won)}."] if won else []
 
 
-def _perturbed(record: StudyRecord) -> list[str]:
+def _direction_norm(record: StudyRecord) -> list[str]:
     """At equal error, does the norm or the direction cost more?"""
     sentences = []
     for ends in dict.fromkeys(str(row["ends"]) for row in record.rows):
@@ -117,13 +117,13 @@ def _perturbed(record: StudyRecord) -> list[str]:
             norm, turn = (value or 0.0 for value in means.values())
             kind = "norm" if norm > turn else "direction"
             dearer.setdefault(kind, []).append(
-                f"{level:g} ({rounded(norm)} against {rounded(turn)})"
+                f"{level:g} ({format_value(norm)} against {format_value(turn)})"
             )
         where = "at both ends of the tie" if ends == "both" else "at its input only"
         for kind, levels in dearer.items():
             sentences.append(
-                f"Perturbed {where}, the {kind} costs more at an error of {_listed(levels)} of a "
-                "row's norm (perplexity: norm against direction)."
+                f"Perturbed {where}, the {kind} costs more at an error of "
+                f"{_enumerate(levels)} of a row's norm (perplexity: norm against direction)."
             )
     return sentences
 
@@ -136,7 +136,7 @@ def _modules(record: StudyRecord) -> list[str]:
     least = measured[-1]
     return [
         f"What hurts most alone, by {record.settings['method']} at keep "
-        f"{record.settings['keep']:g}: {_listed(worst)}.",
+        f"{record.settings['keep']:g}: {_enumerate(worst)}.",
         f"What hurts least: {least['module']} ({_n(least)}).",
     ]
 
@@ -172,7 +172,7 @@ def _has(row: Row) -> bool:
 
 
 def _n(row: Row, name: str = "perplexity") -> str:
-    return rounded(row.get(name))
+    return format_value(row.get(name))
 
 
 def _mean(rows: Iterable[Row]) -> float | None:
@@ -180,5 +180,5 @@ def _mean(rows: Iterable[Row]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _enumerate(parts: Sequence[str]) -> str:
     return ", ".join(parts)

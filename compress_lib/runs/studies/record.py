@@ -64,11 +64,11 @@ class StudyRecord(JsonRecord):
     def to_markdown(self) -> str:
         """Return the rows as a Markdown table, rounded for reading."""
         lines = [list(self.columns.values()), ["---"] * len(self.columns)]
-        lines += [[rounded(row.get(name)) for name in self.columns] for row in self.rows]
+        lines += [[format_value(row.get(name)) for name in self.columns] for row in self.rows]
         return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
-def rounded(value: Value) -> str:
+def format_value(value: Value) -> str:
     """Return a value as people read it."""
     if value is None:
         return "—"

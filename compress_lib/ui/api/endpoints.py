@@ -48,9 +48,9 @@ class Endpoints:
     def register(self) -> None:
         """Offer every endpoint by its name; call it inside the page's blocks."""
         for function in (self.models, self.landmarks, self.estimate, self.compare):
-            api(_typed(function), api_name=function.__name__, queue=False)
+            api(_resolve_annotations(function), api_name=function.__name__, queue=False)
         api(
-            _typed(self.compress),
+            _resolve_annotations(self.compress),
             api_name="compress",
             concurrency_id="run",
             concurrency_limit=None,
@@ -78,9 +78,9 @@ class Endpoints:
         Args:
             plan: A plan as JSON, as in a record; what is missing takes its default.
         """
-        with _said():
-            wanted = _checked(plan)
-            targets, whole = session_runs.known_targets(self.engine, wanted.model)
+        with _raising_gradio_errors():
+            wanted = _check_plan(plan)
+            targets, whole = session_runs.find_targets(self.engine, wanted.model)
             if not targets:
                 raise CompressionError(texts.UNKNOWN_SHAPES)
             assigned = allocate(wanted, targets)
@@ -112,8 +112,8 @@ class Endpoints:
         Args:
             plan: A plan as JSON, as in a record; what is missing takes its default.
         """
-        with _said():
-            job = self.engine.submit(_checked(plan))
+        with _raising_gradio_errors():
+            job = self.engine.submit(_check_plan(plan))
             steps = self.engine.line.follow(job)
             standing: Standing = {"status": texts.STARTING, "fraction": 0.0}
             try:
@@ -136,8 +136,8 @@ class Endpoints:
             first: The key of a run.
             second: The key of another one.
         """
-        with _said():
-            one, other = (self._found(key) for key in (first, second))
+        with _raising_gradio_errors():
+            one, other = (self._find(key) for key in (first, second))
             difference = compare_runs(one, other)
         return {
             "first": _summary(one),
@@ -149,14 +149,14 @@ class Endpoints:
             "bytes_difference": difference.bytes,
         }
 
-    def _found(self, key: str) -> RunRecord:
+    def _find(self, key: str) -> RunRecord:
         record = session_runs.lookup(self.engine, key)
         if record is None:
             raise CompressionError(texts.NO_RUN.format(key=str(key)[:40]))
         return record
 
 
-def _typed(method: Any) -> Any:
+def _resolve_annotations(method: Any) -> Any:
     """Resolve a method's annotations: Gradio 6.31 takes what it returns as it is written.
 
     Of what comes one by one, each is what is returned.
@@ -174,7 +174,7 @@ def _standing(event: Event, before: float) -> Standing:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _raising_gradio_errors() -> Iterator[None]:
     """Let a client read what is wrong: only a `gr.Error` reaches it."""
     try:
         yield
@@ -182,14 +182,14 @@ def _said() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _checked(plan: object) -> Plan:
+def _check_plan(plan: object) -> Plan:
     """Return the plan of a client, within the limits that hold for the page's own form.
 
     Raises:
         CompressionError: It is no plan, says more than the form can, or is beyond a limit.
     """
     given = Plan.from_json(plan)
-    shown, same = binding.shown_plan(given)
+    shown, same = binding.round_trip(given)
     if not same:
         raise CompressionError(texts.MORE_THAN_THE_PAGE)
     return replace(shown, revision=given.revision)

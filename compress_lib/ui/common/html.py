@@ -114,12 +114,12 @@ def run_rows(records: Sequence[RunRecord]) -> list[list[str | float]]:
     rows: list[list[str | float]] = []
     for label, record in zip(unique_labels(records), records, strict=True):
         found = record.metrics()
-        numbers = (_rounded(found[name], digits) for name, digits in COLUMNS)
+        numbers = (_round(found[name], digits) for name, digits in COLUMNS)
         rows.append([label, *numbers])
     return rows
 
 
-def _rounded(value: float | None, digits: int) -> str | float:
+def _round(value: float | None, digits: int) -> str | float:
     if value is None:
         return ""
     return round(value) if digits == 0 or abs(value) >= 1000 else round(value, digits)
@@ -169,12 +169,12 @@ def token_rows(
             before, after = (found.before, found.after) if found else ((), ())
             count = "" if item.count is None else item.count
             kept = len({n.token for n in before} & {n.token for n in after}) if found else ""
-            named = [_named(before), _named(after), kept]
+            named = [_join_tokens(before), _join_tokens(after), kept]
             rows.append([repr(item.token), label, float(f"{item.error:.3g}"), count, *named])
     return rows
 
 
-def _named(neighbours: Sequence[Neighbour]) -> str:
+def _join_tokens(neighbours: Sequence[Neighbour]) -> str:
     return "  ".join(repr(found.token) for found in neighbours)
 
 

@@ -563,5 +563,5 @@ WORDS = {
 """What charts and metrics say, which know nothing of the page; see `words`."""
 
 # All of it in the language that was chosen, but for what was not translated.
-globals().update(languages.chosen())
+globals().update(languages.selected_translations())
 set_translations(WORDS)

@@ -92,16 +92,16 @@ class Engine:
             for index, plan in enumerate(plans):
                 part = subrange(report, index / len(plans), (index + 1) / len(plans))
                 try:
-                    self._execute(plan, _numbered(part, index + 1, len(plans)))
+                    self._execute(plan, _with_run_number(part, index + 1, len(plans)))
                 except CompressionError as error:
                     refused.append(error)
                     if len(refused) == len(plans):
                         raise
                     part(PlanSkipped(1.0, texts.PASSED_OVER.format(error=error), str(error)))
 
-        return self._answered(plans) or self.line.submit(Job(task))
+        return self._find_answers(plans) or self.line.submit(Job(task))
 
-    def _answered(self, plans: Sequence[Plan]) -> Job | None:
+    def _find_answers(self, plans: Sequence[Plan]) -> Job | None:
         """Return a job that is done, if all its plans were run before."""
         records = [self.runs.find_by_plan(plan) for plan in plans]
         found = [record for record in records if record is not None and record.answered]
@@ -242,16 +242,16 @@ class Engine:
             self.line.activity = ""
 
 
-def _numbered(report: Report, number: int, count: int) -> Report:
+def _with_run_number(report: Report, number: int, count: int) -> Report:
     """Say which of several runs a message is about."""
     if count == 1:
         return report
 
-    def numbered(event: Event) -> None:
+    def with_number(event: Event) -> None:
         # A training is drawn as a curve, and stays as it is.
         if not isinstance(event, TrainingProgress):
             words = texts.RUN_OF.format(number=number, count=count, what=event.message)
             event = replace(event, message=words)
         report(event)
 
-    return numbered
+    return with_number

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from compress_lib.results.landmarks import find_landmark
-from compress_lib.results.paired import measured_on
+from compress_lib.results.paired import conditions
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
@@ -59,10 +59,10 @@ def comparable(records: Sequence[RunRecord], like: RunRecord | None) -> list[Run
     """Return the runs whose numbers may stand in one chart with another's."""
     if like is None:
         return list(records)
-    return [record for record in records if measured_on(record) == measured_on(like)]
+    return [record for record in records if conditions(record) == conditions(like)]
 
 
-def known_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:
+def find_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:
     """Return a model's matrices and all its bytes; nothing if it was never seen."""
     targets, whole = landmark_targets()
     if model == DEFAULT_MODEL and targets:

@@ -16,8 +16,8 @@ from compress_lib.plan.rule import DENSE, Rule
 from compress_lib.ui.common import texts
 from compress_lib.ui.form.validation import (
     as_share,
+    check_limit,
     corpus_name,
-    limited,
     model_name,
     share_of,
     table_rows,
@@ -66,7 +66,7 @@ def read_plan(values: Values) -> Plan:
     """
     get = values.get
     generation = Generation(
-        max_new_tokens=limited(texts.NEW_TOKENS, get("new_tokens"), "new_tokens"),
+        max_new_tokens=check_limit(texts.NEW_TOKENS, get("new_tokens"), "new_tokens"),
         temperature=check_number(texts.TEMPERATURE, get("temperature")),
     )
     return Plan(
@@ -74,14 +74,14 @@ def read_plan(values: Values) -> Plan:
         rules=_rules(values),
         evaluation=TextSpec(
             corpus=corpus_name(get("corpus"), own=True),
-            tokens=limited(texts.TOKENS, get("tokens"), "evaluation_tokens"),
+            tokens=check_limit(texts.TOKENS, get("tokens"), "evaluation_tokens"),
             context=get("context"),  # type: ignore[arg-type]
             protocol=str(get("protocol")),
             text=str(get("own_text") or "") if get("corpus") == OWN_TEXT else None,
         ),
         calibration=TextSpec(
             corpus=corpus_name(get("calibration"), own=False),
-            tokens=limited(
+            tokens=check_limit(
                 texts.CALIBRATION_TOKENS, get("calibration_tokens"), "calibration_tokens"
             ),
         ),
@@ -131,7 +131,7 @@ def form_values(plan: Plan) -> dict[str, Any]:
     }
 
 
-def shown_plan(plan: Plan) -> tuple[Plan, bool]:
+def round_trip(plan: Plan) -> tuple[Plan, bool]:
     """Return what the form makes of a plan, and whether that asks for the same.
 
     Which weights and which texts a plan met before is no part of the question.
@@ -141,11 +141,13 @@ def shown_plan(plan: Plan) -> tuple[Plan, bool]:
     """
     shown = read_plan(form_values(plan))
     asked = replace(plan.without_provenance(), rules=shown.rules)
-    same = [_told(rule) for rule in shown.rules] == [_told(rule) for rule in plan.rules]
+    same = [_rule_values(rule) for rule in shown.rules] == [
+        _rule_values(rule) for rule in plan.rules
+    ]
     return shown, same and asked.key == shown.key
 
 
-def _told(rule: Rule) -> dict[str, Any]:
+def _rule_values(rule: Rule) -> dict[str, Any]:
     """Return what a form has to say of a rule; what is dense is compressed no way at all."""
     if rule.method == DENSE:
         return {"pattern": rule.pattern, "method": DENSE}
@@ -208,5 +210,5 @@ def plan_for_form(plan: Plan) -> tuple[Plan, str | None]:
     Raises:
         CompressionError: The plan holds what the form refuses.
     """
-    shown, same = shown_plan(plan)
+    shown, same = round_trip(plan)
     return shown, None if same else texts.MORE_THAN_THE_FORM

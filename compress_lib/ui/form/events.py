@@ -57,7 +57,7 @@ class FormEvents:
         # there two that wait for the last change, each would set off the other without end.
         gr.on(
             [component.change for component in panel.fields.values()],
-            self.changed,
+            self.preview,
             {*self.chart.inputs, *panel.inputs},
             [panel.preview, *self.chart.drawn],
             trigger_mode="always_last",
@@ -95,7 +95,7 @@ class FormEvents:
         panel.start_over.click(self.start_over, None, {*panel.inputs, panel.status}, **QUICK)
         panel.start_over.click(None, None, None, js=CLEAR_MAP, **PRIVATE)
 
-    def changed(self, given: Mapping[Any, Any]) -> list[Any]:
+    def preview(self, given: Mapping[Any, Any]) -> list[Any]:
         """Preview the plan in the form, and draw it on the map."""
         try:
             plan = self.panel.read(given)

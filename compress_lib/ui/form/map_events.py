@@ -27,7 +27,7 @@ from compress_lib.ui.form import preview, validation
 from compress_lib.ui.form.form import PlanPanel
 from compress_lib.ui.form.map_history import History, goes_back, history_of, state_of
 from compress_lib.ui.form.map_panel import MapPanel
-from compress_lib.ui.form.map_table import COLOURS, cell_targets, chosen_line, layer_map
+from compress_lib.ui.form.map_table import COLOURS, cell_targets, layer_map, selection_line
 
 MOST_CELLS = 4096
 """Cells that a browser may name at once."""
@@ -92,7 +92,7 @@ class MapEvents:
         changed = {panel.history, panel.undo, panel.redo, *fields}
         for event, change in edits:
             event(change, state, changed, **QUICK)
-        for button, step in ((panel.undo, History.undone), (panel.redo, History.redone)):
+        for button, step in ((panel.undo, History.undo), (panel.redo, History.redone)):
             button.click(partial(self.step, step), {panel.history, *fields}, changed, **QUICK)
 
     def draw(self, given: Mapping[Any, Any]) -> list[Any]:
@@ -111,12 +111,12 @@ class MapEvents:
     def drawn_of(self, plan: Plan, given: Mapping[Any, Any]) -> list[Any]:
         """Return what `drawn` shows of a plan."""
         panel = self.panel
-        targets, _ = session_runs.known_targets(self.engine, plan.model)
+        targets, _ = session_runs.find_targets(self.engine, plan.model)
         record = session_runs.lookup(self.engine, given[self.current])
         mode = given[panel.colour] if given[panel.colour] in COLOURS else COLOURS[0]
         named = [target for target in targets if target.name in _names(given[panel.chosen])]
         back = gr.Button(interactive=goes_back(history_of(given[panel.history]), plan))
-        return [layer_map(plan, targets, mode, record), chosen_line(plan, targets, named), back]
+        return [layer_map(plan, targets, mode, record), selection_line(plan, targets, named), back]
 
     def choose(self, given: Mapping[Any, Any], event: gr.EventData) -> list[Any]:
         """Select cells, as the browser names them, and preview the tool on them."""
@@ -147,7 +147,7 @@ class MapEvents:
         members: Sequence[Target],
         given: Mapping[Any, Any],
     ) -> str:
-        told = chosen_line(plan, targets, members)
+        told = selection_line(plan, targets, members)
         if not members:
             return told
         names = {target.name for target in members}
@@ -202,7 +202,7 @@ class MapEvents:
             plan = self.form.read(given)
         except CompressionError as error:
             raise refusal(error) from error
-        return plan, session_runs.known_targets(self.engine, plan.model)[0]
+        return plan, session_runs.find_targets(self.engine, plan.model)[0]
 
     def _pattern(self, given: Mapping[Any, Any], targets: Sequence[Target]) -> str:
         names = _names(given[self.panel.chosen]) & {target.name for target in targets}
@@ -220,7 +220,7 @@ class MapEvents:
         """
         try:
             changed = replace(plan, rules=make())
-            allocate(changed, session_runs.known_targets(self.engine, plan.model)[0])
+            allocate(changed, session_runs.find_targets(self.engine, plan.model)[0])
         except CompressionError as error:
             raise refusal(error) from error
         if len(changed.rules) > validation.MAX_OVERRIDES:

@@ -12,7 +12,7 @@ from compress_lib.ui.form import binding
 
 def state_of(plan: Plan) -> str:
     """Return a plan's rules as a history keeps them, the same for all that the form shows alike."""
-    shown, _ = binding.shown_plan(plan)
+    shown, _ = binding.round_trip(plan)
     return json.dumps(shown.to_json()["rules"], sort_keys=True)
 
 
@@ -49,7 +49,7 @@ class History:
             return self
         return History((*self.past, state)[-MOST_STATES:])
 
-    def undone(self) -> History:
+    def undo(self) -> History:
         """Return the history one step back, as far as there is one."""
         if len(self.past) < 2:
             return self

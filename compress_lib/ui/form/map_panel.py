@@ -15,7 +15,7 @@ from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.form import binding
 from compress_lib.ui.form.map_history import state_of
-from compress_lib.ui.form.map_table import COLOURS, chosen_line, layer_map
+from compress_lib.ui.form.map_table import COLOURS, layer_map, selection_line
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def build(engine: Engine) -> MapPanel:
         engine: Knows the matrices of models.
     """
     plan = Plan()
-    targets, _ = session_runs.known_targets(engine, plan.model)
+    targets, _ = session_runs.find_targets(engine, plan.model)
     gr.Markdown(texts.MAP_HELP)
     with gr.Row():
         preset = gr.Dropdown(
@@ -62,7 +62,7 @@ def build(engine: Engine) -> MapPanel:
             elem_id="map-colour",
         )
     shown = gr.HTML(layer_map(plan, targets, COLOURS[0]), js_on_load=MAP, elem_id="layer-map")
-    told = gr.HTML(chosen_line(plan, targets, []), elem_id="map-chosen", js_on_load=LIVE)
+    told = gr.HTML(selection_line(plan, targets, []), elem_id="map-chosen", js_on_load=LIVE)
     method = gr.Dropdown(
         binding.method_choices(),
         value=binding.PLAIN,

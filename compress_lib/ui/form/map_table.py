@@ -91,7 +91,7 @@ def layer_map(
     )
 
 
-def chosen_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target]) -> str:
+def selection_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target]) -> str:
     """Say, as HTML, what is chosen and what the plan does with it."""
     if not chosen:
         return f'<p class="chosen quiet">{escape(texts.MAP_NOTHING)}</p>'

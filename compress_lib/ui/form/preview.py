@@ -15,13 +15,13 @@ from compress_lib.plan.rule import DENSE
 from compress_lib.plan.spectra import truncation_error
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.session_runs import known_targets
+from compress_lib.ui.engine.session_runs import find_targets
 from compress_lib.utils.formatting import format_bytes, format_share
 
 
 def describe_plan(engine: Engine, plan: Plan) -> str:
     """Return, as HTML, ranks, bytes and break-even of a plan, or what is wrong with it."""
-    targets, whole = known_targets(engine, plan.model)
+    targets, whole = find_targets(engine, plan.model)
     if not targets:
         return _box(escape(texts.UNKNOWN_SHAPES), "quiet")
     try:
@@ -46,7 +46,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     shared = any(item.needs_allocation for item in assigned)
     expected = forecast_loss(assigned, plan.model)
     if expected is not None and assigned:
-        lines.append(escape(_expected(expected)))
+        lines.append(escape(_loss_message(expected)))
     elif load_curves(plan.model):
         lines.append(escape(texts.PREVIEW_SHARED_COST if shared else texts.PREVIEW_UNFORETOLD))
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
@@ -61,7 +61,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
         lines.append(escape(texts.PREVIEW_KEPT.format(size=format_bytes(kept))))
     elif after >= before and not bigger:
         lines.append(escape(texts.NO_SAVING))
-    if tied := _tied(plan, assigned, targets):
+    if tied := _tie_message(plan, assigned, targets):
         lines.append(escape(tied))
     width = f"{100 * after / max(before, 1):.1f}%"
     bar = f'<span class="meter"><span style="width:{width}"></span></span>'
@@ -71,18 +71,18 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
 def describe_change(engine: Engine, changed: Plan, names: Set[str]) -> str:
     """Return in words what a changed plan would make of some matrices, and what it would cost."""
     try:
-        assigned = allocate(changed, known_targets(engine, changed.model)[0])
+        assigned = allocate(changed, find_targets(engine, changed.model)[0])
     except CompressionError as error:
         return str(error)
     mine = [item for item in assigned if names & {target.name for target in item.targets}]
     before = sum(item.nbytes for item in mine)
     after = sum(item.predicted_bytes for item in mine)
     expected = forecast_loss(assigned, changed.model)
-    cost = "" if expected is None else f" {_expected(expected)}"
+    cost = "" if expected is None else f" {_loss_message(expected)}"
     return texts.MAP_WOULD.format(what=_headline(mine, before, after), cost=cost)
 
 
-def _expected(loss: float) -> str:
+def _loss_message(loss: float) -> str:
     """Say what a growth of the loss means: beyond a bound, that little is left of the model."""
     words = describe_prediction(
         loss, texts.PREVIEW_EXPECTED, texts.PREVIEW_AT_LEAST, texts.PREVIEW_RUINED
@@ -135,7 +135,7 @@ def _ranks(assigned: list[Assignment]) -> str:
     return said + words.format(low=low, high=high)
 
 
-def _tied(plan: Plan, assigned: Sequence[Assignment], targets: Sequence[Target]) -> str:
+def _tie_message(plan: Plan, assigned: Sequence[Assignment], targets: Sequence[Target]) -> str:
     """Say that a model reads and writes with one table, where a plan names one of its two ends."""
     if not any(target.tied for target in targets):
         return ""

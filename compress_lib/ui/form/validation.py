@@ -49,7 +49,7 @@ def corpus_name(given: Any, *, own: bool) -> str:
     raise CompressionError(texts.NOT_A_CORPUS.format(given=given, allowed=", ".join(allowed)))
 
 
-def limited(name: str, given: Any, limit: str) -> int:
+def check_limit(name: str, given: Any, limit: str) -> int:
     """Return a number that a person gave under a name, if the profile allows as many.
 
     Raises:

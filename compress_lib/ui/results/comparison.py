@@ -11,7 +11,7 @@ from compress_lib.plan.query_string import MAX_COMPARED
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.results.selection import first_record, shown_run
+from compress_lib.ui.results.selection import first_record, select_run
 
 
 def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunRecord]:
@@ -32,7 +32,7 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
         chosen.append(record)
     if chosen or record is None:
         return chosen
-    own = shown_run(engine, keys, record).own
+    own = select_run(engine, keys, record).own
     others = [run for run in own if run.key != record.key][: MAX_COMPARED - 1]
     if not others:
         first = first_record()

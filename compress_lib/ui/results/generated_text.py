@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from compress_lib.reporting.exports.shading import FAINTEST, percent, shaded, strength
+from compress_lib.reporting.exports.shading import FAINTEST, percent, shade_token, strength
 from compress_lib.results.text_record import TextRecord, WrittenToken
 from compress_lib.ui.common import texts
 from compress_lib.utils.formatting import format_perplexity
@@ -25,7 +25,7 @@ def both_texts(records: Sequence[TextRecord]) -> str:
             (text.compressed, text.compressed_tokens),
         )
         columns = [
-            (_shaded(whole, tokens, text), texts.SPEED.format(speed=speed), _remark(tokens))
+            (_shade(whole, tokens, text), texts.SPEED.format(speed=speed), _remark(tokens))
             for (whole, tokens), speed in zip(written, speeds, strict=True)
         ]
         shown.append(_pair(text.prompt, columns, _parting(text.first_divergence)))
@@ -38,11 +38,11 @@ def writing(prompt: str, baseline: str, compressed: str) -> str:
     return _pair(prompt, [(escape(text), "", "") for text in (baseline, compressed)], "")
 
 
-def _shaded(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
+def _shade(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
     """Return a text with the place where it leaves the other one, tokens shaded if known."""
     mark = f'<span class="part" role="img" aria-label="{texts.PART_HERE}"></span>'
     if tokens:
-        spans = [shaded(token, texts.TOKEN_TIP) for token in tokens]
+        spans = [shade_token(token, texts.TOKEN_TIP) for token in tokens]
         if text.first_divergence is not None:
             spans.insert(text.first_divergence, mark)
         return "".join(spans)
@@ -62,14 +62,14 @@ def _remark(tokens: Sequence[WrittenToken]) -> str:
         for token in tokens
     )
     return (
-        f'<p class="remark">{escape(_said(tokens))}</p>'
+        f'<p class="remark">{escape(_perplexities(tokens))}</p>'
         f'<details class="remark"><summary>{escape(texts.TOKEN_BY_TOKEN)}</summary>'
         f'<table class="fill"><thead><tr>{names}</tr></thead>'
         f"<tbody>{rows}</tbody></table></details>"
     )
 
 
-def _said(tokens: Sequence[WrittenToken]) -> str:
+def _perplexities(tokens: Sequence[WrittenToken]) -> str:
     """Say how much both models hesitate over a text: its perplexity by either."""
     own, other = (
         math.exp(-sum(math.log(max(p, 1e-6)) for p in found) / len(tokens))

@@ -12,7 +12,7 @@ from compress_lib.ui.common import texts
 from compress_lib.ui.common.browser import DEFINE, FIT
 from compress_lib.ui.engine.engine import Engine
 from compress_lib.ui.results.headline import headline
-from compress_lib.ui.results.selection import Shown, first_record, shown_run
+from compress_lib.ui.results.selection import Shown, first_record, select_run
 from compress_lib.ui.results.tabs import ResultTab, result_tabs
 
 
@@ -52,7 +52,7 @@ class ResultPanel:
 
 def build(engine: Engine) -> ResultPanel:
     """Make the results, showing a landmark."""
-    shown = shown_run(engine, [], first_record())
+    shown = select_run(engine, [], first_record())
     made: dict[str, ResultTab] = {}
     with gr.Column(elem_id="results"):
         with gr.Row(elem_id="next"):

@@ -14,7 +14,7 @@ from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import html, texts
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.engine.engine import Engine
-from compress_lib.ui.engine.session_runs import known_targets
+from compress_lib.ui.engine.session_runs import find_targets
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def first_record() -> RunRecord | None:
     return landmark_of(Plan()) or next(iter(load_landmarks()), None)
 
 
-def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
+def select_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
     """Put a run among its neighbours.
 
     Args:
@@ -63,7 +63,7 @@ def shown_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
     ordered = sorted(landmarks, key=lambda one: one.perplexity.compressed)
     others = tuple(one for one in ordered if one.key not in mine)
     model = "" if record is None else record.plan.model
-    return Shown(record, tuple(own), others, known_targets(engine, model)[0])
+    return Shown(record, tuple(own), others, find_targets(engine, model)[0])
 
 
 def run_choices(
@@ -79,7 +79,7 @@ def run_choices(
     return own + sorted(others)
 
 
-def clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:
+def find_clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:
     """Return the run that a line of the table of runs stands for.
 
     The table may have been sorted in the browser: its cells say which run it is, not the number

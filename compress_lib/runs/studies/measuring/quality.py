@@ -197,7 +197,7 @@ def _measure(bench: QualityContext, plan: Plan, report: Report) -> tuple[RunReco
     )
     report(Event(1.0, "Saving the model to weigh it"))
     file_bytes = _file_bytes(compressed)
-    estimate = estimated_loss(model, compressed, statistics, bench.calibration)
+    estimate = estimate_loss(model, compressed, statistics, bench.calibration)
     return record, Measured(
         memory=record.memory,
         file_bytes=file_bytes,
@@ -208,7 +208,7 @@ def _measure(bench: QualityContext, plan: Plan, report: Report) -> tuple[RunReco
     )
 
 
-def estimated_loss(
+def estimate_loss(
     model: LanguageModel,
     compressed: LanguageModel,
     statistics: Mapping[str, Statistics],

@@ -37,7 +37,7 @@ def use_language(code: str) -> None:
     os.environ[VARIABLE] = code
 
 
-def chosen() -> dict[str, Any]:
+def selected_translations() -> dict[str, Any]:
     """Return the translations of the language that was chosen; none for English.
 
     Raises:

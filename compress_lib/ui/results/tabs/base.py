@@ -50,7 +50,7 @@ class Wiring:
     restore: Callable[..., None]
 
 
-def asked_for(engine: Engine, key: Any) -> RunRecord:
+def find_run(engine: Engine, key: Any) -> RunRecord:
     """Return the run that a file is to be made of.
 
     Raises:
@@ -96,7 +96,7 @@ def follow_job(
             yield {status: html.failure(str(error)), stop: idle}
 
     def steps(current: Any, *values: Any) -> Iterator[dict[Any, Any]]:
-        changes = followed(asked_for(wiring.engine, current), *values)
+        changes = followed(find_run(wiring.engine, current), *values)
         broken = {status: html.failure(texts.BROKEN), stop: idle}
         yield from reporting_errors(changes, broken)
 

@@ -57,12 +57,12 @@ class CompareTab(ResultTab):
         """See `ResultTab.connect`: the table follows the tray, and the runs while that is empty."""
         tray = self.parts["tray"]
 
-        def drawn(chosen: Any, keys: Any, current: Any) -> str:
+        def draw(chosen: Any, keys: Any, current: Any) -> str:
             return comparison(runs_beside(wiring.engine, chosen, keys, current))
 
         gr.on(
             [tray.change, wiring.current.change, wiring.keys.change],
-            drawn,
+            draw,
             [tray, wiring.keys, wiring.current],
             self.parts["table"],
             trigger_mode="multiple",

@@ -21,7 +21,7 @@ from compress_lib.ui.common.components import AnyDropdown, table
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.results.selection import Shown, run_choices
 from compress_lib.ui.results.tabs.base import ResultTab, Wiring, follow_job, register
-from compress_lib.ui.results.tabs.token_lookup import asked_tokens
+from compress_lib.ui.results.tabs.token_lookup import look_up_word
 
 OVERLAID = 3
 """How many other runs a histogram shows unasked."""
@@ -145,7 +145,7 @@ class DirectionTab(ResultTab):
         def look_up(
             record: RunRecord, asked: Any
         ) -> Generator[tuple[str, dict[Any, Any]], None, None]:
-            with closing(asked_tokens(wiring.engine, record, asked)) as steps:
+            with closing(look_up_word(wiring.engine, record, asked)) as steps:
                 for told, rows in steps:
                     yield told, {} if rows is None else {tokens: rows}
 

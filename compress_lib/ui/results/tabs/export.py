@@ -16,8 +16,8 @@ from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.common.browser import LIVE, PRIVATE, QUICK, SAVE_FILE
 from compress_lib.ui.results import tables
-from compress_lib.ui.results.selection import Shown, shown_run
-from compress_lib.ui.results.tabs.base import ResultTab, Wiring, asked_for, follow_job, register
+from compress_lib.ui.results.selection import Shown, select_run
+from compress_lib.ui.results.tabs.base import ResultTab, Wiring, find_run, follow_job, register
 from compress_lib.ui.results.tabs.download import zip_checkpoint
 
 
@@ -66,11 +66,11 @@ class TakeAwayTab(ResultTab):
         """See `ResultTab.connect`: each button saves a file."""
 
         def saver(make: Callable[[RunRecord, Shown], str]) -> Callable[[Any, Any], str]:
-            def saved(keys: Any, current: Any) -> str:
-                record = asked_for(wiring.engine, current)
-                return make(record, shown_run(wiring.engine, keys, record))
+            def save(keys: Any, current: Any) -> str:
+                record = find_run(wiring.engine, current)
+                return make(record, select_run(wiring.engine, keys, record))
 
-            return saved
+            return save
 
         known = [wiring.keys, wiring.current]
         for name, make in FILES.items():

@@ -14,7 +14,7 @@ from compress_lib.ui.common import html, texts
 from compress_lib.ui.common.browser import POINTS, QUICK
 from compress_lib.ui.common.components import table
 from compress_lib.ui.engine import session_runs
-from compress_lib.ui.results.selection import Shown, clicked, shown_run
+from compress_lib.ui.results.selection import Shown, find_clicked, select_run
 from compress_lib.ui.results.tabs.base import ResultTab, Wiring, register
 from compress_lib.utils.translation import translate
 
@@ -88,26 +88,26 @@ class FrontierTab(ResultTab):
         """See `ResultTab.connect`: a line shows its run, a point its plan as well."""
         engine, parts = wiring.engine, self.parts
 
-        def chosen(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
-            shown = shown_run(engine, keys, session_runs.lookup(engine, current))
-            return clicked(shown.all, event.row_value)
+        def choose(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
+            shown = select_run(engine, keys, session_runs.lookup(engine, current))
+            return find_clicked(shown.all, event.row_value)
 
-        def pointed(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
+        def find_point(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
             return session_runs.lookup(engine, event.value)
 
-        def shown_one(keys: Any, current: Any, event: Any) -> RunRecord | None:
+        def find_shown(keys: Any, current: Any, event: Any) -> RunRecord | None:
             return session_runs.lookup(engine, current)
 
-        def drawn(measure: Any, size: Any, keys: Any, current: Any) -> Any:
-            shown = shown_run(engine, keys, session_runs.lookup(engine, current))
+        def draw(measure: Any, size: Any, keys: Any, current: Any) -> Any:
+            shown = select_run(engine, keys, session_runs.lookup(engine, current))
             known = measure in frontier.MEASURES and size in frontier.SIZES
             if not known or shown.record is None:
                 return gr.skip()
             return frontier.frontier(shown.landmarks, shown.own, shown.record.key, measure, size)
 
-        wiring.select(parts["runs"].select, chosen, parts["runs"])
-        wiring.restore(parts["points"].select, pointed)
-        wiring.restore(parts["use"].click, shown_one)
+        wiring.select(parts["runs"].select, choose, parts["runs"])
+        wiring.restore(parts["points"].select, find_point)
+        wiring.restore(parts["use"].click, find_shown)
         axes = [parts["measure"], parts["size"]]
         given = [*axes, wiring.keys, wiring.current]
-        gr.on([axis.input for axis in axes], drawn, given, parts["chart"], **QUICK)
+        gr.on([axis.input for axis in axes], draw, given, parts["chart"], **QUICK)

@@ -23,7 +23,7 @@ from compress_lib.ui.common.components import table
 from compress_lib.ui.engine import session_runs
 from compress_lib.ui.results import tables
 from compress_lib.ui.results.selection import Shown
-from compress_lib.ui.results.tabs.base import ResultTab, Wiring, asked_for, register
+from compress_lib.ui.results.tabs.base import ResultTab, Wiring, find_run, register
 from compress_lib.utils.translation import translate
 
 WIDTHS = [
@@ -45,7 +45,7 @@ class MatricesTab(ResultTab):
         record = shown.record
         if record is None:
             return {}
-        measures, trained = _measures(record), _trained(record)
+        measures, trained = _measures(record), _with_history(record)
         measure = measures[0][1] if measures else None
         first = trained[0].names[0] if trained else None
         names = [(target.group or " = ".join(target.names), target.names[0]) for target in trained]
@@ -96,8 +96,8 @@ class MatricesTab(ResultTab):
         """See `ResultTab.connect`: menus draw their charts anew, the button saves the table."""
         parts, engine = self.parts, wiring.engine
 
-        def saved(key: Any) -> str:
-            record = asked_for(engine, key)
+        def save(key: Any) -> str:
+            record = find_run(engine, key)
             content = tables.frame_csv(targets_frame(record))
             return tables.download(f"matrices-{record.key}.csv", "text/csv", content)
 
@@ -119,7 +119,7 @@ class MatricesTab(ResultTab):
             parts["spectrum"],
             **QUICK,
         )
-        parts["csv"].click(saved, wiring.current, wiring.file, **QUICK).success(
+        parts["csv"].click(save, wiring.current, wiring.file, **QUICK).success(
             None, wiring.file, None, js=SAVE_FILE, **PRIVATE
         )
 
@@ -133,7 +133,7 @@ def errors(record: RunRecord | None, measure: Any) -> Any:
 
 def curves(record: RunRecord | None, name: Any) -> Any:
     """Draw how a weight, or the group that it is the first of, was trained; else nothing."""
-    for target in _trained(record) if record else []:
+    for target in _with_history(record) if record else []:
         if target.names[0] == name:
             return matrices.training_curves(target)
     return None
@@ -141,7 +141,7 @@ def curves(record: RunRecord | None, name: Any) -> Any:
 
 def spectrum(record: RunRecord | None, name: Any) -> Any:
     """Draw the singular values of a matrix and where they were cut; else nothing."""
-    for target in _ranked(record) if record else []:
+    for target in _with_spectrum(record) if record else []:
         if target.names[0] == name:
             assert record is not None
             return plots_spectrum.spectrum(load_spectra(record.model.id)[name], target)
@@ -150,7 +150,7 @@ def spectrum(record: RunRecord | None, name: Any) -> Any:
 
 def _cut(record: RunRecord) -> dict[str, Any]:
     """Return what is shown of singular values; nothing where none are kept or no rank was cut."""
-    ranked = _ranked(record)
+    ranked = _with_spectrum(record)
     first = ranked[0].names[0] if ranked else None
     names = [(" = ".join(target.names), target.names[0]) for target in ranked]
     return {
@@ -160,7 +160,7 @@ def _cut(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _ranked(record: RunRecord) -> list[TargetRecord]:
+def _with_spectrum(record: RunRecord) -> list[TargetRecord]:
     """Return the matrices that were cut by themselves, and whose singular values are known."""
     known = load_spectra(record.model.id)
     if any(rule.inputs != "original" for rule in record.plan.rules):
@@ -189,7 +189,7 @@ def _measures(record: RunRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _trained(record: RunRecord) -> list[TargetRecord]:
+def _with_history(record: RunRecord) -> list[TargetRecord]:
     return [target for target in record.targets if target.history]
 
 

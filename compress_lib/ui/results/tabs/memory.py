@@ -37,7 +37,7 @@ class MemoryTab(ResultTab):
             return {}
         return {
             "grown": gr.update(
-                value=grown_line(shown.record), visible=bool(enlarged_components(shown.record))
+                value=enlarged_line(shown.record), visible=bool(enlarged_components(shown.record))
             ),
             "chart": matrices.memory_bars(
                 shown.record, predicted_bytes(shown.record, shown.targets)
@@ -66,17 +66,17 @@ class MemoryTab(ResultTab):
     def connect(self, wiring: Wiring) -> None:
         """See `ResultTab.connect`: the cache at another length."""
 
-        def told(tokens: Any, current: Any) -> str:
+        def describe_cache(tokens: Any, current: Any) -> str:
             record = session_runs.lookup(wiring.engine, current)
             usable = isinstance(tokens, int | float) and 0 < tokens <= LONGEST_CONTEXT
             return cache_line(record, int(tokens)) if record is not None and usable else ""
 
         self.parts["context"].change(
-            told, [self.parts["context"], wiring.current], self.parts["cache"], **QUICK
+            describe_cache, [self.parts["context"], wiring.current], self.parts["cache"], **QUICK
         )
 
 
-def grown_line(record: RunRecord) -> str:
+def enlarged_line(record: RunRecord) -> str:
     """Say, as HTML, which parts of the model a run made bigger; or nothing."""
     parts = [
         texts.GROWN_PART.format(

@@ -22,7 +22,7 @@ LONGEST = 80
 Rows = list[list[str | float]]
 
 
-def asked_tokens(
+def look_up_word(
     engine: Engine, record: RunRecord, word: Any
 ) -> Generator[tuple[str, Rows | None], None, None]:
     """Look up the tokens of a word; yields a status, and the rows of the table at last.
