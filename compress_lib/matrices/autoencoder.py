@@ -133,7 +133,7 @@ class DecoderMatrix(CompressedMatrix):
 
     def lookup(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.lookup`."""
-        decoded = self._last(self._hidden(self.latents.lookup(ids)))
+        decoded = self._last(self._run_hidden(self.latents.lookup(ids)))
         return decoded if self.scale is None else decoded * self.scale[ids][..., None]
 
     def linear(self, x: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class DecoderMatrix(CompressedMatrix):
             if seen is None:
                 parts.append(x @ self.lookup(ids).T)
                 continue
-            part = seen @ self._hidden(self.latents.lookup(ids)).T
+            part = seen @ self._run_hidden(self.latents.lookup(ids)).T
             if len(self.biases):
                 part = part + (x @ self.biases[-1])[..., None]
             parts.append(part if self.scale is None else part * self.scale[ids])
@@ -158,7 +158,7 @@ class DecoderMatrix(CompressedMatrix):
             x = x * self.scale
         seen = x.new_zeros(*x.shape[:-1], self.layers[-1].shape[1])
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
-            seen = seen + x[..., ids] @ self._hidden(self.latents.lookup(ids))
+            seen = seen + x[..., ids] @ self._run_hidden(self.latents.lookup(ids))
         found = self.layers[-1].linear(seen)
         return found + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else found
 
@@ -209,7 +209,7 @@ class DecoderMatrix(CompressedMatrix):
             tanh=spec["tanh"],
         )
 
-    def _hidden(self, latents: Tensor) -> Tensor:
+    def _run_hidden(self, latents: Tensor) -> Tensor:
         """Return the inputs of the last layer `[..., hidden]`."""
         x = latents
         for index, weight in enumerate(self.layers[:-1]):

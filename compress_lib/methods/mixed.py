@@ -65,9 +65,9 @@ class Mixed(Method):
 
     @cached_property
     def _methods(self) -> tuple[Method, ...]:
-        return tuple(method for _, method in self._parsed())
+        return tuple(method for _, method in self._parse_candidates())
 
-    def _parsed(self) -> Iterator[tuple[str, Method]]:
+    def _parse_candidates(self) -> Iterator[tuple[str, Method]]:
         for text in _pieces(self.candidates):
             name, options = _parse(text)
             if name == self.name:
@@ -107,7 +107,7 @@ class Mixed(Method):
     def for_target(self, target: Target) -> Method:
         """See `Method.for_target`: only the candidates that apply, each fitted itself."""
         fitting = []
-        for text, method in self._parsed():
+        for text, method in self._parse_candidates():
             fitted = method.for_target(target)
             if _refusal(fitted, target.family, target.name) is None:
                 fitting.append(text if fitted == method else _format(fitted))

@@ -140,16 +140,16 @@ def without_idle(rules: Sequence[Rule], targets: Sequence[Target]) -> tuple[Rule
     chosen = [{t.name for t in targets if matches(t, rule.pattern)} for rule in rules]
     said = [_assignment(rule, index) for index, rule in enumerate(rules)]
 
-    def followed(kept: Sequence[int]) -> list[object]:
+    def follow(kept: Sequence[int]) -> list[object]:
         last = ({name: index for index in kept for name in chosen[index]}).get
         places = (last(target.name) for target in targets)
         return [None if place is None else said[place] for place in places]
 
     kept = list(range(len(rules)))
-    before = followed(kept)
+    before = follow(kept)
     for index in range(1, len(rules)):
         fewer = [other for other in kept if other != index]
-        if followed(fewer) == before:
+        if follow(fewer) == before:
             kept = fewer
     return tuple(rules[index] for index in kept)
 

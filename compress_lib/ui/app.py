@@ -179,4 +179,4 @@ class Page:
             return {}
         if complaint:
             warn(complaint)
-        return self.panel.filled(plan)
+        return self.panel.fill(plan)

@@ -64,9 +64,9 @@ class Opening:
             warn(complaint)
         if complaint:
             said = html.failure(f"{texts.LINK_BROKEN} {complaint}")
-            return {**self.panel.filled(plan), **self._mine(keys), self.panel.status: said}
+            return {**self.panel.fill(plan), **self._mine(keys), self.panel.status: said}
         if not is_link(query):
-            return {**self.panel.filled(plan), **self._mine(keys)}
+            return {**self.panel.fill(plan), **self._mine(keys)}
         beside = self._beside(query, plan)
         for run in beside:
             if not find_landmark(run.key):
@@ -134,7 +134,7 @@ class Opening:
 
     def bring(self, keys: Any, plan: Plan) -> dict[Any, Any]:
         """Fill the form with a plan that was brought along, and show its run if there is one."""
-        filled = self.panel.filled(plan)
+        filled = self.panel.fill(plan)
         try:
             own = self.engine.runs.find_by_plan(plan)
         except CompressionError as error:

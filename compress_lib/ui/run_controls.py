@@ -114,9 +114,9 @@ class Runs:
                 for position, update in enumerate(updates):
                     changes: dict[Any, Any] = {}
                     if update.log is not None:
-                        changes |= results.told("log", {"lines": update.log})
+                        changes |= results.update("log", {"lines": update.log})
                     if update.writing is not None:
-                        changes |= results.told("text", {"texts": update.writing})
+                        changes |= results.update("text", {"texts": update.writing})
                     if update.status is not None:
                         changes[panel.status] = update.status
                     if position == 0:
@@ -147,7 +147,7 @@ class Runs:
         return {
             self.panel.status: html.status(texts.STOPPED),
             **idle,
-            **self.results.completed(shown),
+            **self.results.complete(shown),
         }
 
     def _text(self, current: Any) -> dict[Any, Any]:
@@ -155,7 +155,7 @@ class Runs:
         record = session_runs.lookup(self.session.engine, current)
         if record is None:
             return {}
-        return self.results.told("text", self.results.tabs["text"].show(Shown(record)))
+        return self.results.update("text", self.results.tabs["text"].show(Shown(record)))
 
     def _all_buttons(self) -> list[Any]:
         return [self.panel.run, self.panel.stop, self.panel.sweep[-1]]
@@ -192,7 +192,7 @@ class Runs:
         """Show what both models wrote in the run that is looked at by then."""
         shown = self._now(keys, current)
         answered = shown.record is not None and shown.record.answered
-        return self.results.completed(shown) if answered else gr.skip()
+        return self.results.complete(shown) if answered else gr.skip()
 
     def _now(self, keys: Any, current: Any) -> Shown:
         engine = self.session.engine

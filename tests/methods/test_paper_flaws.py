@@ -122,8 +122,8 @@ def test_a_deep_decoder_decodes_only_the_tokens_looked_up() -> None:
     (matrix,) = matrices
     assert isinstance(matrix, DecoderMatrix)
     seen: list[int] = []
-    inner = matrix._hidden
-    matrix._hidden = lambda latents: seen.append(len(latents.flatten(0, -2))) or inner(latents)  # type: ignore
+    inner = matrix._run_hidden
+    matrix._run_hidden = lambda latents: seen.append(len(latents.flatten(0, -2))) or inner(latents)  # type: ignore
     small.module(torch.arange(7)[None])
     assert seen == [7]
     layers = sum(math.prod(weight.shape) for weight in matrix.layers)

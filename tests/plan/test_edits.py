@@ -130,16 +130,16 @@ def test_presets_select_what_their_names_say(llama: LanguageModel) -> None:
 
 
 def test_steps_are_taken_back_and_made_again() -> None:
-    history = History().seen("a").seen("b").seen("b").seen("c")
+    history = History().record("a").record("b").record("b").record("c")
     assert history.past == ("a", "b", "c")
     back = history.undo().undo().undo()
     assert back.now == "a"
-    assert back.redone().now == "b"
-    assert back.redone().redone().redone().now == "c"
-    assert back.seen("d").redone().now == "d"
+    assert back.redo().now == "b"
+    assert back.redo().redo().redo().now == "c"
+    assert back.record("d").redo().now == "d"
     many = History()
     for index in range(500):
-        many = many.seen(str(index))
+        many = many.record(str(index))
     assert len(many.past) <= 100
 
 

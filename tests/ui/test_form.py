@@ -227,5 +227,5 @@ def test_what_the_form_begins_with_is_a_step_to_go_back_to() -> None:
     undone = events.step(History.undo, given(page, changed, {chart.history: begun}))
     assert panel.read(undone).rules == Plan().rules
     assert undone[chart.redo].interactive
-    redone = events.step(History.redone, undone)
+    redone = events.step(History.redo, undone)
     assert panel.read(redone).rules == changed.rules

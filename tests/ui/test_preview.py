@@ -95,7 +95,7 @@ def test_the_map_tells_what_would_become_of_what_is_chosen() -> None:
 
     def tried(chosen: list[Any], keep: float = 0.5) -> str:
         state = {chart.chosen: chosen, chart.method: "svd", chart.keep: keep}
-        return html.unescape(events.tried(given(page, Plan(), state)))
+        return html.unescape(events.try_tool(given(page, Plan(), state)))
 
     chosen = [f"model.layers.{layer}.self_attn.q_proj" for layer in (3, 4)]
     told = tried(chosen)

@@ -71,7 +71,7 @@ def test_the_panel_fills_only_what_it_has(engine: TinyEngine) -> None:
         panel = result_panel.build(engine)
     _, mine = finish(engine)
     assert set(panel.show(select_run(engine, [mine.key], mine))) <= set(panel.parts())
-    assert panel.told("log", {"lines": "x"}) == {panel.tabs["log"].parts["lines"]: "x"}
+    assert panel.update("log", {"lines": "x"}) == {panel.tabs["log"].parts["lines"]: "x"}
 
 
 def test_the_tray_marks_the_best_and_holds_all_against_the_first(engine: TinyEngine) -> None:

@@ -146,7 +146,7 @@ class Autoencoder(nn.Module):
 
     def start_from_svd(self, rows: Tensor) -> None:
         """Begin at the best projection of the rows: the answer that training has to beat."""
-        given = self._shown(rows)
+        given = self._normalize(rows)
         basis = top_right_vectors(given, self.shape.latent).float()
         self.encoder.init_as_linear_map(basis)
         self.decoder.init_as_linear_map(basis.T.contiguous())
@@ -162,7 +162,7 @@ class Autoencoder(nn.Module):
         if self.table is not None:
             found: Tensor = self.table.weight if ids is None else self.table(ids)
             return found
-        return self._latent_function(self.encoder(self._shown(rows)))
+        return self._latent_function(self.encoder(self._normalize(rows)))
 
     def decode(self, latents: Tensor, original: Tensor) -> Tensor:
         """Return rows `[batch, cols]` from latents, as long as the original says, if it does."""
@@ -174,7 +174,7 @@ class Autoencoder(nn.Module):
         unit = nn.functional.normalize(decoded, dim=1, eps=1e-12)
         return unit * lengths(unit, original, self.norms)[:, None]
 
-    def _shown(self, rows: Tensor) -> Tensor:
+    def _normalize(self, rows: Tensor) -> Tensor:
         return nn.functional.normalize(rows, dim=1, eps=1e-12) if self._unit_rows else rows
 
 

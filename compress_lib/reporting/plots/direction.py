@@ -91,7 +91,7 @@ class Axis:
             100 * count / total / width for count, width in zip(counts, widths, strict=True)
         ]
 
-    def reached(self, edges: Sequence[float], counts: Sequence[int]) -> list[float]:
+    def reach(self, edges: Sequence[float], counts: Sequence[int]) -> list[float]:
         """Return where rows lie, but for one in five thousand: that is what an axis has to show."""
         middles, shares = replace(self, cumulative=False).points(edges, counts)
         if self.logarithmic:
@@ -169,13 +169,13 @@ def direction_histogram(
 
 
 def _reach(records: Sequence[RunRecord], how: Axis) -> list[float]:
-    """Return where rows of any run lie; see `Axis.reached`."""
+    """Return where rows of any run lie; see `Axis.reach`."""
     return [
         place
         for record in records
         if record.direction
         for counts, _, _ in _lines(record.direction, "", weighted=how.weighted)
-        for place in how.reached(record.direction.edges, counts)
+        for place in how.reach(record.direction.edges, counts)
     ]
 
 

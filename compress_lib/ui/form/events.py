@@ -100,9 +100,9 @@ class FormEvents:
         try:
             plan = self.panel.read(given)
         except CompressionError as error:
-            return [preview.complaint(error), *self.chart.refused(error)]
+            return [preview.complaint(error), *self.chart.refuse(error)]
         told = preview.describe_plan(self.engine, plan)
-        return [told, *self.chart.drawn_of(plan, given)]
+        return [told, *self.chart.draw_plan(plan, given)]
 
     def link(self, given: Mapping[Any, Any]) -> list[str]:
         """Return the plan in the form as a query string with what it is compared with.
@@ -125,7 +125,7 @@ class FormEvents:
 
     def start_over(self) -> dict[Any, Any]:
         """Put the default plan into the form."""
-        return {**self.panel.filled(Plan()), self.panel.status: html.status(texts.STARTED_OVER)}
+        return {**self.panel.fill(Plan()), self.panel.status: html.status(texts.STARTED_OVER)}
 
 
 def choose_families(families: list[str], method: Any) -> list[Any]:

@@ -60,7 +60,7 @@ class PlanPanel:
         """
         return binding.read_plan({name: given[field] for name, field in self.fields.items()})
 
-    def filled(self, plan: Plan) -> dict[Any, Any]:
+    def fill(self, plan: Plan) -> dict[Any, Any]:
         """Return what the form shows for a plan, by component."""
         values = binding.form_values(plan)
         return {field: values[name] for name, field in self.fields.items()}

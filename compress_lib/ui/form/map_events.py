@@ -72,7 +72,7 @@ class MapEvents:
             trigger_mode="always_last",
             **QUICK,
         )
-        tried = (self.tried, {panel.chosen, *tool, *fields}, panel.told)
+        tried = (self.try_tool, {panel.chosen, *tool, *fields}, panel.told)
         panel.keep.change(*tried, trigger_mode="always_last", **QUICK)
         panel.method.change(*tried, trigger_mode="multiple", **QUICK)
         panel.method.change(
@@ -92,7 +92,7 @@ class MapEvents:
         changed = {panel.history, panel.undo, panel.redo, *fields}
         for event, change in edits:
             event(change, state, changed, **QUICK)
-        for button, step in ((panel.undo, History.undo), (panel.redo, History.redone)):
+        for button, step in ((panel.undo, History.undo), (panel.redo, History.redo)):
             button.click(partial(self.step, step), {panel.history, *fields}, changed, **QUICK)
 
     def draw(self, given: Mapping[Any, Any]) -> list[Any]:
@@ -100,15 +100,15 @@ class MapEvents:
         try:
             plan = self.form.read(given)
         except CompressionError as error:
-            return self.refused(error)
-        return self.drawn_of(plan, given)
+            return self.refuse(error)
+        return self.draw_plan(plan, given)
 
     @staticmethod
-    def refused(error: CompressionError) -> list[Any]:
+    def refuse(error: CompressionError) -> list[Any]:
         """Say why nothing is drawn: the map stays, and what is chosen on it."""
         return [gr.skip(), preview.complaint(error), gr.skip()]
 
-    def drawn_of(self, plan: Plan, given: Mapping[Any, Any]) -> list[Any]:
+    def draw_plan(self, plan: Plan, given: Mapping[Any, Any]) -> list[Any]:
         """Return what `drawn` shows of a plan."""
         panel = self.panel
         targets, _ = session_runs.find_targets(self.engine, plan.model)
@@ -133,7 +133,7 @@ class MapEvents:
         names = [target.name for target in members]
         return [names, self._would(plan, targets, members, given)]
 
-    def tried(self, given: Mapping[Any, Any]) -> str:
+    def try_tool(self, given: Mapping[Any, Any]) -> str:
         """Preview the tool on the selected matrices."""
         plan, targets = self._plan(given)
         names = _names(given[self.panel.chosen])
@@ -191,10 +191,10 @@ class MapEvents:
     def step(self, step: Callable[[History], History], given: Mapping[Any, Any]) -> dict[Any, Any]:
         """Undo the last change, or redo it; what was typed since is a change too."""
         plan, _ = self._plan(given)
-        found = step(history_of(given[self.panel.history]).seen(state_of(plan)))
+        found = step(history_of(given[self.panel.history]).record(state_of(plan)))
         assert found.now is not None
         before = Plan.from_json({**plan.to_json(), "rules": json.loads(found.now)})
-        return self._stepped(found, before)
+        return self._step(found, before)
 
     def _plan(self, given: Mapping[Any, Any]) -> tuple[Plan, tuple[Target, ...]]:
         """Return the plan in the form, and the matrices of its model."""
@@ -226,17 +226,17 @@ class MapEvents:
         if len(changed.rules) > validation.MAX_OVERRIDES:
             told = texts.MAP_FULL.format(count=len(changed.rules), limit=validation.MAX_OVERRIDES)
             raise refusal(told)
-        history = history_of(given[self.panel.history]).seen(state_of(plan))
-        return self._stepped(history.seen(state_of(changed)), changed)
+        history = history_of(given[self.panel.history]).record(state_of(plan))
+        return self._step(history.record(state_of(changed)), changed)
 
-    def _stepped(self, history: History, plan: Plan) -> dict[Any, Any]:
+    def _step(self, history: History, plan: Plan) -> dict[Any, Any]:
         """Return the history, whether it goes on in either direction, and the form."""
         panel = self.panel
         return {
             panel.history: {"past": list(history.past), "future": list(history.future)},
             panel.undo: gr.Button(interactive=goes_back(history, plan)),
             panel.redo: gr.Button(interactive=bool(history.future)),
-            **self.form.filled(plan),
+            **self.form.fill(plan),
         }
 
     def _with_tool(

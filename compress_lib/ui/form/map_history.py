@@ -43,7 +43,7 @@ class History:
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = field(default=())
 
-    def seen(self, state: str) -> History:
+    def record(self, state: str) -> History:
         """Return the history after a change; none if nothing changed."""
         if self.past and self.past[-1] == state:
             return self
@@ -55,7 +55,7 @@ class History:
             return self
         return History(self.past[:-1], (*self.future, self.past[-1]))
 
-    def redone(self) -> History:
+    def redo(self) -> History:
         """Return the history one step forward again, as far as there is one."""
         if not self.future:
             return self

@@ -154,7 +154,7 @@ class _Painter:
         if target.layer is not None:
             where = texts.MAP_PLACE.format(family=where, layer=target.layer)
         if self.colour == "error":
-            return self._measured(where, self.errors.get(target.name))
+            return self._error_cell(where, self.errors.get(target.name))
         if item is None:
             return MapCell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
         share = (item.preview.nbytes + item.retained_bytes) / item.nbytes
@@ -172,7 +172,7 @@ class _Painter:
         return MapCell(f"{about}{100 * share:.0f}", told, max(0.06, 1 - share), HUES[0])
 
     @staticmethod
-    def _measured(where: str, error: float | None) -> MapCell:
+    def _error_cell(where: str, error: float | None) -> MapCell:
         """Return the cell of an error that the shown run has, whatever the plan says now."""
         if error is None:
             return MapCell("", f"{where}: {texts.MAP_NO_ERROR}", 0.0, HUES[0])

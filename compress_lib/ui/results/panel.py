@@ -36,18 +36,21 @@ class ResultPanel:
         if shown.record is not None:
             filled[self.headline] = _headline(shown)
         for tab in self.tabs.values():
-            filled |= tab.filled(tab.show(shown))
+            filled |= tab.fill(tab.show(shown))
         return filled
 
-    def completed(self, shown: Shown) -> dict[Any, Any]:
+    def complete(self, shown: Shown) -> dict[Any, Any]:
         """Return what changes once both models wrote; all else stays as somebody left it."""
         if shown.record is None:
             return {}
-        return {self.headline: _headline(shown), **self.told("text", self.tabs["text"].show(shown))}
+        return {
+            self.headline: _headline(shown),
+            **self.update("text", self.tabs["text"].show(shown)),
+        }
 
-    def told(self, tab: str, values: Mapping[str, Any]) -> dict[Any, Any]:
+    def update(self, tab: str, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Return values of one tab by component."""
-        return self.tabs[tab].filled(values)
+        return self.tabs[tab].fill(values)
 
 
 def build(engine: Engine) -> ResultPanel:

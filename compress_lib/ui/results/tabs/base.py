@@ -86,7 +86,7 @@ def follow_job(
     status, stop, changed = parts
     idle = gr.Button(visible=False)
 
-    def followed(record: RunRecord, *values: Any) -> Iterator[dict[Any, Any]]:
+    def follow(record: RunRecord, *values: Any) -> Iterator[dict[Any, Any]]:
         try:
             with closing(work(record, *values)) as found:
                 for told, changes in found:
@@ -96,7 +96,7 @@ def follow_job(
             yield {status: html.failure(str(error)), stop: idle}
 
     def steps(current: Any, *values: Any) -> Iterator[dict[Any, Any]]:
-        changes = followed(find_run(wiring.engine, current), *values)
+        changes = follow(find_run(wiring.engine, current), *values)
         broken = {status: html.failure(texts.BROKEN), stop: idle}
         yield from reporting_errors(changes, broken)
 
@@ -136,7 +136,7 @@ class ResultTab(ABC):
         """Connect the events of the parts."""
         return None
 
-    def filled(self, values: Mapping[str, Any]) -> dict[Any, Any]:
+    def fill(self, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Return values by component, as gradio takes them."""
         return {self.parts[name]: value for name, value in values.items()}
 
