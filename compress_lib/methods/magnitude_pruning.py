@@ -45,12 +45,17 @@ class MagnitudePruning(Method):
 
     name: ClassVar[str] = "magnitude_pruning"
     label: ClassVar[str] = "Magnitude pruning"
-    summary: ClassVar[str] = "Keeps the largest entries or rows, and counts the bytes of where."
+    summary: ClassVar[str] = (
+        "Keeps the largest entries or rows; the bytes of their positions count."
+    )
     paper: ClassVar[str] = "Han et al. 2015"
     supports_sharing: ClassVar[bool] = False
 
     structure: str = option(
-        "entries", "Structure", "What is kept or set to zero.", choices=("entries", "rows")
+        "entries",
+        "Structure",
+        "Unit of pruning: single entries or whole rows.",
+        choices=("entries", "rows"),
     )
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:

@@ -43,8 +43,10 @@ class Mixed(Method):
     """
 
     name: ClassVar[str] = "mixed"
-    label: ClassVar[str] = "Best of several"
-    summary: ClassVar[str] = "Takes for each weight the method that is estimated to cost least."
+    label: ClassVar[str] = "Mixed (best method per matrix)"
+    summary: ClassVar[str] = (
+        "Selects for each weight the candidate method with the lowest estimated loss."
+    )
     paper: ClassVar[str] = "Everett 1963, with a K-FAC metric"
     relative_cost: ClassVar[float] = 0.8
     supports_sharing: ClassVar[bool] = False
@@ -52,9 +54,9 @@ class Mixed(Method):
     candidates: str = option(
         CANDIDATES,
         "Candidates",
-        "Methods, with commas between them, each perhaps followed by its options as key=value.",
+        "Comma-separated methods, each optionally followed by its options as key=value.",
     )
-    seed: int = option(0, "Seed", "Of candidates that draw.", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, "Seed", "Seed of randomized candidates.", minimum=0, maximum=2**31 - 1)
 
     def __post_init__(self) -> None:
         # What is unknown is refused now.

@@ -16,7 +16,8 @@ def normalization_option(default: str) -> Any:
     return option(
         default,
         "Normalisation",
-        "sum: share of the mean; sum_log: log(1 + t · share); pow: weight ^ a; sum_pow: share ^ a.",
+        "sum: weight ÷ mean; sum_log: log(1 + t · weight ÷ mean); pow: weight^a; sum_pow: (weight "
+        "÷ mean)^a.",
         choices=NORMALIZATIONS,
     )
 
@@ -26,7 +27,7 @@ def exponent_option(default: float = 0.5) -> Any:
     return option(
         default,
         "a or t",
-        "The exponent a of pow and sum_pow, or the factor t of sum_log.",
+        "Exponent a of pow and sum_pow, or factor t of sum_log.",
         minimum=1e-3,
         maximum=1e6,
         formerly="number",
@@ -38,7 +39,7 @@ def power_option(default: float) -> Any:
     return option(
         default,
         "Power",
-        "Weight of a token = smoothed count ^ power.",
+        "Weight of a token = smoothed count^power.",
         minimum=0.0,
         maximum=2.0,
     )
@@ -49,7 +50,7 @@ def smoothing_option() -> Any:
     return option(
         SMOOTHING,
         "Smoothing",
-        "Added to a count on average; larger trusts counts less.",
+        "Mean pseudo-count added per token; larger values trust the counts less.",
         minimum=1e-4,
     )
 
@@ -59,6 +60,6 @@ def prior_option() -> Any:
     return option(
         "zipf",
         "Prior",
-        "How what is added is shared out: by 1 ÷ token id, or evenly.",
+        "Distribution of the pseudo-counts: proportional to 1 ÷ token ID (zipf), or uniform.",
         choices=("zipf", "uniform"),
     )

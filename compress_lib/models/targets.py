@@ -15,14 +15,14 @@ from compress_lib.errors import CompressionError, unknown_name
 
 FAMILIES = {
     "embedding": "Embedding",
-    "head": "Output head",
+    "head": "LM head",
     "query": "Query",
     "key": "Key",
     "value": "Value",
-    "attention_output": "Attention output",
+    "attention_output": "Output projection",
     "ffn_gate": "FFN gate",
-    "ffn_in": "FFN in",
-    "ffn_out": "FFN out",
+    "ffn_in": "FFN up",
+    "ffn_out": "FFN down",
     "other": "Other",
 }
 """The roles a weight can have, with their labels, in the order of the forward pass."""

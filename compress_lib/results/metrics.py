@@ -80,54 +80,60 @@ METRICS: dict[str, Metric] = {
             "Perplexity",
             "",
             True,
-            "exp(sum of −ln p(token) ÷ predicted tokens): how many tokens the model hesitates "
-            "between on average.",
+            "exp(mean of −ln p(token) over predicted tokens): the effective number of equally "
+            "likely next tokens.",
             number=format_perplexity,
             axis="excess",
             on_card=True,
         ),
         Metric(
             "perplexity_ratio",
-            "Perplexity × baseline",
+            "Perplexity ratio",
             "×",
             True,
-            "Compressed perplexity ÷ baseline perplexity on the same tokens.",
+            "Compressed ÷ original perplexity on the same tokens.",
         ),
         Metric(
             "megabytes",
             "Size",
             "MB",
             True,
-            "All tensors a checkpoint stores, shared ones once.",
+            "All tensors that a checkpoint stores; shared tensors count once.",
             number=_megabytes,
             on_card=True,
         ),
-        Metric("size_share", "Share of the bytes", "%", True, "Compressed bytes ÷ baseline bytes."),
+        Metric(
+            "size_share",
+            "Relative size",
+            "%",
+            True,
+            "Compressed ÷ original bytes of the whole model.",
+        ),
         Metric(
             "parameters",
             "Parameters",
             "M",
             True,
-            "The numbers that the model is computed from, in millions, whatever bits each takes: "
-            "weights, entries of factors, scales, and codes; orders and masks are none.",
+            "Numbers that the model is computed from, in millions, regardless of their bit width: "
+            "weights, factor entries, scales and codes, but no permutations or masks.",
         ),
         Metric(
             "kl",
             "KL divergence",
             "nats",
             True,
-            "Mean over tokens of Σ p ln(p ÷ q), p the baseline's and q the compressed model's "
-            "probabilities of the next token, or of a hidden one.",
+            "Mean over tokens of Σ p ln(p ÷ q), with p the original and q the compressed model's "
+            "distribution of the next (or masked) token.",
             number=_fixed(3),
             axis="logarithmic",
             on_card=True,
         ),
         Metric(
             "top1",
-            "Same first choice",
+            "Top-1 agreement",
             "%",
             False,
-            "How often both models find the same token likeliest.",
+            "How often both models rank the same token first.",
             number=_fixed(1),
             axis="linear",
             uncompressed=100.0,
@@ -135,11 +141,11 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "speed",
-            "Speed × baseline",
+            "Relative speed",
             "×",
             False,
-            "Tokens a second that the compressed model reads ÷ those that the baseline reads, in "
-            "this run, on this machine. Timed once, so a fifth more or less may be chance.",
+            "Compressed ÷ original prefill speed (tokens/s) in this run on this machine. Measured "
+            "once: differences below 20% may be noise.",
             number=_fixed(2),
             axis="linear",
             uncompressed=1.0,
@@ -151,7 +157,7 @@ METRICS: dict[str, Metric] = {
             "Direction error",
             "",
             True,
-            "Mean over rows of 1 − cos(original row, compressed row); of a run, over the rows of "
+            "Mean over rows of 1 − cos(original row, compressed row); for a run, over the rows of "
             "its embedding.",
             number=_fixed(4),
             on_card=True,
@@ -161,32 +167,32 @@ METRICS: dict[str, Metric] = {
             "Relative error",
             "",
             True,
-            "‖W − Ŵ‖ ÷ ‖W‖ (Frobenius norms); of a run, over all compressed weights.",
+            "‖W − Ŵ‖ ÷ ‖W‖ (Frobenius norms); for a run, over all compressed weights.",
         ),
     )
 }
-"""The one table that headers, axes and better-arrows read."""
+"""The metrics of a run by name, in the order of reports."""
 
 ERRORS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         METRICS["relative_error"],
         METRICS["direction_error"],
-        Metric("rmse", "RMSE", "", True, "Root of the mean squared error of a weight's entries."),
+        Metric("rmse", "RMSE", "", True, "Root mean squared error of a weight's entries."),
         Metric("mae", "MAE", "", True, "Mean absolute error of a weight's entries."),
         Metric(
             "powered_mae",
             "Powered MAE",
             "",
             True,
-            "Mean of |error| ^ 0.6 over a weight's entries, as Banaei et al. 2023 measure it.",
+            "Mean of |error|^0.6 over a weight's entries (Banaei et al. 2023).",
         ),
     )
 }
-"""What is measured on one compressed weight."""
+"""Reconstruction errors of one compressed weight."""
 
 
 def label(name: str) -> str:
-    """Return what people read for a number; one that is in no table is called by its name."""
+    """Return the label of a metric; an unknown name is its own label."""
     known = METRICS.get(name) or ERRORS.get(name)
     return known.label if known else name.replace("_", " ").capitalize()

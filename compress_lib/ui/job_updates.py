@@ -85,7 +85,7 @@ def run_plans(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, 
         message = describe_source(watch.record) if watch.stored else finished
         if watch.skipped:
             count, why = len(watch.skipped), watch.skipped[0]
-            message += " " + texts.PASSED.format(count=count, all=len(plans), why=why)
+            message += " " + texts.SKIPPED_RUNS.format(count=count, all=len(plans), why=why)
         yield Update(status=html.status(message), finished=watch.record, last=True)
 
 

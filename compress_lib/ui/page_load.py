@@ -123,7 +123,7 @@ class Opening:
         if len(chosen) < 2:
             return kept
         tray = self.results.tabs["compare"].parts["tray"]
-        words = session_runs.describe_source(own) if own else texts.NOT_YET_RUN
+        words = session_runs.describe_source(own) if own else texts.PLAN_CHANGED
         told = html.status(f"{words} {texts.LINK_OPENED_BESIDE}")
         return {
             **kept,
@@ -142,7 +142,7 @@ class Opening:
             return filled
         record = own or landmark_of(plan)
         if record is None:
-            return {**filled, self.panel.status: html.status(texts.NOT_YET_RUN)}
+            return {**filled, self.panel.status: html.status(texts.PLAN_CHANGED)}
         if own is not None:
             # Somebody ran it here: from now on it is among the session's runs.
             keys = session_runs.with_run(keys, own)

@@ -139,7 +139,7 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
     table = found["embedding-two_sided_svd-0.5"]
     told = predicted_loss(table)
     assert told is not None
-    assert texts.KL_FORETOLD.format(loss=f"{told:.2g}") in headline(table, "")
+    assert texts.KL_ESTIMATED.format(loss=f"{told:.2g}") in headline(table, "")
     # What shared bytes out kept its own estimate.
     shared = found["everything-mixed-0.3"]
     assert predicted_loss(shared) == shared.estimated_loss
@@ -168,8 +168,8 @@ def test_the_form_says_what_is_expected() -> None:
     mild = preview.describe_plan(engine, Plan(rules=(Rule(pattern="key@3", keep=0.9),)))
     assert "Expected before the run: the loss grows by some" in mild
     unknown = Plan(rules=(Rule(pattern="key", method="autoencoder"),))
-    assert texts.PREVIEW_UNFORETOLD in preview.describe_plan(engine, unknown)
-    assert texts.PREVIEW_RUINED in preview.describe_plan(engine, Plan(rules=(Rule(keep=0.5),)))
+    assert texts.PREVIEW_NO_ESTIMATE in preview.describe_plan(engine, unknown)
+    assert texts.PREVIEW_SEVERE in preview.describe_plan(engine, Plan(rules=(Rule(keep=0.5),)))
 
 
 def test_what_trains_has_no_curve() -> None:

@@ -155,7 +155,7 @@ def test_a_link_brings_what_it_compares_though_its_own_plan_was_not_run(
     changes = opened(page, to_query(plan(0.77), asked))
     assert changes[page.current] == runs[0].key
     assert changes[page.results.tabs["compare"].parts["tray"]]["value"] == [r.key for r in runs]
-    assert texts.NOT_YET_RUN in changes[page.panel.status]
+    assert texts.PLAN_CHANGED in changes[page.panel.status]
     assert changes[page.results.box].selected == "compare"
 
 

@@ -186,7 +186,7 @@ def test_a_measured_run_is_shown_while_both_models_write(
 ) -> None:
     updates = job_updates.run_plans(engine, [PLAN])
     measured = next(update.measured for update in updates if update.measured)
-    assert texts.SO_FAR_SHOWN in str(next(updates).status)
+    assert texts.PERPLEXITY_SHOWN in str(next(updates).status)
     held.set()
     *_, last = updates
     assert last.finished is not None

@@ -61,7 +61,7 @@ def test_a_link_to_a_landmark_shows_it_and_says_what_it_was_measured_on(page: Pa
 def test_a_link_that_nobody_ran_says_so(page: Page) -> None:
     changes = opened(page, to_query(Plan(rules=(Rule(pattern="key@3", keep=0.37),))))
     assert page.current not in changes
-    assert texts.NOT_YET_RUN in changes[page.panel.status]
+    assert texts.PLAN_CHANGED in changes[page.panel.status]
 
 
 @pytest.mark.parametrize("query", ["", "__theme=dark", "utm_source=somewhere"])
@@ -132,4 +132,4 @@ def test_runs_of_earlier_visits_are_there_again(page: Page, engine: TinyEngine) 
         [], [mine.key], cast(gr.Request, SimpleNamespace(query_params=unrun))
     )
     assert linked[page.keys] == [mine.key]
-    assert texts.NOT_YET_RUN in linked[page.panel.status]
+    assert texts.PLAN_CHANGED in linked[page.panel.status]

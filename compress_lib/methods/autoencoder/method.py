@@ -33,7 +33,7 @@ class AutoencoderMethod(AutoencoderOptions, Method):
 
     name: ClassVar[str] = "autoencoder"
     label: ClassVar[str] = "Autoencoder"
-    summary: ClassVar[str] = "Trains encoder and decoder so that rows keep their directions."
+    summary: ClassVar[str] = "Trains an encoder and a decoder with a loss on the direction of rows."
     paper: ClassVar[str] = "Bałazy et al. 2021, Banaei et al. 2023"
     relative_cost: ClassVar[float] = 0.65
     iterative: ClassVar[bool] = True

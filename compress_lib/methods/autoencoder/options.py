@@ -30,73 +30,82 @@ class AutoencoderOptions:
 
     epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
     batch_size: int = option(
-        512, "Batch size", "Rows in a step at most; the papers have 32 and 16.", minimum=1
+        512, "Batch size", "Maximum rows per step; the papers use 32 and 16.", minimum=1
     )
     learning_rate: float = option(
-        1e-3, "Learning rate", "Of Adam, at the start.", minimum=1e-7, maximum=1
+        1e-3, "Learning rate", "Adam's initial learning rate.", minimum=1e-7, maximum=1
     )
     decay: float = option(
-        0.5, "Decay", "Factor on the learning rate at every step.", minimum=0.01, maximum=1
+        0.5, "Decay", "Learning-rate factor at every decay.", minimum=0.01, maximum=1
     )
-    decay_epochs: int = option(4, "Decay every", "Epochs between the steps.", minimum=1)
+    decay_epochs: int = option(4, "Decay every", "Epochs between decays.", minimum=1)
     cosine: float = option(0.9975 / 5, "Cosine loss", "Weight of 1 − cos.", minimum=0)
     power_l1: float = option(
-        0.0025, "Power L1 loss", "Weight of |error| ^ α, α falling from 1 to 0.1.", minimum=0
+        0.0025, "Power L1 loss", "Weight of |error|^α, with α annealed from 1 to 0.1.", minimum=0
     )
-    anneal_epochs: int = option(20, "Anneal over", "Epochs in which α falls.", minimum=1)
+    anneal_epochs: int = option(20, "Anneal over", "Epochs over which α is annealed.", minimum=1)
     rmse: float = option(0.0, "RMSE loss", "Weight of the root mean squared error.", minimum=0)
     output: float = option(
-        0.0, "Output loss", "Weight of the error of W x on calibration text.", minimum=0
+        0.0,
+        "Output loss",
+        "Weight of the error in the layer's outputs on calibration text.",
+        minimum=0,
     )
     row_weights: str = option(
         "none",
         "Row weights",
-        "How much a row counts: its token's frequency, or the loss's gradient.",
+        "Weight of each row in the loss: by token frequency or by the gradient of the loss.",
         choices=("none", FREQUENCY, *GRADIENT_WEIGHTS),
     )
     normalization: str = normalization_option("sum")
     exponent: float = exponent_option()
     encoder: str = option(
-        "", "Encoder widths", "Of hidden layers in latents, e.g. 8,4; empty is linear."
+        "",
+        "Encoder widths",
+        "Hidden layer widths in multiples of the latent size, e.g. 8,4; empty = linear.",
     )
     decoder: str = option(
-        "", "Decoder widths", "Of hidden layers in latents, e.g. 2,4; empty is linear."
+        "",
+        "Decoder widths",
+        "Hidden layer widths in multiples of the latent size, e.g. 2,4; empty = linear.",
     )
     activation: str = option(
         "leaky_relu",
         "Activation",
-        "Between layers; a linear encoder or decoder has none.",
+        "Activation between layers; a linear encoder or decoder has none.",
         choices=("leaky_relu", "elu", "none"),
     )
-    latent_activation: bool = option(False, "Activation on the latent", "As P2 has it.")
-    tanh: bool = option(False, "Tanh at the end", "As P2 has it.")
-    bias: bool = option(True, "Biases", "Whether the decoder's layers have them.")
+    latent_activation: bool = option(False, "Latent activation", "As P2 has it.")
+    tanh: bool = option(False, "Output tanh", "As P2 has it.")
+    bias: bool = option(True, "Biases", "Whether the decoder's layers have biases.")
     norms: str = option(
         "none",
         "Norms",
-        "Give rows their norms back: stored, or folded into the latents for free.",
+        "Restore row norms: stored separately, or folded into the latents at no cost.",
         choices=("none", "stored", "folded"),
     )
     norm_target: str = option(
         "exact",
-        "Length of rows",
-        "With norms: the original's, or that of the least squared error (norm × cosine).",
+        "Row norm target",
+        "With norms: the original norm (exact), or the norm of least squared error (norm × "
+        "cosine).",
         choices=("exact", "least_squares"),
         formerly="length",
     )
     use_full_budget: bool = option(
-        True, "Use full budget", "Leftover bytes widen the decoder.", formerly="fill"
+        True, "Use full budget", "Spend leftover bytes on a wider decoder.", formerly="fill"
     )
     latent_epochs: int = option(
-        0, "Epochs on latents", "The last so many train the latents themselves.", minimum=0
+        0, "Latent epochs", "Final epochs that train the latents directly.", minimum=0
     )
     initialization: str = option(
-        "svd", "Start", "From the SVD, or from random numbers.", choices=("svd", "random")
+        "svd", "Start", "Initialize from the SVD or from random numbers.", choices=("svd", "random")
     )
     select_best_by: str = option(
         "perplexity",
-        "Keep the epoch with the best",
-        "Perplexity is that on calibration text; none keeps the last epoch.",
+        "Select epoch by",
+        "Metric of the best epoch (perplexity is measured on calibration text); none keeps the "
+        "last epoch.",
         choices=CRITERIA,
         formerly="keep_best",
     )
@@ -108,10 +117,17 @@ class AutoencoderOptions:
         formerly="check_epochs",
     )
     patience: int = option(
-        0, "Patience", "Stop after so many looks without a better one; 0 never stops.", minimum=0
+        0,
+        "Patience",
+        "Evaluations without improvement before training stops; 0 = never.",
+        minimum=0,
     )
     seed: int = option(
-        0, "Seed", "Of the order of the rows and of a random start.", minimum=0, maximum=2**31 - 1
+        0,
+        "Seed",
+        "Seed of the row order and of random initialization.",
+        minimum=0,
+        maximum=2**31 - 1,
     )
     factor_bits: int = bits_option("latents and decoder")
 

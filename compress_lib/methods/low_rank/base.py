@@ -48,11 +48,12 @@ class Factors(NamedTuple):
 
 
 def bits_option(of: str) -> Any:
-    """Declare the option that says in how many bits something is stored."""
+    """Declare the option of the bits per stored entry."""
     return option(
         0,
-        "Bits of factors",
-        f"Of {of}: 8 is nearly free, 2 to 7 cost; 0 takes the checkpoint's type.",
+        "Factor bits",
+        f"Bits per entry of {of}: 8 is nearly lossless, 2–7 are lossy; 0 = the checkpoint's "
+        "data type.",
         minimum=0,
         maximum=MOST_BITS,
     )
@@ -69,14 +70,15 @@ class LowRankMethod(Method):
     storage: str = option(
         STORAGES[0],
         "Storage",
-        "Two factors; or pivots, which leave a larger rank for the same bytes.",
+        "Two factors, or pivoted factors, which allow a higher rank for the same bytes.",
         choices=STORAGES,
     )
-    factor_bits: int = bits_option("a factor's entries")
+    factor_bits: int = bits_option("the factors")
     factor_group_size: int = option(
         0,
         "Factor group size",
-        "Columns of a factor that share a scale; 0 = whole rows at 8 bits, 64 columns below.",
+        "Columns of a factor that share a scale; 0 = whole rows at 8 bits, 64 columns below 8 "
+        "bits.",
         minimum=0,
         formerly="factor_group",
     )

@@ -31,7 +31,7 @@ class FrequencySVD(LowRankMethod):
 
     name: ClassVar[str] = "frequency_svd"
     label: ClassVar[str] = "Frequency-weighted SVD"
-    summary: ClassVar[str] = "Weighs the rows of a token table by how often each token occurs."
+    summary: ClassVar[str] = "SVD of an embedding with rows weighted by token frequency."
     paper: ClassVar[str] = "after Chen et al. 2018 (GroupReduce)"
     ranks_are_nested: ClassVar[bool] = True
     families: ClassVar[tuple[str, ...] | None] = ("embedding", "head")

@@ -31,8 +31,9 @@ class GradientSVD(LowRankMethod):
 
     gradient: str = option(
         "likelihood",
-        "Gradient of",
-        "An example's log-likelihood, or its mean probability as Banaei et al. 2023 have it.",
+        "Gradient",
+        "Gradient of the log-likelihood of an example, or of its mean probability (Banaei et al. "
+        "2023).",
         choices=("likelihood", "probability"),
     )
     normalization: str = normalization_option("sum")
@@ -63,7 +64,7 @@ class FisherSVD(GradientSVD):
 
     name: ClassVar[str] = "fisher_svd"
     label: ClassVar[str] = "Fisher-weighted SVD"
-    summary: ClassVar[str] = "Weighs rows by the squared gradient of the text's log-likelihood."
+    summary: ClassVar[str] = "SVD with rows weighted by the squared gradient of the log-likelihood."
     paper: ClassVar[str] = "Hsu et al. 2022 (FWSVD)"
     statistics: ClassVar[dict[str, str]] = {
         "likelihood": "fisher",
@@ -82,7 +83,9 @@ class SensitivitySVD(GradientSVD):
 
     name: ClassVar[str] = "sensitivity_svd"
     label: ClassVar[str] = "Sensitivity-weighted SVD"
-    summary: ClassVar[str] = "Weighs rows by the absolute gradient of the text's log-likelihood."
+    summary: ClassVar[str] = (
+        "SVD with rows weighted by the absolute gradient of the log-likelihood."
+    )
     paper: ClassVar[str] = "Banaei et al. 2023 (L1 sensitivity)"
     statistics: ClassVar[dict[str, str]] = {
         "likelihood": "sensitivity",

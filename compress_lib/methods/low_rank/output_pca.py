@@ -30,12 +30,14 @@ class OutputPCA(LowRankMethod):
 
     name: ClassVar[str] = "output_pca"
     label: ClassVar[str] = "Output PCA"
-    summary: ClassVar[str] = "Keeps what the layer's outputs on calibration text need most."
+    summary: ClassVar[str] = (
+        "Keeps the principal components of the layer's outputs on calibration text."
+    )
     paper: ClassVar[str] = "Chen et al. 2021 (DRONE), Wang et al. 2024 (SVD-LLM)"
     relative_cost: ClassVar[float] = 0.5
     families: ClassVar[tuple[str, ...] | None] = tuple(f for f in FAMILIES if f != "embedding")
 
-    bias: bool = option(True, "Bias", "Keep the mean output exactly, by a stored bias.")
+    bias: bool = option(True, "Bias", "Store a bias that preserves the mean output exactly.")
 
     @property
     def required_statistics(self) -> frozenset[str]:

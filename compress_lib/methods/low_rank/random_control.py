@@ -26,12 +26,12 @@ class RandomControl(LowRankMethod):
     """
 
     name: ClassVar[str] = "random_control"
-    label: ClassVar[str] = "Random re-initialisation"
-    summary: ClassVar[str] = "Replaces a weight by random numbers of its norm: a control."
+    label: ClassVar[str] = "Random control"
+    summary: ClassVar[str] = "Control: replaces a weight by random numbers with the same norm."
     paper: ClassVar[str] = "control of Banaei et al. 2023"
     is_control: ClassVar[bool] = True
 
-    seed: int = option(0, "Seed", "Of the random numbers.", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, "Seed", "Seed of the random numbers.", minimum=0, maximum=2**31 - 1)
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""

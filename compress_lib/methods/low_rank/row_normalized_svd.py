@@ -26,7 +26,9 @@ class RowNormalizedSVD(LowRankMethod):
 
     name: ClassVar[str] = "row_normalized_svd"
     label: ClassVar[str] = "Row-normalised SVD"
-    summary: ClassVar[str] = "SVD of the rows' directions; norms fold into the factor for free."
+    summary: ClassVar[str] = (
+        "SVD of the normalized rows; row norms are folded into the left factor at no cost."
+    )
     paper: ClassVar[str] = "closed form of Bałazy et al. 2021's cosine loss"
     ranks_are_nested: ClassVar[bool] = True
 

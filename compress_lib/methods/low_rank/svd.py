@@ -24,7 +24,9 @@ class SVD(LowRankMethod):
 
     name: ClassVar[str] = "svd"
     label: ClassVar[str] = "SVD"
-    summary: ClassVar[str] = "Keeps the largest singular values: least squared error at a rank."
+    summary: ClassVar[str] = (
+        "Truncated singular value decomposition: the least squared error at a given rank."
+    )
     paper: ClassVar[str] = "Eckart & Young 1936"
     ranks_are_nested: ClassVar[bool] = True
 

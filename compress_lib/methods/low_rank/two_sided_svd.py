@@ -38,28 +38,30 @@ class TwoSidedSVD(SpectralMethod):
 
     name: ClassVar[str] = "two_sided_svd"
     label: ClassVar[str] = "Two-sided SVD"
-    summary: ClassVar[str] = "Keeps what inputs and gradients together say the loss needs most."
+    summary: ClassVar[str] = (
+        "SVD weighted on both sides by the second moments of inputs and gradients (K-FAC)."
+    )
     paper: ClassVar[str] = "K-FAC metric after Martens & Grosse 2015"
     relative_cost: ClassVar[float] = 0.7
 
     input_shrinkage: float = option(
         INPUT_SHRINKAGE,
         "Input shrinkage",
-        "Towards the mean of C's diagonal.",
+        "Shrinkage of the input moment C towards the mean of its diagonal.",
         minimum=1e-6,
         maximum=1.0,
     )
     output_shrinkage: float = option(
         OUTPUT_SHRINKAGE,
         "Output shrinkage",
-        "Towards the mean of G's diagonal.",
+        "Shrinkage of the gradient moment G towards the mean of its diagonal.",
         minimum=1e-6,
         maximum=1.0,
     )
     table_shrinkage: float = option(
         TABLE_SHRINKAGE,
         "Table shrinkage",
-        "Of C, for a table of tokens.",
+        "Shrinkage of C for embeddings.",
         minimum=1e-6,
         maximum=1.0,
     )

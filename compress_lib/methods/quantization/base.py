@@ -51,7 +51,7 @@ def range_option(default: str, choices: tuple[str, ...] = (MINMAX, MSE, HQQ)) ->
 
 def group_size_option(default: int) -> int:
     """Declare the option `group_size` with a default that suits the bits."""
-    text = "Neighbouring columns that share a scale; 0 = the whole row."
+    text = "Columns that share a scale; 0 = the whole row."
     found: int = option(default, "Group size", text, minimum=0, formerly="group")
     return found
 

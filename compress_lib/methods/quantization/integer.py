@@ -31,7 +31,7 @@ class Int2(IntegerQuantization):
 
     name: ClassVar[str] = "int2"
     label: ClassVar[str] = "int2"
-    summary: ClassVar[str] = "Rounds to 4 evenly spaced values that a group of columns shares."
+    summary: ClassVar[str] = "2-bit integer quantization with a scale per group of columns."
     bits: ClassVar[int] = 2
 
 
@@ -42,7 +42,7 @@ class Int3(IntegerQuantization):
 
     name: ClassVar[str] = "int3"
     label: ClassVar[str] = "int3"
-    summary: ClassVar[str] = "Rounds to 8 evenly spaced values that a group of columns shares."
+    summary: ClassVar[str] = "3-bit integer quantization with a scale per group of columns."
     bits: ClassVar[int] = 3
 
 
@@ -53,7 +53,7 @@ class Int4(IntegerQuantization):
 
     name: ClassVar[str] = "int4"
     label: ClassVar[str] = "int4"
-    summary: ClassVar[str] = "Rounds to 16 evenly spaced values that a group of columns shares."
+    summary: ClassVar[str] = "4-bit integer quantization with a scale per group of columns."
     bits: ClassVar[int] = 4
 
 
@@ -64,7 +64,7 @@ class Int8(IntegerQuantization):
 
     name: ClassVar[str] = "int8"
     label: ClassVar[str] = "int8"
-    summary: ClassVar[str] = "Rounds to 256 evenly spaced values that a row shares."
+    summary: ClassVar[str] = "8-bit integer quantization with a scale per row."
     bits: ClassVar[int] = 8
 
     group_size: int = group_size_option(0)

@@ -29,7 +29,10 @@ class NF4(GroupQuantization):
 
     name: ClassVar[str] = "nf4"
     label: ClassVar[str] = "NF4"
-    summary: ClassVar[str] = "Rounds to 16 quantiles of a normal distribution, scaled by group."
+    summary: ClassVar[str] = (
+        "4-bit quantization to the quantiles of a normal distribution (NormalFloat), with a scale "
+        "per group."
+    )
     paper: ClassVar[str] = "Dettmers et al. 2023 (QLoRA)"
     bits: ClassVar[int] = 4
 

@@ -31,12 +31,12 @@ class RowQuantization(Method):
 
     name: ClassVar[str] = "row_quantization"
     label: ClassVar[str] = "Row quantization"
-    summary: ClassVar[str] = "Rounds each row to 2^bits values between its minimum and maximum."
+    summary: ClassVar[str] = "Integer quantization of each row between its minimum and maximum."
     paper: ClassVar[str] = "baseline of Banaei et al. 2023"
     supports_sharing: ClassVar[bool] = False
 
     bits: int = option(
-        0, "Bits", "Of a code; 0 takes the most that fit.", minimum=0, maximum=MOST_BITS
+        0, "Bits", "Bits per code; 0 = as many as fit.", minimum=0, maximum=MOST_BITS
     )
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:

@@ -56,20 +56,26 @@ class Kronecker(Method):
 
     name: ClassVar[str] = "kronecker"
     label: ClassVar[str] = "Kronecker products"
-    summary: ClassVar[str] = "Writes a matrix as a sum of Kronecker products, in closed form."
+    summary: ClassVar[str] = "Approximates a matrix by a sum of Kronecker products, in closed form."
     paper: ClassVar[str] = "Van Loan & Pitsianis 1993"
 
     left_rows: int = option(
-        0, "Left rows", "Of the left factors; divides the rows. 0 chooses.", minimum=0
+        0,
+        "Left rows",
+        "Rows of each left factor, a divisor of the matrix's rows; 0 = automatic.",
+        minimum=0,
     )
     left_cols: int = option(
-        0, "Left columns", "Of the left factors; divides the columns. 0 chooses.", minimum=0
+        0,
+        "Left columns",
+        "Columns of each left factor, a divisor of the matrix's columns; 0 = automatic.",
+        minimum=0,
     )
-    terms: int = option(0, "Terms", "Products in the sum; 0 takes as many as fit.", minimum=0)
+    terms: int = option(0, "Terms", "Number of products in the sum; 0 = as many as fit.", minimum=0)
     refine_steps: int = option(
         0,
-        "Refining steps",
-        "Of Adam, for the rows' directions after the closed form.",
+        "Refinement steps",
+        "Adam steps on the direction of rows after the closed-form solution.",
         minimum=0,
         maximum=100_000,
     )

@@ -43,18 +43,18 @@ class Tucker(Method):
 
     name: ClassVar[str] = "tucker"
     label: ClassVar[str] = "Tucker decomposition"
-    summary: ClassVar[str] = "Folds rows by heads, or evenly, and decomposes the 3-way tensor."
+    summary: ClassVar[str] = "Folds rows into heads and decomposes the resulting 3-way tensor."
     paper: ClassVar[str] = "Tucker 1966, De Lathauwer et al. 2000"
     relative_cost: ClassVar[float] = 0.3
 
     head_dim: int = option(
         0,
         "Head size",
-        "Rows that are folded together; 0 takes an attention head's, or folds evenly.",
+        "Rows per fold; 0 = the attention head size, or an even split.",
         minimum=0,
     )
     iterations: int = option(
-        3, "Iterations", "Of HOOI at most; 0 keeps the start (HOSVD).", minimum=0, maximum=1000
+        3, "Iterations", "Maximum HOOI iterations; 0 = HOSVD only.", minimum=0, maximum=1000
     )
 
     def for_target(self, target: Target) -> Method:

@@ -46,14 +46,14 @@ class TokenTableMethod(Method):
     metric: str = option(
         "hidden",
         "Metric",
-        "hidden: an error counts as final hidden states see it, where the table is an output; "
-        "plain: all directions alike.",
+        "hidden: errors weighted by the final hidden states, where the matrix is an LM head; "
+        "plain: all directions weighted equally.",
         choices=("hidden", "plain"),
     )
     shrinkage: float = option(
         0.05,
         "Shrinkage",
-        "Of the hidden states' second moment towards equal directions.",
+        "Shrinkage of the hidden states' second moment towards the identity.",
         minimum=1e-4,
         maximum=1.0,
     )

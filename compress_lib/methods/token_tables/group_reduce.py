@@ -32,10 +32,12 @@ class GroupReduce(TokenTableMethod):
 
     name: ClassVar[str] = "group_reduce"
     label: ClassVar[str] = "GroupReduce"
-    summary: ClassVar[str] = "Sorts tokens into blocks by importance, with a rank for each."
+    summary: ClassVar[str] = (
+        "Partitions tokens into blocks by importance and factorizes each block at its own rank."
+    )
     paper: ClassVar[str] = "Chen et al. 2018 (GroupReduce)"
 
-    blocks: int = option(8, "Blocks", "Of tokens, by importance.", minimum=1, maximum=64)
+    blocks: int = option(8, "Blocks", "Number of token blocks.", minimum=1, maximum=64)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: all of the budget, up to full ranks."""

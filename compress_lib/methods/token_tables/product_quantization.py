@@ -49,29 +49,41 @@ class ProductQuantization(TokenTableMethod):
 
     name: ClassVar[str] = "product_quantization"
     label: ClassVar[str] = "Product quantization"
-    summary: ClassVar[str] = "Codes a few columns at once by the nearest of 2^bits vectors."
+    summary: ClassVar[str] = (
+        "Replaces subvectors of a row by the nearest of 2^bits codebook vectors."
+    )
     paper: ClassVar[str] = "Jégou et al. 2011, Ge et al. 2013 (OPQ)"
 
     subvector_size: int = option(
         0,
         "Subvector size",
-        "About how many columns share a code; 0 = as few as the budget allows.",
+        "Approximate number of columns per code; 0 = as few as the budget allows.",
         minimum=0,
         formerly="sub",
     )
     bits: int = option(
-        0, "Bits", "Of a code; 0 chooses, 8 for large tables.", minimum=0, maximum=MOST_BITS
+        0,
+        "Bits",
+        "Bits per code; 0 = automatic (8 for large matrices).",
+        minimum=0,
+        maximum=MOST_BITS,
     )
-    stages: int = option(1, "Stages", "Each codes what those before it left.", minimum=1, maximum=8)
-    iterations: int = option(12, "Iterations", "Of k-means.", minimum=1, maximum=1000)
+    stages: int = option(
+        1,
+        "Stages",
+        "Residual stages: each quantizes the error of the previous ones.",
+        minimum=1,
+        maximum=8,
+    )
+    iterations: int = option(12, "Iterations", "k-means iterations.", minimum=1, maximum=1000)
     sample: int = option(
         16384,
         "Sample",
-        "Rows that codebooks are learned from, drawn by importance.",
+        "Rows that k-means is fitted on, sampled by importance.",
         minimum=256,
         maximum=2**24,
     )
-    seed: int = option(0, "Seed", "Of what is drawn.", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, "Seed", "Seed of the random sample.", minimum=0, maximum=2**31 - 1)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`: codes, codebooks, scales, and perhaps a basis."""

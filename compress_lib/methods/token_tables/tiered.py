@@ -39,15 +39,17 @@ class Tiered(TokenTableMethod):
     """
 
     name: ClassVar[str] = "tiered"
-    label: ClassVar[str] = "Tiers of tokens"
-    summary: ClassVar[str] = "Spends bits on frequent tokens and on the directions that matter."
+    label: ClassVar[str] = "Tiered quantization"
+    summary: ClassVar[str] = (
+        "Allocates bits to tokens by frequency and to directions by importance."
+    )
     paper: ClassVar[str] = "reverse water-filling; tiers after Chen et al. 2018 (GroupReduce)"
 
-    tiers: int = option(16, "Tiers", "Of tokens, by importance.", minimum=1, maximum=64)
+    tiers: int = option(16, "Tiers", "Number of token tiers.", minimum=1, maximum=64)
     bits: str = option(
         "1,2,3,4,5,6,7,8",
         "Bits",
-        "What a code may have, from 1 to 8, with commas between.",
+        "Allowed bits per code, from 1 to 8, comma-separated.",
     )
 
     def __post_init__(self) -> None:

@@ -19,8 +19,8 @@ SIZES = ("megabytes", "parameters")
 """Metrics of the x axis: names of `METRICS`."""
 
 SIZE_TITLES = {
-    "megabytes": "Whole model (MB)",
-    "parameters": "Whole model (million parameters, whatever bits each takes)",
+    "megabytes": "Model size (MB)",
+    "parameters": "Model size (million parameters)",
 }
 """In English; see `translation.translate`."""
 
@@ -120,7 +120,7 @@ class ExcessScale(Scale):
     @property
     def title(self) -> str:
         """Return the title of the y axis."""
-        return translate("Perplexity ÷ baseline (log of what exceeds 1)")
+        return translate("Perplexity increase (log scale)")
 
     def height(self, record: RunRecord) -> float:
         """Return the y coordinate of a drawable run."""
@@ -129,7 +129,7 @@ class ExcessScale(Scale):
     def describe(self, record: RunRecord) -> str:
         """Return a run's perplexity and its ratio as text."""
         ratio = format_number(record.perplexity.ratio)
-        times = translate("{ratio} × baseline").format(ratio=ratio)
+        times = translate("{ratio}× original").format(ratio=ratio)
         return f"{self.metric.number(self._value(record))}, {times}"
 
     def baseline(self, record: RunRecord) -> tuple[float, str] | None:
@@ -144,7 +144,9 @@ class ExcessScale(Scale):
             "type": "log",
             "range": [log10(FLOOR) - 0.25, log10(top) + 0.6],
             "tickvals": [tick - 1 for tick in ticks],
-            "ticktext": [f"{tick:,g} ×" for tick in ticks],
+            "ticktext": [
+                f"+{100 * (tick - 1):g}%" if tick < 2 else f"{tick:,g}×" for tick in ticks
+            ],
         }
 
     def _has_height(self, record: RunRecord) -> bool:

@@ -60,12 +60,12 @@ class Axis:
     @property
     def title(self) -> str:
         """What the height of a line says."""
-        what = translate("Tokens in the text") if self.weighted else translate("Tokens")
+        what = translate("Token occurrences") if self.weighted else translate("Tokens")
         if self.cumulative:
-            return translate("{what} up to here (%)").format(what=what)
+            return translate("{what} (cumulative %)").format(what=what)
         if self.logarithmic:
-            return translate("{what} per tenth of a decade (%)").format(what=what)
-        return translate("{what} per {width} of error (%)").format(what=what, width=self.width)
+            return translate("{what} (% per tenth of a decade)").format(what=what)
+        return translate("{what} (% per {width})").format(what=what, width=self.width)
 
     def points(
         self, edges: Sequence[float], counts: Sequence[int]
@@ -187,7 +187,7 @@ def _lines(
         return [(direction.weighted_counts, "solid", name)] if direction.weighted_counts else []
     return [
         (direction.counts, "solid", name),
-        (direction.control_counts, "dot", translate("same-norm random noise")),
+        (direction.control_counts, "dot", translate("random noise, same norm")),
     ]
 
 
@@ -243,7 +243,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
         ([t.direction_error.p95 for t in ordered], {"width": 0, "color": PALETTE[0]}, "tozeroy"),
         ([t.direction_error.mean for t in ordered], {"width": 2.5, "color": PALETTE[0]}, None),
     ):
-        told = translate("95 % below") if fill else translate("mean")
+        told = translate("95th percentile") if fill else translate("mean")
         figure.add_trace(
             go.Scatter(
                 x=layers,

@@ -26,7 +26,7 @@ RING = "#d8461b"
 FILLINGS = {"embedding": "", "everything": "-open-dot"}
 """How marks are filled, by what was compressed; all else is open."""
 
-FILLED = (("●", "embedding alone"), ("○", "layers"), ("⊙", "everything"))
+FILLED = (("●", "embedding only"), ("○", "layers"), ("⊙", "everything"))
 """The same in a legend."""
 
 NAMED = ("attention", "FFN")
@@ -72,7 +72,7 @@ def frontier(
     if ringed:
         line = {"width": 2.5, "color": RING}
         ring = {"mode": "markers", "marker": {"size": 22, "color": "rgba(0,0,0,0)", "line": line}}
-        figure.add_trace(_points(ringed[:1], ring, translate("these results"), scale))
+        figure.add_trace(_points(ringed[:1], ring, translate("shown run"), scale))
     figure.update_yaxes(scale.layout([scale.height(record) for record in (*landmarks, *own)]))
     # A legend inside would take half of a phone's chart: `frontier_legend` stands below it.
     figure.update_layout(height=440, showlegend=False)
@@ -94,12 +94,12 @@ def frontier_legend(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     """Return sign, colour and name of everything in a frontier chart."""
     if not records:
         return []
-    entries = [("★", BASELINE, translate("Baseline"))]
+    entries = [("★", BASELINE, translate("Original"))]
     for method in dict.fromkeys(method for method, _ in _series(records)):
         colour, symbol = method_style(method)
         entries.append((SIGNS[symbol], colour, method_label(method)))
     entries += [(sign, INK, translate(name)) for sign, name in FILLED]
-    return [*entries, ("◯", RING, translate("these results"))]
+    return [*entries, ("◯", RING, translate("shown run"))]
 
 
 def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
@@ -113,7 +113,7 @@ def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -
             y=[scale.height(record) for record in best],
             mode="lines",
             line={"shape": "hv", "width": 7, "color": "rgba(138,143,156,0.28)"},
-            name=translate("not beaten"),
+            name=translate("Pareto front"),
             hoverinfo="skip",
         )
     )
@@ -129,7 +129,7 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
         go.Scatter(
             x=[scale.whole(records[0])],
             y=[height],
-            name=translate("Baseline"),
+            name=translate("Original"),
             mode="markers",
             marker={"size": 15, "color": BASELINE, "symbol": "star"},
             hovertemplate=f"{translate('Baseline')}<br>"
@@ -139,7 +139,7 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
     )
     figure.add_hline(y=height, line={"color": BASELINE, "width": 1, "dash": "dot"})
     figure.add_annotation(
-        text=translate("baseline {value}").format(value=told),
+        text=translate("original {value}").format(value=told),
         x=0.01,
         xref="paper",
         y=scale.place(height),

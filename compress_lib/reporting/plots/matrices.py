@@ -42,7 +42,7 @@ def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -
             {"color": PALETTE[0]},
             [p.compressed_bytes for p in parts],
         ),
-        (translate("Baseline"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
+        (translate("Original"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
     ]
     if predicted is not None:
         foretold = [predicted[part.component] for part in parts]

@@ -22,14 +22,12 @@ def spectrum(values: Sequence[float], target: TargetRecord) -> go.Figure:
         target: What was made of the matrix; it has a rank.
     """
     rank = min(target.rank or 0, len(values))
-    figure = figure_of(
-        translate("Direction, by its singular value"), translate("Singular value (log scale)")
-    )
+    figure = figure_of(translate("Singular value index"), translate("Singular value (log scale)"))
     numbers = list(range(1, len(values) + 1))
     for name, part, colour in (
         (translate("kept"), slice(0, rank), PALETTE[0]),
         # Both curves have the point at the cut, so that there is no gap.
-        (translate("left out"), slice(max(rank - 1, 0), None), BEFORE),
+        (translate("dropped"), slice(max(rank - 1, 0), None), BEFORE),
     ):
         figure.add_trace(
             go.Scatter(

@@ -72,7 +72,7 @@ def status(
 
 def so_far(baseline: float, compressed: float, blocks: int) -> str:
     """Return the line that says what was measured while a run goes on."""
-    told = texts.SO_FAR.format(
+    told = texts.PERPLEXITY_SO_FAR.format(
         compressed=format_perplexity(compressed),
         ratio=f"{compressed / baseline:.4g}",
         baseline=format_perplexity(baseline),
@@ -83,7 +83,7 @@ def so_far(baseline: float, compressed: float, blocks: int) -> str:
 
 def so_far_shown() -> str:
     """Return the line that leads to the results of a run that goes on."""
-    return f'<p class="so-far"><a href="#headline">{escape(texts.SO_FAR_SHOWN)}</a></p>'
+    return f'<p class="so-far"><a href="#headline">{escape(texts.PERPLEXITY_SHOWN)}</a></p>'
 
 
 def _spark(losses: Sequence[float]) -> str:
@@ -192,7 +192,7 @@ def provenance(records: Sequence[RunRecord]) -> str:
     if not records:
         return escape(texts.NO_LANDMARKS)
     first = records[0]
-    caveat = f" {texts.WERE_COARSE}" if was_quantized(first.model.source) else ""
+    caveat = f" {texts.ALREADY_QUANTIZED}" if was_quantized(first.model.source) else ""
     return escape(
         texts.PROVENANCE.format(
             count=len(records),

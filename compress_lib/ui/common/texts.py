@@ -1,4 +1,4 @@
-"""Every sentence that a person reads on the page, in one place."""
+"""English texts of the page: labels, tooltips and messages."""
 
 from __future__ import annotations
 
@@ -9,322 +9,356 @@ from compress_lib.utils.translation import set_translations
 
 LANGUAGE = "en"
 TITLE = "Compression Lab"
-SUBTITLE = "Find out what compressing a language model really costs."
+SUBTITLE = "Make a language model smaller. See what breaks."
 STEPS = (
-    ("Choose", "a method, and how small it may get."),
-    ("Compress", "a real model here, with no training afterwards."),
-    ("Read the cost", "in perplexity, bytes, directions and text."),
+    (
+        "Choose",
+        "a method and a target size.",
+    ),
+    (
+        "Compress",
+        "a real model, without fine-tuning.",
+    ),
+    (
+        "Compare",
+        "perplexity, memory, embedding directions and generated text.",
+    ),
 )
 
 MODEL = "Model"
-MODEL_FETCHED = "{label} · {size} to fetch"
-MODEL_INFO = "From the list, or any Hub id such as owner/name."
-FAMILIES = "What to compress"
+MODEL_FETCHED = "{label} ({size} download)"
+MODEL_INFO = "Pick one, or paste a Hugging Face model ID (owner/name)."
+FAMILIES = "Modules to compress"
 PRESET_EMBEDDING = "Embedding"
 PRESET_LAYERS = "All layers"
 PRESET_EVERYTHING = "Everything"
 METHOD = "Method"
-KEEP = "Keep"
-KEEP_INFO = "Bytes after ÷ bytes before; 25 is taken as 25 %."
-KEEP_SIZED = "This method's options decide its size."
-OPTIONS = "Options of the method"
+KEEP = "Size kept"
+KEEP_INFO = "Compressed bytes ÷ original bytes; 25 is read as 25%."
+KEEP_SIZED = "Fixed by this method's options, such as its bit width."
+OPTIONS = "Method options"
 NO_OPTIONS = "This method has no options."
 MORE_OPTIONS = "{count} more options"
 DEFAULTS = "Defaults"
-OVERRIDES = "Other settings for some families or layers"
+OVERRIDES = "Per-layer overrides"
 OVERRIDES_INFO = (
-    "Each line changes what its pattern selects; a later line wins. **Where** is a family "
-    "(`query`), layers (`@0-3`), both (`ffn_out@29`) or a name (`*down_proj`). **Method** may be "
-    "`dense` to leave something as it is. Empty cells take the settings above."
+    "One rule per row; later rows win. **Where** is a module type (`query`), layers (`@0-3`), both "
+    "(`ffn_out@29`) or a name (`*down_proj`). Method `dense` leaves weights uncompressed. Empty "
+    "cells inherit the settings above."
 )
-OVERRIDES_HEADERS = ("Where", "Method", "Keep")
-TOGETHER = "Compress together"
-GROUP = "Matrices"
+OVERRIDES_HEADERS = (
+    "Where",
+    "Method",
+    "Size kept",
+)
+GROUPING = "Grouping and byte allocation"
+GROUP = "Grouping"
 GROUP_CHOICES = {
-    "separated": "Each matrix by itself",
-    "concatenated": "A family's matrices share a basis",
+    "separated": "Each matrix separately",
+    "concatenated": "Concatenated (shared basis or decoder per module type)",
 }
-WINDOW = "Layers in a group"
-WINDOW_INFO = "0 takes all; counts where matrices share a basis."
-ORIENTATION = "Data"
-ORIENTATION_INFO = "Automatic takes what leaves the larger rank."
+WINDOW = "Layers per group"
+WINDOW_INFO = "Consecutive layers that share a basis; 0 = all."
+ORIENTATION = "Orientation"
+ORIENTATION_INFO = "Automatic picks rows or columns, whichever allows the higher rank."
 ORIENTATION_CHOICES = {"automatic": "Automatic", "rows": "Rows", "columns": "Columns"}
-TIE = "A table that input and output share"
-TIE_CHOICES = {"both": "Both ends are compressed", "input": "Input only"}
-TIE_INFO = "Input only is as the first paper measured; it makes the model bigger."
-ALLOCATION = "Who gets how many bytes"
+TIE = "Tied embeddings"
+TIE_CHOICES = {
+    "both": "Compress embedding and LM head",
+    "input": "Input embedding only",
+}
+TIE_INFO = (
+    "“Input embedding only” follows the 2021 paper: the LM head stays dense, so the model grows."
+)
+ALLOCATION = "Byte allocation"
 ALLOCATION_INFO = (
-    "By hand: in the table of other settings. By estimated loss takes calibration text."
+    "Allocation by estimated loss reads calibration text. For manual allocation, use the per-layer "
+    "overrides."
 )
 ALLOCATION_CHOICES = {
-    "uniform": "Every matrix keeps the same share",
-    "by_family": "A share for each family, by estimated loss",
-    "automatic": "A share for each matrix, by estimated loss",
-    "measured": "The same, after trying each family alone (takes longer)",
+    "uniform": "Uniform",
+    "by_family": "Per module type, by estimated loss",
+    "automatic": "Per matrix, by estimated loss",
+    "measured": "Per matrix, calibrated per module type (slower)",
 }
-INPUTS = "Layers are compressed for"
-INPUTS_INFO = "Block by block and slower; it helps where much is lost."
+INPUTS = "Calibration activations"
+INPUTS_INFO = "Sequential calibration goes block by block: slower, and better at high compression."
 INPUTS_CHOICES = {
-    "original": "The inputs they had",
-    "compressed": "The inputs they get in the compressed model",
+    "original": "From the original model",
+    "compressed": "From the compressed model (sequential)",
 }
 LEARN_TAB = "Learn"
-TOUR = "A tour of six guesses"
-TOUR_HELP = "Guess first; then see what was measured, and load the plan to see it happen."
-TOUR_STEPS = "Steps"
-TOUR_REVEAL = "Reveal"
-TOUR_LOAD = "Load this plan into the lab"
-TOUR_ONWARD = "Next step"
-TOUR_GUESS = "Guess first: choose one of the answers."
-TOUR_RIGHT = "Right."
-TOUR_WRONG = "Not this time. It is: {answer}."
-GLOSSARY = "What the words mean"
-GLOSSARY_HELP = "Every number of the page, with its formula."
+TOUR = "Six quick questions"
+TOUR_HELP = "Guess, then see the measurement and load the plan."
+TOUR_STEPS = "Questions"
+TOUR_REVEAL = "Check"
+TOUR_LOAD = "Load this plan"
+TOUR_ONWARD = "Next question"
+TOUR_GUESS = "Choose an answer first."
+TOUR_RIGHT = "Correct."
+TOUR_WRONG = "Not quite: {answer}."
+GLOSSARY = "Glossary"
+GLOSSARY_HELP = "Every metric and term on this page, with its formula."
 LOWER = "Lower is better."
 HIGHER = "Higher is better."
 TERMS = {
-    "Keep": "Bytes after ÷ bytes before, of what is compressed, in the checkpoint's type. Norms, "
-    "scales, indices and codebooks count; what is shared counts once.",
-    "Rank": "How many directions a factorization keeps: a matrix of rank r is the sum of r outer "
-    "products, r · (rows + columns) numbers.",
-    "Break-even rank": "rows · columns ÷ (rows + columns): above it, two factors are bigger than "
-    "the matrix.",
-    "Calibration text": "Text that methods may learn from: how often tokens occur, what passes "
-    "through layers, which errors the loss minds. Never the text that is measured on.",
-    "Tied table": "The token table that a model reads from and writes with is one matrix; an error "
-    "in it counts at both ends.",
-    "Decoder": "The part of an autoencoder that makes rows from their latents. Matrices that share "
-    "one store it once.",
-    "Interval": "From … to …: holds the truth 95 times in 100, by Student's t over blocks of text. "
-    "Two runs on the same text are compared block by block, which tells far smaller differences.",
-    "Keys and values": "What a model keeps of every token while it writes: 2 · layers · key heads "
-    "· head size numbers a token. Compressing weights leaves them as they are.",
-    "Tokens a second": "Of one run, once: reading is the tokens of a block ÷ the time of a forward "
-    "pass, writing the new tokens ÷ their time, medians over blocks and prompts.",
-    "Still near": "How many of a token's nearest neighbours, by cosine, are the same before and "
-    "after.",
-    "Estimated loss": "½ tr(G Δ C Δᵀ) of an error Δ: what K-FAC says that the loss grows by, C "
-    "being the second moment of a layer's inputs, G that of the gradients at its outputs. Where it "
-    "is below half a nat, the growth of the loss and the KL divergence that were measured lay "
-    "between a fifth and two and a half times of it.",
+    "Size kept": (
+        "Compressed bytes ÷ original bytes of the compressed modules, in the checkpoint's data "
+        "type. Norms, scales, indices and codebooks count; shared tensors count once."
+    ),
+    "Rank": (
+        "The number of directions that a factorization keeps: a matrix of rank r is the sum of r "
+        "outer products, r · (rows + columns) numbers."
+    ),
+    "Break-even rank": (
+        "rows · columns ÷ (rows + columns): above it, two factors are larger than the matrix."
+    ),
+    "Calibration text": (
+        "Text from which methods estimate token frequencies, layer inputs and gradients. It never "
+        "overlaps the evaluation text."
+    ),
+    "Tied embeddings": (
+        "One matrix serves as input embedding and LM head, so an error in it counts twice."
+    ),
+    "Decoder": (
+        "The part of an autoencoder that computes rows from their latents. Matrices that share a "
+        "decoder store it once."
+    ),
+    "Confidence interval": (
+        "95% confidence interval by Student's t over text blocks. Two runs on the same text are "
+        "compared block by block, which resolves far smaller differences."
+    ),
+    "KV cache": (
+        "Keys and values of all previous tokens, which generation keeps in memory: 2 · layers · KV "
+        "heads · head size numbers per token. Compressing weights does not change it."
+    ),
+    "Tokens per second": (
+        "Measured once per run. Prefill: tokens in a block ÷ time of a forward pass. Decode: new "
+        "tokens ÷ their time. Medians over blocks and prompts."
+    ),
+    "Neighbours kept": (
+        "How many of a token's nearest neighbours by cosine similarity are the same before and "
+        "after compression."
+    ),
+    "Estimated loss": (
+        "½ tr(G Δ C Δᵀ) for an error Δ: the K-FAC estimate of the loss increase, where C is the "
+        "second moment of a layer's inputs and G that of the gradients at its outputs. Below half "
+        "a nat, the measured loss increase and KL divergence were between a fifth and two and a "
+        "half times the estimate."
+    ),
 }
-PREVIEW_EXPECTED = (
-    "Expected before the run: the loss grows by some {loss} nats a token, perplexity × {low} to "
-    "{high}"
+PREVIEW_LOSS = "Estimated loss +{loss} nats/token (perplexity ×{low}–{high})"
+PREVIEW_HIGH = (
+    "Estimated damage: high (loss +{loss} nats/token, perplexity ×{ratio}, possibly far more). Too "
+    "large to predict; run to measure"
 )
-PREVIEW_AT_LEAST = (
-    "Expected before the run: the loss grows by {loss} nats a token, perplexity × {ratio}, or far "
-    "more: an estimate tells too little of errors so large"
-)
-PREVIEW_UNFORETOLD = "What this costs is not foretold: run it."
-PREVIEW_SHARED_COST = "What this costs is estimated when it runs, with the bytes shared out."
-PREVIEW_RUINED = (
-    "Expected before the run: perplexity grows several times over, and maybe little is left of the "
-    "model"
-)
-PREVIEW_ERROR = "Relative error {error:.3f}, known before any run."
-PREVIEW_ERROR_BOUND = "Relative error {error:.3f} or more: no result of these ranks has less."
-CONTEXT_LENGTH = "Tokens in the context"
+PREVIEW_NO_ESTIMATE = "No estimate for these settings. Run to measure."
+PREVIEW_PENDING = "Estimated at run time, when bytes are allocated."
+PREVIEW_SEVERE = "Estimated damage: severe. The model may stop working"
+PREVIEW_ERROR = "Relative error {error:.3f} (exact)."
+PREVIEW_ERROR_BOUND = "Relative error at least {error:.3f}, the optimum for these ranks."
+CONTEXT_LENGTH = "Context length (tokens)"
 CACHE = (
-    "While it writes, a model also keeps keys and values of every token before: {each} a token, "
-    "**{cache}** at {tokens} tokens, compressed or not. With it the model takes {before} → "
-    "**{after}** ({share})."
+    "KV cache: {each} per token, **{cache}** at {tokens} tokens (not compressed). Model and cache: "
+    "{before} → **{after}** ({share})."
 )
-NO_CACHE = "How much memory keys and values take was not counted in this run."
-SWEEP_PLANS = "Several methods and sizes at once"
+NO_CACHE = "The KV cache was not measured in this run."
+SWEEP_PLANS = "Sweep methods and sizes"
 SWEEP_PLANS_HELP = (
-    "Runs the plan by each method at each size, one after the other, with all its other settings; "
-    "points appear as they finish. Stop ends it, and what was measured stays."
+    "Runs the plan with each method at each size; all other settings stay. Points appear as runs "
+    "finish. Stop keeps the results so far."
 )
 SWEEP_METHODS = "Methods"
-SWEEP_KEEPS = "Keeps"
-SWEEP_RUN = "Run them all"
-SWEEP_WANTS = "Choose one method or more, and write keeps between 0 and 1, such as 0.25, 0.5, 0.75."
-SWEEP_MANY = "These are {count} runs; at most {limit} are one job. Take fewer methods or keeps."
-MAP = "Layer by layer"
+SWEEP_KEEPS = "Sizes"
+SWEEP_RUN = "Run sweep"
+SWEEP_WANTS = "Choose at least one method and enter sizes between 0 and 1, such as 0.25, 0.5, 0.75."
+SWEEP_MANY = "{count} runs; a sweep may have at most {limit}. Choose fewer methods or sizes."
+MAP = "Layer map"
 MAP_HELP = (
-    "A cell is a matrix. Click cells, a layer's number, a family or *All* to choose, then say what "
-    "shall happen to them. Shift-click takes all between, arrow keys move, Space chooses, "
-    "Escape forgets the choice."
+    "Each cell is one weight matrix. Click cells, a layer number, a module type or *All* to "
+    "select, then choose a method and a size for the selection. Shift-click selects a range, arrow "
+    "keys move, Space selects, Escape clears the selection."
 )
-MAP_COLOURS = {"keep": "Keep", "method": "Method", "error": "Measured error"}
-MAP_COLOUR = "Coloured by"
+MAP_COLOURS = {
+    "keep": "Size kept",
+    "method": "Method",
+    "error": "Measured error",
+}
+MAP_COLOUR = "Colour by"
 MAP_COLOUR_HELP = {
-    "keep": "Percent of the bytes that remain; a dot is left as it is.",
-    "error": "Relative error in percent, as the shown run measured it.",
+    "keep": "% of bytes kept. Dot: not compressed.",
+    "error": "Relative error (%), measured in the shown run.",
 }
 MAP_ALL = "All"
-MAP_LAYER = "All of layer {layer}"
-MAP_TABLES = "Token tables"
-MAP_TABLES_SHORT = "T"
+MAP_LAYER = "Layer {layer}, all modules"
+MAP_TABLES = "Embeddings"
+MAP_TABLES_SHORT = "Emb"
 MAP_PLACE = "{family}, layer {layer}"
-MAP_DENSE = "left as it is"
-MAP_SHARED = "its bytes are shared out when it runs"
+MAP_DENSE = "not compressed"
+MAP_PENDING = "size decided at run time"
 MAP_RANK = "rank {rank} of {full}"
 MAP_ERROR = "relative error {error:.3f}"
 MAP_NO_ERROR = "not measured in the shown run"
-MAP_NOTHING = "Nothing is chosen."
+MAP_NOTHING = "Nothing selected. Click cells first."
 MAP_COUNT = "{count} matrices"
 MAP_CHOSEN = "{what}: {before} → {after}"
-MAP_METHOD = "What happens to them"
-MAP_KEEP = "Keep of them"
-MAP_APPLY = "Apply to these"
-MAP_CLEAR = "As the whole plan"
-MAP_DENSE_BUTTON = "Leave uncompressed"
-MAP_FULL = "The plan has {count} exceptions, more than the {limit} that it may have."
+MAP_METHOD = "Method for selection"
+MAP_KEEP = "Size kept"
+MAP_APPLY = "Apply"
+MAP_CLEAR = "Reset to default"
+MAP_DENSE_BUTTON = "Keep dense"
+MAP_FULL = "Too many rules: {count} of at most {limit}."
 UNDO = "Undo"
 REDO = "Redo"
-MAP_PRESET = "Start from"
-MAP_WOULD = "Applied, they would be {what}.{cost}"
+MAP_PRESET = "Preset"
+MAP_PREVIEW = "Preview: {what}.{cost}"
 MAP_PRESETS = {
-    "uniform": "Everything alike",
-    "protect_ends": "First and last layer left alone",
+    "uniform": "Uniform",
+    "protect_ends": "Skip first and last layer",
     "attention": "Attention only",
     "ffn": "FFN only",
     "embedding": "Embedding only",
-    "automatic": "The best for each, within Keep",
+    "automatic": "Automatic (best method per matrix)",
 }
-MEASURE = "How it is measured"
-CORPUS = "Text to measure on"
-OWN_TEXT = "Text of your own"
-OWN_TEXT_HINT = "Paste a few paragraphs; their first tokens are used."
-OWN_CHOICE = "Text of your own"
-CALIBRATION = "Text to choose by"
-CALIBRATION_INFO = (
-    "What methods learn about the model comes from here. If it is the text above, another part of"
-    " it is taken, never what is measured on."
-)
-CALIBRATION_TOKENS = "Tokens to choose by"
-CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} is quick; more is better, and takes minutes once."
+MEASURE = "Evaluation"
+CORPUS = "Evaluation text"
+OWN_TEXT = "Custom text"
+OWN_TEXT_HINT = "Paste a few paragraphs; the first tokens are used."
+OWN_CHOICE = "Custom text"
+CALIBRATION = "Calibration text"
+CALIBRATION_INFO = "Used to fit the compression. Never overlaps the evaluation text."
+CALIBRATION_TOKENS = "Calibration tokens"
+CALIBRATION_TOKENS_INFO = f"{QUICK_TOKENS:,} is quick; more is better and takes minutes, once."
 TOKENS = "Tokens"
-CONTEXT = "Context"
-PROTOCOL = "How perplexity is measured"
+CONTEXT = "Context length"
+PROTOCOL = "Perplexity protocol"
 PROTOCOL_CHOICES = {
-    "automatic": "As is usual for the model",
-    "causal": "Every next token (causal models)",
-    "whole_word": "15 % of the words hidden (masked models)",
-    "pseudo": "Every token hidden once (masked models; slow)",
+    "automatic": "Default for this model",
+    "causal": "Next token (causal LM)",
+    "whole_word": "Whole-word masking, 15% (masked LM)",
+    "pseudo": "Pseudo-perplexity (masked LM; slow)",
 }
-WRITING = "What both models write"
-PROMPT = "Beginning of a text"
-PROMPT_INFO = "A masked model fills in [MASK] or ___; without one, the end."
+WRITING = "Text generation"
+PROMPT = "Prompt"
+PROMPT_INFO = "Masked models fill in [MASK] or ___, or append a mask."
 NEW_TOKENS = "New tokens"
 TEMPERATURE = "Temperature"
-TEMPERATURE_INFO = "0 takes the likeliest token."
+TEMPERATURE_INFO = "0 = greedy decoding."
 SEED = "Seed"
-SEED_INFO = "Same for both."
-RUN = "Compress and measure"
-RUNNING = "Working …"
+SEED_INFO = "Used by both models."
+RUN = "Run"
+RUNNING = "Running…"
 STOP = "Stop"
-LINK_BROKEN = "The link could not be read, so this is the usual plan."
-BROKEN = "Something broke here, and not by your doing: the server's log says what. Try again."
+LINK_BROKEN = "The link could not be read; showing the default plan."
+BROKEN = "Internal error, not caused by your settings. It has been logged; please try again."
 COMPARE = "Compare"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
 LINK_COPIED = "The link restores this plan."
-LINK_COPIED_BESIDE = "The link restores this plan and, under Compare, what it stands beside."
-LINK_OF_FORM = "That is the plan in the form: the results shown are those of another one."
-LINK_OPENED_BESIDE = "What the link compares is under Compare."
-START_OVER = "Start over"
-STARTED_OVER = "The form holds the usual plan again."
+LINK_COPIED_BESIDE = "The link restores this plan and the runs under Compare."
+LINK_OF_FORM = "Plan from the form; the results shown are from another run."
+LINK_OPENED_BESIDE = "The runs of the link are under Compare."
+START_OVER = "Reset"
+STARTED_OVER = "Plan reset to default."
 
-READY = "Ready. Shown are runs measured beforehand."
+READY = "Ready. Showing precomputed runs."
 NO_SPACES = (
-    "The profile asks for a GPU that Spaces lend, which takes the package spaces: pip install "
-    "spaces, or choose another profile."
+    "The profile needs ZeroGPU, which requires the package spaces: pip install spaces, or choose "
+    "another profile."
 )
 LENDING = "Waiting for a GPU"
-NOT_YET_RUN = (
-    "The form holds a plan that was not run here yet: press Compress and measure. The results are "
-    "those of another run."
-)
-MEASURED_BEFORE = "Shown is the run of this plan that was measured beforehand, on {source}."
-STOPPED = "Stopped. What was measured stays; nothing else is kept."
-PASSED_OVER = "Passed over: {error}"
-STORED = "This plan was run before: its stored result is shown."
+PLAN_CHANGED = "Plan changed. Press Run to measure it. The results shown are from another run."
+SHOWN_PRECOMPUTED = "Showing the precomputed run of this plan, measured on {source}."
+STOPPED = "Stopped. Completed measurements are kept."
+SKIPPED = "Skipped: {error}"
+STORED = "This plan was run before: showing the stored result."
 FINISHED = "Finished in {seconds}."
-PASSED = "{count} of {all} runs were refused and passed over: {why}"
-SO_FAR = "Perplexity {compressed}: {ratio} × the baseline's {baseline} (after block {blocks})"
-SO_FAR_SHOWN = "Measured: the results show it already."
+SKIPPED_RUNS = "{count} of {all} runs were skipped: {why}"
+PERPLEXITY_SO_FAR = (
+    "Perplexity so far: {compressed}, {ratio}× original {baseline} (after block {blocks})"
+)
+PERPLEXITY_SHOWN = "Measured; already shown in the results."
 RUN_OF = "Run {number} of {count}: {what}"
-WAITING = "Waiting: {ahead} ahead of you."
+WAITING = "In queue: {ahead} ahead of you."
 STARTING = "Starting."
 LEFT = "{time} left"
-SPARK = "Loss of the training, epoch by epoch: from {first:.4g} to {last:.4g}"
+SPARK = "Training loss per epoch: {first:.4g} to {last:.4g}"
 BUSY = (
-    "Too many runs are waiting ({limit}). Try again in a minute, or look at the measured runs "
-    "meanwhile."
+    "The queue is full ({limit}). Try again in a minute, or browse the precomputed runs meanwhile."
 )
 BUSY_WITH_YOURS = (
-    "{limit} of your own jobs wait or run already: let one end, or stop one, before the next."
+    "You already have {limit} queued or running jobs. Wait for one to finish, or stop one."
 )
 
-RESULTS_OF = "Results of"
-LANDMARK = "measured beforehand"
-YOURS = "run here"
-YOURS_SO_FAR = "run here, without texts so far"
-TAB_FRONTIER = "Cost against size"
+RESULTS_OF = "Run"
+LANDMARK = "precomputed"
+YOURS = "your run"
+YOURS_SO_FAR = "your run, generating text…"
+TAB_FRONTIER = "Quality vs. size"
 TAB_COMPARE = "Compare"
 TAB_TEXT = "Text"
 NO_TEXT = (
-    "No text yet. Both models write once all is measured; where that was stopped, Compress and "
-    "measure has them write."
+    "No text yet. Both models generate text after the evaluation. If that was stopped, press Run "
+    "to generate it."
 )
-TAB_DIRECTION = "Directions"
+TAB_DIRECTION = "Embedding"
 TAB_MEMORY = "Memory"
-TAB_MATRICES = "Matrices"
-TAB_AWAY = "Take away"
+TAB_MATRICES = "Layers"
+TAB_EXPORT = "Export"
 TAB_LOG = "Log"
 FRONTIER_HELP = (
-    "Further left is smaller. The grey band joins the runs that no other beats in both. The star "
-    "is the model as it came; small marks were measured beforehand, large ones are yours. "
-    "Click a mark to see its run and take its plan over, or a line below to see its run."
+    "Lower left is better. The grey band is the Pareto front; the star is the original model. "
+    "Small marks are precomputed, large ones are your runs. Click a mark to open its run and load "
+    "its plan; click a row below to open its run only."
 )
-FRONTIER_MEASURE = "What is drawn against size"
-FRONTIER_SIZE = "Size in"
-FRONTIER_SIZES = {"megabytes": "Bytes", "parameters": "Parameters"}
-SHOWN_PLAN = "The form holds the plan of this run now."
-SHOWN_OTHER = "The form stays as it is; the button below the runs puts this run's plan into it."
-USE_PLAN = "Put the plan of the shown run into the form"
+FRONTIER_MEASURE = "Y axis"
+FRONTIER_SIZE = "X axis"
+FRONTIER_SIZES = {
+    "megabytes": "Bytes",
+    "parameters": "Parameters",
+}
+SHOWN_PLAN = "The form now shows the plan of this run."
+SHOWN_OTHER = "The form is unchanged; “Load this plan” below the runs loads this run's plan."
+USE_PLAN = "Load this plan"
 RUN_HEADERS = (
     "Run",
     "Perplexity",
-    "× base",
+    "PPL ratio",
     "MB",
-    "% bytes",
+    "Size %",
     "KL",
-    "Same 1st %",
-    "Direction",
+    "Top-1 %",
+    "Direction err.",
 )
 PROVENANCE = (
-    "{count} runs of {model} on {corpus}: {tokens} tokens, context {context}. Weights: {source}. "
-    "Measured with compress_lib {version} on {date}."
+    "{count} runs of {model} on {corpus}: {tokens} tokens, context length {context}. Weights: "
+    "{source}. Measured with compress_lib {version} on {date}."
 )
-WERE_COARSE = (
-    "These weights had been rounded to 4 bits before, so rounding them to 4 bits costs less here "
-    "than it does elsewhere."
+ALREADY_QUANTIZED = (
+    "Note: these weights come from a 4-bit file, so 4-bit results look better than on the original "
+    "model."
 )
-SHRANK = "The model takes {share} of its bytes, "
-GREW = "The model became bigger, {share} of its bytes, "
-PLAINLY = {
-    "same": "and predicts this text about as well as before.",
-    "worse": "and hesitates between {ratio} times as many tokens at every step.",
-    "ruined": "and little is left of it: its perplexity is {ratio} times as large.",
+SHRANK = "{share} of the original size; "
+GREW = "Larger than the original ({share}); "
+VERDICT = {
+    "same": "same quality on this text.",
+    "worse": "perplexity is {ratio}× the original.",
+    "ruined": "the model no longer works: perplexity is {ratio}× the original.",
 }
-NOTHING_SHOWN = "No run is shown of which there could be a file."
-NO_LANDMARKS = "Nothing was measured beforehand on this model and text: here stand your own runs."
-NO_DIRECTION = "This run leaves the embedding as it is, so no token's direction changed."
-NO_COUNTS = "No text was read with this run, so tokens cannot be counted."
+NOTHING_SHOWN = "No run is shown, so there is nothing to download."
+NO_LANDMARKS = "No precomputed runs for this model and text; your runs appear here."
+NO_DIRECTION = "This run does not compress the embedding, so no direction changed."
+NO_COUNTS = "No text was read in this run, so token counts are unknown."
 DIRECTION_HELP = (
-    "How far each token's vector turned: 0 is not at all, 1 is a right angle. The dotted line is "
-    "random noise as large as the error: a method that lies left of its own dotted line spends its "
-    "error on length rather than direction."
+    "1 − cosine between each token's original and compressed vector: 0 is unchanged, 1 a right "
+    "angle. Dotted: random noise with the same norm; left of it, the method preserves direction at "
+    "the expense of length."
 )
-COMPARE_DIRECTIONS = "Lay over it"
-WORST = "turned most"
+COMPARE_DIRECTIONS = "Overlay runs"
+WORST = "most rotated"
 FREQUENT = "most frequent"
-BEST = "turned least"
-TOKENS_NEAR = "Some tokens and who is near them: search for one"
+BEST = "least rotated"
+NEIGHBOURS = "Tokens and their nearest neighbours (searchable)"
 TOKEN_HEADERS = (
     "Token",
     "List",
@@ -332,144 +366,149 @@ TOKEN_HEADERS = (
     "Count in text",
     "Nearest before",
     "Nearest after",
-    "Still near",
+    "Neighbours kept",
 )
-ASKED = "asked for"
+ASKED = "your word"
 TOKEN_ASK = "Look up any word"
 TOKEN_ASK_INFO = (
-    "How far its tokens turned, and who is near them: they come first in the table. A model that "
-    "is not kept any more is compressed again."
+    "Adds the word's tokens, their rotation and their neighbours to the top of the table. May take "
+    "a moment if the model has to be rebuilt."
 )
 TOKEN_ASK_BUTTON = "Look up"
 TOKEN_EXAMPLE = "lighthouse"
-TOKEN_LOOKING = "Looking for the nearest rows"
-TOKEN_FOUND = "The tokens of “{word}”, after a space and as it is, come first in the table."
-TOKEN_NOTHING = "Nothing to look up: type a word."
-TOKEN_LONG = "A word of at most {most} characters, please."
-DIRECTION_CUMULATIVE = "Share of tokens up to an error"
-DIRECTION_WEIGHTED = "Count tokens as often as the text has them"
-DIRECTION_LOGARITHMIC = "Stretch small errors (logarithmic)"
-DIRECTION_LAYERS = "Layer by layer: the line is the mean over rows, the band holds 95 % of them."
-MEMORY_HELP = "Every tensor that a checkpoint would store, shared ones once."
-GROWN = "This plan makes something bigger: {parts}."
-GROWN_PART = "{name} {before} → {after}"
+TOKEN_LOOKING = "Searching nearest neighbours"
+TOKEN_FOUND = (
+    "The tokens of “{word}”, with and without a leading space, are at the top of the table."
+)
+TOKEN_NOTHING = "Enter a word to look up."
+TOKEN_LONG = "Enter a word of at most {most} characters."
+DIRECTION_CUMULATIVE = "Cumulative"
+DIRECTION_WEIGHTED = "Weight by token frequency"
+DIRECTION_LOGARITHMIC = "Log scale"
+DIRECTION_LAYERS = "By layer: the line is the mean over rows, the band contains 95% of them."
+MEMORY_HELP = "Checkpoint size by module; tied weights counted once."
+ENLARGED = "This plan increases the size of: {parts}."
+ENLARGED_PART = "{name} {before} → {after}"
 MATRIX_HEADERS = (
     "Names",
     "Method",
     "Rank",
     "Shape",
-    "% bytes",
-    "Relative",
-    "Direction",
+    "Size %",
+    "Relative err.",
+    "Direction err.",
     "RMSE",
     "MAE",
     "MAE^0.6",
-    "Compressed with",
-    "Data",
+    "Grouped with",
+    "Orientation",
     "Seconds",
 )
 LAYERS_HELP = (
-    "Each compressed weight by layer and family; darker is better. Embedding and output head "
-    "belong to no layer: they stand in the table below, which holds the same numbers."
+    "Error by layer and module (darker = lower). The embedding and the LM head belong to no layer: "
+    "see the table below."
 )
-MEASURE_SHOWN = "Measure"
+MEASURE_SHOWN = "Metric"
 TRAINING_HELP = (
-    "What was measured while the weights were trained, at every look. The dot is the lowest point; "
-    "lower is better everywhere."
+    "Metrics during training, at every evaluation; lower is better. The dot is the minimum."
 )
 SPECTRUM_HELP = (
-    "The singular values of a matrix, largest first, and where its rank cuts them. SVD leaves out "
-    "what is grey; methods that weigh errors keep other directions, but as many."
+    "Singular values, largest first; grey = dropped at this rank. Methods that weight errors keep "
+    "other directions, but as many."
 )
 RANKED = "Factorized matrix"
-TRAINED = "Trained weight or group"
+TRAINED = "Trained matrix or group"
 TEXT_HELP = (
-    "Same beginning, same seed. A bar marks where the texts part. The stronger a token is shaded, "
-    "the less likely the *other* model found it there: point at it to read what both thought. A "
-    "masked model writes nothing: shown is what each finds likeliest in the place of a mask."
+    "Same prompt and seed. The bar marks the first difference. Shading: tokens the *other* model "
+    "finds unlikely; hover for both probabilities. Masked models do not generate text: the table "
+    "lists their most likely fillings."
 )
 MASK_NUMBER = "Mask {number}"
 FILL_HEADERS = ("Token", "Probability")
-PREDICTED = {"causal": "of next tokens"}
-HIDDEN = "of hidden tokens"
-BASELINE = "Baseline"
+PREDICTED = {
+    "causal": "of next tokens",
+}
+HIDDEN = "of masked tokens"
+BASELINE = "Original"
 COMPRESSED = "Compressed"
-NEVER_PART = "Both models wrote the same."
-PART_AFTER = "They part after {count} new tokens."
-PART_AT_ONCE = "They part at the first new token."
-PART_HERE = "Here they part."
-TOKEN_TIP = "the other model: {other}, the writer: {own}"
-TOKEN_SCALE = "Probability that the other model gave the token:"
+OUTPUTS_IDENTICAL = "Outputs are identical."
+OUTPUTS_DIVERGE_AFTER = "Outputs diverge after {count} tokens."
+OUTPUTS_DIVERGE_AT_ONCE = "Outputs diverge at the first token."
+OUTPUTS_DIVERGE_HERE = "Outputs diverge here."
+TOKEN_TIP = "p = {other} under the other model, {own} under this one"
+TOKEN_SCALE = "Probability under the other model:"
 TOKEN_BY_TOKEN = "Token by token"
-TOKEN_TABLE = ("Token", "Writer", "Other model")
-TEXT_PERPLEXITY = "Perplexity of this text by its writer {own}, by the other model {other}."
-TIMES_BASELINE = "{ratio} × baseline {base}"
+TOKEN_TABLE = (
+    "Token",
+    "This model",
+    "Other model",
+)
+TEXT_PERPLEXITY = "Perplexity of this text: {own} under this model, {other} under the other."
+TIMES_BASELINE = "{ratio}× original ({base})"
 MEASURED_ON = "{model}, {corpus}, {tokens} tokens"
 SHARE_OF = "{share} of {whole} MB"
-MOST_BELOW = "95 % of tokens below {most}"
-KL_UNIT = "nats a token"
-KL_FORETOLD = "nats a token; {loss} was expected"
-KL_AT_LEAST = "nats a token; {loss} or far more was expected"
-KL_RUINED = "nats a token; over {least} was expected"
-SPEED = "{speed:.0f} tokens a second"
+MOST_BELOW = "95th percentile {most}"
+KL_UNIT = "nats/token"
+KL_ESTIMATED = "nats/token (estimated {loss})"
+KL_AT_LEAST = "nats/token (estimated {loss} or more)"
+KL_RUINED = "nats/token (estimated over {least})"
+SPEED = "{speed:.0f} tok/s"
 NOT_TIMED = "not timed"
-BETWEEN = "{low} to {high}"
-NO_INTERVAL = "one block: no interval"
-ONE_BLOCK = "So little text tells little: one block gives no interval."
-READS = "reads {speed:,.0f} tokens a second"
-WRITES = "writes {ratio:.2f} ×"
-WRITES_YET = "writes … ×"
-UNTOUCHED = "embedding untouched"
+BETWEEN = "{low}–{high}"
+NO_INTERVAL = "no interval (one block)"
+ONE_BLOCK = "Too little text for a confidence interval."
+READS = "Prefill {speed:,.0f} tok/s"
+WRITES = "decode {ratio:.2f}×"
+WRITES_YET = "decode …×"
+UNTOUCHED = "embedding not compressed"
 DOWNLOAD_CSV = "Runs as CSV"
 DOWNLOAD_MATRICES = "Matrices as CSV"
 DOWNLOAD_JSON = "This run as JSON"
 COMPARE_HELP = (
-    "Up to four runs. Each is held against the first one, block by block of the same text, so that "
-    "small differences can be told from chance (95 % intervals)."
+    "Compare up to four runs on the same text: paired 95% confidence intervals against the first."
 )
 TRAY = "Runs to compare"
-TRAY_INFO = "Choose runs, or leave it empty: then the table shows your last runs."
-TRAY_FULL = "Four runs are chosen already: take one out first."
-TRAY_EMPTY = "There is no run to compare yet."
-TRAY_LONELY = "Run a plan of your own, or choose a second run above: it will stand beside this one."
-COMPARE_RATIO = "Perplexity against the first"
-COMPARE_KL = "KL minus that of the first"
-COMPARE_BYTES = "Bytes against the first"
-COMPARE_SAYS = "Is it worse than the first?"
-COMPARE_UNKNOWN = "nobody can tell: no interval is known"
-COMPARE_SAME = "it predicts the very same"
-COMPARE_UNSURE = "the difference may be chance"
-COMPARE_FARTHER = "perplexity may differ by chance, but it is surely farther from the original"
-COMPARE_NEARER = "perplexity may differ by chance, but it is surely nearer to the original"
-COMPARE_WORSE = "surely worse"
-COMPARE_BETTER = "surely better"
-AWAY_HELP = (
-    "All of this run: a page of its own that opens without a network, a notebook and code that "
-    "make it again, every number, and the compressed model, which is made again where it is gone."
+TRAY_INFO = "Empty: your last runs."
+TRAY_FULL = "Four runs are selected already; remove one first."
+TRAY_EMPTY = "No runs to compare yet."
+TRAY_LONELY = "Add a second run to compare."
+COMPARE_RATIO = "Perplexity vs. first run"
+COMPARE_KL = "KL difference vs. first run"
+COMPARE_BYTES = "Bytes vs. first run"
+COMPARE_SIGNIFICANCE = "Significance vs. first run"
+COMPARE_UNKNOWN = "unknown (no interval)"
+COMPARE_SAME = "identical predictions"
+COMPARE_NOT_SIGNIFICANT = "not significant"
+COMPARE_FARTHER = "perplexity not significant; significantly farther from the original (KL)"
+COMPARE_NEARER = "perplexity not significant; significantly closer to the original (KL)"
+COMPARE_WORSE = "significantly worse (95%)"
+COMPARE_BETTER = "significantly better (95%)"
+EXPORT_HELP = (
+    "This run as a self-contained report, a notebook, code, data, and the compressed model "
+    "(recomputed if it is no longer in memory)."
 )
-AWAY_CHECKPOINT = "Checkpoint (zip)"
-AWAY_FILE = "The compressed model, with its card and its record"
-AWAY_SAVING = "Writing the checkpoint"
-AWAY_READY = "The checkpoint of {run} is ready: {size}."
-MADE_ELSEWHERE = (
-    "Runs of this page take place on a GPU that is lent, where their models stay: they can neither "
-    "be looked into nor taken away here. On a machine of your own: compress-lab run … --save "
-    "FOLDER."
+EXPORT_CHECKPOINT = "Checkpoint (zip)"
+EXPORT_FILE = "The compressed model with its model card and record"
+EXPORT_SAVING = "Writing the checkpoint"
+EXPORT_READY = "The checkpoint of {run} is ready: {size}."
+MODEL_ELSEWHERE = (
+    "Runs of this page use a remote GPU and their models stay there, so they can be neither "
+    "inspected nor exported here. On your own machine: compress-lab run … --save FOLDER."
 )
-MADE_TOO_LONG = (
-    "The model of this run is gone, and compressing it took {took}, more than the {most} that this "
-    "page gives to making one again. On a machine of your own: compress-lab run … --save FOLDER."
+MODEL_TOO_SLOW = (
+    "The model of this run is no longer in memory, and compressing it took {took}, more than the "
+    "{most} that this page allows. On your own machine: compress-lab run … --save FOLDER."
 )
-AWAY_LARGE = (
-    "The checkpoint has {size}, more than the {most} that this page sends. On a machine of your "
-    "own: compress-lab run … --save FOLDER."
+EXPORT_LARGE = (
+    "The checkpoint has {size}, more than the {most} that this page sends. On your own machine: "
+    "compress-lab run … --save FOLDER."
 )
-AWAY_REPORT = "Report (HTML)"
-AWAY_NOTEBOOK = "Notebook"
-AWAY_CODE = "Python code of this run"
-LOG_EMPTY = "A run writes a line for every matrix and every block of text here."
+EXPORT_REPORT = "Report (HTML)"
+EXPORT_NOTEBOOK = "Notebook"
+EXPORT_CODE = "Python code"
+LOG_EMPTY = "The log lists every matrix and text block of a run."
 
-PREVIEW_ONE = "{label}: rank {rank} of at most {full}, {before} → {after}"
+PREVIEW_ONE = "{label}: rank {rank} of {full}, {before} → {after}"
 PREVIEW_MANY = "{what}: {before} → {after}"
 PREVIEW_AT_MOST = "at most {size}"
 PREVIEW_MATRIX = "1 matrix"
@@ -478,90 +517,93 @@ PREVIEW_GROUP = " in 1 group"
 PREVIEW_GROUPS = " in {count} groups"
 PREVIEW_RANK = ", rank {low}"
 PREVIEW_RANKS = ", ranks {low} to {high}"
-PREVIEW_SHARED = ", shared out by estimated loss"
-PREVIEW_KEPT = "The output keeps its own matrix of {size} beside it, so the model grows."
+PREVIEW_ALLOCATED = ", allocated by estimated loss"
+PREVIEW_KEPT = "The LM head keeps its own matrix of {size}, so the model grows."
 PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
-PREVIEW_WHOLE = "whole model {size}, {share} of its bytes"
+PREVIEW_WHOLE = "model: {size} ({share})"
 PREVIEW_TIED = {
-    "embedding": "This model writes with the same table: its output head is compressed as well.",
-    "head": "This model has no head of its own: it writes with the embedding, which stays.",
+    "embedding": "Embedding and LM head are tied: both are compressed.",
+    "head": "The LM head is tied to the embedding, which this plan does not compress.",
 }
-BREAK_EVEN = "Break-even rank {rank}: above it, two factors are bigger than what they replace."
-BIGGER = "{count} of them would be bigger than before."
-NO_SAVING = "At this keep nothing becomes smaller."
-UNKNOWN_SHAPES = "The matrices of this model are known once it has been loaded: run it."
+BREAK_EVEN = "Rank must stay below {rank} to save memory."
+BIGGER = "{count} of them would become larger."
+NO_SAVING = "This setting saves nothing."
+UNKNOWN_SHAPES = "Run once to load this model and see its layers."
 HUB_FORM = (
-    "{given!r} is neither in the list nor a Hub id of the form owner/name. Folders and files can "
+    "{given!r} is neither in the list nor a Hub ID of the form owner/name. Folders and files can "
     "be used on the command line: compress-lab run."
 )
-METHOD_GAVE_WAY = "{method} does not know all of these matrices: {other} does."
-BESIDE_MISSING = "Not known here, of the runs that the link compares with: {count}."
-LINK_WITHOUT_TEXT = "The link does not hold your own text: whoever opens it gets the usual one."
-UNAVAILABLE = "Choose another model, or try again once this machine has a network."
+METHOD_SWITCHED = "{method} does not support these matrices; switched to {other}."
+BESIDE_MISSING = "{count} of the runs in the link's comparison are not known here."
+LINK_WITHOUT_TEXT = (
+    "The link does not include your custom text; the recipient gets the default text."
+)
+UNAVAILABLE = "Choose another model, or try again once this machine is online."
 NOT_A_CORPUS = "{given!r} is not a text of this page. Choose one of: {allowed}."
 OVERRIDE_WHERE = (
-    "The line with {given!r} does not say where: write a family such as query, layers such as "
+    "The row with {given!r} has no pattern: enter a module type such as query, layers such as "
     "@0-5, or * for everything."
 )
-OVERRIDE_KEEP = "Keep in the line {where!r} must be a number above 0 and at most 1, not {given!r}."
+OVERRIDE_KEEP = "The size kept in row {where!r} must be above 0 and at most 1, not {given!r}."
 MORE_THAN_THE_FORM = (
-    "The plan says more than this form can, such as options that differ from line to line, or "
-    "several prompts. The form shows the nearest plan; compress-lab run takes the whole one."
+    "The form cannot show every setting of this plan, such as options that differ by row or "
+    "several prompts. It shows the closest plan; compress-lab run runs the original."
 )
 MORE_THAN_THE_PAGE = (
-    "The page runs plans that its form can show: one setting of each method's options and of what "
-    "is compressed together, and one prompt. compress-lab run --plan FILE takes any plan."
+    "The page runs only plans that its form can show: one setting of each method option and of the "
+    "grouping, and one prompt. compress-lab run --plan FILE runs any plan."
 )
-NO_RUN = "There is no run with the key {key!r}: take one that landmarks or compress returned."
-NOTHING_CHOSEN = "Choose something to compress: a family, or a line in the table below it."
+NO_RUN = "There is no run with the key {key!r}: use a key that landmarks or compress returned."
+NOTHING_CHOSEN = "Choose something to compress: a module type, or a row of the overrides."
 TOO_MANY = "{name} may be at most {limit:,} on this page, not {given:,}."
 
 LAB_TAB = "Lab"
-STUDIES_TAB = "Papers and studies"
+STUDIES_TAB = "Studies"
 STUDIES_INTRO = (
-    "What takes many runs. P1, [Direction is what you need](https://arxiv.org/abs/2106.08181) "
-    "(2021), compresses token tables; P2, [Revisiting Offline "
-    "Compression](https://arxiv.org/abs/2302.04045) (2023), all matrices, *separated*, each by "
-    "itself, or *concatenated*, a family's matrices with one decoder. Both are repeated here on a"
-    " model of today, beside questions behind them; each study has a text of its own, so "
-    "baselines differ. `compress-lab reproduce p1` and `compress-lab study` measure them on any "
-    "model."
+    "Experiments of many runs. P1, [Direction is what you need](https://arxiv.org/abs/2106.08181) "
+    "(2021), compresses embeddings; P2, [Revisiting Offline "
+    "Compression](https://arxiv.org/abs/2302.04045) (2023), compresses all matrices, *separated* "
+    "or *concatenated* (one decoder per module type). Both are reproduced on a current model, with "
+    "further questions. Each study uses its own text, so baselines differ. `compress-lab reproduce "
+    "p1` and `compress-lab study` run them on any model."
 )
 STUDY = "Study"
-STUDY_MEASURE = "Colour"
+STUDY_MEASURE = "Colour by"
 STUDY_CSV = "These rows as CSV"
 STUDY_JSON = "This study as JSON"
 STUDY_TABLE = "All rows"
-NO_STUDY = "No study was measured yet."
-SWEEP = "Which module hurts most?"
+NO_STUDY = "No studies yet."
+SWEEP = "Sensitivity by matrix"
 SWEEP_INTRO = (
-    "**Your own:** compress every matrix of the plan's model by itself, with the plan's method and "
-    "keep and the method's usual options, and see what each costs. It takes about a second a "
-    "matrix, can be stopped, and goes on where it was."
+    "**Your own:** compress each matrix of the plan's model alone, with the plan's method and size "
+    "and the method's default options, and see the cost of each. Takes about a second per matrix; "
+    "can be stopped and resumed."
 )
-SWEEP_STOPPED = "Stopped. What was measured stays: the next sweep goes on from there."
-SWEEP_FINISHED = "Every matrix was measured."
-SWEEP_REFUSED = "{count} matrices were refused; the table says why. The others were measured."
+SWEEP_STOPPED = "Stopped. The next sweep resumes here."
+SWEEP_FINISHED = "All matrices are measured."
+SWEEP_REFUSED = (
+    "{count} matrices could not be compressed (reasons in the table); all others are measured."
+)
 
 WORDS = {
     word: word
     for word in (
-        *("Baseline", "baseline {value}", "{ratio} × baseline", "these results", "not beaten"),
-        *("embedding alone", "layers", "everything", "log scale"),
-        *("Whole model (MB)", "Whole model (million parameters, whatever bits each takes)"),
-        *("Perplexity ÷ baseline (log of what exceeds 1)", "Megabytes"),
+        *("Original", "original {value}", "{ratio}× original", "shown run", "Pareto front"),
+        *("embedding only", "layers", "everything", "log scale"),
+        *("Model size (MB)", "Model size (million parameters)"),
+        *("Perplexity increase (log scale)", "Megabytes"),
         *("Compressed, measured", "Compressed, predicted", "{measure} by layer", "layer", "Epoch"),
-        *("Direction error of rows (1 − cos)", "same-norm random noise", "error"),
-        *("Tokens", "Tokens in the text", "{what} up to here (%)", "mean", "95 % below"),
-        *("{what} per tenth of a decade (%)", "{what} per {width} of error (%)"),
-        *("Direction, by its singular value", "Singular value (log scale)"),
-        *("kept", "left out", "rank {rank}", "break-even"),
+        *("Direction error of rows (1 − cos)", "random noise, same norm", "error"),
+        *("Tokens", "Token occurrences", "{what} (cumulative %)", "mean", "95th percentile"),
+        *("{what} (% per tenth of a decade)", "{what} (% per {width})"),
+        *("Singular value index", "Singular value (log scale)"),
+        *("kept", "dropped", "rank {rank}", "break-even"),
         *(metric.label for metric in {**metrics.METRICS, **metrics.ERRORS}.values()),
         *(metric.meaning for metric in {**metrics.METRICS, **metrics.ERRORS}.values()),
     )
 }
-"""What charts and metrics say, which know nothing of the page; see `words`."""
+"""Texts of charts and metrics, which do not import the page; see `utils.translation`."""
 
-# All of it in the language that was chosen, but for what was not translated.
+# Texts without a translation stay English.
 globals().update(languages.selected_translations())
 set_translations(WORDS)

@@ -97,7 +97,7 @@ class Engine:
                     refused.append(error)
                     if len(refused) == len(plans):
                         raise
-                    part(PlanSkipped(1.0, texts.PASSED_OVER.format(error=error), str(error)))
+                    part(PlanSkipped(1.0, texts.SKIPPED.format(error=error), str(error)))
 
         return self._find_answers(plans) or self.line.submit(Job(task))
 
@@ -168,11 +168,11 @@ class Engine:
                 than the profile allows.
         """
         if not self.keeps_models:
-            raise CompressionError(texts.MADE_ELSEWHERE)
+            raise CompressionError(texts.MODEL_ELSEWHERE)
         took, most = record.seconds.get("compress", 0.0), self._limits.get("remake_seconds")
         if self.made.find(record.key) is None and most is not None and took > most:
             told = [format_seconds(seconds) for seconds in (took, most)]
-            raise CompressionError(texts.MADE_TOO_LONG.format(took=told[0], most=told[1]))
+            raise CompressionError(texts.MODEL_TOO_SLOW.format(took=told[0], most=told[1]))
 
         def work(report: Report) -> None:
             from compress_lib.runs.remake import remake

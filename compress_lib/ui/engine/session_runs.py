@@ -37,7 +37,7 @@ def describe_source(record: RunRecord) -> str:
     A landmark may have been measured on other weights than are loaded here.
     """
     if find_landmark(record.key):
-        return texts.MEASURED_BEFORE.format(source=record.model.source)
+        return texts.SHOWN_PRECOMPUTED.format(source=record.model.source)
     return texts.STORED
 
 

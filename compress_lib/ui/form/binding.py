@@ -35,7 +35,7 @@ PRESETS = {
 PLAIN = "svd"
 """The method that knows every matrix."""
 
-TOGETHER = ("group", "window", "orientation", "tie", "allocation", "inputs")
+GROUPING = ("group", "window", "orientation", "tie", "allocation", "inputs")
 """Fields of a rule by the same name; the form has one of each for all its rules."""
 
 
@@ -105,7 +105,7 @@ def form_values(plan: Plan) -> dict[str, Any]:
     head = first if families else Rule()
     together = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
     return {
-        **{name: getattr(together, name) for name in TOGETHER},
+        **{name: getattr(together, name) for name in GROUPING},
         "model": plan.model,
         "families": families,
         "method": head.method,
@@ -182,7 +182,7 @@ def _rule(values: Values, pattern: str, method: str, keep: Any) -> Rule:
     }
     if method == DENSE:
         return Rule(pattern=pattern, method=method)
-    together = {name: values.get(name) for name in TOGETHER}
+    together = {name: values.get(name) for name in GROUPING}
     return Rule(pattern=pattern, method=method, keep=keep, options=options, **together)  # type: ignore[arg-type]
 
 

@@ -135,7 +135,7 @@ def choose_families(families: list[str], method: Any) -> list[Any]:
     fits = only is None or set(families) <= set(only)
     if known and not fits:
         other = METHODS[binding.PLAIN].label
-        warn(texts.METHOD_GAVE_WAY.format(method=known.label, other=other))
+        warn(texts.METHOD_SWITCHED.format(method=known.label, other=other))
     return [families, method if fits else binding.PLAIN]
 
 

@@ -87,7 +87,7 @@ def build(engine: Engine, preview: str) -> PlanPanel:
         sweep = _sweep()
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options, settings = option_groups(shown)
-    with gr.Accordion(texts.TOGETHER, open=False, elem_id="together"):
+    with gr.Accordion(texts.GROUPING, open=False, elem_id="together"):
         together(made, shown)
     with gr.Accordion(texts.OVERRIDES, open=False):
         gr.Markdown(texts.OVERRIDES_INFO)

@@ -11,7 +11,7 @@ from compress_lib.ui.form import binding
 
 
 def together(made: dict[str, Any], shown: binding.Values) -> None:
-    """Make the components of `controls.TOGETHER`."""
+    """Make the components of `controls.GROUPING`."""
     made["group"] = gr.Radio(
         choices(texts.GROUP_CHOICES),
         value=shown["group"],

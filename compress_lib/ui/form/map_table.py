@@ -21,10 +21,10 @@ SHORT = {
     "query": "Q",
     "key": "K",
     "value": "V",
-    "attention_output": "AO",
+    "attention_output": "O",
     "ffn_gate": "Gate",
-    "ffn_in": "In",
-    "ffn_out": "Out",
+    "ffn_in": "Up",
+    "ffn_out": "Down",
     "other": "…",
 }
 """What fits above a column."""
@@ -160,7 +160,7 @@ class _Painter:
         share = (item.preview.nbytes + item.retained_bytes) / item.nbytes
         told = f"{where}: {item.method.label}, {format_share(share, 0)}"
         if item.needs_allocation:
-            told += f", {texts.MAP_SHARED}"
+            told += f", {texts.MAP_PENDING}"
         elif item.preview.rank is not None:
             told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
         if self.colour == "method":

@@ -48,7 +48,7 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     if expected is not None and assigned:
         lines.append(escape(_loss_message(expected)))
     elif load_curves(plan.model):
-        lines.append(escape(texts.PREVIEW_SHARED_COST if shared else texts.PREVIEW_UNFORETOLD))
+        lines.append(escape(texts.PREVIEW_PENDING if shared else texts.PREVIEW_NO_ESTIMATE))
     if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
@@ -79,14 +79,12 @@ def describe_change(engine: Engine, changed: Plan, names: Set[str]) -> str:
     after = sum(item.predicted_bytes for item in mine)
     expected = forecast_loss(assigned, changed.model)
     cost = "" if expected is None else f" {_loss_message(expected)}"
-    return texts.MAP_WOULD.format(what=_headline(mine, before, after), cost=cost)
+    return texts.MAP_PREVIEW.format(what=_headline(mine, before, after), cost=cost)
 
 
 def _loss_message(loss: float) -> str:
     """Say what a growth of the loss means: beyond a bound, that little is left of the model."""
-    words = describe_prediction(
-        loss, texts.PREVIEW_EXPECTED, texts.PREVIEW_AT_LEAST, texts.PREVIEW_RUINED
-    )
+    words = describe_prediction(loss, texts.PREVIEW_LOSS, texts.PREVIEW_HIGH, texts.PREVIEW_SEVERE)
     # Of a model that is ruined the ratio may be beyond any number.
     low, ratio, high = (exp(min(share * loss, 100.0)) for share in (LEAST, 1.0, MOST))
     return words.format(
@@ -124,7 +122,7 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
 def _ranks(assigned: list[Assignment]) -> str:
     """Say the ranks, and before them what becomes of matrices without, if it is one thing."""
     if any(item.needs_allocation for item in assigned):
-        return texts.PREVIEW_SHARED
+        return texts.PREVIEW_ALLOCATED
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
     notes = {item.preview.note for item in assigned if item.preview.rank is None}
     said = f", {notes.pop()}" if len(notes) == 1 and all(notes) else ""

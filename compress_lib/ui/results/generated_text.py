@@ -40,7 +40,7 @@ def writing(prompt: str, baseline: str, compressed: str) -> str:
 
 def _shade(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
     """Return a text with the place where it leaves the other one, tokens shaded if known."""
-    mark = f'<span class="part" role="img" aria-label="{texts.PART_HERE}"></span>'
+    mark = f'<span class="part" role="img" aria-label="{texts.OUTPUTS_DIVERGE_HERE}"></span>'
     if tokens:
         spans = [shade_token(token, texts.TOKEN_TIP) for token in tokens]
         if text.first_divergence is not None:
@@ -89,8 +89,10 @@ def _scale() -> str:
 
 def _parting(apart: int | None) -> str:
     if apart is None:
-        return texts.NEVER_PART
-    return texts.PART_AFTER.format(count=apart) if apart else texts.PART_AT_ONCE
+        return texts.OUTPUTS_IDENTICAL
+    return (
+        texts.OUTPUTS_DIVERGE_AFTER.format(count=apart) if apart else texts.OUTPUTS_DIVERGE_AT_ONCE
+    )
 
 
 def _pair(prompt: str, written: Sequence[tuple[str, str, str]], note: str) -> str:

@@ -53,7 +53,7 @@ def _plainly(record: RunRecord) -> str:
     memory, ratio = record.memory, record.perplexity.ratio
     share = format_share(memory.share)
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
-    words = texts.PLAINLY[case].format(ratio=_times(ratio))
+    words = texts.VERDICT[case].format(ratio=_times(ratio))
     bigger = memory.compressed_bytes > memory.baseline_bytes
     said = (texts.GREW if bigger else texts.SHRANK).format(share=share) + words
     return f"{said} {texts.ONE_BLOCK}" if _single(record) else said
@@ -119,7 +119,7 @@ def _predicted_loss(record: RunRecord) -> str:
     loss = predicted_loss(record)
     if loss is None:
         return texts.KL_UNIT
-    words = describe_prediction(loss, texts.KL_FORETOLD, texts.KL_AT_LEAST, texts.KL_RUINED)
+    words = describe_prediction(loss, texts.KL_ESTIMATED, texts.KL_AT_LEAST, texts.KL_RUINED)
     return words.format(loss=f"{loss:.2g}", least=f"{RUINED:g}")
 
 

@@ -131,7 +131,7 @@ def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
     dash = "—"
     return [
         (
-            texts.COMPARE_SAYS,
+            texts.COMPARE_SIGNIFICANCE,
             [dash if p is None else escape(_verdict(p)) for p in found],
         ),
         (
@@ -157,7 +157,7 @@ def _verdict(difference: PairedDifference) -> str:
     if not difference.certain and difference.certain_by_kl:
         return texts.COMPARE_FARTHER if difference.kl > 0 else texts.COMPARE_NEARER
     if not difference.certain:
-        return texts.COMPARE_UNSURE
+        return texts.COMPARE_NOT_SIGNIFICANT
     return texts.COMPARE_WORSE if difference.ratio > 1 else texts.COMPARE_BETTER
 
 

@@ -87,7 +87,7 @@ class DirectionTab(ResultTab):
         tokens = table(
             texts.TOKEN_HEADERS,
             values.get("tokens"),
-            texts.TOKENS_NEAR,
+            texts.NEIGHBOURS,
             labelled=True,
             elem_id="tokens",
             widths=WIDTHS,

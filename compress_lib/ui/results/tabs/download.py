@@ -38,7 +38,7 @@ def zip_checkpoint(
     size, most = record.memory.compressed_bytes, limits().get("download_megabytes")
     if most is not None and size > most * 1e6:
         raise CompressionError(
-            texts.AWAY_LARGE.format(size=format_bytes(size), most=format_bytes(most * 1e6))
+            texts.EXPORT_LARGE.format(size=format_bytes(size), most=format_bytes(most * 1e6))
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{record.model.id.replace('/', '--')}-{record.key}.zip"
@@ -46,9 +46,9 @@ def zip_checkpoint(
         def task(original: LanguageModel, model: LanguageModel, report: Report) -> None:
             from compress_lib.models.checkpoint import save_compressed
 
-            report(Event(0.1, texts.AWAY_SAVING))
+            report(Event(0.1, texts.EXPORT_SAVING))
             saved = save_compressed(model, Path(folder) / "model", files=card_files(record))
-            report(Event(0.6, texts.AWAY_SAVING))
+            report(Event(0.6, texts.EXPORT_SAVING))
             # Weights are as dense as they can be: squeezing them takes long and gives nothing.
             with ZipFile(file, "w", ZIP_STORED) as archive:
                 for part in sorted(saved.iterdir()):
@@ -56,5 +56,5 @@ def zip_checkpoint(
 
         yield from wait_for(engine.line, engine.submit_with_models(record, task))
         size_told = format_bytes(file.stat().st_size)
-        ready = texts.AWAY_READY.format(run=describe(record), size=size_told)
+        ready = texts.EXPORT_READY.format(run=describe(record), size=size_told)
         yield html.status(ready), file

@@ -26,7 +26,7 @@ class TakeAwayTab(ResultTab):
     """Files are made when they are asked for, of whatever run is shown then."""
 
     name: ClassVar[str] = "take-away"
-    label: ClassVar[str] = texts.TAB_AWAY
+    label: ClassVar[str] = texts.TAB_EXPORT
     order: ClassVar[int] = 50
 
     def show(self, shown: Shown) -> Mapping[str, Any]:
@@ -41,25 +41,27 @@ class TakeAwayTab(ResultTab):
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `ResultTab.build`."""
-        gr.Markdown(texts.AWAY_HELP)
+        gr.Markdown(texts.EXPORT_HELP)
         with gr.Row():
             made = {
-                "report": gr.Button(texts.AWAY_REPORT, size="sm", elem_id="save-report"),
-                "notebook": gr.Button(texts.AWAY_NOTEBOOK, size="sm", elem_id="save-notebook"),
+                "report": gr.Button(texts.EXPORT_REPORT, size="sm", elem_id="save-report"),
+                "notebook": gr.Button(texts.EXPORT_NOTEBOOK, size="sm", elem_id="save-notebook"),
                 "json": gr.Button(texts.DOWNLOAD_JSON, size="sm", elem_id="save-json"),
                 "csv": gr.Button(texts.DOWNLOAD_CSV, size="sm", elem_id="save-csv"),
             }
             made["checkpoint"] = gr.Button(
-                texts.AWAY_CHECKPOINT, size="sm", elem_id="save-checkpoint"
+                texts.EXPORT_CHECKPOINT, size="sm", elem_id="save-checkpoint"
             )
             made["stop"] = gr.Button(
                 texts.STOP, size="sm", visible=False, elem_id="stop-checkpoint"
             )
         status = gr.HTML("", elem_id="checkpoint-status", js_on_load=LIVE)
         file = gr.File(
-            label=texts.AWAY_FILE, visible=False, interactive=False, elem_id="checkpoint-file"
+            label=texts.EXPORT_FILE, visible=False, interactive=False, elem_id="checkpoint-file"
         )
-        code = gr.Code(values.get("code"), language="python", label=texts.AWAY_CODE, elem_id="code")
+        code = gr.Code(
+            values.get("code"), language="python", label=texts.EXPORT_CODE, elem_id="code"
+        )
         return {**made, "status": status, "made": file, "code": code}
 
     def connect(self, wiring: Wiring) -> None:

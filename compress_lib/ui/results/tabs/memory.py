@@ -79,7 +79,7 @@ class MemoryTab(ResultTab):
 def enlarged_line(record: RunRecord) -> str:
     """Say, as HTML, which parts of the model a run made bigger; or nothing."""
     parts = [
-        texts.GROWN_PART.format(
+        texts.ENLARGED_PART.format(
             name=FAMILIES.get(part.component, part.component),
             before=format_bytes(part.baseline_bytes),
             after=format_bytes(part.compressed_bytes),
@@ -88,7 +88,7 @@ def enlarged_line(record: RunRecord) -> str:
     ]
     if not parts:
         return ""
-    return f'<p class="decoding">{escape(texts.GROWN.format(parts=", ".join(parts)))}</p>'
+    return f'<p class="decoding">{escape(texts.ENLARGED.format(parts=", ".join(parts)))}</p>'
 
 
 def cache_line(record: RunRecord, tokens: int) -> str:
