@@ -1,4 +1,4 @@
-"""Opens the page: `python app.py [--host H] [--port N]`."""
+"""Start the web page: `python app.py [--host H] [--port N]`."""
 
 from __future__ import annotations
 

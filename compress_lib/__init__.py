@@ -1,7 +1,7 @@
-"""Compression Lab: find out what compressing a language model really costs.
+"""Compression Lab: compress transformer models offline and measure the cost.
 
-Importing this package starts nothing heavy: torch is imported when it is first needed. It does
-tell transformers how to read the checkpoints that `save_compressed` writes.
+Importing the package is cheap: torch is imported on first use. The import registers a hook that
+lets transformers load the checkpoints written by `save_compressed`.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _MODULES = {
     "targets_frame": "results.describe",
     "to_frame": "results.describe",
 }
-"""Where each public name is defined; it is imported when it is first used."""
+"""Submodule that defines each public name; imported lazily on first use."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
+    """Import a public name on first access."""
     if name == "__version__":
         value: Any = _version()
     elif name in _MODULES:
@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _version() -> str:
-    """Return the version of the installed package, or of the checkout where none is installed."""
+    """Return the version of the installed package, or of the checkout if it is not installed."""
     try:
         return importlib.metadata.version("compress-lab")
     except importlib.metadata.PackageNotFoundError:

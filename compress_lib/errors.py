@@ -1,4 +1,4 @@
-"""Every error that a person can cause, each one clear sentence."""
+"""Exceptions shown to users, and validators that raise them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 
 class CompressionError(Exception):
-    """Something asked for is not possible; the message says what, why and what is allowed."""
+    """Base class of user errors; the message names the input, the cause and what is allowed."""
 
 
 class ModelUnavailableError(CompressionError):
     """No source could provide the model's weights.
 
     Args:
-        fact: What is missing, and why.
-        advice: What whoever has this machine's files and its network can do.
+        fact: The missing weights, and the cause.
+        advice: Remedy for a user with access to this machine's files and network.
     """
 
     def __init__(self, fact: str, advice: str = "") -> None:
@@ -25,34 +25,34 @@ class ModelUnavailableError(CompressionError):
 
 
 class BudgetError(CompressionError):
-    """The bytes allowed are too few for the smallest thing a method can store."""
+    """The byte budget is below the smallest size that a method can store."""
 
 
 class NotFiniteError(CompressionError):
-    """A model's predictions are not finite, so that nothing can be measured on it."""
+    """A model's predictions are not finite, so it cannot be evaluated."""
 
 
 class StoppedError(Exception):
-    """The person stopped the work: not a failure, and nothing half-done is kept."""
+    """Cancellation by the user: not a failure; partial results are discarded."""
 
 
 def unknown_name(
     kind: str, given: str, allowed: Iterable[str], *, listed: str | None = None
 ) -> CompressionError:
-    """Build the error for a name that is not one of `allowed`.
+    """Build the error for a name that is not in `allowed`.
 
     Args:
-        kind: What the name stands for, e.g. "method".
-        given: The name as it was given.
+        kind: Kind of thing named, e.g. "method".
+        given: The invalid name.
         allowed: All valid names.
-        listed: What to write in place of all valid names, where they are too many.
+        listed: Replacement text for the list of valid names, if there are too many to print.
 
     Returns:
-        An error that names what was given, the nearest valid name, and all valid names.
+        An error with the invalid name, the nearest valid name, and all valid names.
     """
     names = list(allowed)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return CompressionError(
         f"Unknown {kind} {given!r}.{hint} Allowed: {listed or ', '.join(names)}."
     )
@@ -61,10 +61,16 @@ def unknown_name(
 def check_number(
     name: str, value: object, *, minimum: float | None = None, maximum: float | None = None
 ) -> float:
-    """Return `value` as a finite number within its bounds.
+    """Return `value` as a finite float, checked against its bounds.
+
+    Args:
+        name: Name of the value in the error message.
+        value: Anything that `float` accepts.
+        minimum: Smallest allowed value.
+        maximum: Largest allowed value.
 
     Raises:
-        CompressionError: It is not a number, not finite or out of bounds.
+        CompressionError: The value is not a number, not finite or out of bounds.
     """
     bounds = _bounds(minimum, maximum)
     try:
@@ -81,10 +87,16 @@ def check_number(
 def check_integer(
     name: str, value: object, *, minimum: int | None = None, maximum: int | None = None
 ) -> int:
-    """Return `value` as a whole number within its bounds.
+    """Return `value` as an integer, checked against its bounds.
+
+    Args:
+        name: Name of the value in the error message.
+        value: Anything that `float` accepts.
+        minimum: Smallest allowed value.
+        maximum: Largest allowed value.
 
     Raises:
-        CompressionError: It is not a whole number or out of bounds.
+        CompressionError: The value is not a whole number or out of bounds.
     """
     number = check_number(name, value, minimum=minimum, maximum=maximum)
     if number != int(number):
@@ -93,20 +105,20 @@ def check_integer(
 
 
 def _bounds(minimum: float | None, maximum: float | None) -> str:
-    least, most = (
-        # Whole numbers have all their digits.
-        f"{end:,}" if isinstance(end, int) and abs(end) >= 10**4 else f"{end:g}"
-        for end in (minimum or 0, maximum or 0)
+    low, high = (
+        # Print large integers with all their digits; `:g` would round them.
+        f"{bound:,}" if isinstance(bound, int) and abs(bound) >= 10**4 else f"{bound:g}"
+        for bound in (minimum or 0, maximum or 0)
     )
     if minimum is not None and maximum is not None:
-        return f" from {least} to {most}"
+        return f" from {low} to {high}"
     if minimum is not None:
-        return f" of at least {least}"
-    return f" of at most {most}" if maximum is not None else ""
+        return f" of at least {low}"
+    return f" of at most {high}" if maximum is not None else ""
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what another library's error says, without its further lines."""
+    """Return the first line of another library's error, or two if the first ends with a colon."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if not lines:
         return type(error).__name__

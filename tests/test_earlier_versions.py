@@ -19,7 +19,7 @@ import torch
 from gradio_client import Client
 from safetensors.torch import load_file
 
-from compress_lib.cli.main import _parser
+from compress_lib.cli.parser import make_parser
 from compress_lib.compression.calibration.cache import StatisticsCache
 from compress_lib.compression.calibration.collect import collect_statistics
 from compress_lib.data.calibration_text import Calibration
@@ -153,7 +153,7 @@ def _flags(parser: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[st
 
 
 def test_every_flag_of_the_command_line_is_still_taken() -> None:
-    now = dict(_flags(_parser()))
+    now = dict(_flags(make_parser()))
     before = json.loads((FOLDER / "flags.json").read_text(encoding="utf-8"))
     for command, flags in before.items():
         assert {flag for flag in flags if flag.startswith("-")} <= now[command], command

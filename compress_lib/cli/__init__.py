@@ -1,1 +1,1 @@
-"""The command line: commands, benchmarks, deployment bundles."""
+"""Command-line interface: commands, benchmarks and deployment bundles."""

@@ -1,4 +1,4 @@
-"""Options that several commands have: KEY=VALUE pairs, and the texts to measure on."""
+"""Arguments shared by several commands: KEY=VALUE options and text selection."""
 
 from __future__ import annotations
 
@@ -10,39 +10,44 @@ from compress_lib.errors import CompressionError
 
 
 def add_pairs(parser: argparse.ArgumentParser, help_text: str) -> None:
-    """Declare --option, which can be given several times."""
+    """Add the repeatable argument `--option KEY=VALUE`.
+
+    Args:
+        parser: The parser of a command.
+        help_text: The help of the argument.
+    """
     parser.add_argument("--option", action="append", metavar="KEY=VALUE", help=help_text)
 
 
 def read_pairs(given: Iterable[str] | None) -> dict[str, str]:
-    """Read what stands behind every --option.
+    """Parse the values of all `--option` arguments.
 
     Raises:
-        CompressionError: One has no equals sign.
+        CompressionError: A value has no equals sign.
     """
     pairs: dict[str, str] = {}
     for text in given or ():
         key, equals, value = text.partition("=")
         if not equals:
-            raise CompressionError(f"An option is KEY=VALUE, not {text!r}.")
+            raise CompressionError(f"--option must have the form KEY=VALUE, not {text!r}.")
         pairs[key.strip()] = value.strip()
     return pairs
 
 
 def add_texts(parser: argparse.ArgumentParser) -> None:
-    """Declare which texts to measure on and to choose by."""
+    """Add the arguments that select evaluation and calibration text."""
     add = parser.add_argument
-    add("--eval-text", metavar="CORPUS|FILE", help="text to measure on")
-    add("--calibration-text", metavar="CORPUS|FILE", help="text to choose by")
-    add("--tokens", metavar="N", help="tokens to measure on")
-    add("--context", metavar="N", help="tokens in a block")
+    add("--eval-text", metavar="CORPUS|FILE", help="evaluation corpus or file")
+    add("--calibration-text", metavar="CORPUS|FILE", help="calibration corpus or file")
+    add("--tokens", metavar="N", help="evaluation tokens")
+    add("--context", metavar="N", help="tokens per block")
 
 
 def read_evaluation(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of a `TextSpec` to measure on that were given."""
+    """Return the given fields of the evaluation `TextSpec`."""
     return drop_unset(corpus=options.eval_text, tokens=options.tokens, context=options.context)
 
 
 def drop_unset(**values: Any) -> dict[str, Any]:
-    """Return those values that are not None."""
+    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}

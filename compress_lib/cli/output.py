@@ -1,4 +1,4 @@
-"""What commands write: results to stdout, progress to stderr."""
+"""Terminal output of commands: results to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ def write_line(text: str = "") -> None:
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write aligned columns to stdout, numbers to the right."""
+    """Write a table with aligned columns to stdout; numeric columns are right-aligned.
+
+    Args:
+        header: The column titles.
+        rows: One cell per column; None is written as an empty cell.
+    """
     cells = [list(header)] + [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     numeric = [
@@ -46,16 +51,16 @@ def _is_number(text: str) -> bool:
 
 
 class ProgressLine:
-    """Progress on stderr: one line that is rewritten on a terminal, single lines elsewhere."""
+    """Progress on stderr: one rewritten line on a terminal, otherwise one line per milestone."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
-        self._left = EtaEstimator()
+        self._eta = EtaEstimator()
         self._last = 0.0
         self._width = 0
 
     def __call__(self, event: Event) -> None:
-        """Show an event: milestones leave a line, others at most ten times a second."""
+        """Show an event: a permanent line for a milestone, else at most ten updates a second."""
         if isinstance(event, Milestone):
             self.line(event.fraction, event.message)
             return
@@ -63,18 +68,23 @@ class ProgressLine:
         if not self._live or (now - self._last < 0.1 and event.fraction < 1):
             return
         self._last = now
-        left = self._left.seconds(event.fraction)
-        ahead = f", {format_left(left)} left" if left is not None else ""
-        self._rewrite(f"{event.fraction:4.0%} {event.message}{ahead}")
+        seconds = self._eta.seconds(event.fraction)
+        eta = f", {format_left(seconds)} left" if seconds is not None else ""
+        self._rewrite(f"{event.fraction:4.0%} {event.message}{eta}")
 
     def line(self, fraction: float, message: str) -> None:
-        """Leave a line that stays, with the time left."""
+        """Write a permanent line with the estimated time left.
+
+        Args:
+            fraction: The share of the work that is done, in [0, 1].
+            message: The text of the line.
+        """
         if self._live:
             self._rewrite("")
             sys.stderr.write("\r")
-        left = self._left.seconds(fraction)
-        ahead = f" ({format_left(left)} left)" if left is not None else ""
-        sys.stderr.write(f"{fraction:4.0%} {message}{ahead}\n")
+        seconds = self._eta.seconds(fraction)
+        eta = f" ({format_left(seconds)} left)" if seconds is not None else ""
+        sys.stderr.write(f"{fraction:4.0%} {message}{eta}\n")
         sys.stderr.flush()
         self._width = 0
 

@@ -1,1 +1,1 @@
-"""Calibrate and compress: statistics, the loop, sequential mode."""
+"""Compression of a model: calibration statistics, byte allocation and sequential compression."""

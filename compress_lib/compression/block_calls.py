@@ -1,8 +1,8 @@
-"""How a model calls its blocks, so that each can be called again by itself.
+"""Block calls: record the arguments of every transformer block, so that it can be run alone.
 
-A block is what a model has many of in a row: `layers.0`, `h.0`, … are found by the number in the
-paths of their weights. What it takes from the block before is its first tensor, the state;
-everything else it is called with, such as masks and positions, belongs to the text.
+Blocks (`layers.0`, `h.0`, …) are found by the number in the paths of their weights. The first
+tensor argument of a block is the hidden state from the previous block; all other arguments, such
+as masks and positions, depend on the text only.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from compress_lib.errors import CompressionError
 from compress_lib.models.targets import Target
 
 STATE = "hidden_states"
-"""The name of a block's state, where it is given by name."""
+"""The name of the hidden state if it is passed as a keyword argument."""
 
 
 class _ReachedError(Exception):
-    """A place in a model was reached: no failure, but what comes after is of no interest."""
+    """Raised to abort a forward pass once the wanted tensor is known; not a failure."""
 
     def __init__(self, value: Tensor) -> None:
         super().__init__()
@@ -33,13 +33,18 @@ class _ReachedError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """What a block is called with for a text, but for the state."""
+    """Arguments of a block for one text, without the hidden state."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
 
     def repeat(self, block: nn.Module, state: Tensor) -> Tensor:
-        """Return the state after the block."""
+        """Return the hidden state after the block.
+
+        Args:
+            block: The block.
+            state: The hidden state before it.
+        """
         return _first_tensor(block(state, *self.args, **self.kwargs))
 
 
@@ -47,11 +52,11 @@ def blocks_of(targets: Iterable[Target], module: nn.Module) -> list[str]:
     """Return the paths of a model's blocks in order.
 
     Args:
-        targets: Weights in some of them.
+        targets: Weights in some of the blocks.
         module: The model.
 
     Raises:
-        CompressionError: The weights are in several rows of blocks, or shared among blocks.
+        CompressionError: The weights belong to several stacks of blocks, or are shared by blocks.
     """
     parents = set()
     for target in targets:
@@ -59,7 +64,7 @@ def blocks_of(targets: Iterable[Target], module: nn.Module) -> list[str]:
             raise impossible(f"{' and '.join(target.names)} share a weight")
         parents.add(f"{target.name}.".partition(f".{target.layer}.")[0])
     if len(parents) != 1:
-        raise impossible(f"{' and '.join(sorted(parents))} are several rows of them")
+        raise impossible(f"{' and '.join(sorted(parents))} are several stacks of blocks")
     parent = parents.pop()
     return [f"{parent}.{name}" for name, _ in module.get_submodule(parent).named_children()]
 
@@ -67,16 +72,19 @@ def blocks_of(targets: Iterable[Target], module: nn.Module) -> list[str]:
 def note_calls(
     module: nn.Module, paths: Sequence[str], ids: Tensor, more: Mapping[str, Any]
 ) -> tuple[Tensor, list[Call]]:
-    """Let a model read a text; return the state before the first block, and each block's call.
+    """Run a model on a text and record the calls of its blocks.
 
     Args:
         module: The model.
-        paths: Its blocks in order.
-        ids: `[1, length]` token ids.
-        more: What else the model is called with.
+        paths: The paths of its blocks in order.
+        ids: Token ids `[1, length]`.
+        more: Further keyword arguments of the model.
+
+    Returns:
+        The hidden state before the first block, and the call of each block.
 
     Raises:
-        CompressionError: The blocks do not simply follow each other.
+        CompressionError: The output of a block is not the input of the next one.
     """
     chain = _Chain(len(paths))
     with ExitStack() as hooks, torch.no_grad():
@@ -89,11 +97,16 @@ def note_calls(
             module(ids, **more)
         except _ReachedError as last:
             return last.value, chain.calls
-    raise impossible("not all of them are used")
+    raise impossible("not all blocks are called")
 
 
 def tensor_before(layer: nn.Module, run: Callable[[], object]) -> Tensor:
-    """Return what a layer or block gets first, and run nothing after that."""
+    """Return the first tensor argument of a layer or block, and abort the pass there.
+
+    Args:
+        layer: The layer or block.
+        run: Runs the forward pass that calls it.
+    """
 
     def stop(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         raise _ReachedError(_split(args, kwargs)[0])
@@ -102,23 +115,23 @@ def tensor_before(layer: nn.Module, run: Callable[[], object]) -> Tensor:
     try:
         with torch.no_grad():
             run()
-    except _ReachedError as found:
-        return found.value
+    except _ReachedError as reached:
+        return reached.value
     finally:
         hook.remove()
-    raise AssertionError("the layer was used before and is not now")
+    raise AssertionError("the layer was called in an earlier pass, but not in this one")
 
 
 def impossible(why: str) -> CompressionError:
-    """Return the error for a model whose blocks are not what they have to be."""
+    """Return the error for a model whose blocks cannot be run one by one."""
     return CompressionError(
-        f"This model's blocks cannot be run one by one ({why}), so layers cannot be compressed "
-        "with the inputs of the compressed model: use inputs=original."
+        f"This model's blocks cannot be run one by one ({why}), so its layers cannot be compressed "
+        "on the inputs of the compressed model: use inputs=original."
     )
 
 
 class _Chain:
-    """Watches blocks and notes their calls, as long as each begins where the last one ended."""
+    """Hooks that record block calls and check that each block's input is the last output."""
 
     def __init__(self, count: int) -> None:
         self.calls: list[Call] = []
@@ -131,9 +144,9 @@ class _Chain:
     ) -> None:
         state, call = _split(args, kwargs)
         if index != len(self.calls):
-            raise impossible("they are used in another order than they stand in")
+            raise impossible("the blocks are not called in order, once each")
         if index and not _same(state, self._latest):
-            raise impossible(f"something happens between {index - 1} and {index}")
+            raise impossible(f"the hidden state changes between blocks {index - 1} and {index}")
         self._start = state if self._start is None else self._start
         self.calls.append(call)
 
@@ -145,18 +158,19 @@ class _Chain:
 
 
 def _split(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Tensor, Call]:
-    """Return the state that a block is called with, and the rest."""
+    """Return the hidden state and the remaining arguments of a call."""
     if args:
         return _first_tensor(args), Call(args[1:], dict(kwargs))
     rest = {name: value for name, value in kwargs.items() if name != STATE}
     return _first_tensor(kwargs.get(STATE)), Call((), rest)
 
 
-def _first_tensor(given: object) -> Tensor:
-    found = given[0] if isinstance(given, tuple) and given else given
-    if not isinstance(found, Tensor):
-        raise impossible(f"one takes or gives a {type(found).__name__} first, not a tensor")
-    return found
+def _first_tensor(values: object) -> Tensor:
+    first = values[0] if isinstance(values, tuple) and values else values
+    if not isinstance(first, Tensor):
+        name = type(first).__name__
+        raise impossible(f"a block's first input or output is a {name}, not a tensor")
+    return first
 
 
 def _same(a: Tensor, b: Tensor | None) -> bool:

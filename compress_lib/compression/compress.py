@@ -1,4 +1,4 @@
-"""The one loop that changes a model: compute every matrix first, swap last."""
+"""Compression loop: compute every compressed matrix first, then install them in a clone."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from compress_lib.utils.parallel import map_ordered
 from compress_lib.utils.progress import Report, ignore, subrange
 
 GATHERING = 0.5
-"""The share of compressing that gathering statistics takes, where something is gathered."""
+"""Share of progress for collecting statistics, if any are needed."""
 
 REFINING = 0.8
-"""Where measuring families begins, if that is asked for."""
+"""Progress at which measuring module types starts, with the allocation `measured`."""
 
 SHARING = 0.3
-"""The share of the whole that sharing bytes out takes, where that is to be done."""
+"""Share of progress for byte allocation, if bytes are allocated by loss."""
 
 
 def allocate_by_loss(
@@ -41,42 +41,42 @@ def allocate_by_loss(
     calibration: Calibration | None = None,
     report: Report = ignore,
 ) -> BudgetAllocation:
-    """Share out the bytes of rules that want it, by estimated loss; see `automatic`.
+    """Allocate the bytes of all rules that allocate by estimated loss.
 
     Args:
         model: The baseline.
-        assignments: From `allocate`; those that are decided stay as they are.
-        calibration: Tokens that tell the curvature.
-        report: Told about the text, and about every target.
+        assignments: From `allocate`; uniform ones keep their budgets.
+        calibration: Calibration text for the curvature of the loss.
+        report: Receives progress events for the text and for every target.
 
     Raises:
-        CompressionError: There is no text, or a rule keeps too little.
+        CompressionError: Calibration text is missing, or a rule's budget is too small.
     """
     text = calibration or Calibration()
-    open_ones = [assignment for assignment in assignments if assignment.needs_allocation]
-    if not open_ones:
+    pending = [assignment for assignment in assignments if assignment.needs_allocation]
+    if not pending:
         return BudgetAllocation(list(assignments))
-    for assignment in open_ones:
+    for assignment in pending:
         check_text(assignment, text)
-    needs = {t.name: a.required_statistics_for(t) & GATHERED for a in open_ones for t in a.targets}
-    known = collect_statistics(model, needs, text, subrange(report, 0.0, GATHERING))
-    bench = TargetCompressor(model, text, known)
+    needs = {t.name: a.required_statistics_for(t) & GATHERED for a in pending for t in a.targets}
+    statistics = collect_statistics(model, needs, text, subrange(report, 0.0, GATHERING))
+    compressor = TargetCompressor(model, text, statistics)
     part = subrange(report, GATHERING, REFINING)
-    with closing(map_ordered(bench.curve, bench.work_items(open_ones), part)) as found:
-        curves = {one.name: curve for one, curve in zip(open_ones, found, strict=True)}
+    with closing(map_ordered(compressor.curve, compressor.work_items(pending), part)) as results:
+        curves = {one.name: curve for one, curve in zip(pending, results, strict=True)}
     factors: dict[str, float] = {}
 
     def curve_of(assignment: Assignment) -> list[OperatingPoint]:
-        tried = assignment.rule.allocation == MEASURED
-        factor = factors.get(assignment.family, 1.0) if tried else 1.0
+        is_measured = assignment.rule.allocation == MEASURED
+        factor = factors.get(assignment.family, 1.0) if is_measured else 1.0
         return scale_curve(curves[assignment.name], factor)
 
-    shared = allocate_budget(assignments, curve_of)
-    tried = [a for a in shared.assignments if a.rule.allocation == MEASURED]
-    if tried:
-        factors |= loss_correction_factors(bench, tried, subrange(report, REFINING, 1.0))
-        shared = allocate_budget(assignments, curve_of)
-    return shared
+    allocation = allocate_budget(assignments, curve_of)
+    measured = [a for a in allocation.assignments if a.rule.allocation == MEASURED]
+    if measured:
+        factors |= loss_correction_factors(compressor, measured, subrange(report, REFINING, 1.0))
+        allocation = allocate_budget(assignments, curve_of)
+    return allocation
 
 
 def compress_targets(
@@ -86,17 +86,17 @@ def compress_targets(
     calibration: Calibration | None = None,
     report: Report = ignore,
 ) -> Generator[CompressedTarget, None, None]:
-    """Compress a model's weights one by one; the model itself is never changed.
+    """Compress a model's weights one by one, without changing the model.
 
     Args:
         model: The baseline.
-        assignments: What happens to which target, from `allocate`.
-        calibration: Tokens for the methods that need statistics.
-        report: Told about every target and a method's own progress.
+        assignments: From `allocate`, with their budgets.
+        calibration: Calibration text for methods that need statistics.
+        report: Receives progress events for every target and from the methods.
 
     Yields:
-        Each target as it is finished; those of a group follow each other, and those that are
-        compressed for the inputs of the compressed model come last.
+        Each finished target; those of a group are consecutive, and sequentially compressed ones
+        come last.
 
     Raises:
         CompressionError: A weight is not finite, a statistic is missing, or a method fails; the
@@ -106,33 +106,41 @@ def compress_targets(
     for assignment in assignments:
         check_text(assignment, text)
         if assignment.needs_allocation:
-            raise AssertionError(f"{assignment.name}: its bytes have to be allocated first")
+            raise AssertionError(f"{assignment.name}: its bytes must be allocated first")
     needs = _needs(assignments)
     begin = GATHERING if needs else 0.0
-    known = collect_statistics(model, needs, text, subrange(report, 0.0, begin)) if needs else {}
-    compressor = TargetCompressor(model, text, known)
-    at_once = [assignment for assignment in assignments if not assignment.uses_compressed_inputs]
-    in_turn = [assignment for assignment in assignments if assignment.uses_compressed_inputs]
-    whole = sum(assignment.nbytes for assignment in assignments)
-    share = sum(assignment.nbytes for assignment in at_once) / max(whole, 1)
+    statistics = (
+        collect_statistics(model, needs, text, subrange(report, 0.0, begin)) if needs else {}
+    )
+    compressor = TargetCompressor(model, text, statistics)
+    independent = [item for item in assignments if not item.uses_compressed_inputs]
+    sequential = [item for item in assignments if item.uses_compressed_inputs]
+    total = sum(assignment.nbytes for assignment in assignments)
+    share = sum(assignment.nbytes for assignment in independent) / max(total, 1)
     middle = begin + (1 - begin) * share
     matrices: dict[str, CompressedMatrix] = {}
-    with closing(compressor.compress_all(at_once, subrange(report, begin, middle))) as steps:
+    with closing(compressor.compress_all(independent, subrange(report, begin, middle))) as steps:
         for done in steps:
             matrices[done.record.names[0]] = done.matrix
             yield done
-    if in_turn:
-        start = with_matrices(model, matrices, input_only(at_once))
+    if sequential:
+        start = with_matrices(model, matrices, input_only(independent))
         part = subrange(report, middle, 1.0)
-        yield from compress_sequentially(compressor, in_turn, start, matrices, part)
+        yield from compress_sequentially(compressor, sequential, start, matrices, part)
 
 
 def install_targets(
     model: LanguageModel, assignments: Sequence[Assignment], targets: Sequence[CompressedTarget]
 ) -> LanguageModel:
-    """Return a clone of a model with compressed targets; it shares all other weights.
+    """Return a clone of a model with compressed targets; all other weights are shared.
 
-    Without targets it is the model itself.
+    Args:
+        model: The baseline.
+        assignments: The assignments of the targets.
+        targets: The compressed targets.
+
+    Returns:
+        The clone, or the model itself without targets.
     """
     if not targets:
         return model
@@ -147,7 +155,11 @@ def compress_model(
     calibration: Calibration | None = None,
     report: Report = ignore,
 ) -> tuple[list[CompressedTarget], LanguageModel]:
-    """Do `compress_targets`; return the finished targets and the compressed clone."""
+    """Run `compress_targets` and install the result; arguments as there.
+
+    Returns:
+        The finished targets and the compressed clone.
+    """
     targets = list(compress_targets(model, assignments, calibration=calibration, report=report))
     return targets, install_targets(model, assignments, targets)
 
@@ -159,18 +171,22 @@ def compress_at_once(
     calibration: Calibration | None = None,
     report: Report = ignore,
 ) -> tuple[list[CompressedTarget], LanguageModel]:
-    """Do `allocate_by_loss` and `compress_model`; return the finished targets and the model."""
-    shared = allocate_by_loss(model, assignments, calibration, subrange(report, 0.0, SHARING))
+    """Run `allocate_by_loss` and `compress_model`; arguments as in `compress_targets`.
+
+    Returns:
+        The finished targets and the compressed clone.
+    """
+    allocation = allocate_by_loss(model, assignments, calibration, subrange(report, 0.0, SHARING))
     part = subrange(report, SHARING, 1.0)
-    return compress_model(model, shared.assignments, calibration=calibration, report=part)
+    return compress_model(model, allocation.assignments, calibration=calibration, report=part)
 
 
 def _needs(assignments: Sequence[Assignment]) -> dict[str, frozenset[str]]:
-    """Return what has to be gathered from the original model, by target."""
+    """Return the statistics to collect from the original model, by target."""
     needs = {}
     for assignment in assignments:
         for target in assignment.targets:
-            # The inputs that one waits for are seen when it is its turn.
-            own = assignment.method if assignment.uses_compressed_inputs else assignment
-            needs[target.name] = own.required_statistics_for(target) & GATHERED
+            # The inputs of sequentially compressed layers are collected later, block by block.
+            source = assignment.method if assignment.uses_compressed_inputs else assignment
+            needs[target.name] = source.required_statistics_for(target) & GATHERED
     return {name: kinds for name, kinds in needs.items() if kinds}

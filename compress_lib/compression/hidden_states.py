@@ -1,7 +1,7 @@
-"""Hidden states of the same text in two models, taken through both block by block.
+"""Paired hidden states: the original and the compressed model, advanced block by block.
 
-Only the states between two blocks are held, and what blocks are called with besides; what goes
-into a layer is computed again when it is asked for.
+Only the hidden states between two blocks and the other arguments of the blocks are in memory;
+the inputs of a layer are recomputed when they are needed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from compress_lib.models.surgery import clone
 from compress_lib.utils.progress import Event, Report
 
 TOKENS = 8192
-"""Calibration tokens that are taken through the blocks, at most: their states are held."""
+"""Maximum number of calibration tokens, because their hidden states stay in memory."""
 
 
 class PairedHiddenStates:
-    """Two models that stand before the same block.
+    """Hidden states of two models before the same block.
 
     Args:
         original: The baseline; it is not changed.
-        changed: A clone of it. Its caller may go on changing it, but nothing that was passed.
+        changed: A clone of it. The caller may change it further, except for blocks that
+            `next_block` has passed.
         blocks: The paths of all blocks in order.
-        text: The calibration text, of which the first `TOKENS` tokens are used.
-        report: Told about every block of text; may raise `StoppedError`.
+        text: The calibration text; its first `TOKENS` tokens are used.
+        report: Receives progress events for every block of text; may raise `StoppedError`.
 
     Raises:
         CompressionError: The blocks cannot be run one by one.
@@ -52,11 +53,11 @@ class PairedHiddenStates:
         self._models: tuple[nn.Module, nn.Module] = (clone(original.module), changed)
         self._states: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._calls: list[list[Call]] = []
-        # A call that fills a cache could not be repeated.
+        # A call that fills a KV cache could not be repeated.
         more = {} if original.kind == "masked" else {"use_cache": False}
         texts = _first_tokens(text.input_blocks)
         for index, block in enumerate(texts):
-            report(Event(index / len(texts), "Reading calibration text: calls of the blocks"))
+            report(Event(index / len(texts), "Reading calibration text: block inputs"))
             ids = block.to(original.device)[None]
             start, calls = note_calls(self._models[0], blocks, ids, more)
             first = changed.get_submodule(blocks[0])
@@ -65,45 +66,45 @@ class PairedHiddenStates:
             self._states[1].append(tensor_before(first, partial(changed, ids, **more)))
 
     def layer_order(self, index: int, layers: Sequence[str]) -> list[list[str]]:
-        """Return layers of a block in the order of their use, those with one input together.
+        """Return layers of a block in call order, grouped by common input tensor.
 
         Args:
-            index: Of the block before which the streams stand.
+            index: The current block.
             layers: Paths of some of its layers.
 
         Raises:
-            CompressionError: One is used several times, or never.
+            CompressionError: A layer is called several times, or never.
         """
-        found: list[tuple[Tensor, list[str]]] = []
+        groups: list[tuple[Tensor, list[str]]] = []
 
-        def note(path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-            together = next((paths for x, paths in found if x is inputs[0]), None)
-            if together is None:
-                found.append((inputs[0], [path]))
+        def record_call(path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+            group = next((paths for x, paths in groups if x is inputs[0]), None)
+            if group is None:
+                groups.append((inputs[0], [path]))
             else:
-                together.append(path)
+                group.append(path)
 
         with ExitStack() as hooks:
             for path in layers:
                 layer = self._models[0].get_submodule(path)
-                hooks.callback(layer.register_forward_pre_hook(partial(note, path)).remove)
+                hooks.callback(layer.register_forward_pre_hook(partial(record_call, path)).remove)
             self._run(0, index, 0)
-        used = [path for _, paths in found for path in paths]
+        called = [path for _, paths in groups for path in paths]
         for path in layers:
-            if used.count(path) != 1:
+            if called.count(path) != 1:
                 raise CompressionError(
-                    f"{path} is used {used.count(path)} times in its block, so that it has no "
-                    "inputs of one kind: use inputs=original for it."
+                    f"{path} is used {called.count(path)} times in its block, so its inputs are "
+                    "ambiguous: use inputs=original for it."
                 )
-        return [paths for _, paths in found]
+        return [paths for _, paths in groups]
 
     def inputs(self, index: int, layer: str, report: Report) -> PairedInputs:
-        """Return what a layer gets in both models.
+        """Return the input statistics of a layer in both models.
 
         Args:
-            index: Of the block before which the streams stand.
-            layer: The path of one of its layers; what comes before it is as it will stay.
-            report: Told about every block of text; may raise `StoppedError`.
+            index: The current block.
+            layer: The path of one of its layers; everything before it must be final.
+            report: Receives progress events for every block of text; may raise `StoppedError`.
         """
         sums: list[Tensor | float] = [0.0] * 4
         tokens, count = 0, len(self._calls)
@@ -117,7 +118,12 @@ class PairedHiddenStates:
         return PairedInputs(moment, shift, mean, original, tokens)
 
     def next_block(self, index: int, report: Report) -> None:
-        """Go through a block with both models; it will stay as it is."""
+        """Advance both models through a block, which must not change afterwards.
+
+        Args:
+            index: The current block.
+            report: Receives progress events for every block of text; may raise `StoppedError`.
+        """
         count = len(self._calls)
         for place in range(count):
             report(Event(place / count, f"Block {index + 1} of {len(self.blocks)} in both models"))
@@ -130,18 +136,18 @@ class PairedHiddenStates:
             return self._calls[place][index].repeat(block, self._states[which][place])
 
     def _input(self, which: int, layer: str, index: int, place: int) -> Tensor:
-        """Return what a layer gets in one of the models, `[tokens, cols]`."""
+        """Return the inputs `[tokens, cols]` of a layer in one of the models."""
         module = self._models[which].get_submodule(layer)
-        found = tensor_before(module, partial(self._run, which, index, place))
-        return found.flatten(0, -2).float()
+        x = tensor_before(module, partial(self._run, which, index, place))
+        return x.flatten(0, -2).float()
 
 
 def _first_tokens(blocks: Sequence[Tensor]) -> list[Tensor]:
-    found: list[Tensor] = []
-    left = TOKENS
+    kept: list[Tensor] = []
+    remaining = TOKENS
     for block in blocks:
-        if left < 1:
+        if remaining < 1:
             break
-        found.append(block[:left])
-        left -= len(found[-1])
-    return found
+        kept.append(block[:remaining])
+        remaining -= len(kept[-1])
+    return kept

@@ -1,4 +1,7 @@
-"""The weight that gives a layer's original outputs from the inputs of a compressed model."""
+"""Output matching: the least-squares weight that reproduces a layer's original outputs.
+
+The inputs are those of the partly compressed model.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,24 @@ import torch
 from torch import Tensor
 
 RIDGE = 2.0
-"""How strongly the original weight is held on to, for each column that a token has to tell of.
+"""Ridge penalty λ towards the original weight, times tokens ÷ cols.
 
-Measured on tokens that were not used: without it, or with a small one, a layer with wide inputs
-follows the noise of a few thousand tokens, and its outputs become worse than those of W. From 0.5
-to 4 little changes.
+Chosen on held-out tokens: with no or a small penalty, a layer with wide inputs fits the noise of
+a few thousand tokens, and its outputs become worse than those of W. Between 0.5 and 4, the result
+hardly changes.
 """
 
 
 @dataclass(frozen=True)
 class PairedInputs:
-    """A layer's inputs at the same tokens: x in the original model, x̃ in a compressed one.
+    """Moments of a layer's inputs: x in the original model, x̃ in the compressed one.
 
     Attributes:
         second_moment: C̃ `[cols, cols]`, mean of x̃ x̃ᵀ.
         shift: D `[cols, cols]`, mean of (x − x̃) x̃ᵀ.
         mean: `[cols]`, mean of x̃.
         original_mean: `[cols]`, mean of x.
-        tokens: How many the means are over.
+        tokens: The number of tokens of the means.
     """
 
     second_moment: Tensor
@@ -36,29 +39,29 @@ class PairedInputs:
 
 
 def match_outputs(weight: Tensor, inputs: PairedInputs, ridge: float = RIDGE) -> Tensor:
-    """Return the weight whose outputs for x̃ are nearest those of the original weight for x.
+    """Return the weight whose outputs for x̃ are closest to those of the original weight for x.
 
-    W′ = W + W D (C̃ + λ m I)⁻¹, m being the mean of C̃'s diagonal, is where
-    E‖W x − W′ x̃‖² + λ m ‖W′ − W‖² is least. Written with D it is W itself, to the last bit, as
-    long as x̃ is x. Whatever then approximates W′ where x̃ goes approximates the original outputs:
-    its own error and that of W′, which nothing can undo, add up.
+    W′ = W + W D (C̃ + λ m I)⁻¹, with m the mean of C̃'s diagonal, minimises
+    E‖W x − W′ x̃‖² + λ m ‖W′ − W‖². Because it is written with D, it is exactly W if x̃ = x. An
+    approximation of W′ in the directions of x̃ approximates the original outputs; its error adds
+    to the irreducible error of W′.
 
     Args:
-        weight: W `[rows, cols]` in the checkpoint's type.
-        inputs: What its layer gets in both models.
-        ridge: λ × tokens ÷ cols: the fewer tokens, the more is noise.
+        weight: W `[rows, cols]` in the checkpoint's dtype.
+        inputs: The inputs of its layer in both models.
+        ridge: λ × tokens ÷ cols; with fewer tokens, more of D is noise.
 
     Returns:
-        W′ `[rows, cols]` in the same type.
+        W′ `[rows, cols]` in the same dtype.
 
-    Source: the normal equations of least squares with a ridge (Hoerl & Kennard 1970).
+    Source: the normal equations of ridge regression (Hoerl & Kennard 1970).
     """
     moment = inputs.second_moment.to(weight.device).double()
     scale = ridge * len(moment) / inputs.tokens * moment.diagonal().mean()
     if not float(scale) > 0:
         return weight
-    wide = weight.double()
-    held = moment + scale * torch.eye(len(moment), dtype=moment.dtype, device=moment.device)
-    change = wide @ inputs.shift.to(weight.device).double()
-    solved = torch.cholesky_solve(change.T, torch.linalg.cholesky(held)).T
-    return (wide + solved).to(weight.dtype)
+    w = weight.double()
+    damped = moment + scale * torch.eye(len(moment), dtype=moment.dtype, device=moment.device)
+    right_side = w @ inputs.shift.to(weight.device).double()
+    change = torch.cholesky_solve(right_side.T, torch.linalg.cholesky(damped)).T
+    return (w + change).to(weight.dtype)

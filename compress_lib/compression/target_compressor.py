@@ -1,4 +1,4 @@
-"""One assignment: its weights, what is known of them, its matrices and what the record says."""
+"""Compressor of one assignment: weights, statistics, compressed matrices and records."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from compress_lib.utils.parallel import WorkItem, map_ordered
 from compress_lib.utils.progress import Event, Report
 
 SMALL = 4_000_000
-"""Numbers of a weight that is worked on beside others: one core is enough for it."""
+"""Maximum entries of a weight that is compressed in parallel with others, on one core."""
 
 
 @dataclass(frozen=True)
 class CompressedTarget:
-    """One finished target."""
+    """A compressed weight with its record."""
 
     record: TargetRecord
     matrix: CompressedMatrix
@@ -50,11 +50,11 @@ class CompressedTarget:
 
 @dataclass(frozen=True)
 class CompressedInputs:
-    """What an assignment is compressed in, where that is not the original model.
+    """Context of sequential compression: the model compressed so far.
 
     Attributes:
-        inputs: What its layer gets.
-        matrices: By target, what was compressed before.
+        inputs: The inputs of the assignment's layer in both models.
+        matrices: The matrices compressed so far, by target.
     """
 
     inputs: PairedInputs
@@ -63,7 +63,7 @@ class CompressedInputs:
 
 @dataclass(frozen=True)
 class TargetCompressor:
-    """What every assignment of a model is worked on with.
+    """Compressor of a model's assignments.
 
     Attributes:
         model: The baseline; it is not changed.
@@ -76,46 +76,56 @@ class TargetCompressor:
     known: Mapping[str, Statistics]
 
     def work_items(self, assignments: Sequence[Assignment]) -> list[WorkItem[Assignment]]:
-        """Return assignments as pieces of work, of which small ones may be done at once."""
+        """Return assignments as work items; small ones on the CPU may run in parallel."""
         return [
-            WorkItem(assignment, assignment.nbytes, self._alone(assignment))
+            WorkItem(assignment, assignment.nbytes, self._is_exclusive(assignment))
             for assignment in assignments
         ]
 
-    def _alone(self, assignment: Assignment) -> bool:
+    def _is_exclusive(self, assignment: Assignment) -> bool:
         runs_model = "perplexity" in assignment.required_statistics
         large = assignment.shape[0] * assignment.shape[1] > SMALL
-        elsewhere = self.model.device.type != "cpu"
-        return assignment.method.iterative or runs_model or large or elsewhere
+        on_accelerator = self.model.device.type != "cpu"
+        return assignment.method.iterative or runs_model or large or on_accelerator
 
     def curve(self, assignment: Assignment, report: Report) -> list[OperatingPoint]:
-        """Return what an assignment's weight could be stored as; see `Method.curve`."""
-        report(Event(0.0, f"{assignment.name}: {assignment.method.label}, estimated loss by bytes"))
+        """Return the rate-distortion curve of an assignment's weight; see `Method.curve`.
+
+        Args:
+            assignment: The assignment.
+            report: Receives progress events; may raise `StoppedError`.
+        """
+        report(Event(0.0, f"{assignment.name}: {assignment.method.label}, loss curve"))
         weight = stack(read_weights(self.model, assignment), columns=assignment.columns)
         with name_errors(assignment):
             statistics = self._statistics(assignment, {})
             return assignment.method.curve(weight, statistics, report)
 
     def compress(
-        self, assignment: Assignment, report: Report, around: CompressedInputs | None = None
+        self, assignment: Assignment, report: Report, context: CompressedInputs | None = None
     ) -> list[CompressedTarget]:
-        """Compress the stack of an assignment, and take it apart again.
+        """Compress the stack of an assignment and split the result by target.
+
+        Args:
+            assignment: The assignment, with its budget.
+            report: Receives progress events; may raise `StoppedError`.
+            context: The model compressed so far, for sequential compression.
 
         Raises:
             CompressionError: The method fails; the message names the assignment.
         """
         report(Event(0.0, f"{assignment.name}: {assignment.method.label}"))
-        weights = used = read_weights(self.model, assignment)
+        weights = adapted = read_weights(self.model, assignment)
         with name_errors(assignment):
-            statistics = self._statistics(assignment, around.matrices if around else {})
-            if around is not None:
-                used = [match_outputs(weight, around.inputs) for weight in weights]
-                inputs = around.inputs
-                # Both, because the original ones are of far more tokens.
+            statistics = self._statistics(assignment, context.matrices if context else {})
+            if context is not None:
+                inputs = context.inputs
+                adapted = [match_outputs(weight, inputs) for weight in weights]
+                # The average, because the original moments come from far more tokens.
                 statistics = statistics.averaged_with(inputs.second_moment, inputs.mean)
             started = time.perf_counter()
             whole = assignment.method.compress(
-                stack(used, columns=assignment.columns),
+                stack(adapted, columns=assignment.columns),
                 assignment.preview,
                 statistics,
                 report,
@@ -123,14 +133,19 @@ class TargetCompressor:
             seconds = time.perf_counter() - started
         parts = unstack(assignment, whole)
         if sum(bytes_per_part(parts)) > assignment.budget or whole.shape != assignment.shape:
-            raise AssertionError(f"{assignment.method.name} broke its budget or shape")
-        self._own_biases(assignment, weights, parts, around)
+            raise AssertionError(f"{assignment.method.name} violated its budget or shape")
+        self._set_biases(assignment, weights, parts, context)
         return self._measure(assignment, weights, parts, seconds, report)
 
     def compress_all(
         self, assignments: Sequence[Assignment], report: Report
     ) -> Generator[CompressedTarget, None, None]:
-        """Yield the parts of every assignment in order; see `compress` and `map_ordered`."""
+        """Yield the targets of all assignments in order; see `compress` and `map_ordered`.
+
+        Args:
+            assignments: The assignments, with their budgets.
+            report: Receives progress events; may raise `StoppedError`.
+        """
         with closing(map_ordered(self.compress, self.work_items(assignments), report)) as steps:
             yield from chain.from_iterable(steps)
 
@@ -142,13 +157,13 @@ class TargetCompressor:
         seconds: float,
         report: Report,
     ) -> list[CompressedTarget]:
-        """Measure each part against the original weight."""
-        beside = input_only([assignment])
+        """Measure the errors of each part and build its record."""
+        dense_head = input_only([assignment])
         done = []
         members = zip(assignment.targets, weights, parts, bytes_per_part(parts), strict=True)
         for target, weight, matrix, size in members:
-            report(Event(1.0, f"{target.name}: errors of its rows"))
-            # Only of token tables every row is shown, beside noise as large as its error.
+            report(Event(1.0, f"{target.name}: row errors"))
+            # The page compares only rows of embeddings with noise of the same norm.
             errors = row_errors(weight, matrix, control=target.family in TABLES)
             counts = self._counts(target)
             record = target_record(
@@ -157,11 +172,11 @@ class TargetCompressor:
                 matrix,
                 errors,
                 counts=counts,
-                # Where the output keeps the original, both are stored.
-                nbytes=size + (target.nbytes if target.name in beside else 0),
+                # If the LM head keeps the original, both are stored.
+                nbytes=size + (target.nbytes if target.name in dense_head else 0),
                 seconds=seconds / len(parts),
             )
-            report(Event(1.0, f"{target.name}: directions of its rows"))
+            report(Event(1.0, f"{target.name}: row directions"))
             direction = direction_record(
                 self.model.tokenizer, target, weight, matrix, errors, counts
             )
@@ -173,43 +188,43 @@ class TargetCompressor:
             return None
         return count_rows(self.text.token_ids, target.shape[0])
 
-    def _own_biases(
+    def _set_biases(
         self,
         assignment: Assignment,
         weights: Sequence[Tensor],
         parts: Sequence[CompressedMatrix],
-        around: CompressedInputs | None,
+        context: CompressedInputs | None,
     ) -> None:
-        """Give each part the bias that keeps the mean output of its own original weight.
+        """Set the bias of each part to preserve the mean output of its original weight.
 
-        A method knows the means of a whole group only, and not what inputs were originally.
+        A method sees the mean of the whole group only, and not the original inputs.
         """
-        if len(parts) == 1 and around is None:
+        if len(parts) == 1 and context is None:
             return
         for target, weight, part in zip(assignment.targets, weights, parts, strict=True):
             if part.bias is None:
                 continue
-            if around is not None:
-                mean, seen = around.inputs.original_mean, around.inputs.mean
+            if context is not None:
+                original_mean, mean = context.inputs.original_mean, context.inputs.mean
             else:
-                mean = seen = self.known[target.name].require("mean")
+                original_mean = mean = self.known[target.name].require("mean")
             device = part.bias.device
-            wanted = weight.to(device).double() @ mean.to(device).double()
-            missing = wanted - part.to_dense().double() @ seen.to(device).double()
-            part.bias.data = missing.to(part.dtype).to(part.bias.dtype)
+            original_output = weight.to(device).double() @ original_mean.to(device).double()
+            bias = original_output - part.to_dense().double() @ mean.to(device).double()
+            part.bias.data = bias.to(part.dtype).to(part.bias.dtype)
 
     def _statistics(
         self, assignment: Assignment, before: Mapping[str, CompressedMatrix]
     ) -> Statistics:
-        """Return only what the method needs."""
+        """Return the statistics that the assignment needs."""
         needs = assignment.required_statistics
         if not needs:
             return Statistics()
         members = [self.known.get(target.name, Statistics()) for target in assignment.targets]
-        found = replace(stack_statistics(members), num_tokens=len(self.text.token_ids))
+        statistics = replace(stack_statistics(members), num_tokens=len(self.text.token_ids))
         if "row_counts" in needs:
             rows = sum(target.shape[0] for target in assignment.targets)
-            found = replace(found, row_counts=count_rows(self.text.token_ids, rows))
+            statistics = replace(statistics, row_counts=count_rows(self.text.token_ids, rows))
         if "perplexity" in needs:
 
             def measure(matrix: CompressedMatrix) -> float:
@@ -219,27 +234,31 @@ class TargetCompressor:
                 trial = with_matrices(self.model, matrices, input_only([assignment]))
                 return perplexity(trial, self.text.selection_examples)
 
-            found = replace(found, perplexity=measure)
-        return found
+            statistics = replace(statistics, perplexity=measure)
+        return statistics
 
 
 def check_text(assignment: Assignment, text: Calibration) -> None:
-    """Refuse an assignment that needs calibration text where there is none.
+    """Refuse an assignment that needs calibration text if there is none.
+
+    Args:
+        assignment: The assignment.
+        text: The calibration text; may be empty.
 
     Raises:
-        CompressionError: There is none.
+        CompressionError: The assignment needs calibration text, and it is empty.
     """
     needs = assignment.required_statistics
     if needs and not text.examples:
         raise CompressionError(
             f"{assignment.name}: {assignment.method.name} needs calibration text "
-            f"({', '.join(sorted(needs))}); name one."
+            f"({', '.join(sorted(needs))}), but none was given."
         )
 
 
 @contextmanager
 def name_errors(assignment: Assignment) -> Iterator[None]:
-    """Begin what is said of an error with the assignment's name."""
+    """Prefix the message of a `CompressionError` with the assignment's name."""
     try:
         yield
     except CompressionError as error:

@@ -1,4 +1,4 @@
-"""From a weight and its compressed form to what a record says of them."""
+"""Target record: bytes and errors of a compressed weight."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from compress_lib.results.target_record import TargetRecord
 
 
 def bytes_per_part(parts: Sequence[CompressedMatrix]) -> list[int]:
-    """Return the bytes of each matrix; a tensor that several hold is shared out among them.
+    """Return the bytes of each matrix; a shared tensor is split equally among its owners.
 
     Returns:
-        Whole bytes, whose sum counts every tensor once.
+        Integers whose sum counts every tensor once.
     """
     holders: dict[int, list[int]] = {}
     sizes: dict[int, int] = {}
@@ -44,16 +44,16 @@ def target_record(
     nbytes: int,
     seconds: float,
 ) -> TargetRecord:
-    """Return the numbers of one compressed weight.
+    """Return the record of one compressed weight.
 
     Args:
-        assignment: What was done.
-        target: The weight, one of the assignment's.
+        assignment: The assignment.
+        target: The weight, one of the assignment's targets.
         matrix: Its compressed form.
-        errors: Row by row.
-        counts: `[rows]`, how often each token of a table occurs, if it is known.
-        nbytes: Its own bytes and its share of what its group shares.
-        seconds: Its share of the time.
+        errors: Its errors by row.
+        counts: `[rows]`, occurrences of each token of an embedding, if known.
+        nbytes: Its own bytes plus its part of the shared tensors of its group.
+        seconds: Its part of the compression time.
     """
     return TargetRecord(
         names=target.names,
@@ -75,12 +75,12 @@ def target_record(
         powered_mae=errors.powered_mae,
         group=assignment.name if len(assignment.targets) > 1 else None,
         orientation="columns" if assignment.columns else "rows",
-        # A table that is only looked up decodes the rows of its tokens and no others.
+        # An embedding without LM head decodes only the rows that are looked up.
         decode_cost=matrix.decode_cost if _multiplies(assignment, target) else 0,
         history={name: tuple(values) for name, values in matrix.history.items()},
     )
 
 
 def _multiplies(assignment: Assignment, target: Target) -> bool:
-    """Tell whether the compressed weight is multiplied with, and not only looked up."""
+    """Return whether the compressed weight is multiplied with inputs, not only looked up."""
     return target.family != "embedding" or (target.tied and not assignment.keeps_original)

@@ -1,1 +1,1 @@
-"""Corpora, tokenization into evaluation examples, calibration text."""
+"""Corpora, tokenization, evaluation examples and calibration text."""

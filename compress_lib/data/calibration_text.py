@@ -1,4 +1,4 @@
-"""Calibration text: tokenized examples, and the views that statistics are collected from."""
+"""Calibration text: tokenized examples and the views that statistics are collected from."""
 
 from __future__ import annotations
 
@@ -12,57 +12,56 @@ from torch import Tensor
 from compress_lib.data.examples import Example, as_example
 
 SELECTION_TOKENS = 256
-"""Calibration tokens on which a method may choose by perplexity: it asks once an epoch."""
+"""Calibration predictions for selection by perplexity, which may be evaluated once per epoch."""
 
 EXAMPLE_TOKENS = 128
-"""Tokens in one example of the Fisher information; short, for many examples and little memory."""
+"""Tokens per Fisher information example; short, for many examples and little memory."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration text; empty where nothing needs it.
+    """Tokenized calibration text; empty if nothing needs it.
 
     Attributes:
-        examples: Blocks of tokens for a causal model, lines with hidden words for a masked one.
+        examples: Blocks of tokens for a causal model, lines with masked words for a masked one.
     """
 
     examples: tuple[Example, ...] = ()
 
     @classmethod
     def from_blocks(cls, blocks: Iterable[Tensor]) -> Calibration:
-        """Make examples for a causal model from blocks `[length]` of token ids."""
+        """Create causal examples from blocks `[length]` of token ids."""
         return cls(tuple(as_example(block) for block in blocks))
 
     @property
     def causal(self) -> bool:
-        """Whether every next token is predicted, and none is hidden."""
+        """Whether the examples are causal, i.e. have no masks."""
         return all(example.mask is None for example in self.examples)
 
     @property
     def input_blocks(self) -> list[Tensor]:
-        """Tokens `[length]` of each example, as a model is given them."""
+        """Input tokens `[length]` of each example."""
         return [example.inputs for example in self.examples]
 
     @property
     def token_ids(self) -> Tensor:
-        """All tokens whose rows of a token table are read, one after the other."""
-        # A masked model reads its mask's row more often than any other.
+        """All tokens whose embedding rows are looked up, including mask tokens, concatenated."""
         used = [example.used for example in self.examples]
         return torch.cat(used) if used else torch.empty(0, dtype=torch.long)
 
     @property
     def selection_examples(self) -> list[Example]:
-        """The first part, with about `SELECTION_TOKENS` predictions at most."""
+        """The first examples, with at most about `SELECTION_TOKENS` predictions."""
         if self.causal:
             ids = self.token_ids[:SELECTION_TOKENS]
             return [as_example(ids)] if len(ids) >= 2 else []
         counts = accumulate(len(example.labels) for example in self.examples)
-        fitting = [count <= SELECTION_TOKENS for count in counts]
-        return list(self.examples[: max(1, sum(fitting))])
+        within_limit = [count <= SELECTION_TOKENS for count in counts]
+        return list(self.examples[: max(1, sum(within_limit))])
 
     @property
     def fisher_examples(self) -> list[Example]:
-        """The examples of the Fisher information: lines, or blocks cut to `EXAMPLE_TOKENS`."""
+        """Examples for the Fisher information: lines, or blocks cut to `EXAMPLE_TOKENS`."""
         if not self.causal:
             return list(self.examples)
         pieces = [piece for block in self.input_blocks for piece in block.split(EXAMPLE_TOKENS)]

@@ -1,7 +1,7 @@
-"""What a model is asked to predict: tokens, places, and what is right there.
+"""Evaluation examples: input tokens, predicted positions and their labels.
 
-A causal block and a line with hidden words differ in nothing else, so that perplexity, KL and
-agreement are computed alike for both kinds of model.
+Causal blocks and masked lines share this form, so that perplexity, KL divergence and top-1
+agreement are computed in the same way for both kinds of model.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 
 COPIES_TOKENS = 2048
-"""Tokens that the copies of one example have together in a batch."""
+"""Maximum tokens per batch of masked copies of one example."""
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A piece of text that is scored as one, independent of the others.
+    """Piece of text that is scored independently of all others.
 
     Attributes:
-        ids: `[length]` its tokens, special ones included.
-        positions: `[predictions]` where the model's logits are read.
-        labels: `[predictions]` the token that is right at each.
-        mask: The token that hides the positions; None for a causal model, which sees only what
-            comes before and is read at every position but the last.
-        singly: Hide one position at a time, each in a copy of its own, instead of all at once.
+        ids: `[length]` token ids, including special tokens.
+        positions: `[predictions]` positions at which the model's logits are read.
+        labels: `[predictions]` the correct token at each of them.
+        mask: Id of the mask token; None for a causal model, which sees only the preceding tokens
+            and predicts after every position except the last.
+        singly: Mask one position at a time, each in its own copy, instead of all at once.
     """
 
     ids: Tensor
@@ -37,22 +37,22 @@ class Example:
 
     @property
     def inputs(self) -> Tensor:
-        """The tokens `[length]` as a model is given them in one piece."""
+        """Input tokens `[length]`, with all positions masked unless they are masked singly."""
         if self.mask is None or self.singly:
             return self.ids
         return self.ids.index_fill(0, self.positions, self.mask)
 
     @property
     def used(self) -> Tensor:
-        """Every token whose row is read: as it stands in the text, and the mask where it hides."""
+        """Every token whose embedding row is looked up: the text's tokens and the masks."""
         if self.mask is None:
             return self.ids
-        # Of many copies, each with one mask, a single one stands for all.
+        # With one copy per mask, count a single copy for all.
         masks = self.positions[:1] if self.singly else self.positions
         return torch.cat([self.ids, torch.full_like(masks, self.mask)])
 
     def copies(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches `[copies, length]`, and the position `[copies]` hidden in each copy."""
+        """Yield batches `[copies, length]` and the position `[copies]` masked in each copy."""
         assert self.mask is not None
         for positions in self.positions.split(max(1, COPIES_TOKENS // len(self.ids))):
             batch = self.ids.repeat(len(positions), 1)
@@ -61,7 +61,7 @@ class Example:
 
 
 def as_example(block: Tensor | Example) -> Example:
-    """Return a plain block `[length]` of tokens as an example for a causal model."""
+    """Convert a block `[length]` of tokens to a causal example; return an `Example` unchanged."""
     if isinstance(block, Example):
         return block
     return Example(block, torch.arange(len(block) - 1), block[1:])

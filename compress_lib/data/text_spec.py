@@ -1,6 +1,6 @@
-"""Which text a plan measures on or chooses by, how much of it, and by which protocol.
+"""Text specification of a plan: corpus, number of tokens, context and protocol.
 
-Knows no torch, as the plan does.
+Does not import torch, because plans must load quickly.
 """
 
 from __future__ import annotations
@@ -11,35 +11,38 @@ from typing import Any, ClassVar
 from compress_lib.errors import CompressionError, check_integer, unknown_name
 
 STRICT: Any = {"extra": "forbid"}
-"""For pydantic, which reads plans: a field that no plan has is an error."""
+"""Pydantic configuration for reading plans: unknown fields are errors."""
 
 MAX_TEXT = 200_000
+"""Maximum characters of a custom text."""
 
 QUICK_TOKENS = 4096
-"""Calibration tokens for a first look: gathered in a minute or two, not in ten."""
+"""Calibration tokens for a quick run: statistics take a minute or two instead of ten."""
 
 OWN_TEXT = "own"
+"""Corpus name of a custom text that the plan itself contains."""
 
 AUTOMATIC = "automatic"
-"""The protocol that is usual for the kind of model."""
+"""Selects the default protocol of the kind of model."""
 
 PROTOCOLS = {"causal": "causal", "whole_word": "masked", "pseudo": "masked"}
-"""How perplexity is measured, with the kind of model it is for; see `evaluation.masked`."""
+"""Perplexity protocols, with the kind of model that each is for; see `data.masking`."""
 
 USUAL_PROTOCOLS = {"causal": "causal", "masked": "whole_word"}
-"""What `automatic` stands for, by the kind of model."""
+"""The protocol that `automatic` selects, by the kind of model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextSpec:
-    """Which text, how much of it, and in what pieces.
+    """Specification of an evaluation or calibration text.
 
     Attributes:
-        corpus: A name of `CORPORA`, the path of a text file, or `own`.
-        tokens: The first so many tokens; for calibration, and of lines, at most so many.
-        context: Tokens in a block; nothing is carried from one block to the next.
+        corpus: A name in `CORPORA`, the path of a text file, or `own`.
+        tokens: Number of leading tokens to use; a maximum for calibration text, custom text and
+            lines of masked models.
+        context: Tokens per block; blocks are independent of each other.
         protocol: One of `PROTOCOLS`, or `automatic`.
-        text: The text itself, where the corpus is `own`.
+        text: The text itself, if the corpus is `own`.
         digest: SHA-256 of the text, filled in when it is read.
     """
 
@@ -58,8 +61,9 @@ class TextSpec:
         if self.protocol not in (AUTOMATIC, *PROTOCOLS):
             raise unknown_name("protocol", self.protocol, (AUTOMATIC, *PROTOCOLS))
         if self.corpus == OWN_TEXT and not (self.text or "").strip():
-            raise CompressionError("The text of your own is empty: paste some, or name a corpus.")
+            raise CompressionError("The custom text is empty: paste some text, or choose a corpus.")
         if len(self.text or "") > MAX_TEXT:
             raise CompressionError(
-                f"The text has {len(self.text or ''):,} characters; at most {MAX_TEXT:,} are used."
+                f"The text has {len(self.text or ''):,} characters; at most {MAX_TEXT:,} are "
+                "allowed."
             )

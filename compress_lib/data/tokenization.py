@@ -1,6 +1,6 @@
-"""From texts to what models are scored on; text to choose by and text to judge by never mix.
+"""Tokenize evaluation and calibration texts into examples and check that they do not overlap.
 
-A causal model gets blocks of tokens, a masked one lines with hidden words.
+A causal model gets blocks of tokens, a masked one lines with masked words.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.utils.formatting import format_share
 
 OVERLAP_TOKENS = 32
-"""Text is taken to be the same where so many tokens in a row are."""
+"""Length of the token n-grams that are compared to detect overlapping texts."""
 
 OVERLAP_SHARE = 0.01
+"""Maximum fraction of the evaluation text's n-grams that may occur in the calibration text."""
 
 
 def encode(model: LanguageModel, text: Text) -> list[int]:
-    """Tokenize a whole text at once, with nothing prepended."""
-    # The tokenizer warns that a whole corpus is longer than the model reads at once; it is cut
-    # into blocks afterwards.
+    """Return the token ids of a text, without special tokens.
+
+    Args:
+        model: Provides the tokenizer.
+        text: The text, tokenized in one piece.
+    """
+    # verbose=False: the text is cut into blocks later, so a warning about its length is moot.
     ids: list[int] = model.tokenizer(text.content, add_special_tokens=False, verbose=False)[
         "input_ids"
     ]
@@ -39,46 +44,58 @@ def encode(model: LanguageModel, text: Text) -> list[int]:
 
 
 def check_disjoint(evaluation: list[int], calibration: list[int]) -> None:
-    """Refuse calibration text that contains text of the evaluation.
+    """Refuse calibration text that overlaps with the evaluation text.
+
+    Args:
+        evaluation: Token ids of the evaluation text.
+        calibration: Token ids of the calibration text.
 
     Raises:
-        CompressionError: More than one in a hundred evaluation passages of 32 tokens stand in
-            the calibration text as well.
+        CompressionError: More than 1% of the evaluation text's 32-grams also appear in the
+            calibration text.
     """
     size = OVERLAP_TOKENS
     seen = {tuple(calibration[i : i + size]) for i in range(len(calibration) - size + 1)}
-    passages = [tuple(evaluation[i : i + size]) for i in range(len(evaluation) - size + 1)]
-    shared = sum(passage in seen for passage in passages)
-    if passages and shared > OVERLAP_SHARE * len(passages):
+    ngrams = [tuple(evaluation[i : i + size]) for i in range(len(evaluation) - size + 1)]
+    shared = sum(ngram in seen for ngram in ngrams)
+    if ngrams and shared > OVERLAP_SHARE * len(ngrams):
         raise CompressionError(
-            f"{format_share(shared / len(passages), 0)} of the evaluation text stands in the "
-            "calibration text as well, so the result would flatter itself. Name another "
-            "calibration text."
+            f"{format_share(shared / len(ngrams), 0)} of the evaluation text also appears in the "
+            "calibration text, which would bias the result. Choose another calibration text."
         )
 
 
 def protocol_of(model: LanguageModel, spec: TextSpec) -> str:
-    """Return the protocol that a text is measured by, one of `PROTOCOLS`.
+    """Return the evaluation protocol of a text, one of `PROTOCOLS`.
+
+    Args:
+        model: The model to evaluate; its kind determines the default.
+        spec: The text, with the requested protocol.
 
     Raises:
-        CompressionError: The one that is asked for does not fit the model.
+        CompressionError: The requested protocol is for another kind of model.
     """
     if spec.protocol == AUTOMATIC:
         return USUAL_PROTOCOLS[model.kind]
     if PROTOCOLS[spec.protocol] != model.kind:
-        fitting = [name for name, kind in PROTOCOLS.items() if kind == model.kind]
+        allowed = [name for name, kind in PROTOCOLS.items() if kind == model.kind]
         raise CompressionError(
-            f"The protocol {spec.protocol} is for {PROTOCOLS[spec.protocol]} language models, and "
-            f"{model.id} is a {model.kind} one; use {AUTOMATIC} or {' or '.join(fitting)}."
+            f"The protocol {spec.protocol} is for {PROTOCOLS[spec.protocol]} language models, but "
+            f"{model.id} is a {model.kind} one; use {AUTOMATIC} or {' or '.join(allowed)}."
         )
     return spec.protocol
 
 
 def check_protocols(model: LanguageModel, *specs: TextSpec) -> None:
-    """Find out before any work whether a model can be measured as texts are to be.
+    """Check before any work that a model can be evaluated with the protocols of some texts.
+
+    Args:
+        model: The model.
+        *specs: The texts.
 
     Raises:
-        CompressionError: A protocol does not fit it, or its tokenizer cannot hide words.
+        CompressionError: A protocol is for another kind of model, or the tokenizer of a masked
+            model has no mask token or does not map tokens to words.
     """
     for spec in specs:
         protocol_of(model, spec)
@@ -88,13 +105,13 @@ def check_protocols(model: LanguageModel, *specs: TextSpec) -> None:
 
 @dataclass(frozen=True)
 class TokenizedText:
-    """The tokens of a text that are used, before they become examples.
+    """Tokens of a text, before they become examples.
 
     Attributes:
-        blocks: For a causal model: blocks `[length]` of token ids.
-        lines: For a masked model: tokenized lines.
-        protocol: How they are scored, one of `PROTOCOLS`.
-        tokenizer: Of the model.
+        blocks: Blocks `[length]` of token ids, for a causal model; else empty.
+        lines: Tokenized lines, for a masked model; else empty.
+        protocol: Evaluation protocol, one of `PROTOCOLS`.
+        tokenizer: The model's tokenizer.
     """
 
     blocks: list[Tensor]
@@ -104,7 +121,7 @@ class TokenizedText:
 
     @property
     def ids(self) -> list[int]:
-        """The text's own tokens, without special ones."""
+        """The text's own tokens, without special tokens."""
         if self.lines:
             special = set(self.tokenizer.all_special_ids)
             return [token for line in self.lines for token in line.body if token not in special]
@@ -112,7 +129,7 @@ class TokenizedText:
         return ids
 
     def examples(self, seed: int) -> list[Example]:
-        """Return what a model has to predict; `seed` chooses the words that are hidden."""
+        """Return the examples to predict; `seed` selects the masked words."""
         if self.lines:
             return hide_tokens(self.tokenizer, self.lines, self.protocol, seed)
         return [as_example(block) for block in self.blocks]
@@ -126,49 +143,61 @@ def prepare_texts(
     calibration_text: Text | None,
     seed: int,
 ) -> tuple[list[Example], Calibration]:
-    """Tokenize both texts, check that they are disjoint, and make examples of them.
+    """Tokenize both texts, check that they do not overlap, and create their examples.
 
     Args:
-        model: Its tokenizer and its kind decide.
-        evaluation: How much of the evaluation text is scored.
-        evaluation_text: The text.
-        calibration: How much of the calibration text is used.
-        calibration_text: The text; None if nothing needs it.
-        seed: For the words that are hidden from a masked model.
+        model: Provides the tokenizer and the kind of the examples.
+        evaluation: Tokens, context and protocol of the evaluation text.
+        evaluation_text: The evaluation text.
+        calibration: Tokens, context and protocol of the calibration text.
+        calibration_text: The calibration text; None if nothing needs it.
+        seed: Seed of the masked words of a masked model.
 
     Raises:
-        CompressionError: A text is too short, both contain the same passages, or the context is
-            longer than the model can read.
+        CompressionError: A text is too short, the texts overlap, or the context exceeds the
+            model's maximum.
     """
-    scored = tokenize_evaluation(model, evaluation, evaluation_text)
+    evaluation_tokens = tokenize_evaluation(model, evaluation, evaluation_text)
     if calibration_text is None:
-        return scored.examples(seed), Calibration()
-    chosen = tokenize_calibration(model, calibration, calibration_text)
-    check_disjoint(scored.ids, chosen.ids)
-    return scored.examples(seed), Calibration(tuple(chosen.examples(seed)))
+        return evaluation_tokens.examples(seed), Calibration()
+    calibration_tokens = tokenize_calibration(model, calibration, calibration_text)
+    check_disjoint(evaluation_tokens.ids, calibration_tokens.ids)
+    examples = evaluation_tokens.examples(seed)
+    return examples, Calibration(tuple(calibration_tokens.examples(seed)))
 
 
 def tokenize_evaluation(model: LanguageModel, spec: TextSpec, text: Text) -> TokenizedText:
-    """Tokenize a text to be scored, as much of it as a plan asks for.
+    """Tokenize an evaluation text and return as many tokens as `spec` requests.
+
+    Args:
+        model: Provides the tokenizer, the kind and the maximum context.
+        spec: Tokens, context and protocol.
+        text: The text. Only a custom text may be shorter than `spec.tokens`.
 
     Raises:
-        CompressionError: It is too short, or the context is longer than the model can read.
+        CompressionError: It is too short, or the context exceeds the model's maximum.
     """
     limit = model.max_context
     if limit and spec.context > limit:
         raise CompressionError(
-            f"A context of {spec.context:,} tokens is longer than {model.id} can read; at most "
+            f"A context of {spec.context:,} tokens is too long for {model.id}; the maximum is "
             f"{limit:,}."
         )
-    own = spec.corpus == OWN_TEXT
-    return _tokenize(model, spec, text, context=spec.context, allow_shorter=own)
+    custom = spec.corpus == OWN_TEXT
+    return _tokenize(model, spec, text, context=spec.context, allow_shorter=custom)
 
 
 def tokenize_calibration(model: LanguageModel, spec: TextSpec, text: Text) -> TokenizedText:
-    """Tokenize a calibration text: at most as many tokens as a plan asks for.
+    """Tokenize a calibration text and return at most as many tokens as `spec` requests.
+
+    Args:
+        model: Provides the tokenizer, the kind and the maximum context, to which
+            `spec.context` is capped.
+        spec: Tokens, context and protocol.
+        text: The text, which may be shorter than `spec.tokens`.
 
     Raises:
-        CompressionError: It is too short.
+        CompressionError: It has fewer than two tokens, or no usable line for a masked model.
     """
     context = min(spec.context, model.max_context or spec.context)
     return _tokenize(model, spec, text, context=context, allow_shorter=True)
@@ -194,21 +223,21 @@ def token_blocks(
 
     Args:
         ids: All tokens of the text.
-        tokens: How many to use.
-        context: Tokens in a block; the last block may be shorter.
-        name: What to call the text in an error.
-        allow_shorter: Accept a text with fewer tokens.
+        tokens: Number of tokens to use.
+        context: Tokens per block; the last block may be shorter.
+        name: Name of the text, for error messages.
+        allow_shorter: Whether the text may have fewer than `tokens` tokens.
 
     Returns:
         Blocks `[context]` of token ids, each with at least two tokens.
 
     Raises:
-        CompressionError: The text has fewer tokens.
+        CompressionError: The text has too few tokens.
     """
     if len(ids) < 2 or (len(ids) < tokens and not allow_shorter):
         raise CompressionError(
-            f"{name} has {len(ids):,} tokens with this model's tokenizer, but {tokens:,} are "
-            "asked for. Ask for fewer, or choose a longer text."
+            f"{name} has {len(ids):,} tokens with this model's tokenizer, but {tokens:,} were "
+            "requested. Request fewer tokens, or choose a longer text."
         )
     blocks = torch.tensor(ids[:tokens], dtype=torch.long).split(context)
     return [block for block in blocks if len(block) >= 2]

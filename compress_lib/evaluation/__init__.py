@@ -1,1 +1,1 @@
-"""What compression costs: likelihood, agreement, directions, bytes."""
+"""Evaluation: perplexity, KL divergence, direction errors, memory, generation and tasks."""

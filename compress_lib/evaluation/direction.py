@@ -1,4 +1,4 @@
-"""How far rows turn: 1 − cos between each row and its compressed self."""
+"""Direction errors: statistics and histogram of 1 − cos(original row, compressed row)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ EDGES = (
     *(round(0.01 * step, 2) for step in range(10, 101)),
     2.0,
 )
-"""Histogram edges that all runs share: fine where good methods are told apart, and below 0.001,
-where the best ones are, eight to a power of ten."""
+"""Histogram edges shared by all runs: eight per decade below 0.001, where the best methods lie,
+and linear above, fine enough to distinguish good methods."""
 
 
 def summarize(errors: Tensor, counts: Tensor | None = None) -> DirectionError:
-    """Return mean and quantiles of errors `[rows]`, and the mean weighted by token counts."""
+    """Return mean and quantiles of direction errors.
+
+    Args:
+        errors: 1 − cos of every row, `[rows]`.
+        counts: Token counts `[rows]` for the weighted mean, if known.
+    """
     ordered = errors.double().sort().values
     weighted = None
     if counts is not None and int(counts.sum()):
@@ -36,12 +41,17 @@ def summarize(errors: Tensor, counts: Tensor | None = None) -> DirectionError:
 
 
 def histogram(errors: Tensor, counts: Tensor | None = None) -> tuple[int, ...]:
-    """Count errors `[rows]` between the shared `EDGES`, each once or as often as `counts` say."""
+    """Return the histogram of direction errors over the shared `EDGES`.
+
+    Args:
+        errors: 1 − cos of every row, `[rows]`.
+        counts: Weights `[rows]`, such as token counts; 1 for every row if None.
+    """
     edges = torch.tensor(EDGES[1:-1])
     bins = torch.bucketize(errors.float(), edges, right=True)
     weights = None if counts is None else counts.double().cpu()
-    found = bins.bincount(weights=weights, minlength=len(EDGES) - 1)
-    return tuple(int(value) for value in found.tolist())
+    totals = bins.bincount(weights=weights, minlength=len(EDGES) - 1)
+    return tuple(int(value) for value in totals.tolist())
 
 
 def _quantile(ordered: Tensor, share: float) -> float:

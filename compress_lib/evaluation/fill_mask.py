@@ -1,4 +1,4 @@
-"""What masked models put in the place of a mask: their likeliest tokens, side by side."""
+"""Fill-mask predictions of both models: the most probable tokens for each mask of a prompt."""
 
 from __future__ import annotations
 
@@ -12,65 +12,75 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.results.text_record import FillRecord, Prediction
 
 LISTED = 5
-"""Tokens told for each mask."""
+"""Predicted tokens per mask."""
 
 SPELLINGS = (r"\[MASK\]", r"<mask>", r"_{3,}")
-"""How people write a mask, whatever the tokenizer's own is called."""
+"""Spellings of a mask that are accepted in addition to the tokenizer's own."""
 
 
 def fill_both(baseline: LanguageModel, compressed: LanguageModel, prompt: str) -> FillRecord:
-    """Let both models fill in the masks of a prompt.
+    """Fill in the masks of a prompt with both models.
 
     Args:
         baseline: The original, a masked language model.
         compressed: The compressed model.
-        prompt: See `with_masks` for how a mask is written.
+        prompt: The prompt; see `with_masks` for the spelling of masks.
 
     Raises:
-        CompressionError: The prompt is not text or too long for the model, or the tokenizer has
-            no mask.
+        CompressionError: The prompt is not valid Unicode or too long for the model, or the
+            tokenizer has no mask token.
     """
-    written = with_masks(prompt, str(baseline.tokenizer.mask_token))
-    return FillRecord(written, fill(baseline, written), fill(compressed, written))
+    masked = with_masks(prompt, str(baseline.tokenizer.mask_token))
+    return FillRecord(masked, fill(baseline, masked), fill(compressed, masked))
 
 
 def with_masks(prompt: str, mask: str) -> str:
     """Return a prompt with its masks in the tokenizer's own spelling.
 
-    A mask may be written as that, as `[MASK]`, as `<mask>` or as three or more underscores. A
-    prompt without any gets one at its end, before a full stop: with nothing behind it a model
-    would guess the full stop itself.
+    A mask may also be written as `[MASK]`, `<mask>` or three or more underscores. A prompt
+    without a mask gets one at its end, followed by a full stop: without it, the model would
+    predict the full stop.
+
+    Args:
+        prompt: The prompt as the user entered it.
+        mask: The tokenizer's mask token.
     """
     pattern = "|".join([re.escape(mask), *SPELLINGS])
-    written, count = re.subn(pattern, lambda found: mask, prompt)
+    # A function, because a mask token as replacement string could contain backslashes.
+    replaced, count = re.subn(pattern, lambda match: mask, prompt)
     if count:
-        return written
+        return replaced
     bare = prompt.rstrip()
     end = bare[-1] if bare[-1:] in (".", "!", "?") else "."
     return f"{bare.removesuffix(end).rstrip()} {mask}{end}"
 
 
 def fill(model: LanguageModel, prompt: str) -> tuple[Prediction, ...]:
-    """Return a masked model's likeliest tokens for each mask of a prompt, best first.
+    """Return a masked model's most probable tokens for each mask of a prompt, best first.
+
+    Args:
+        model: The masked language model.
+        prompt: The prompt, with masks in the tokenizer's spelling.
 
     Raises:
-        CompressionError: The prompt is not text or too long, or the predictions are not finite.
+        CompressionError: The prompt is not valid Unicode or too long, or the predictions are not
+            finite.
     """
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise CompressionError(f"The prompt is not text ({error.reason}).") from error
-    hidden = mask_id(model.tokenizer)
+        raise CompressionError(f"The prompt is not valid Unicode text ({error.reason}).") from error
+    mask_token_id = mask_id(model.tokenizer)
     ids = torch.tensor(model.tokenizer(prompt, verbose=False)["input_ids"])
     limit = model.max_context
     if limit and len(ids) > limit:
         raise CompressionError(
-            f"The prompt has {len(ids):,} tokens, which is more than the {limit:,} this model can "
-            "read. Shorten it."
+            f"The prompt has {len(ids):,} tokens, but the model's context is {limit:,} tokens. "
+            "Shorten the prompt."
         )
-    places = (ids == hidden).nonzero()[:, 0]
+    positions = (ids == mask_token_id).nonzero()[:, 0]
     with torch.inference_mode():
-        logits = model.module(ids[None].to(model.device)).logits[0, places.to(model.device)]
+        logits = model.module(ids[None].to(model.device)).logits[0, positions.to(model.device)]
         best = logits.float().softmax(-1).topk(LISTED)
     if not bool(torch.isfinite(best.values).all()):
         raise CompressionError(f"The predictions of {model.id} are not finite (NaN or infinity).")

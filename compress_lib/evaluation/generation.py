@@ -1,4 +1,4 @@
-"""What both models write from the same beginning, with the same seed."""
+"""Text generation with both models from the same prompt and seed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from compress_lib.results.text_record import TextRecord, WrittenToken
 from compress_lib.utils.generators import iterate_callbacks
 
 Listener = Callable[[str], None]
-"""Called with all the text written so far; may raise `StoppedError`."""
+"""Called with the text generated so far; may raise `StoppedError`."""
 
 
 def ignore(text: str) -> None:
-    """Listen to nothing."""
+    """Discard the text."""
 
 
 class _Streamer:
-    """Receives tokens from `generate` as they come: first the prompt, then one at a time."""
+    """Streamer for `generate`, which passes the prompt first and then one token at a time."""
 
     def __init__(self, model: LanguageModel, listener: Listener) -> None:
         self._tokenizer = model.tokenizer
@@ -38,12 +38,12 @@ class _Streamer:
             self._ids = []
             return
         self._ids += value.flatten().tolist()
-        # Whoever listens may draw random numbers too: the other model, whose turn it is.
+        # The listener may advance the other model, which draws from the same generator.
         with torch.random.fork_rng():
             self._listener(str(self._tokenizer.decode(self._ids, skip_special_tokens=True)))
 
     def end(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: `put` buffers no text."""
 
 
 def write(
@@ -54,34 +54,34 @@ def write(
     seed: int = 0,
     listener: Listener = ignore,
 ) -> list[int]:
-    """Let a model continue a prompt.
+    """Continue a prompt with one model.
 
     Args:
-        model: Which one.
-        prompt: The beginning.
+        model: The model.
+        prompt: The beginning of the text.
         how: Length and temperature.
-        seed: For drawing tokens; the same for both models.
+        seed: The sampling seed; the same for both models.
         listener: Called with the text so far after every token.
 
     Returns:
-        The new tokens.
+        The new token ids.
 
     Raises:
-        CompressionError: The prompt is empty, not text, or too long for the model.
+        CompressionError: The prompt is empty, not valid Unicode, or too long for the model.
     """
     ids = _prompt_ids(model, prompt, how.max_new_tokens)
-    # A shallow copy, for its own settings: a checkpoint may ask for beams, penalties or filters.
+    # A shallow copy with our settings: a checkpoint may configure beams, penalties or filters.
     module = copy.copy(model.module)
     module.generation_config = _settings(model, how)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
-        found = module.generate(  # type: ignore[operator]
+        output = module.generate(  # type: ignore[operator]
             ids,
             generation_config=module.generation_config,
             attention_mask=torch.ones_like(ids),
             streamer=_Streamer(model, listener),
         )
-    new: list[int] = found[0, ids.shape[1] :].tolist()
+    new: list[int] = output[0, ids.shape[1] :].tolist()
     return new
 
 
@@ -89,33 +89,33 @@ def _prompt_ids(model: LanguageModel, prompt: str, new_tokens: int) -> torch.Ten
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise CompressionError(f"The prompt is not text ({error.reason}).") from error
+        raise CompressionError(f"The prompt is not valid Unicode text ({error.reason}).") from error
     encoded = model.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
     ids: torch.Tensor = encoded["input_ids"].to(model.device)
     count, limit = ids.shape[1], model.max_context
     if not count:
-        raise CompressionError("The prompt is empty: write the beginning of a text.")
+        raise CompressionError("The prompt is empty: enter the beginning of a text.")
     if limit and count + new_tokens > limit:
         raise CompressionError(
-            f"The prompt has {count:,} tokens; with {new_tokens} new ones that is more than the "
-            f"{limit:,} this model can read. Shorten it."
+            f"The prompt has {count:,} tokens; with {new_tokens} new tokens it exceeds the model's "
+            f"context of {limit:,} tokens. Shorten the prompt."
         )
     return ids
 
 
 def _settings(model: LanguageModel, how: Generation) -> GenerationConfig:
-    """What a plan says and nothing else, but for the tokens that end a text."""
-    own = model.module.generation_config
-    ends = {
-        "eos_token_id": own.eos_token_id if own else model.tokenizer.eos_token_id,
+    """Return the plan's settings; only the end-of-text tokens come from the checkpoint."""
+    config = model.module.generation_config
+    common = {
+        "eos_token_id": config.eos_token_id if config else model.tokenizer.eos_token_id,
         "pad_token_id": model.tokenizer.eos_token_id or 0,
         "max_new_tokens": how.max_new_tokens,
     }
     if how.temperature > 0:
         return GenerationConfig(
-            **ends, do_sample=True, temperature=how.temperature, top_k=0, top_p=1.0
+            **common, do_sample=True, temperature=how.temperature, top_k=0, top_p=1.0
         )
-    return GenerationConfig(**ends, do_sample=False)
+    return GenerationConfig(**common, do_sample=False)
 
 
 def write_both(
@@ -127,26 +127,26 @@ def write_both(
     seed: int = 0,
     listener: Callable[[str, str], None] = lambda which, text: None,
 ) -> TextRecord:
-    """Let both models continue a prompt, a token each in turn, and find where they part.
+    """Continue a prompt with both models, alternating per token, and find the first divergence.
 
     Args:
         baseline: The original.
         compressed: The compressed model.
-        prompt: The beginning.
+        prompt: The beginning of the text.
         how: Length and temperature.
-        seed: The same for both.
+        seed: The sampling seed, the same for both models.
         listener: Called with `baseline` or `compressed` and that model's text so far.
     """
-    # Each draws as if it wrote alone, whoever is in between.
+    # Each model samples as if it ran alone, although both share the global generator.
     with torch.random.fork_rng():
         writers = {
             which: iterate_callbacks(partial(_write, model, prompt, how, seed))
             for which, model in (("baseline", baseline), ("compressed", compressed))
         }
-        ids, speeds = _in_turns(writers, listener)
-    apart = first_divergence(ids["baseline"], ids["compressed"])
+        ids, speeds = _alternate(writers, listener)
+    divergence = first_divergence(ids["baseline"], ids["compressed"])
     decode = baseline.tokenizer.decode
-    known = [
+    scored = [
         score_tokens(writer, other, prompt, ids[which])
         for which, writer, other in (
             ("baseline", baseline, compressed),
@@ -157,25 +157,25 @@ def write_both(
         prompt=prompt,
         baseline=str(decode(ids["baseline"], skip_special_tokens=True)),
         compressed=str(decode(ids["compressed"], skip_special_tokens=True)),
-        first_divergence=apart,
-        common=str(decode(ids["baseline"][:apart], skip_special_tokens=True)),
+        first_divergence=divergence,
+        common=str(decode(ids["baseline"][:divergence], skip_special_tokens=True)),
         baseline_tokens_per_second=speeds["baseline"],
         compressed_tokens_per_second=speeds["compressed"],
-        baseline_tokens=known[0],
-        compressed_tokens=known[1],
+        baseline_tokens=scored[0],
+        compressed_tokens=scored[1],
     )
 
 
 def _write(
-    model: LanguageModel, prompt: str, how: Generation, seed: int, tell: Listener
+    model: LanguageModel, prompt: str, how: Generation, seed: int, listener: Listener
 ) -> list[int]:
-    return write(model, prompt, how, seed=seed, listener=tell)
+    return write(model, prompt, how, seed=seed, listener=listener)
 
 
-def _in_turns(
+def _alternate(
     writers: Mapping[str, Generator[str, None, list[int]]], listener: Callable[[str, str], None]
 ) -> tuple[dict[str, list[int]], dict[str, float]]:
-    """Let writers write a token each in turn; return their tokens, and tokens a second."""
+    """Advance all writers one token at a time; return token ids and tokens per second by name."""
     ids: dict[str, list[int]] = {}
     seconds = dict.fromkeys(writers, 0.0)
     with ExitStack() as stack:
@@ -197,13 +197,13 @@ def _in_turns(
 def score_tokens(
     writer: LanguageModel, other: LanguageModel, prompt: str, new: list[int]
 ) -> tuple[WrittenToken, ...]:
-    """Return every token of a text with the probabilities that both models give it.
+    """Return the tokens of a generated text with the probabilities that both models assign.
 
     Args:
-        writer: The model that wrote it.
-        other: The model that reads it.
-        prompt: Its beginning.
-        new: The tokens that were written.
+        writer: The model that generated the text.
+        other: The other model.
+        prompt: The beginning of the text.
+        new: The generated token ids.
     """
     ids = [*_prompt_ids(writer, prompt, len(new))[0].tolist(), *new]
     own, theirs = (_probabilities(model, ids, len(new)) for model in (writer, other))
@@ -212,29 +212,29 @@ def score_tokens(
 
 
 def _probabilities(model: LanguageModel, ids: list[int], count: int) -> list[float]:
-    """Return the probabilities that a model gives the last `count` tokens of a text."""
+    """Return the probabilities of the last `count` tokens of a text."""
     if not count:
         return []
-    read = torch.tensor([ids], device=model.device)
+    batch = torch.tensor([ids], device=model.device)
     with torch.inference_mode():
-        logits = model.module(read, use_cache=False).logits[0, -count - 1 : -1].float()
-        found = logits.softmax(-1).gather(1, read[0, -count:, None])
-    return [round(value, 6) for value in found.flatten().tolist()]
+        logits = model.module(batch, use_cache=False).logits[0, -count - 1 : -1].float()
+        probabilities = logits.softmax(-1).gather(1, batch[0, -count:, None])
+    return [round(value, 6) for value in probabilities.flatten().tolist()]
 
 
 def _pieces(model: LanguageModel, new: list[int]) -> list[str]:
-    """Return what each token adds to a text; what is no whole character yet comes later."""
-    told, pieces = "", []
+    """Return the text that each token adds; incomplete characters move to a later token."""
+    emitted, pieces = "", []
     for count in range(1, len(new) + 1):
         text = str(model.tokenizer.decode(new[:count], skip_special_tokens=True))
-        whole = text if count == len(new) or not text.endswith("\ufffd") else told
-        pieces.append(whole[len(told) :])
-        told = whole
+        complete = text if count == len(new) or not text.endswith("\ufffd") else emitted
+        pieces.append(complete[len(emitted) :])
+        emitted = complete
     return pieces
 
 
 def first_divergence(a: list[int], b: list[int]) -> int | None:
-    """Return the position of the first token that differs, or None if there is none."""
+    """Return the index of the first token that differs between two sequences, or None."""
     for position, (x, y) in enumerate(zip(a, b, strict=False)):
         if x != y:
             return position

@@ -1,9 +1,9 @@
-"""Perplexity of both models, and how alike their predictions are, on the same tokens.
+"""Perplexity, KL divergence and top-1 agreement of both models on the same tokens.
 
 Perplexity is exp(sum of −ln p ÷ predicted tokens). A causal model is scored on disjoint blocks
-with nothing prepended, so that the first token of a block is not predicted; a masked one on lines
-with hidden words, see `evaluation.masked`. Logits become log-probabilities in float32, and sums
-are kept in float64.
+without a prepended token, so the first token of a block is not predicted; a masked model is
+scored on lines with masked words, see `data.masking`. Log-probabilities are computed in float32
+and summed in float64.
 """
 
 from __future__ import annotations
@@ -23,24 +23,29 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.results.confidence import ratio_standard_error
 
 CHUNK = 256
-"""Positions whose log-probabilities are held at once."""
+"""Positions whose log-probabilities are in memory at once."""
 
 Read = Callable[[LanguageModel, Example], tuple[Tensor, float]]
-"""Returns a model's logits `[predictions, vocabulary]` of an example, and how long that took."""
+"""Returns a model's logits `[predictions, vocabulary]` for an example, and the seconds it took."""
 
 
 def time_logits(model: LanguageModel, example: Example) -> tuple[Tensor, float]:
-    """Return a model's logits `[predictions, vocabulary]`, and the seconds that they took."""
+    """Return a model's logits `[predictions, vocabulary]`, and the seconds of the forward pass.
+
+    Args:
+        model: The model.
+        example: The tokens to predict.
+    """
     started = time.perf_counter()
     logits = read_logits(model, example)
-    # An accelerator works on while Python goes on; a number that is read has been computed.
+    # Accelerators run asynchronously; reading a number waits for the result.
     logits[-1, -1].item()
     return logits, time.perf_counter() - started
 
 
 @dataclass(frozen=True)
 class BlockScore:
-    """Sums over the predictions of one block or line, and the seconds of each model's pass."""
+    """Sums over the predictions of one block or line, and the seconds of each forward pass."""
 
     predictions: int
     baseline_nll: float
@@ -54,7 +59,7 @@ class BlockScore:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its standard error, None where a single block gives none."""
+    """An estimate with its standard error; None for a single block."""
 
     value: float
     stderr: float | None
@@ -62,7 +67,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of the blocks so far."""
+    """Scores of both models over all blocks so far."""
 
     blocks: tuple[BlockScore, ...]
 
@@ -83,38 +88,38 @@ class Comparison:
 
     @property
     def ratio(self) -> Estimate:
-        """Compressed ÷ baseline perplexity; the error comes from block by block differences."""
+        """Compressed ÷ baseline perplexity; its error comes from paired differences per block."""
         return self._exponential([b.compressed_nll - b.baseline_nll for b in self.blocks])
 
     @property
     def kl(self) -> float:
-        """Mean KL(baseline ‖ compressed) in nats a token."""
+        """Mean KL(baseline ‖ compressed) in nats per token."""
         return sum(block.kl for block in self.blocks) / self.predictions
 
     @property
     def top1(self) -> float:
-        """Share of tokens for which both models' likeliest token is the same."""
+        """Top-1 agreement: share of predictions for which both models rank the same token first."""
         return sum(block.same_first for block in self.blocks) / self.predictions
 
     def tokens_per_second(self, which: str) -> float | None:
-        """How fast `baseline` or `compressed` read: the median over blocks, None if not timed.
+        """Return the median prefill speed of `baseline` or `compressed`; None if not timed.
 
-        The first block warms up, and is left out where there are others.
+        The first block is a warm-up and is excluded if there are others.
         """
         timed = self.blocks[1:] or self.blocks
         rates = [b.tokens / s for b in timed if (s := getattr(b, f"{which}_seconds")) > 0]
         return median(rates) if rates else None
 
     def nll(self, which: str) -> float:
-        """Summed negative log-likelihood in nats of `baseline` or `compressed`."""
+        """Return the summed negative log-likelihood of `baseline` or `compressed` in nats."""
         return float(sum(getattr(block, f"{which}_nll") for block in self.blocks))
 
     def _exponential(self, sums: Sequence[float]) -> Estimate:
         mean = sum(sums) / self.predictions
         value = math.exp(mean) if mean < 700 else math.inf
-        # Delta method: the error of exp(m) is exp(m) times the error of m, and blocks are the
-        # independent draws, because tokens of one block depend on each other. Lines have
-        # different numbers of predictions, so m is a ratio of two sums.
+        # Delta method: the error of exp(m) is exp(m) times the error of m. Blocks are the
+        # independent draws, because tokens within a block are correlated. Lines have different
+        # numbers of predictions, so m is a ratio estimator.
         error = ratio_standard_error(sums, [block.predictions for block in self.blocks])
         return Estimate(value, None if error is None else value * error)
 
@@ -126,14 +131,17 @@ def compare(
     tick: Callable[[float], None] = lambda share: None,
     read: Read = time_logits,
 ) -> Iterator[Comparison]:
-    """Score both models block by block; each step yields all that is known so far.
+    """Score both models block by block.
 
     Args:
         baseline: The original.
         compressed: The compressed model.
         blocks: Examples, or plain blocks `[length]` of token ids for causal models.
-        tick: Told the share that is done after each model's pass; may raise `StoppedError`.
-        read: Reads with the original; it may remember what it read, see `evaluation.remembered`.
+        tick: Called with the completed share after each model's pass; may raise `StoppedError`.
+        read: Runs the baseline; may cache its logits, see `evaluation.logits_cache`.
+
+    Yields:
+        After every block, the comparison over all blocks so far.
 
     Raises:
         CompressionError: A model's logits are not finite.
@@ -157,19 +165,23 @@ def compare(
 
 
 def perplexity(model: LanguageModel, blocks: Sequence[Tensor | Example]) -> float:
-    """Return one model's perplexity; see `compare` for `blocks`.
+    """Return the perplexity of one model.
+
+    Args:
+        model: The model.
+        blocks: Examples, or plain blocks `[length]` of token ids for causal models.
 
     Raises:
-        CompressionError: Its logits are not finite.
+        CompressionError: The logits are not finite.
     """
     total, predictions = 0.0, 0
     for block in blocks:
         example = as_example(block)
         logits = read_logits(model, example)
-        following = example.labels.to(logits.device)
-        for part, ids in zip(logits.split(CHUNK), following.split(CHUNK), strict=True):
+        labels = example.labels.to(logits.device)
+        for part, ids in zip(logits.split(CHUNK), labels.split(CHUNK), strict=True):
             total += float(torch.nn.functional.cross_entropy(part.float(), ids, reduction="sum"))
-        predictions += len(following)
+        predictions += len(labels)
     if not math.isfinite(total):
         raise _not_finite(model)
     mean = total / predictions
@@ -177,49 +189,60 @@ def perplexity(model: LanguageModel, blocks: Sequence[Tensor | Example]) -> floa
 
 
 def score(model: LanguageModel, base: Tensor, other: Tensor, example: Example) -> BlockScore:
-    """Score a model's logits `[predictions, vocabulary]` of an example beside the baseline's.
+    """Compare the logits of both models on one example.
+
+    Args:
+        model: The compressed model, for the error message.
+        base: The baseline's logits `[predictions, vocabulary]`.
+        other: The compressed model's logits, of the same shape.
+        example: The example with its labels.
 
     Raises:
-        CompressionError: They are not finite.
+        CompressionError: The logits are not finite.
     """
-    found = _score_block(base, other, example.labels.to(base.device))
-    if found is None:
+    block = _score_block(base, other, example.labels.to(base.device))
+    if block is None:
         raise _not_finite(model)
-    return found
+    return block
 
 
 def read_logits(model: LanguageModel, example: Example) -> Tensor:
-    """Return a model's logits `[predictions, vocabulary]` where an example is predicted."""
+    """Return a model's logits `[predictions, vocabulary]` at the predicted positions.
+
+    Args:
+        model: The model.
+        example: The tokens to predict.
+    """
     with torch.inference_mode():
         return predict(model, example)
 
 
 def predict(model: LanguageModel, example: Example) -> Tensor:
-    """Do what `read_logits` does, for gradients too."""
+    """Return the same logits as `read_logits`, with gradients if they are enabled."""
     device = model.device
     if example.mask is None:
-        # A view: positions of a causal example are all but the last.
-        found = model.module(example.ids[None].to(device), use_cache=False).logits
-        return found[0, : len(example.labels)]  # type: ignore[no-any-return]
+        # A slice is a view, unlike indexing by positions, which are all but the last.
+        logits = model.module(example.ids[None].to(device), use_cache=False).logits
+        return logits[0, : len(example.labels)]  # type: ignore[no-any-return]
     if not example.singly:
-        found = model.module(example.inputs[None].to(device)).logits
-        return found[0, example.positions.to(device)]  # type: ignore[no-any-return]
+        logits = model.module(example.inputs[None].to(device)).logits
+        return logits[0, example.positions.to(device)]  # type: ignore[no-any-return]
     parts = []
     for batch, positions in example.copies():
-        found = model.module(batch.to(device)).logits
-        parts.append(found[torch.arange(len(positions)), positions])
+        logits = model.module(batch.to(device)).logits
+        parts.append(logits[torch.arange(len(positions)), positions])
     return torch.cat(parts)
 
 
-def _score_block(base: Tensor, other: Tensor, following: Tensor) -> BlockScore | None:
+def _score_block(base: Tensor, other: Tensor, labels: Tensor) -> BlockScore | None:
     """Score logits `[predictions, vocabulary]` of both models; None if they are not finite."""
     sums = torch.zeros(4, dtype=torch.float64)
     with torch.inference_mode():
-        for first in range(0, len(following), CHUNK):
+        for first in range(0, len(labels), CHUNK):
             part = slice(first, first + CHUNK)
             p = base[part].float().log_softmax(-1)
             q = other[part].float().log_softmax(-1)
-            ids = following[part, None]
+            ids = labels[part, None]
             sums += torch.stack(
                 [
                     -p.gather(1, ids).double().sum(),
@@ -231,11 +254,11 @@ def _score_block(base: Tensor, other: Tensor, following: Tensor) -> BlockScore |
     if not bool(torch.isfinite(sums).all()):
         return None
     nll, other_nll, kl, same = sums.tolist()
-    return BlockScore(len(following), nll, other_nll, kl, int(same))
+    return BlockScore(len(labels), nll, other_nll, kl, int(same))
 
 
 def _not_finite(model: LanguageModel) -> NotFiniteError:
     return NotFiniteError(
-        f"The predictions of {model.id} are not finite (NaN or infinity), so there is no "
-        "perplexity. Its weights or its compression are broken."
+        f"The predictions of {model.id} are not finite (NaN or infinity), so its perplexity is "
+        "undefined. Its weights are corrupt, or their compression failed."
     )

@@ -1,6 +1,6 @@
-"""What the lab asks of lm_eval: one model's scores, without its notes and side effects.
+"""Adapter for lm_eval: one model's task scores, without log output and side effects.
 
-lm_eval is an optional extra and is imported only when tasks are asked for.
+lm_eval is an optional extra, imported only when tasks are run.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
 
 BATCH = 8
-"""Answers that are scored at once."""
+"""Batch size in answers."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A metric's value, and its standard error over items where it is their mean."""
+    """A metric's value, and its standard error over items if it is their mean."""
 
     value: float
     stderr: float | None
@@ -35,13 +35,13 @@ class Score:
 def scores(
     model: LanguageModel, tasks: dict[str, Any], limit: int | None, report: Report
 ) -> dict[tuple[str, str], Score]:
-    """Let one model do tasks, zero-shot.
+    """Evaluate one model on tasks, zero-shot.
 
     Args:
-        model: Which model.
+        model: The model.
         tasks: lm_eval's task objects by name, with their data.
-        limit: How many items of each to take; all if None.
-        report: Told how far it is; may raise `StoppedError`.
+        limit: Maximum items per task; all if None.
+        report: Receives progress events; may raise `StoppedError`.
 
     Returns:
         Scores by task and metric, in order.
@@ -53,22 +53,22 @@ def scores(
         for task in tasks.values():
             task.set_config(key="num_fewshot", value=0)
             _hush(task)
-        # Not `simple_evaluate`: around this it would set the seeds of everything in this process,
-        # call git where it was started, and describe the machine.
-        found: Any = evaluate(
+        # `simple_evaluate` would also set the process's random seeds, call git in the working
+        # directory, and collect system information.
+        results: Any = evaluate(
             lm=_wrap(model, report),
             task_dict={"tasks": tasks},
             limit=limit,
-            # lm_eval's bootstrap writes to stdout and starts processes; see `_score`.
+            # lm_eval's bootstrap writes to stdout and starts processes; `_score` replaces it.
             bootstrap_iters=0,
         )
     result: dict[tuple[str, str], Score] = {}
     for name in tasks:
-        for key, value in found["results"][name].items():
+        for key, value in results["results"][name].items():
             metric, comma, filtered = key.partition(",")
             if comma and not metric.endswith("_stderr") and isinstance(value, int | float):
                 label = metric if filtered == "none" else f"{metric} ({filtered})"
-                items = [item for item in found["samples"][name] if item["filter"] == filtered]
+                items = [item for item in results["samples"][name] if item["filter"] == filtered]
                 result[name, label] = _score(
                     float(value), [i[metric] for i in items if metric in i]
                 )
@@ -83,7 +83,7 @@ def _score(value: float, items: Sequence[Any]) -> Score:
 
 
 def _wrap(model: LanguageModel, report: Report) -> Any:
-    """Return a model as lm_eval wants it, which tells how far it is."""
+    """Wrap a model in lm_eval's interface, with progress events."""
     from lm_eval.models.huggingface import HFLM
 
     class Reporting(HFLM):  # type: ignore[misc]
@@ -98,13 +98,13 @@ def _wrap(model: LanguageModel, report: Report) -> Any:
             self.done += len(inps)
             return super()._model_call(inps, *more, **named)
 
-    # It gives the tokenizer a padding token, and ours must stay as it is.
+    # HFLM sets a padding token, which must not change our tokenizer.
     tokenizer = copy.deepcopy(model.tokenizer)
     return Reporting(model.module, backend="causal", tokenizer=tokenizer, batch_size=BATCH)
 
 
 def _hush(task: Any) -> None:
-    """Keep a task from drawing a progress bar across ours while it writes its questions."""
+    """Suppress a task's progress bar while it builds its requests."""
     if not isinstance(task.build_all_requests, partial):
         task.build_all_requests = partial(_build_silently, task.build_all_requests)
 
@@ -116,7 +116,7 @@ def _build_silently(build: Any, **options: Any) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back notes of lm_eval and of downloads, which mean nothing to a person here."""
+    """Suppress log messages of lm_eval and progress bars of downloads."""
     import datasets
 
     logs = [logging.getLogger(name) for name in ("lm_eval", "huggingface_hub")]

@@ -1,7 +1,7 @@
-"""Zero-shot tasks by likelihood, through EleutherAI's lm_eval, which is an optional extra.
+"""Zero-shot likelihood tasks through EleutherAI's lm_eval, an optional extra.
 
 Source: Gao et al., "The Language Model Evaluation Harness", github.com/EleutherAI/
-lm-evaluation-harness. Two small tasks of our own lie in `assets/tasks` and need no download.
+lm-evaluation-harness. Two small bundled tasks in `assets/tasks` need no download.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "assets" / "tasks"
 
 BY_LIKELIHOOD = ("multiple_choice", "loglikelihood")
-"""The kinds of tasks that compare likelihoods of given answers; others make the model write."""
+"""lm_eval's output types that compare likelihoods of given answers; others generate text."""
 
 
 @dataclass(frozen=True)
 class ChosenTasks:
-    """Tasks whose data is here.
+    """Tasks with their data loaded.
 
     Attributes:
-        tasks: lm_eval's task objects by name; a group or a tag stands for all of its tasks.
-        limit: How many items of each to take; all if None.
+        tasks: lm_eval's task objects by name; groups and tags are expanded to their tasks.
+        limit: Maximum items per task; all if None.
     """
 
     tasks: dict[str, Any] = field(default_factory=dict)
     limit: int | None = None
 
     def samples(self, name: str) -> int:
-        """How many items of a task will be asked."""
+        """Return the number of items that will be evaluated for a task."""
         size = len(self.tasks[name].eval_docs)
         return size if self.limit is None else min(size, self.limit)
 
     def answered_by(self, record: RunRecord) -> bool:
-        """Whether a run measured all of these tasks on as many items."""
-        known = {(task.task, task.samples) for task in record.tasks}
-        return all((name, self.samples(name)) in known for name in self.tasks)
+        """Return whether a run measured all of these tasks on the same number of items."""
+        measured = {(task.task, task.samples) for task in record.tasks}
+        return all((name, self.samples(name)) in measured for name in self.tasks)
 
 
 def own_tasks() -> tuple[str, ...]:
-    """Return the names of the tasks that came with the lab."""
+    """Return the names of the bundled tasks."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
 
 
 def load_tasks(names: Sequence[str], limit: int | None = None) -> ChosenTasks:
-    """Find tasks and read their data, which lm_eval may have to download.
+    """Find tasks and load their data, which lm_eval may have to download.
 
     Args:
-        names: Tasks, groups or tags of lm_eval, or tasks of our own.
-        limit: How many items of each to take; all if None.
+        names: Tasks, groups or tags of lm_eval, or bundled tasks.
+        limit: Maximum items per task; all if None.
 
     Raises:
-        CompressionError: lm_eval is not installed, a name is unknown, a task's data cannot be
-            had, or a task is not decided by likelihoods.
+        CompressionError: lm_eval is not installed, a name is unknown, a task's data is not
+            available, or a task is not likelihood-based.
     """
     if not names:
         return ChosenTasks()
@@ -70,28 +70,27 @@ def load_tasks(names: Sequence[str], limit: int | None = None) -> ChosenTasks:
         from lm_eval.tasks import TaskManager
     except ImportError as error:
         raise CompressionError(
-            "Tasks are measured by lm_eval, which is not installed here: "
-            'pip install "compress-lab[tasks]".'
+            'Tasks require lm_eval, which is not installed: pip install "compress-lab[tasks]".'
         ) from error
-    own = own_tasks()
+    bundled = own_tasks()
     with quiet():
-        # Reading the index of all tasks takes seconds, which our own do not need.
-        manager = TaskManager(include_defaults=not set(names) <= set(own))
-        found: dict[str, Any] = {}
+        # Indexing all tasks takes seconds, and bundled tasks do not need it.
+        manager = TaskManager(include_defaults=not set(names) <= set(bundled))
+        tasks: dict[str, Any] = {}
         for name in names:
-            if name not in own and name not in manager.task_index:
-                known = [*own, *manager.all_tasks]
-                listed = ", ".join([*own, "and what `lm_eval ls tasks` lists"])
-                raise unknown_name("task", name, known, listed=listed)
-            found |= _load(manager, name, _own_config(name) if name in own else name)
-    for name, task in found.items():
+            if name not in bundled and name not in manager.task_index:
+                allowed = [*bundled, *manager.all_tasks]
+                listed = ", ".join([*bundled, "and the tasks that `lm_eval ls tasks` lists"])
+                raise unknown_name("task", name, allowed, listed=listed)
+            tasks |= _load(manager, name, _own_config(name) if name in bundled else name)
+    for name, task in tasks.items():
         kind = task.get_config("output_type")
         if kind not in BY_LIKELIHOOD or getattr(task, "MULTIMODAL", False):
             raise CompressionError(
-                f"The task {name} is of the kind {kind}; only tasks that compare likelihoods of "
-                f"given answers can be run: {' and '.join(BY_LIKELIHOOD)}."
+                f"The task {name} has the output type {kind}, but only text tasks that compare "
+                f"likelihoods of given answers are supported: {' and '.join(BY_LIKELIHOOD)}."
             )
-    return ChosenTasks(found, limit)
+    return ChosenTasks(tasks, limit)
 
 
 def run_tasks(
@@ -101,13 +100,13 @@ def run_tasks(
     *,
     report: Report = ignore,
 ) -> list[TaskRecord]:
-    """Let both models do tasks, without examples (zero-shot) and without a chat template.
+    """Evaluate both models on tasks, zero-shot and without a chat template.
 
     Args:
-        model: The model as it was.
-        compressed: The same model, compressed.
-        chosen: What `load_tasks` gave.
-        report: Told how far it is; may raise `StoppedError`.
+        model: The original.
+        compressed: The compressed model.
+        chosen: The tasks from `load_tasks`.
+        report: Receives progress events; may raise `StoppedError`.
 
     Returns:
         A record for every metric of every task, in order.
@@ -136,29 +135,29 @@ def run_tasks(
 
 
 def _load(manager: Any, name: str, spec: str | dict[str, Any]) -> dict[str, Any]:
-    """Read the data of a task, a group or a tag."""
+    """Load the data of a task, a group or a tag."""
     try:
         return manager.load([spec])["tasks"]  # type: ignore[no-any-return]
     except ConnectionError as error:
-        own = f"; {' and '.join(own_tasks())} need no download" if own_tasks() else ""
+        bundled = f"; {' and '.join(own_tasks())} need no download" if own_tasks() else ""
         raise CompressionError(
-            f"The data of the task {name} is not on this machine and cannot be downloaded without "
-            f"the Hugging Face Hub ({reason_of(error).rstrip('.')}){own}."
+            f"The data of the task {name} is not on this machine and cannot be downloaded from "
+            f"the Hugging Face Hub ({reason_of(error).rstrip('.')}){bundled}."
         ) from error
-    # Whatever a task's own code and data files are missing.
+    # Raised by a task's own code, or by missing data files.
     except (OSError, ValueError, LookupError, RuntimeError, ImportError) as error:
         raise CompressionError(
-            f"The task {name} cannot be prepared: {reason_of(error).rstrip('.')}."
+            f"The task {name} cannot be loaded: {reason_of(error).rstrip('.')}."
         ) from error
 
 
 def _own_config(name: str) -> dict[str, Any]:
-    """Return the description of a task of our own, with its data found from anywhere."""
+    """Return the configuration of a bundled task, with absolute paths of its data files."""
     import yaml
 
     config: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     files = config["dataset_kwargs"]["data_files"]
-    # In the file it is seen from the root of the checkout, as lm_eval's own command line needs.
+    # Paths in the file are relative to the checkout, as lm_eval's command line expects.
     config["dataset_kwargs"]["data_files"] = {
         split: str(ROOT / file) for split, file in files.items()
     }

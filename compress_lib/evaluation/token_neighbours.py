@@ -1,4 +1,4 @@
-"""What compressing a token table did to single tokens: how far they turned, who is near them."""
+"""Nearest neighbours and direction errors of single tokens in a compressed embedding."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
 
 LISTED = 25
-"""Tokens in each of the lists."""
+"""Tokens in each list of a record."""
 
 NEAREST = 5
-"""Neighbours of each."""
+"""Neighbours per token."""
 
 MOST_ASKED = 12
-"""Tokens that are looked up at once."""
+"""Maximum number of tokens in one lookup."""
 
 
 def direction_record(
@@ -44,25 +44,25 @@ def direction_record(
     errors: RowErrors,
     counts: Tensor | None,
 ) -> DirectionRecord | None:
-    """Return what became of a token table, row by row; None for other weights.
+    """Return the direction errors of an embedding or LM head; None for other weights.
 
     Args:
-        tokenizer: Tells which token a row is.
+        tokenizer: Maps rows to tokens.
         target: The weight.
         weight: Its values `[rows, cols]`.
         matrix: Its compressed form.
-        errors: Of its rows.
-        counts: `[rows]`, how often each token was used, if known.
+        errors: The errors of its rows.
+        counts: `[rows]`, occurrences of each token, if known.
     """
     if target.family not in TABLES:
         return None
-    # Rows behind the last token are there for the sake of a round number.
-    known = min(len(tokenizer), target.shape[0])
-    order = errors.direction[:known].argsort(stable=True).tolist()
-    often: list[int] = []
+    # Rows beyond the last token are padding.
+    vocabulary = min(len(tokenizer), target.shape[0])
+    order = errors.direction[:vocabulary].argsort(stable=True).tolist()
+    frequent: list[int] = []
     if counts is not None:
-        ranked = counts[:known].argsort(descending=True, stable=True)[:LISTED].tolist()
-        often = [row for row in ranked if int(counts[row])]
+        ranked = counts[:vocabulary].argsort(descending=True, stable=True)[:LISTED].tolist()
+        frequent = [row for row in ranked if int(counts[row])]
 
     def list_errors(ids: list[int]) -> tuple[TokenError, ...]:
         return tuple(
@@ -76,7 +76,7 @@ def direction_record(
         )
 
     worst, best = order[::-1][:LISTED], order[:LISTED]
-    shown = list(dict.fromkeys([*worst, *best, *often]))
+    listed = list(dict.fromkeys([*worst, *best, *frequent]))
     return DirectionRecord(
         target=target.name,
         edges=EDGES,
@@ -84,85 +84,85 @@ def direction_record(
         control_counts=histogram(errors.control),
         worst=list_errors(worst),
         best=list_errors(best),
-        frequent=list_errors(often),
+        frequent=list_errors(frequent),
         weighted_counts=histogram(errors.direction, counts) if counts is not None else (),
-        neighbours=_neighbours(tokenizer, weight, matrix, shown, known),
+        neighbours=_neighbours(tokenizer, weight, matrix, listed, vocabulary),
     )
 
 
 def look_up_tokens(
     original: LanguageModel, compressed: LanguageModel, table: str, text: str
 ) -> tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]:
-    """Return what became of the tokens of a text: how far they turned, and who is near them.
+    """Return direction errors and neighbours of the tokens of a text.
 
     Args:
         original: The baseline.
-        compressed: The same model with its table compressed.
-        table: The name of the table's target.
-        text: Taken as it is, and as it would follow a space, which gives other tokens.
+        compressed: The same model with its embedding compressed.
+        table: The name of the embedding's target.
+        text: Tokenized with and without a leading space, which gives different tokens.
 
     Raises:
-        CompressionError: The text has no token or too many, or the table is as it was.
+        CompressionError: The text has no token or too many, or the embedding is not compressed.
     """
     tokenizer = original.tokenizer
     site = next(site for site in original.sites if site.target.name == table)
     matrix = matrix_at(compressed.module, site)
     if matrix is None:
-        raise CompressionError(f"{table} is as it was in this model.")
-    known = min(len(tokenizer), site.target.shape[0])
-    asked = [row for row in _spellings(tokenizer, text) if row < known]
-    if not asked:
-        raise CompressionError(f"{text!r} has no token of this model: type a word.")
-    if len(asked) > MOST_ASKED:
+        raise CompressionError(f"{table} is not compressed in this model.")
+    vocabulary = min(len(tokenizer), site.target.shape[0])
+    ids = [row for row in _token_ids(tokenizer, text) if row < vocabulary]
+    if not ids:
+        raise CompressionError(f"{text!r} contains no token of this model: enter a word.")
+    if len(ids) > MOST_ASKED:
         raise CompressionError(
-            f"{text!r} has {len(asked)} tokens, as it is and after a space; at most {MOST_ASKED} "
-            "are looked up at once. Type less."
+            f"{text!r} has {len(ids)} tokens, with and without a leading space; at most "
+            f"{MOST_ASKED} can be looked up at once. Enter less text."
         )
     weight = read_weight(original.module, site, original.dtype)
-    rows = torch.tensor(asked, device=weight.device)
+    rows = torch.tensor(ids, device=weight.device)
     with torch.inference_mode():
         errors = direction_error(weight[rows].float(), matrix.lookup(rows).float()).tolist()
-    found = [
+    token_errors = [
         TokenError(row, _text(tokenizer, row), error)
-        for row, error in zip(asked, errors, strict=True)
+        for row, error in zip(ids, errors, strict=True)
     ]
-    return tuple(found), _neighbours(tokenizer, weight, matrix, asked, known)
+    return tuple(token_errors), _neighbours(tokenizer, weight, matrix, ids, vocabulary)
 
 
-def _spellings(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Return the tokens of a text after a space, where most words stand, and as it is."""
+def _token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the tokens of a text with a leading space, as most words occur, and without."""
     plain: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     if not text.strip():
         return list(dict.fromkeys(plain))
     spaced: list[int] = tokenizer(f" {text.lstrip()}", add_special_tokens=False)["input_ids"]
-    # Some tokenizers make a token of the space itself, for which nobody asked.
+    # Some tokenizers emit a separate token for the space.
     return [row for row in dict.fromkeys([*spaced, *plain]) if _text(tokenizer, row).strip()]
 
 
 def nearest(
     rows: Callable[[Tensor], Tensor], total: int, ids: Tensor, count: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the rows nearest to some rows of a table by cosine, the nearest first.
+    """Return the nearest rows by cosine similarity, nearest first.
 
     Args:
-        rows: Gives the rows `[n, cols]` for row numbers `[n]`; never asked for the whole table.
-        total: How many rows the table has.
-        ids: `[n]`, which rows; none is its own neighbour.
-        count: How many, at most all others.
+        rows: Returns the rows `[n, cols]` for row indices `[n]`; called in chunks.
+        total: The number of rows of the matrix.
+        ids: The query rows `[n]`; a row is not its own neighbour.
+        count: Neighbours per row, at most `total − 1`.
 
     Returns:
-        Cosines and row numbers, each `[n, count]`.
+        Cosines and row indices, each `[n, count]`.
     """
 
     def units(chosen: Tensor) -> Tensor:
         return torch.nn.functional.normalize(rows(chosen).float(), dim=1)
 
-    mine = units(ids)
-    every = torch.arange(total, device=ids.device)
-    cosines = torch.cat([mine @ units(part).T for part in every.split(CHUNK)], dim=1)
+    queries = units(ids)
+    all_ids = torch.arange(total, device=ids.device)
+    cosines = torch.cat([queries @ units(part).T for part in all_ids.split(CHUNK)], dim=1)
     cosines[torch.arange(len(ids)), ids] = -torch.inf
-    found = cosines.topk(min(count, total - 1), dim=1)
-    return found.values, found.indices
+    top = cosines.topk(min(count, total - 1), dim=1)
+    return top.values, top.indices
 
 
 def _neighbours(
@@ -170,14 +170,15 @@ def _neighbours(
     weight: Tensor,
     matrix: CompressedMatrix,
     ids: list[int],
-    known: int,
+    vocabulary: int,
 ) -> tuple[TokenNeighbours, ...]:
-    if known < 2:
+    if vocabulary < 2:
         return ()
-    wanted = torch.tensor(ids, device=weight.device)
+    queries = torch.tensor(ids, device=weight.device)
     with torch.inference_mode():
         both = [
-            nearest(rows, known, wanted, NEAREST) for rows in (weight.__getitem__, matrix.lookup)
+            nearest(rows, vocabulary, queries, NEAREST)
+            for rows in (weight.__getitem__, matrix.lookup)
         ]
 
     def list_neighbours(values: list[float], rows: list[int]) -> tuple[Neighbour, ...]:
@@ -186,11 +187,11 @@ def _neighbours(
             for value, row in zip(values, rows, strict=True)
         )
 
-    (before, were), (after, are) = ((v.tolist(), i.tolist()) for v, i in both)
-    return tuple(
-        TokenNeighbours(row, list_neighbours(before[n], were[n]), list_neighbours(after[n], are[n]))
-        for n, row in enumerate(ids)
+    before, after = (
+        [list_neighbours(*pair) for pair in zip(values.tolist(), indices.tolist(), strict=True)]
+        for values, indices in both
     )
+    return tuple(TokenNeighbours(*row) for row in zip(ids, before, after, strict=True))
 
 
 def _text(tokenizer: PreTrainedTokenizerBase, row: int) -> str:

@@ -1,4 +1,4 @@
-"""Storage forms of compressed matrices, one file each; every file here adds itself."""
+"""Storage forms of compressed matrices, one module each; each module registers its form."""
 
 from __future__ import annotations
 

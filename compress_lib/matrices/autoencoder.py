@@ -1,4 +1,4 @@
-"""Latents and a decoder with hidden layers: what an autoencoder leaves behind."""
+"""Autoencoder storage: per-row latents and a decoder with hidden layers."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": partial(nn.functional.leaky_relu, negative_slope=0.01),
     "elu": nn.functional.elu,
 }
-"""What stands between layers, by name."""
+"""Activation functions between layers, by name."""
 
 CHUNK = 4096
-"""Rows decoded at once where the whole matrix is needed."""
+"""Rows decoded at once when the full matrix is needed."""
 
 
 @register_form
 class DecoderMatrix(CompressedMatrix):
-    """Stores latents `[rows, latent]`, the decoder's layers, and perhaps a scale for each row.
+    """Latents `[rows, latent]`, the decoder's layers, and an optional scale per row.
 
-    A row is decoded by itself, so that looking up tokens decodes those tokens. Multiplication
-    decodes every row's last hidden layer by chunks at every call; the last layer itself is
-    applied to the inputs, unless a hyperbolic tangent follows it.
+    Rows are decoded independently, so a lookup decodes only the requested tokens. Multiplication
+    recomputes the last hidden layer of every row, in chunks, at every call; the output layer is
+    applied to the inputs instead, unless a tanh follows it.
 
     Args:
         latents: `[rows, latent]`, in any form.
-        weights: Of the layers, each `[outputs, inputs]`, in any form.
-        biases: Of the layers, or none at all.
-        scale: `[rows]` by which decoded rows are multiplied, or None.
-        activation: A name of `ACTIVATIONS`.
-        tanh: Whether the decoder ends with a hyperbolic tangent.
+        weights: Layer weights, each `[outputs, inputs]`, in any form.
+        biases: Layer biases, or an empty sequence.
+        scale: `[rows]`, multiplied with the decoded rows, or None.
+        activation: A name in `ACTIVATIONS`.
+        tanh: Whether the decoder ends with a tanh.
     """
 
     name: ClassVar[str] = "decoder"
@@ -86,37 +86,37 @@ class DecoderMatrix(CompressedMatrix):
 
         Args:
             latents: `[rows, latent]`.
-            weights: Of the layers, each `[outputs, inputs]`.
-            biases: Of the layers, or none at all.
-            dtype: Of the checkpoint.
-            activation: A name of `ACTIVATIONS`.
-            tanh: Whether the decoder ends with a hyperbolic tangent.
+            weights: Layer weights, each `[outputs, inputs]`.
+            biases: Layer biases, or an empty sequence.
+            dtype: Checkpoint type.
+            activation: A name in `ACTIVATIONS`.
+            tanh: Whether the decoder ends with a tanh.
             scale: `[rows]`, or None.
-            store: How latents and weights are stored; as they are, if left out.
+            store: Stores latents and weights in another form; dense by default.
 
         Raises:
-            CompressionError: One is not finite, or too large for `dtype`.
+            CompressionError: A tensor is not finite or overflows `dtype`.
         """
-        keep = store or (lambda tensor: DenseMatrix.from_weight(tensor.to(dtype)))
-        made = cls(
-            keep(latents),
-            [keep(weight) for weight in weights],
+        encode = store or (lambda tensor: DenseMatrix.from_weight(tensor.to(dtype)))
+        matrix = cls(
+            encode(latents),
+            [encode(weight) for weight in weights],
             [round_to(bias, dtype) for bias in biases],
             None if scale is None else round_to(scale, dtype),
             activation=activation,
             tanh=tanh,
         )
-        check_stored(list(made.parameters()), made.shape, dtype)
-        return made
+        check_stored(list(matrix.parameters()), matrix.shape, dtype)
+        return matrix
 
     @property
     def rank(self) -> int:
-        """The width of a latent."""
+        """The latent width."""
         return self.latents.shape[1]
 
     @property
     def layers(self) -> list[CompressedMatrix]:
-        """The decoder's weights, from the latent outwards."""
+        """The decoder's layer weights, first layer first."""
         return [weight for weight in self.weights if isinstance(weight, CompressedMatrix)]
 
     @property
@@ -139,12 +139,12 @@ class DecoderMatrix(CompressedMatrix):
     def linear(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.linear`."""
         parts = []
-        seen = None if self.tanh else self.layers[-1].matmul(x)
+        projected = None if self.tanh else self.layers[-1].matmul(x)
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
-            if seen is None:
+            if projected is None:
                 parts.append(x @ self.lookup(ids).T)
                 continue
-            part = seen @ self._run_hidden(self.latents.lookup(ids)).T
+            part = projected @ self._run_hidden(self.latents.lookup(ids)).T
             if len(self.biases):
                 part = part + (x @ self.biases[-1])[..., None]
             parts.append(part if self.scale is None else part * self.scale[ids])
@@ -156,11 +156,11 @@ class DecoderMatrix(CompressedMatrix):
             return super().matmul(x)
         if self.scale is not None:
             x = x * self.scale
-        seen = x.new_zeros(*x.shape[:-1], self.layers[-1].shape[1])
+        hidden = x.new_zeros(*x.shape[:-1], self.layers[-1].shape[1])
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
-            seen = seen + x[..., ids] @ self._run_hidden(self.latents.lookup(ids))
-        found = self.layers[-1].linear(seen)
-        return found + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else found
+            hidden = hidden + x[..., ids] @ self._run_hidden(self.latents.lookup(ids))
+        y = self.layers[-1].linear(hidden)
+        return y + x.sum(-1, keepdim=True) * self.biases[-1] if len(self.biases) else y
 
     def to_dense(self) -> Tensor:
         """See `CompressedMatrix.to_dense`."""
@@ -175,14 +175,14 @@ class DecoderMatrix(CompressedMatrix):
             scales = self.scale.detach().split(list(sizes))
         return [
             DecoderMatrix(
-                own,
+                part,
                 self.layers,
                 list(self.biases),
                 None if scale is None else round_to(scale, self.dtype),
                 activation=self.activation,
                 tanh=self.tanh,
             )
-            for own, scale in zip(latents, scales, strict=True)
+            for part, scale in zip(latents, scales, strict=True)
         ]
 
     def spec(self) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class DecoderMatrix(CompressedMatrix):
         )
 
     def _run_hidden(self, latents: Tensor) -> Tensor:
-        """Return the inputs of the last layer `[..., hidden]`."""
+        """Return the last hidden layer's outputs `[..., hidden]`."""
         x = latents
         for index, weight in enumerate(self.layers[:-1]):
             bias = self.biases[index] if len(self.biases) else None

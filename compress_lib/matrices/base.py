@@ -1,4 +1,4 @@
-"""What a compressed matrix can do, whatever it stores."""
+"""Compressed-matrix interface, the registry of storage forms, and tensor helpers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from compress_lib.errors import CompressionError
 from compress_lib.utils.registry import Registry
 
 FORMS: Registry[CompressedMatrix] = Registry("storage form")
-"""Every storage form by its name; a file in this folder adds itself with `@register_form`."""
+"""All storage forms by name; modules in this folder register theirs with `@register_form`."""
 
 register_form = FORMS.register
 
 
 class CompressedMatrix(nn.Module, ABC):
-    """A matrix `[rows, cols]` that is stored in fewer bytes.
+    """Compressed matrix `[rows, cols]`.
 
-    Its floating tensors hold values that `dtype` can represent, whatever type they are computed
-    in: what is measured is what a checkpoint would hold.
+    Floating-point tensors only hold values that `dtype` can represent, whatever type they are
+    computed in, so evaluation sees the same values as a checkpoint.
 
-    Every stored tensor is a parameter that does not learn, integer codes too: transformers ties
-    shared parameters by their names when it loads a checkpoint, and knows no tied buffers.
+    Every stored tensor is a frozen parameter, including integer codes: on loading a checkpoint,
+    transformers ties shared parameters by name but does not support tied buffers.
 
     Attributes:
         shape: `[rows, cols]`.
-        dtype: The type in which a checkpoint stores its floating tensors.
-        bias: `[rows]` to be added to a linear layer's outputs, where a method stores one.
-        history: What a method that trains noted at every look, by name; not stored.
+        dtype: Checkpoint type of the floating-point tensors.
+        bias: `[rows]`, added to a linear layer's outputs, if the method stores one.
+        history: Metrics recorded during training at every evaluation, by name; not stored.
     """
 
     name: ClassVar[str]
@@ -45,86 +45,86 @@ class CompressedMatrix(nn.Module, ABC):
 
     @abstractmethod
     def lookup(self, ids: Tensor) -> Tensor:
-        """Return the rows `ids` `[...]` as `[..., cols]`, decoding nothing else."""
+        """Return the rows `ids` `[...]` as `[..., cols]`, decoding only these rows."""
 
     @abstractmethod
     def linear(self, x: Tensor) -> Tensor:
-        """Return `x Ŵᵀ`: from `[..., cols]` to `[..., rows]`."""
+        """Return `x Ŵᵀ` `[..., rows]` for `x` `[..., cols]`."""
 
     @abstractmethod
     def to_dense(self) -> Tensor:
-        """Return the whole matrix `[rows, cols]`."""
+        """Return the decoded matrix `[rows, cols]`."""
 
     def matmul(self, x: Tensor) -> Tensor:
-        """Return `x Ŵ`: from `[..., rows]` to `[..., cols]`, decoding by chunks of rows."""
+        """Return `x Ŵ` `[..., cols]` for `x` `[..., rows]`, decoding in chunks of rows."""
         total = x.new_zeros(*x.shape[:-1], self.shape[1])
         for ids in torch.arange(self.shape[0], device=x.device).split(CHUNK):
             total = total + x[..., ids] @ self.lookup(ids)
         return total
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
-        """Split the storage into stacked matrices of `sizes` rows that share what can be shared.
+        """Split into consecutive matrices of `sizes` rows that share tensors where possible.
 
         Returns:
-            None where the storage cannot be cut there; `views.split_rows` then makes views.
+            None if the storage cannot be split there; `views.split_rows` then creates views.
         """
         return None
 
     def transposed(self) -> CompressedMatrix | None:
-        """Return the matrix `[cols, rows]` that stores the same tensors.
+        """Return the transpose `[cols, rows]`, which stores the same values.
 
         Returns:
-            None where the form has no transpose; `views.transposed` then makes a view.
+            None if the form has no transpose; `views.transposed` then creates a view.
         """
         return None
 
     @abstractmethod
     def spec(self) -> dict[str, Any]:
-        """Return what is needed, as JSON, to build this matrix empty."""
+        """Return a JSON-serializable description for `from_spec`."""
 
     @classmethod
     @abstractmethod
     def from_spec(cls, spec: dict[str, Any]) -> CompressedMatrix:
-        """Build a matrix without values from its `spec`."""
+        """Build a matrix with uninitialized tensors from its `spec`."""
 
     @property
     def rank(self) -> int | None:
-        """The rank of a factorization or the width of a latent; None where there is none."""
+        """The rank of a factorization or the latent width; None for other forms."""
         return None
 
     @property
     def row_cost(self) -> int:
-        """Multiply-adds that decoding one row takes."""
+        """Multiply-adds to decode one row."""
         return int(self.shape[1]) * (self.rank or 1)
 
     @property
     def decode_cost(self) -> int:
-        """Multiply-adds that every multiplication spends on decoding, however few its inputs.
+        """Multiply-adds that every multiplication spends on decoding, for any number of inputs.
 
-        A dense matrix and two factors spend none.
+        0 for dense matrices and for two dense factors.
         """
         return 0
 
     @property
     def nbytes(self) -> int:
-        """The bytes that a checkpoint stores for it."""
+        """Checkpoint size in bytes."""
         return sum(self.stored_bytes(tensor) for tensor in self.state_dict().values())
 
     def stored_bytes(self, tensor: Tensor) -> int:
-        """The bytes of one of its tensors in a checkpoint."""
+        """Return the bytes of one of the matrix's tensors in a checkpoint."""
         size = self.dtype.itemsize if tensor.is_floating_point() else tensor.element_size()
         return tensor.numel() * size
 
     def num_parameters(self, tensor: Tensor) -> int:
-        """How many numbers one of its tensors stands for, whatever bits each takes.
+        """Return the number of parameters in one of the matrix's tensors, at any bit width.
 
-        Positions, orders and masks are none; see `num_codes`.
+        Positions, permutations and masks do not count; see `num_codes`.
         """
         return tensor.numel() if tensor.is_floating_point() else self.num_codes
 
     @property
     def num_codes(self) -> int:
-        """How many codes the tensor of whole numbers holds, where it holds codes."""
+        """Number of quantization codes in the integer tensor; 0 if it holds no codes."""
         return 0
 
     def _base_spec(self) -> dict[str, Any]:
@@ -136,48 +136,60 @@ class CompressedMatrix(nn.Module, ABC):
 
 
 CHUNK = 8192
-"""Rows decoded at once where a whole matrix is needed."""
+"""Rows decoded at once when the full matrix is needed."""
 
 
 def matrix_from_spec(spec: dict[str, Any]) -> CompressedMatrix:
-    """Build an empty matrix of any form from its `spec`."""
+    """Build a matrix of any form, with uninitialized tensors, from its `spec`."""
     return FORMS[spec["form"]].from_spec(spec)
 
 
 def round_to(tensor: Tensor, dtype: torch.dtype) -> nn.Parameter:
-    """Return values as `dtype` represents them, in float32, as a frozen parameter."""
-    # A copy, because torch calls some odd strides contiguous that no file keeps.
+    """Return a frozen float32 parameter with the values rounded to `dtype`.
+
+    Args:
+        tensor: The values.
+        dtype: Checkpoint type.
+    """
+    # Copy: torch counts some unusual strides as contiguous, which a file does not preserve.
     values = tensor.detach().to(dtype).float()
     return freeze(values.clone(memory_format=torch.contiguous_format))
 
 
 def freeze(tensor: Tensor) -> nn.Parameter:
-    """Return a parameter that does not learn."""
+    """Return a parameter that requires no gradient."""
     return nn.Parameter(tensor, requires_grad=False)
 
 
 def empty(*shape: int, dtype: torch.dtype | None = None) -> nn.Parameter:
-    """Return a parameter without values, for `from_spec`.
+    """Return a frozen, uninitialized parameter for `from_spec`.
 
-    Without a `dtype` it is torch's default, which transformers sets while it loads.
+    Args:
+        shape: Size of each dimension.
+        dtype: Defaults to torch's default type, which transformers sets while loading.
     """
     return freeze(torch.empty(*shape, dtype=dtype))
 
 
 def stored_type(spec: dict[str, Any]) -> torch.dtype:
-    """Return the type that a `spec` names."""
-    found: torch.dtype = getattr(torch, spec["dtype"])
-    return found
+    """Return the checkpoint type named in a `spec`."""
+    dtype: torch.dtype = getattr(torch, spec["dtype"])
+    return dtype
 
 
 def check_stored(tensors: Sequence[Tensor], shape: Sequence[int], dtype: torch.dtype) -> None:
-    """Refuse what rounding to `dtype` has made infinite, or was not finite before.
+    """Check that the tensors to be stored are finite after rounding to `dtype`.
+
+    Args:
+        tensors: The rounded tensors.
+        shape: `[rows, cols]` of the weight, for the message.
+        dtype: Checkpoint type, for the message.
 
     Raises:
-        CompressionError: Some tensor is not finite.
+        CompressionError: A tensor has an infinite or NaN entry.
     """
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
         raise CompressionError(
-            f"What is to be stored of a {shape[0]} × {shape[1]} weight is not finite in "
-            f"{str(dtype).removeprefix('torch.')}; nothing of it was kept."
+            f"The compressed form of a {shape[0]} × {shape[1]} weight is not finite in "
+            f"{str(dtype).removeprefix('torch.')}, so it was discarded."
         )

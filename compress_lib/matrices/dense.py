@@ -1,4 +1,4 @@
-"""A matrix as it is: for the rows of a fused weight that a plan leaves alone."""
+"""Dense storage, e.g. for the rows of a fused weight that a plan does not compress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compress_lib.matrices.base import CompressedMatrix, empty, register_form, r
 
 @register_form
 class DenseMatrix(CompressedMatrix):
-    """Stores `weight` `[rows, cols]`."""
+    """Dense matrix `weight` `[rows, cols]`."""
 
     name: ClassVar[str] = "dense"
 
@@ -23,7 +23,7 @@ class DenseMatrix(CompressedMatrix):
 
     @classmethod
     def from_weight(cls, weight: Tensor) -> DenseMatrix:
-        """Store a weight in its own type."""
+        """Store a weight in its original type."""
         return cls(round_to(weight, weight.dtype), weight.dtype)
 
     def lookup(self, ids: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A matrix whose rows are stored in another basis."""
+"""Rotated storage: a compressed matrix and the basis its rows are expressed in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from compress_lib.matrices.views import split_rows
 
 @register_form
 class RotatedMatrix(CompressedMatrix):
-    """Ŵ = inner basis: `inner` `[rows, width]` in any form, and `basis` `[width, cols]`."""
+    """Ŵ = inner · basis, with `inner` `[rows, width]` in any form and `basis` `[width, cols]`."""
 
     name: ClassVar[str] = "rotated"
 
@@ -31,10 +31,14 @@ class RotatedMatrix(CompressedMatrix):
 
     @classmethod
     def of(cls, inner: CompressedMatrix, basis: Tensor) -> RotatedMatrix:
-        """Store a basis beside a matrix, rounded to the matrix's type.
+        """Store a matrix with its basis, rounded to the matrix's type.
+
+        Args:
+            inner: `[rows, width]`.
+            basis: `[width, cols]`.
 
         Raises:
-            CompressionError: The basis is not finite, or too large for the type.
+            CompressionError: The basis is not finite or overflows the type.
         """
         stored = round_to(basis, inner.dtype)
         check_stored([stored], (inner.shape[0], basis.shape[1]), inner.dtype)
@@ -55,7 +59,7 @@ class RotatedMatrix(CompressedMatrix):
         return self.inner.lookup(ids) @ self.basis
 
     def linear(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.linear`: inputs are turned once, whatever the rows."""
+        """See `CompressedMatrix.linear`: inputs are rotated once for all rows."""
         return self.inner.linear(nn.functional.linear(x, self.basis))
 
     def matmul(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Blocks of rows, each in a form of its own, in any order of rows."""
+"""Block partition of the rows: each block is stored in its own form, in any row order."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from compress_lib.utils.packed_sizes import members_bytes, number_bits
 
 @register_form
 class BlocksMatrix(CompressedMatrix):
-    """Stores `blocks` `[some rows, cols]`, and for every row the number of its block.
+    """Row blocks `blocks` `[block rows, cols]`, and the block index of every row.
 
-    `members` is uint8 `[bytes]`, the numbers packed as in `packing`; with a single block there is
-    none. Rows of a block keep their order, so that the place of a row follows from the numbers
-    before it. A permutation would take 32 bits a row; this takes 4 for 16 blocks.
+    `members` is uint8 `[bytes]`, the indices packed as in `packing`; None for a single block.
+    Rows of a block keep their order, so the position of a row within its block follows from the
+    preceding indices. A permutation would take 32 bits per row; this takes 4 for 16 blocks.
     """
 
     name: ClassVar[str] = "blocks"
@@ -41,7 +41,12 @@ class BlocksMatrix(CompressedMatrix):
 
     @classmethod
     def of(cls, blocks: Sequence[CompressedMatrix], numbers: Tensor) -> BlocksMatrix:
-        """Store blocks, and the number `[rows]` of each row's block; at most 256 blocks."""
+        """Store blocks with the block index of each row.
+
+        Args:
+            blocks: At most 256 blocks `[block rows, cols]`.
+            numbers: `[rows]`, the block index of each row.
+        """
         bits = number_bits(len(blocks))
         members = freeze(pack(numbers[None], bits)[0]) if bits else None
         return cls(blocks, members, blocks[0].dtype)
@@ -59,22 +64,22 @@ class BlocksMatrix(CompressedMatrix):
     def lookup(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.lookup`."""
         places = self._all_places()[ids.flatten()]
-        wanted = torch.bucketize(places, self._ends(places.device), right=True)
-        found: Tensor | None = None
+        block_ids = torch.bucketize(places, self._ends(places.device), right=True)
+        decoded: Tensor | None = None
         start = 0
         for number, block in enumerate(self._each()):
-            mine = (wanted == number).nonzero()[:, 0]
-            if len(mine):
-                rows = block.lookup(places[mine] - start)
-                found = rows.new_empty(len(places), self.shape[1]) if found is None else found
-                found[mine] = rows
+            selected = (block_ids == number).nonzero()[:, 0]
+            if len(selected):
+                rows = block.lookup(places[selected] - start)
+                decoded = rows.new_empty(len(places), self.shape[1]) if decoded is None else decoded
+                decoded[selected] = rows
             start += block.shape[0]
-        if found is None:
-            found = next(self.blocks.parameters()).new_empty(0, self.shape[1])
-        return found.reshape(*ids.shape, self.shape[1])
+        if decoded is None:
+            decoded = next(self.blocks.parameters()).new_empty(0, self.shape[1])
+        return decoded.reshape(*ids.shape, self.shape[1])
 
     def linear(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.linear`: block by block, then in the order of rows."""
+        """See `CompressedMatrix.linear`: block by block, then reordered to row order."""
         y = torch.cat([block.linear(x) for block in self._each()], dim=-1)
         return y.index_select(-1, self._all_places())
 
@@ -103,14 +108,14 @@ class BlocksMatrix(CompressedMatrix):
         return sizes.cumsum(0)
 
     def _all_places(self) -> Tensor:
-        """Return where each row is, were the blocks stacked; worked out once, `[rows]`."""
+        """Return the position of each row in the concatenated blocks, `[rows]`; cached."""
         device = next(self.blocks.parameters()).device
         if self._places is None or self._places.device != device:
             numbers = torch.zeros(self.shape[0], dtype=torch.uint8, device=device)
             if self.members is not None:
                 bits = number_bits(len(self.blocks))
                 numbers = unpack(self.members[None], bits, self.shape[0])[0]
-            # What is kept must serve where gradients are known as well.
+            # The cached tensor must also be usable in autograd, even if created in inference mode.
             with torch.inference_mode(False):
                 self._places = numbers.clone().argsort(stable=True).argsort()
         return self._places

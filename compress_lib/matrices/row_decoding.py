@@ -1,4 +1,4 @@
-"""What forms have in common that have to be decoded before they can be multiplied."""
+"""Chunked row decoding for storage forms that must be decoded before multiplication."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from compress_lib.matrices.base import CompressedMatrix
 
 ELEMENTS = 2**22
-"""Numbers decoded at once: some 16 MB, whatever the size of the matrix."""
+"""Entries decoded at once: about 16 MB in float32, for any matrix size."""
 
 
 class DecodedByRows(CompressedMatrix):
-    """A matrix that is multiplied chunk by chunk of decoded rows; none of them is kept."""
+    """Base class of matrices that are multiplied in chunks of decoded rows, without caching."""
 
     @abstractmethod
     def _decode(self, ids: Tensor) -> Tensor:
@@ -23,12 +23,12 @@ class DecodedByRows(CompressedMatrix):
 
     @property
     def decode_cost(self) -> int:
-        """See `CompressedMatrix.decode_cost`: about one multiply-add an entry."""
+        """See `CompressedMatrix.decode_cost`: about one multiply-add per entry."""
         return int(self.shape[0]) * int(self.shape[1])
 
     def lookup(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.lookup`."""
-        decoded = [self._decode(some) for some in ids.flatten().split(self._chunk)]
+        decoded = [self._decode(chunk) for chunk in ids.flatten().split(self._chunk)]
         return torch.cat(decoded).reshape(*ids.shape, self.shape[1])
 
     def linear(self, x: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class DecodedByRows(CompressedMatrix):
         return x @ self._decode_between(start, stop).to(x.dtype).T
 
     def _decode_between(self, start: int, stop: int) -> Tensor:
-        """Return neighbouring rows; a form may know a faster way than for any rows."""
+        """Return consecutive rows; forms may override this with a faster implementation."""
         device = next(self.parameters()).device
         return self._decode(torch.arange(start, stop, device=device))
 
@@ -62,13 +62,13 @@ class DecodedByRows(CompressedMatrix):
         return max(1, ELEMENTS // self.shape[1])
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
-        """Yield the first row of every chunk, and that after its last; one chunk at least."""
+        """Yield `(start, stop)` of every chunk of rows; at least one chunk."""
         for start in range(0, max(1, self.shape[0]), self._chunk):
             yield start, min(start + self._chunk, self.shape[0])
 
 
 def smallest_integer(largest: int) -> torch.dtype:
-    """Return the smallest type, of those every tool reads, that holds 0 to `largest`."""
+    """Return the smallest widely supported integer type that can hold 0 to `largest`."""
     for dtype in (torch.uint8, torch.int16, torch.int32):
         if largest <= torch.iinfo(dtype).max:
             return dtype

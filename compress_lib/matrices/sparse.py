@@ -1,4 +1,4 @@
-"""Some entries of a matrix and where they stood; all others are zero."""
+"""Sparse storage: the kept entries and their positions; all other entries are zero."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from compress_lib.matrices.row_decoding import DecodedByRows, smallest_integer
 
 @register_form
 class SparseMatrix(DecodedByRows):
-    """Stores the kept entries row by row, and their positions in one of two layouts.
+    """Sparse matrix: the kept entries in row-major order, with positions in one of two layouts.
 
-    `values` is `[kept]`. Layout `mask`: `mask`, uint8 `[rows, bytes]`, a bit for every entry.
-    Layout `columns`: `columns` `[kept]`, and `counts` `[rows]`, the entries kept of every row,
-    both in the smallest integers that do.
+    `values` is `[kept]`. Layout `mask`: `mask`, uint8 `[rows, bytes]`, one bit per entry.
+    Layout `columns`: `columns` `[kept]` and `counts` `[rows]`, the kept entries per row, both in
+    the smallest sufficient integer type.
 
-    Where the rows start among the values follows from what is stored; it is worked out once.
+    The offset of each row in `values` is derived from the positions and cached.
     """
 
     name: ClassVar[str] = "sparse"
@@ -39,7 +39,7 @@ class SparseMatrix(DecodedByRows):
     ) -> None:
         super().__init__((places[-1].shape[0], cols), dtype)
         self.values = values
-        # None is a parameter that is not there, which checkpoints leave out.
+        # Parameters that are None are absent from checkpoints.
         masked = len(places) == 1
         self.mask = places[0] if masked else None
         self.columns = None if masked else places[0]
@@ -48,7 +48,12 @@ class SparseMatrix(DecodedByRows):
 
     @classmethod
     def from_kept(cls, weight: Tensor, kept: Tensor, layout: str) -> SparseMatrix:
-        """Store the entries of a weight `[rows, cols]` where `kept` is true.
+        """Store the entries of a weight where `kept` is true.
+
+        Args:
+            weight: `[rows, cols]`.
+            kept: Boolean `[rows, cols]`.
+            layout: `mask` or `columns`.
 
         Raises:
             CompressionError: An entry is not finite.
@@ -66,31 +71,31 @@ class SparseMatrix(DecodedByRows):
 
     @property
     def layout(self) -> str:
-        """How positions are stored: `mask` or `columns`."""
+        """Layout of the positions: `mask` or `columns`."""
         return "columns" if self.mask is None else "mask"
 
     def _decode(self, ids: Tensor) -> Tensor:
-        found = self.values.new_zeros(len(ids), self.shape[1])
+        decoded = self.values.new_zeros(len(ids), self.shape[1])
         starts = self._row_starts()
         counts = starts[ids + 1] - starts[ids]
-        # Entry j of the rows asked for is entry j − (those before its row) of the stored row.
+        # Entry j of the requested rows is entry j − (entries of earlier rows) of its stored row.
         before = counts.cumsum(0) - counts
         order = torch.arange(int(counts.sum()), device=ids.device)
         places = order + (starts[ids] - before).repeat_interleave(counts)
         if self.mask is not None:
             kept = unpack(self.mask[ids], 1, self.shape[1]).bool()
-            return found.masked_scatter_(kept, self.values[places])
+            return decoded.masked_scatter_(kept, self.values[places])
         assert self.columns is not None
         row = torch.arange(len(ids), device=ids.device).repeat_interleave(counts)
-        found[row, self.columns[places].long()] = self.values[places]
-        return found
+        decoded[row, self.columns[places].long()] = self.values[places]
+        return decoded
 
     def _row_starts(self) -> Tensor:
-        """Return where each row begins among the values, `[rows + 1]`."""
+        """Return the offset of each row in `values`, `[rows + 1]`; cached."""
         if self._starts is None or self._starts.device != self.values.device:
             if self.mask is not None:
-                rows = self.mask.split(8192)
-                counts = torch.cat([unpack(some, 1, self.shape[1]).sum(dim=1) for some in rows])
+                chunks = self.mask.split(8192)
+                counts = torch.cat([unpack(rows, 1, self.shape[1]).sum(dim=1) for rows in chunks])
             else:
                 assert self.counts is not None
                 counts = self.counts.long()
@@ -98,7 +103,7 @@ class SparseMatrix(DecodedByRows):
         return self._starts
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
-        """See `CompressedMatrix.split_rows`: every tensor is cut."""
+        """See `CompressedMatrix.split_rows`: every tensor is split."""
         starts = self._row_starts().tolist()
         parts: list[CompressedMatrix] = []
         first = 0

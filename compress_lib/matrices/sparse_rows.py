@@ -1,4 +1,4 @@
-"""Some rows of a matrix as they are; all others are zero."""
+"""Row-sparse storage: the kept rows and a bitmask; all other rows are zero."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from compress_lib.matrices.row_decoding import DecodedByRows
 
 @register_form
 class SparseRowsMatrix(DecodedByRows):
-    """Stores `values` `[kept, cols]` and `mask`, uint8 `[bytes]`, a bit for every row."""
+    """Row-sparse matrix: `values` `[kept, cols]` and `mask`, uint8 `[bytes]`, one bit per row."""
 
     name: ClassVar[str] = "sparse_rows"
 
@@ -34,7 +34,11 @@ class SparseRowsMatrix(DecodedByRows):
 
     @classmethod
     def from_kept(cls, weight: Tensor, kept: Tensor) -> SparseRowsMatrix:
-        """Store the rows of a weight `[rows, cols]` where `kept` `[rows]` is true.
+        """Store the rows of a weight where `kept` is true.
+
+        Args:
+            weight: `[rows, cols]`.
+            kept: Boolean `[rows]`.
 
         Raises:
             CompressionError: An entry is not finite.
@@ -48,7 +52,7 @@ class SparseRowsMatrix(DecodedByRows):
         return self.values[places[ids]] * kept[ids, None]
 
     def linear(self, x: Tensor) -> Tensor:
-        """See `CompressedMatrix.linear`: rows that are gone cost nothing."""
+        """See `CompressedMatrix.linear`: dropped rows cost nothing."""
         kept, _ = self._places()
         y = x.new_zeros(*x.shape[:-1], self.shape[0])
         y[..., kept] = nn.functional.linear(x, self.values)
@@ -60,7 +64,7 @@ class SparseRowsMatrix(DecodedByRows):
         return x[..., kept] @ self.values
 
     def _places(self) -> tuple[Tensor, Tensor]:
-        """Return which rows are kept, and where each one's values are; 0 where it has none."""
+        """Return the mask of kept rows, and each row's index in `values` (valid for kept rows)."""
         kept = unpack(self.mask[None], 1, self.shape[0])[0].bool()
         return kept, (kept.cumsum(0) - 1).clamp_min(0)
 

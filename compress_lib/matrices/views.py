@@ -1,4 +1,4 @@
-"""Views that share stored tensors: some rows of a matrix, or its transpose."""
+"""Row-slice and transpose views that share the stored tensors of another matrix."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from compress_lib.matrices.base import CompressedMatrix, matrix_from_spec, regis
 
 
 def split_rows(matrix: CompressedMatrix, sizes: Sequence[int]) -> list[CompressedMatrix]:
-    """Split into stacked matrices of `sizes` rows; shared tensors are stored once.
+    """Split a matrix into consecutive parts; shared tensors are stored once.
 
-    Where the storage cannot be cut, every part is a view of the whole.
+    If the storage cannot be split, each part is a view of the full matrix.
+
+    Args:
+        matrix: `[rows, cols]`.
+        sizes: Rows of each part, which sum to `rows`.
     """
     parts = matrix.split_rows(sizes)
     if parts is not None:
@@ -24,13 +28,13 @@ def split_rows(matrix: CompressedMatrix, sizes: Sequence[int]) -> list[Compresse
 
 
 def transposed(matrix: CompressedMatrix) -> CompressedMatrix:
-    """Return the matrix `[cols, rows]` that stores the same tensors."""
+    """Return the transpose `[cols, rows]`, as a view if the form has none of its own."""
     return matrix.transposed() or TransposedMatrix(matrix)
 
 
 @register_form
 class RowSlice(CompressedMatrix):
-    """Rows `start` to `start + count` of `inner`, which other slices hold as well."""
+    """View of rows `start` to `start + count` of `inner`, which other slices may share."""
 
     name: ClassVar[str] = "row_slice"
 
@@ -46,7 +50,7 @@ class RowSlice(CompressedMatrix):
 
     @property
     def decode_cost(self) -> int:
-        """See `CompressedMatrix.decode_cost`: the slice is rebuilt for every multiplication."""
+        """See `CompressedMatrix.decode_cost`: every multiplication decodes the slice."""
         return int(self.shape[0]) * self.inner.row_cost
 
     def lookup(self, ids: Tensor) -> Tensor:
@@ -82,7 +86,7 @@ class RowSlice(CompressedMatrix):
 
 @register_form
 class TransposedMatrix(CompressedMatrix):
-    """The transpose of `inner` `[cols, rows]`: what is shared among rows there is so here."""
+    """Transposed view of `inner` `[cols, rows]`, sharing its stored tensors."""
 
     name: ClassVar[str] = "transposed"
 
@@ -101,7 +105,7 @@ class TransposedMatrix(CompressedMatrix):
         return self.inner.decode_cost
 
     def lookup(self, ids: Tensor) -> Tensor:
-        """See `CompressedMatrix.lookup`; every column has to be decoded for it."""
+        """See `CompressedMatrix.lookup`; decodes the full matrix."""
         return self.to_dense()[ids]
 
     def linear(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Compression methods, one file each; every file of this folder is imported and adds itself."""
+"""Method registry: every module in this package is imported and registers its method."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a compression method is: options, a preview without torch, and one pure function.
+"""Compression method interface: options, a torch-free size preview and one pure function.
 
-Source of the design: a method gets a budget in bytes, so that factorizations, autoencoders and
-quantizations can be compared at equal size.
+A method receives a budget in bytes, so that factorizations, autoencoders and quantizers can be
+compared at equal size.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from compress_lib.methods.statistics import Statistics
     from compress_lib.models.targets import Target
 
-# What a method's file needs stands here together.
+# Re-exported so that a method's module needs a single import.
 __all__ = [
     "METHODS",
     "Method",
@@ -47,23 +47,24 @@ __all__ = [
 ]
 
 METHODS: Registry[Method] = Registry("method")
-"""Every method by its name; a file in this folder adds itself with `@register`."""
+"""All methods by name; each method's module registers it with `@register`."""
 
 register = METHODS.register
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a method would store, known before it runs.
+    """Predicted result of a method, computed before it runs.
 
     Attributes:
         budget: The bytes allowed.
         nbytes: The bytes that a checkpoint will store.
-        rank: Of a factorization, or the width of a latent; None where there is neither.
-        note: Shown where there is no rank: bits, terms, entries.
-        is_upper_bound: Whether `nbytes` is a bound, because what is stored depends on the weight.
-        solution: What the method solved for this budget, such as ranks or a layout; `compress`
-            reads it instead of solving again.
+        rank: The rank of a factorization or the latent width of an autoencoder, otherwise None.
+        note: Shown in place of a rank: bits, terms or entries.
+        is_upper_bound: Whether `nbytes` is an upper bound because the stored size depends on the
+            weight.
+        solution: The parameters chosen for this budget, such as ranks or a layout; `compress`
+            reuses them instead of solving again.
     """
 
     budget: int
@@ -75,28 +76,28 @@ class Preview:
 
 
 class Method(ABC):
-    """One way to make a matrix smaller. Subclasses are frozen, keyword-only dataclasses."""
+    """Compression method for one weight matrix; subclasses are frozen, keyword-only dataclasses."""
 
     name: ClassVar[str]
     label: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str]
     relative_cost: ClassVar[float] = 0.1
-    """About which share of a whole run compressing takes, for the time left to be told."""
+    """Approximate share of a run's time spent compressing, for estimating the time left."""
     iterative: ClassVar[bool] = False
-    """Whether it learns by steps: too slow to be tried at every size beforehand."""
+    """Whether it trains in steps, which is too slow to try at every size in advance."""
     families: ClassVar[tuple[str, ...] | None] = None
-    """The families it makes sense for; None for all."""
+    """The families it applies to; None for all."""
     supports_sharing: ClassVar[bool] = True
-    """Whether a stack of matrices has something in common, such as a basis or a decoder."""
+    """Whether stacked matrices can share a component, such as a basis or a decoder."""
     fixed_size: ClassVar[bool] = False
-    """Whether its size follows from its options alone, so that keep is only an upper bound."""
+    """Whether the options alone determine the size, so that `keep` is only an upper bound."""
     is_control: ClassVar[bool] = False
-    """Whether it is there to be beaten, and promises no small error."""
+    """Whether it is a control for comparison that makes no claim to a small error."""
     former_options: ClassVar[FormerOptions] = {}
-    """Options of version 0.1.0 that others have replaced; they are still read."""
+    """Options of version 0.1.0 that have been replaced; they are still read."""
     presets: ClassVar[Mapping[str, Mapping[str, OptionValue]]] = {}
-    """Named settings of options, such as a paper's; what they leave out takes its default."""
+    """Named option settings, such as a paper's; omitted options take their defaults."""
 
     @property
     def required_statistics(self) -> frozenset[str]:
@@ -104,19 +105,24 @@ class Method(ABC):
         return frozenset()
 
     def required_statistics_for(self, target: Target) -> frozenset[str]:
-        """Return what `compress` reads for a target, where it depends on that."""
+        """Return the fields of `Statistics` that `compress` reads for this target."""
         return self.required_statistics
 
     def for_target(self, target: Target) -> Method:
-        """Return the method with what it takes from a target, such as the size of a head."""
+        """Return the method adapted to a target, for example to its attention head size."""
         return self
 
     @abstractmethod
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """Tell what would be stored for a matrix `[rows, cols]`, in microseconds.
+        """Predict the result for a matrix `[rows, cols]` within microseconds.
+
+        Args:
+            shape: `[rows, cols]`.
+            budget: Bytes allowed.
+            itemsize: Bytes per number in the checkpoint.
 
         Raises:
-            BudgetError: Nothing fits into the budget.
+            BudgetError: The smallest result exceeds the budget.
         """
 
     @abstractmethod
@@ -130,16 +136,17 @@ class Method(ABC):
         """Compress one matrix.
 
         Args:
-            weight: `[rows, cols]` in the precision of the checkpoint; it is not changed.
-            preview: What `preview` solved for this shape and the bytes allowed.
-            statistics: What calibration text says about this weight; only `needs` is there.
-            report: Told about the work; may raise `StoppedError`.
+            weight: `[rows, cols]` in the checkpoint's dtype; it is not modified.
+            preview: The result of `preview` for this shape and budget.
+            statistics: Calibration statistics of this weight; only the fields named by
+                `required_statistics_for` are present.
+            report: Progress callback; may raise `StoppedError`.
 
         Returns:
-            A matrix whose `nbytes` is at most `preview.budget`, the same for the same arguments.
+            A matrix whose `nbytes` is at most `preview.budget`; deterministic given the arguments.
 
         Raises:
-            CompressionError: The weight or a statistic cannot be used.
+            CompressionError: The weight or a statistic is unusable.
         """
 
     def compress_within(
@@ -147,9 +154,15 @@ class Method(ABC):
     ) -> CompressedMatrix:
         """Compress one matrix to at most `budget` bytes: `preview`, then `compress`.
 
+        Args:
+            weight: `[rows, cols]` in the checkpoint's dtype.
+            budget: Bytes allowed.
+            statistics: See `compress`.
+            report: Progress callback; may raise `StoppedError`.
+
         Raises:
-            BudgetError: Nothing fits into the budget.
-            CompressionError: The weight or a statistic cannot be used.
+            BudgetError: The smallest result exceeds the budget.
+            CompressionError: The weight or a statistic is unusable.
         """
         shape = (weight.shape[0], weight.shape[1])
         preview = self.preview(shape, budget=budget, itemsize=weight.element_size())
@@ -158,54 +171,62 @@ class Method(ABC):
     def curve(
         self, weight: Tensor, statistics: Statistics, report: Report = ignore
     ) -> list[OperatingPoint]:
-        """Return what this method could make of a weight: bytes, with the loss each would cost.
+        """Return the rate-distortion curve of a weight: bytes and estimated loss increase.
+
+        Methods with a closed form override this; by default the weight is compressed at several
+        budgets, and the result is cached per weight and calibration text. See `curvature` for the
+        loss estimate.
 
         Args:
-            weight: `[rows, cols]` in the precision of the checkpoint.
-            statistics: What `required_statistics_for` names, and what tells the curvature.
-            report: Told about the work; may raise `StoppedError`.
-
-        Source of the currency: see `curvature`. A method that knows a closed form overrides this;
-        otherwise the weight is compressed at several budgets, once for each weight and text.
+            weight: `[rows, cols]` in the checkpoint's dtype.
+            statistics: The fields named by `required_statistics_for` and by `curvature_needs`.
+            report: Progress callback; may raise `StoppedError`.
         """
         from compress_lib.methods.loss_curve import measure_curve
 
         return measure_curve(self, weight, statistics, report)
 
     def check_applies(self, family: str, name: str) -> None:
-        """Refuse a target that this method makes no sense for, before any work.
+        """Reject a target that this method does not apply to, before any work is done.
+
+        Args:
+            family: The target's family.
+            name: The target's name, for the message.
 
         Raises:
             CompressionError: The family is not one of `families`.
         """
         if self.families is not None and family not in self.families:
             raise CompressionError(
-                f"{self.name} applies to {' and '.join(self.families)} only, because it "
-                f"{self.summary[0].lower()}{self.summary[1:].rstrip('.')}; {name} is "
-                f"{family}. Narrow the pattern, or choose another method."
+                f"{self.name} applies to {' and '.join(self.families)} only, but {name} is "
+                f"{family}. {self.summary} Narrow the pattern or choose another method."
             )
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """The options in the order in which they are declared."""
+        """The options in the order of their declaration."""
         return declared_options(cls)
 
     def former_values(self) -> dict[str, OptionValue]:
-        """Return the options by their names of version 0.1.0; see `options.former_values`."""
+        """Return the option values by their names of version 0.1.0; see `options.former_values`."""
         return former_values(self)
 
     def option_values(self) -> dict[str, OptionValue]:
-        """Return what each option is set to."""
+        """Return the value of each option by name."""
         return {option.name: getattr(self, option.name) for option in self.options()}
 
 
 def is_sized(name: object) -> bool:
-    """Tell whether a method's options alone decide how large its results are."""
+    """Return whether a method's options alone determine the size of its results."""
     return isinstance(name, str) and name in METHODS and METHODS[name].fixed_size
 
 
 def build_method(name: str, options: Mapping[str, object]) -> Method:
-    """Make a method from its name and options, as they come from a form or a command line.
+    """Build a method from its name and options, as given by a form or a command line.
+
+    Args:
+        name: Registry name.
+        options: Values by option name, not yet converted to their types.
 
     Raises:
         CompressionError: The method or an option is unknown, or a value is out of range.
@@ -215,7 +236,11 @@ def build_method(name: str, options: Mapping[str, object]) -> Method:
 
 
 def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]:
-    """Return the options that a preset of a method sets; none without a preset.
+    """Return the options that a preset sets; empty without a preset.
+
+    Args:
+        method: Registry name.
+        preset: One of the method's presets, in any case, or None.
 
     Raises:
         CompressionError: The method or the preset is unknown.
@@ -223,18 +248,23 @@ def preset_options(method: str, preset: str | None) -> Mapping[str, OptionValue]
     if preset is None:
         return {}
     presets = METHODS.find(method).presets
-    known = {name.lower(): options for name, options in presets.items()}
-    if preset.lower() not in known:
-        if not known:
+    by_name = {name.lower(): options for name, options in presets.items()}
+    if preset.lower() not in by_name:
+        if not by_name:
             raise CompressionError(f"{method} has no presets, so {preset!r} cannot be used.")
         raise unknown_name(f"preset of {method}", preset, presets)
-    return known[preset.lower()]
+    return by_name[preset.lower()]
 
 
 def preset_of(method: str, options: Mapping[str, OptionValue]) -> str | None:
-    """Return the preset that options are, if they are one and nothing else."""
-    known = METHODS[method].presets if method in METHODS else {}
-    for name, preset in known.items():
+    """Return the name of the preset whose options are exactly these, or None.
+
+    Args:
+        method: Registry name.
+        options: Values by option name.
+    """
+    presets = METHODS[method].presets if method in METHODS else {}
+    for name, preset in presets.items():
         if dict(options) == dict(preset):
             return name
     return None

@@ -1,23 +1,25 @@
-"""How much the loss minds an error in a weight: one currency for all methods and all weights.
+"""Second-order (K-FAC) estimate of the loss increase caused by an error in a weight.
 
-Near its optimum the loss of a model grows by ½ δᵀ H δ with an error δ in a weight. As in K-FAC,
-H is taken for a Kronecker product, or a sum of two, of what calibration text says about rows and
-about columns. For a layer y = W x these are G = E[g gᵀ], g = ∂loss/∂y, and C = E[x xᵀ], so that an
-error Δ costs ½ tr(G Δ C Δᵀ) nats a token.
+The estimate makes all methods and all weights comparable. Near an optimum, an error δ in a weight
+increases the loss of a model by ½ δᵀ H δ. As in K-FAC, H is approximated by a Kronecker product,
+or a sum of two, of second moments of the rows and of the columns, estimated on calibration text.
+For a layer y = W x these are G = E[g gᵀ], g = ∂loss/∂y, and C = E[x xᵀ], so that an error Δ costs
+½ tr(G Δ C Δᵀ) nats per token.
 
-A token table has two ends. Where it gives the logits, G is diagonal to a good approximation,
-E[p (1 − p)] for a token of probability p, and C is the second moment of the last hidden state.
-Where tokens are looked up, a row is used as often as its token occurs, and C is the second moment
-of the gradient at what is looked up.
+An embedding matrix has one term per use. As an LM head, G is diagonal to a good approximation,
+E[p (1 − p)] for a token of probability p, and C is the second moment of the last hidden state. As
+an embedding lookup, G is the diagonal of token frequencies, and C is the second moment of the
+gradient with respect to the looked-up vectors.
 
-Both sides are drawn a little towards multiples of the identity, because calibration text is short
-and errors in several layers meet: what a method hides where the text hardly looked is not free.
-Measured on the default model's layers, in nats: GPTQ in 4 bits cost 0.105, plain rounding 0.210
-and a two-sided factorization at keep 0.8 with equal shares 1.027. Without shrinkage they were
-estimated at 0.048, 0.424 and 0.449, with it at 0.160, 0.424 and 1.493: all too high by a like
-factor, so that they can be compared. Tokens of a table are drawn half-way to each other: tiers at
-keep 0.25, 0.18 and 0.125 cost 0.023, 0.065 and 0.196, and were estimated at 0.005, 0.014 and 0.032
-without, at 0.021, 0.073 and 0.192 with it. Other texts have other words.
+Both factors are shrunk slightly towards multiples of the identity, because calibration text is
+short and errors in several layers interact: without shrinkage, an error in a direction that the
+text rarely excites would be free. Measured on the layers of the default model, in nats: 4-bit GPTQ
+cost 0.105, round-to-nearest 0.210, and a two-sided factorization at a uniform keep of 0.8 1.027.
+The estimates were 0.048, 0.424 and 0.449 without shrinkage and 0.160, 0.424 and 1.493 with it: all
+too high by a similar factor, hence comparable. The token diagonals of an embedding are shrunk
+half-way to their mean, because other texts use other words: tiers at keep 0.25, 0.18 and 0.125
+cost 0.023, 0.065 and 0.196; the estimates were 0.005, 0.014 and 0.032 without shrinkage and 0.021,
+0.073 and 0.192 with it.
 
 Source: Martens & Grosse 2015 (K-FAC), arXiv 1503.05671.
 """
@@ -45,15 +47,15 @@ if TYPE_CHECKING:
     from compress_lib.matrices import CompressedMatrix
 
 LEAST_VARIANCE = 1e-9
-"""Added to a token's mean p (1 − p): what never was likely is still part of the table."""
+"""Added to the mean p (1 − p) of each token, so that tokens that are never probable still count."""
 
 
 @dataclass(frozen=True)
 class KroneckerTerm:
-    """One Kronecker product.
+    """Kronecker product of a row factor and a column factor.
 
     Attributes:
-        rows: `[rows]` a diagonal, `[rows, rows]`, or `[blocks, n, n]` along a diagonal.
+        rows: A diagonal `[rows]`, a matrix `[rows, rows]` or a block diagonal `[blocks, n, n]`.
         cols: `[cols, cols]`.
     """
 
@@ -63,12 +65,12 @@ class KroneckerTerm:
 
 @dataclass(frozen=True)
 class Curvature:
-    """The second derivative of the loss in a weight, as a sum of Kronecker products."""
+    """Hessian of the loss with respect to a weight, as a sum of Kronecker products."""
 
     terms: tuple[KroneckerTerm, ...]
 
     def damped(self) -> Curvature:
-        """Return it drawn towards the identity as far as is usual."""
+        """Return a copy shrunk towards the identity by the default amounts."""
         return Curvature(
             tuple(
                 KroneckerTerm(
@@ -85,60 +87,60 @@ class Curvature:
         )
 
     def loss(self, error: Tensor) -> float:
-        """Return the estimated growth of the loss, in nats a token, by an error `[rows, cols]`."""
-        # Single precision is enough for products, and twice as fast; sums of them take more.
-        single = error.float()
+        """Return the estimated loss increase, in nats per token, of an error `[rows, cols]`."""
+        # Products in float32 are twice as fast and accurate enough; sums need float64.
+        error32 = error.float()
         total = 0.0
         for term in self.terms:
-            rows, cols = (side.to(single.device).float() for side in (term.rows, term.cols))
-            seen = (row_side(rows, single) @ cols) * single
-            total += 0.5 * float(seen.sum(dim=1).double().sum())
+            rows, cols = (side.to(error32.device).float() for side in (term.rows, term.cols))
+            products = (row_side(rows, error32) @ cols) * error32
+            total += 0.5 * float(products.sum(dim=1).double().sum())
         return total
 
     def as_single_term(self) -> KroneckerTerm:
-        """Return one Kronecker product near the sum: the terms' sides, each weighed by the other.
+        """Return one Kronecker product near the sum, its sides weighted by each other's trace.
 
-        For a closed form, which knows no sums. Both terms of a table have nearly the same rows:
-        tokens that are often read are often predicted.
+        For closed forms, which cannot handle a sum. Both terms of an embedding have nearly the same
+        row factor: tokens that are often read are often predicted.
         """
         if len(self.terms) == 1:
             return self.terms[0]
         sides = [(term.rows.double(), term.cols.double()) for term in self.terms]
         rows = torch.stack([rows * _trace(cols) for rows, cols in sides]).sum(0)
         cols = torch.stack([cols * _trace(rows) for rows, cols in sides]).sum(0)
-        # Scaled so that the product weighs as much as the sum.
+        # Give the product the same trace as the sum.
         scale = sum(_trace(rows) * _trace(cols) for rows, cols in sides)
-        whole = _trace(rows) * _trace(cols)
-        return KroneckerTerm(rows * (scale / whole) if whole > 0 else rows, cols)
+        trace = _trace(rows) * _trace(cols)
+        return KroneckerTerm(rows * (scale / trace) if trace > 0 else rows, cols)
 
 
 def replacement_loss(matrix: CompressedMatrix, weight: Tensor, statistics: Statistics) -> float:
-    """Return the estimated growth of the loss by a matrix in the place of a weight.
+    """Return the estimated loss increase, in nats per token, of replacing a weight by a matrix.
 
     Args:
-        matrix: Its bias counts where the mean of the layer's inputs is known.
+        matrix: The replacement; its bias is included if the mean of the layer's inputs is known.
         weight: `[rows, cols]`.
-        statistics: What `calibration.curvature_needs` names.
+        statistics: The fields named by `statistics.curvature_needs`.
     """
-    minds = curvature(statistics).damped()
+    hessian = curvature(statistics).damped()
     error = matrix.to_dense().to(weight.device) - weight.float()
-    loss = minds.loss(error)
+    loss = hessian.loss(error)
     if matrix.bias is None or not statistics.has("mean"):
         return loss
-    # Of Δ x + b, in the place of Δ x, the second moment is that of Δ (x − μ), and of its mean.
-    first = minds.terms[0]
-    drawn = TABLE_SHRINKAGE if first.rows.ndim == 1 else INPUT_SHRINKAGE
+    # E[(Δ x + b)(Δ x + b)ᵀ] is the covariance of Δ x plus the outer product of the mean Δ μ + b.
+    term = hessian.terms[0]
+    shrinkage = TABLE_SHRINKAGE if term.rows.ndim == 1 else INPUT_SHRINKAGE
     shift = error.double() @ statistics.require("mean").to(weight.device).double()
     shifted = shift + matrix.bias.detach().to(weight.device).double()
-    rows = first.rows.to(weight.device).double()
+    rows = term.rows.to(weight.device).double()
     before, after = (
         0.5 * float((row_side(rows, mean[:, None])[:, 0] * mean).sum()) for mean in (shift, shifted)
     )
-    return loss + after - (1 - drawn) * before
+    return loss + after - (1 - shrinkage) * before
 
 
 def curvature(statistics: Statistics) -> Curvature:
-    """Return what statistics say about a weight's curvature; see `calibration.curvature_needs`.
+    """Return the curvature of a weight, from the statistics named by `statistics.curvature_needs`.
 
     Raises:
         CompressionError: A statistic is missing.

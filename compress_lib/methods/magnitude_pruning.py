@@ -1,4 +1,4 @@
-"""Magnitude pruning: keep the largest entries, or the largest rows, as they are."""
+"""Magnitude pruning: keep only the largest entries or rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MASK, COLUMNS, ROWS = "mask", "columns", "rows"
 
 @dataclass(frozen=True)
 class _Layout:
-    """One way to store what is kept: `fixed` bytes, and `each` for every entry or row."""
+    """Storage layout of kept entries or rows: `fixed` bytes plus `each` per entry or row."""
 
     name: str
     fixed: int
@@ -35,10 +35,10 @@ class _Layout:
 @register
 @dataclass(frozen=True, kw_only=True)
 class MagnitudePruning(Method):
-    """Sets the smallest entries, or the rows with the smallest norms, to zero.
+    """Magnitude pruning of single entries or of whole rows, by their norms.
 
-    The bytes that say which entries are kept count: a bit for every entry of the matrix, or a
-    column index for every kept entry and a count for every row, whichever leaves more entries.
+    The bytes that store positions count: a bitmask over all entries, or a column index per kept
+    entry and a count per row, whichever keeps more entries.
 
     Source: Han et al. 2015, arXiv 1506.02626, without their retraining.
     """
@@ -62,11 +62,11 @@ class MagnitudePruning(Method):
         """See `Method.preview`."""
         layout, kept = self._choose(shape, budget, itemsize)
         share = kept / layout.available
-        where = {MASK: ", a bit each for where", COLUMNS: ", their columns", ROWS: ""}[layout.name]
+        positions = {MASK: " and a bitmask", COLUMNS: " and column indices", ROWS: ""}[layout.name]
         return Preview(
             budget,
             layout.fixed + kept * layout.each,
-            note=f"{kept:,} {self.structure} ({format_share(share)}){where}",
+            note=f"{kept:,} {self.structure} ({format_share(share)}){positions}",
             solution=(layout, kept),
         )
 
@@ -89,7 +89,7 @@ class MagnitudePruning(Method):
         return SparseMatrix.from_kept(weight, _largest(weight.abs(), kept), layout.name)
 
     def _choose(self, shape: tuple[int, int], budget: int, itemsize: int) -> tuple[_Layout, int]:
-        """Return the layout in which the most fits, and how many entries or rows that is."""
+        """Return the layout that keeps the most, and its number of kept entries or rows."""
         rows, cols = shape
         if self.structure == ROWS:
             layouts = [_Layout(ROWS, -(-rows // 8), cols * itemsize, rows)]
@@ -104,24 +104,24 @@ class MagnitudePruning(Method):
         if kept < 1:
             least = min(layout.fixed + layout.each for layout in layouts)
             raise BudgetError(
-                f"{budget:,} bytes are too few to keep one of the {self.structure} of a "
-                f"{rows} × {cols} matrix and to say which: it needs at least {least:,} bytes, a "
-                f"keep of {format_keep(least / (rows * cols * itemsize))}."
+                f"{budget:,} bytes are too few to keep any of the {self.structure} of a "
+                f"{rows} × {cols} matrix with their positions: it needs at least {least:,} bytes, "
+                f"a keep of {format_keep(least / (rows * cols * itemsize))}."
             )
         return best, kept
 
 
 def _integer_bytes(largest: int) -> int:
-    # As `matrices.by_rows.smallest_integer`, which knows torch.
+    # Mirrors `matrices.row_decoding.smallest_integer`, which imports torch.
     return 1 if largest < 2**8 else 2 if largest < 2**15 else 4 if largest < 2**31 else 8
 
 
 def _largest(sizes: Tensor, count: int) -> Tensor:
-    """Return where the `count` largest of some sizes stand; of equal ones, the first."""
+    """Return a mask of the `count` largest values; ties go to the first."""
     flat = sizes.flatten()
     smallest = flat.float().kthvalue(len(flat) - count + 1).values.to(flat.dtype)
     kept, equal = flat > smallest, flat == smallest
-    # 16-bit entries are often equal, so which of them stay has to be the same every time.
+    # Ties are common among 16-bit entries, so the choice must be deterministic.
     wanted = count - kept.sum()
     kept |= equal & (equal.cumsum(0) <= wanted)
     return kept.view_as(sizes)

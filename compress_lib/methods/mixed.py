@@ -1,4 +1,4 @@
-"""The best of several methods for each weight, by the loss that each is estimated to cost."""
+"""Best-of-several method selection: per weight, the candidate with the least estimated loss."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ CANDIDATES = (
 @register
 @dataclass(frozen=True, kw_only=True)
 class Mixed(Method):
-    """Compresses by each candidate at several sizes, and takes what costs least within a budget.
+    """Selection of the candidate method with the least estimated loss increase within a budget.
 
-    The currency is the estimated growth of the loss, ½ tr(G Δ C Δᵀ) of an error Δ, which compares
-    a factorization with a rounding. Together with allocation=automatic, method and bytes of every
-    target are one choice.
+    Each candidate is evaluated at several sizes. The loss estimate ½ tr(G Δ C Δᵀ) of an error Δ
+    makes factorizations and quantizers comparable. With allocation=automatic, the method and the
+    bytes of every target are chosen jointly.
 
-    Source: the curvature is that of `two_sided_svd`; choosing by a Lagrange multiplier is Everett
+    Source: the curvature is that of `two_sided_svd`; the choice by a Lagrange multiplier is Everett
     1963, doi:10.1287/opre.11.3.399.
     """
 
@@ -59,10 +59,10 @@ class Mixed(Method):
     seed: int = option(0, "Seed", "Seed of randomized candidates.", minimum=0, maximum=2**31 - 1)
 
     def __post_init__(self) -> None:
-        # What is unknown is refused now.
+        # Parse eagerly, so that an unknown method or option fails on construction.
         if not self._methods:
             raise CompressionError(
-                f"candidates names no method; for example: candidates={CANDIDATES}."
+                f"The option candidates is empty. Give methods, such as candidates={CANDIDATES}."
             )
 
     @cached_property
@@ -73,14 +73,14 @@ class Mixed(Method):
         for text in _pieces(self.candidates):
             name, options = _parse(text)
             if name == self.name:
-                raise CompressionError(f"{self.name} cannot be one of its own candidates.")
+                raise CompressionError(f"{self.name} cannot be its own candidate; remove it.")
             method = build_method(name, options)
             if "seed" in method.option_values() and "seed" not in options:
                 method = build_method(name, {**options, "seed": self.seed})
             yield text, method
 
     def former_values(self) -> dict[str, OptionValue]:
-        """See `Method.former_values`: candidates with options that have new names, too."""
+        """See `Method.former_values`: also translates the options of each candidate."""
         pieces = [(text, _former_text(text)) for text in _pieces(self.candidates)]
         values = super().former_values()
         if any(text != former for text, former in pieces):
@@ -89,17 +89,17 @@ class Mixed(Method):
 
     @property
     def required_statistics(self) -> frozenset[str]:
-        """What any candidate needs for a layer, and its curvature."""
+        """All candidates' statistics for a layer, and those of its curvature."""
         return LAYER_CURVATURE.union(*(method.required_statistics for method in self._methods))
 
     def required_statistics_for(self, target: Target) -> frozenset[str]:
-        """See `Method.required_statistics_for`: what any candidate needs, and the curvature."""
+        """See `Method.required_statistics_for`: the candidates' fields and the curvature's."""
         return curvature_needs(target).union(
             *(m.required_statistics_for(target) for m in self._methods)
         )
 
     def check_applies(self, family: str, name: str) -> None:
-        """See `Method.check_applies`: one candidate is enough."""
+        """See `Method.check_applies`: one applicable candidate suffices."""
         refusals = [why for m in self._methods if (why := _refusal(m, family, name))]
         if len(refusals) == len(self._methods):
             raise CompressionError(
@@ -107,7 +107,7 @@ class Mixed(Method):
             )
 
     def for_target(self, target: Target) -> Method:
-        """See `Method.for_target`: only the candidates that apply, each fitted itself."""
+        """See `Method.for_target`: keeps the applicable candidates, each adapted to the target."""
         fitting = []
         for text, method in self._parse_candidates():
             fitted = method.for_target(target)
@@ -116,24 +116,24 @@ class Mixed(Method):
         return replace(self, candidates=f"{SEPARATOR} ".join(fitting)) if fitting else self
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: which one it will be, and so the bytes, depends on the weight."""
-        found: list[Preview] = []
-        refused: BudgetError | None = None
+        """See `Method.preview`: an upper bound, because the choice depends on the weight."""
+        previews: list[Preview] = []
+        first_error: BudgetError | None = None
         for method in self._methods:
             try:
-                found.append(method.preview(shape, budget=budget, itemsize=itemsize))
+                previews.append(method.preview(shape, budget=budget, itemsize=itemsize))
             except BudgetError as error:
-                refused = refused or error
-        if not found:
-            raise refused or BudgetError("No candidate fits.")
-        nbytes = max(preview.nbytes for preview in found)
-        note = f"one of {len(found)} candidates"
+                first_error = first_error or error
+        if not previews:
+            raise first_error or BudgetError(f"No candidate fits into {budget:,} bytes.")
+        nbytes = max(preview.nbytes for preview in previews)
+        note = f"one of {len(previews)} candidates"
         return Preview(budget, nbytes, note=note, is_upper_bound=True)
 
     def curve(
         self, weight: Tensor, statistics: Statistics, report: Report = ignore
     ) -> list[OperatingPoint]:
-        """See `Method.curve`: those of all candidates together."""
+        """See `Method.curve`: the operating points of all candidates."""
         points: list[OperatingPoint] = []
         for index, method in enumerate(self._methods):
             part = subrange(report, index / len(self._methods), (index + 1) / len(self._methods))
@@ -158,7 +158,7 @@ class Mixed(Method):
         fitting = [point for point in points if point.nbytes <= preview.budget]
         if not fitting:
             raise BudgetError(
-                f"{preview.budget:,} bytes are too few: it needs at least one candidate."
+                f"{preview.budget:,} bytes are too few for every candidate of {self.name}."
             )
         best = min(fitting, key=lambda point: (point.loss, point.nbytes))
         assert best.method is not None
@@ -167,7 +167,7 @@ class Mixed(Method):
 
 
 def _refusal(method: Method, family: str, name: str) -> str | None:
-    """Return why a method does not apply, or None if it does."""
+    """Return the reason why a method does not apply, or None if it does."""
     try:
         method.check_applies(family, name)
     except CompressionError as error:
@@ -176,45 +176,45 @@ def _refusal(method: Method, family: str, name: str) -> str | None:
 
 
 def _parse(text: str) -> tuple[str, dict[str, str]]:
-    """Return the method and the options of a candidate, `name key=value …`."""
+    """Return the name and the options of a candidate written as `name key=value …`."""
     name, *words = text.split()
     options = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise CompressionError(f"An option of a candidate is key=value, not {word!r}.")
+            raise CompressionError(f"Write each option of a candidate as key=value, not {word!r}.")
         options[key] = value
     return name, options
 
 
 def _format(method: Method) -> str:
-    """Return a method as a candidate; the reverse of `_parse`."""
-    usual = type(method)().option_values()
-    own = (f"{key}={v}" for key, v in method.option_values().items() if usual[key] != v)
-    return " ".join([method.name, *own])
+    """Return a method in the syntax of a candidate; the inverse of `_parse`."""
+    defaults = type(method)().option_values()
+    changed = (f"{key}={v}" for key, v in method.option_values().items() if defaults[key] != v)
+    return " ".join([method.name, *changed])
 
 
 def _former_text(text: str) -> str:
-    """Return a candidate as version 0.1.0 would have written it."""
+    """Return a candidate with the option names and values of version 0.1.0."""
     name, options = _parse(text)
     method = build_method(name, options)
-    today = {one.name for one in method.options() if one.formerly}
+    renamed = {one.name for one in method.options() if one.formerly}
     for meanings in method.former_options.values():
         for meaning in meanings.values():
-            today |= meaning.keys()
-    if not today & options.keys():
+            renamed |= meaning.keys()
+    if not renamed & options.keys():
         return text
-    usual = type(method)().former_values()
-    own = (f"{key}={v}" for key, v in method.former_values().items() if usual.get(key) != v)
-    return " ".join([name, *own])
+    defaults = type(method)().former_values()
+    changed = (f"{key}={v}" for key, v in method.former_values().items() if defaults.get(key) != v)
+    return " ".join([name, *changed])
 
 
 def _pieces(candidates: str) -> list[str]:
-    """Split candidates at commas, but for those inside a value such as `bits=8,4,2`."""
-    found: list[str] = []
+    """Split candidates at commas, except inside a value such as `bits=8,4,2`."""
+    pieces: list[str] = []
     for text in candidates.split(SEPARATOR):
-        if found and "=" in found[-1].rpartition(" ")[2] and NUMBER.fullmatch(text.strip()):
-            found[-1] += SEPARATOR + text.strip()
+        if pieces and "=" in pieces[-1].rpartition(" ")[2] and NUMBER.fullmatch(text.strip()):
+            pieces[-1] += SEPARATOR + text.strip()
         elif text.strip():
-            found.append(text.strip())
-    return found
+            pieces.append(text.strip())
+    return pieces

@@ -1,9 +1,10 @@
-"""Sharing bytes out among weights by what each is worth to the loss. Knows no torch.
+"""Allocate a byte budget across weights by Lagrangian rate-distortion optimisation.
 
-Where losses add up, the best choice of one point a curve for a sum of bytes minimises
-loss + λ · bytes for every curve by itself, with one λ for all: Everett's theorem (1963) on
-Lagrange multipliers. Such points lie on the lower convex hull of their curve, so that the best
-choices for all λ come from taking the hulls' segments in the order of what a byte gains there.
+If losses are additive, the optimal choice of one point per curve under a total budget minimises
+loss + λ · bytes on each curve separately, with one λ for all: Everett's theorem (1963) on Lagrange
+multipliers. Such points lie on the lower convex hulls of the curves, so the optima for all λ
+follow from taking hull segments in descending order of loss reduction per byte. Does not import
+torch.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class OperatingPoint:
     """One way to store a weight.
 
     Attributes:
-        nbytes: What it takes.
-        loss: The estimated growth of the model's loss, in nats a token.
-        method: What does it, if that is not the method that was asked.
+        nbytes: Bytes stored.
+        loss: The estimated increase of the model's loss, in nats per token.
+        method: The method that produces it, if it differs from the method queried.
     """
 
     nbytes: int
@@ -40,37 +41,38 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class JointPoint(OperatingPoint):
-    """A point for each of several weights, taken together."""
+    """Operating points of several weights, combined."""
 
     members: Sequence[OperatingPoint] = ()
 
 
 Curve = Sequence[P]
-"""What a weight can be stored as, in any order."""
+"""Operating points of one weight, in any order."""
 
 
 def allocate_lagrangian(curves: Sequence[Curve[P]], budget: int) -> list[P]:
-    """Choose a point of every curve, with the least sum of losses that a budget allows.
+    """Choose one point per curve, with the least total loss within a budget.
 
-    What the multiplier leaves over, at most one segment's bytes, is then spent point by point
-    where a byte gains most, so that less stays unspent than the smallest step still open.
+    The multiplier leaves at most one segment's bytes unspent; these are spent greedily on single
+    points in order of loss reduction per byte, so that the remainder is smaller than the smallest
+    step still available.
 
     Args:
-        curves: None empty.
-        budget: Bytes for all of them.
+        curves: One non-empty curve per weight.
+        budget: Total bytes.
 
     Raises:
-        BudgetError: Even the smallest points together do not fit.
+        BudgetError: Even the smallest points exceed the budget.
     """
     hulls = [lower_hull(curve) for curve in curves]
     chosen = [hull[0] for hull in hulls]
-    left = budget - sum(point.nbytes for point in chosen)
-    if left < 0:
+    remaining = budget - sum(point.nbytes for point in chosen)
+    if remaining < 0:
         raise BudgetError(
             f"{format_bytes(budget)} are too few for these weights: they need at least "
-            f"{format_bytes(budget - left)}."
+            f"{format_bytes(budget - remaining)}."
         )
-    # Along a hull the gain of a byte falls, so that the order over all hulls keeps that of each.
+    # Gains decrease along each hull, so the global order preserves the order within each hull.
     segments = sorted(
         (-_gain(a, b), index, step)
         for index, hull in enumerate(hulls)
@@ -81,19 +83,20 @@ def allocate_lagrangian(curves: Sequence[Curve[P]], budget: int) -> list[P]:
         new = hulls[index][step + 1]
         if index in stopped:
             continue
-        if new.nbytes - chosen[index].nbytes > left:
-            # A later segment of this weight would leave a hole, a smaller one elsewhere may fit.
+        if new.nbytes - chosen[index].nbytes > remaining:
+            # Segments cannot be skipped within a hull, but another hull's may be small enough.
             stopped.add(index)
             continue
-        left -= new.nbytes - chosen[index].nbytes
+        remaining -= new.nbytes - chosen[index].nbytes
         chosen[index] = new
-    return _spend_rest(curves, chosen, left)
+    return _spend_rest(curves, chosen, remaining)
 
 
 def lower_hull(curve: Curve[P]) -> list[P]:
-    """Return the points from which no others, nor a mix of them, take fewer bytes and less loss.
+    """Return the lower convex hull of a curve.
 
-    Sorted by bytes; the gain of a byte falls from segment to segment.
+    Sorted by bytes; the loss reduction per byte decreases from segment to segment. No other point,
+    nor mixture of points, has both fewer bytes and less loss.
     """
     hull: list[P] = []
     for point in sorted(curve, key=lambda p: (p.nbytes, p.loss)):
@@ -109,52 +112,53 @@ def _gain(a: OperatingPoint, b: OperatingPoint) -> float:
     return (a.loss - b.loss) / (b.nbytes - a.nbytes)
 
 
-def _spend_rest(curves: Sequence[Curve[P]], chosen: list[P], left: int) -> list[P]:
-    """Take better points that still fit, those first that gain most for a byte."""
-    offers: list[tuple[float, int, int, P]] = []
-    number = itertools.count()
+def _spend_rest(curves: Sequence[Curve[P]], chosen: list[P], remaining: int) -> list[P]:
+    """Greedily take better points that still fit, by loss reduction per byte."""
+    heap: list[tuple[float, int, int, P]] = []
+    tie_break = itertools.count()
 
-    def offer(index: int) -> None:
-        now = chosen[index]
+    def push_best(index: int) -> None:
+        current = chosen[index]
         better = [
             point
             for point in curves[index]
-            if now.nbytes < point.nbytes <= now.nbytes + left and point.loss < now.loss
+            if current.nbytes < point.nbytes <= current.nbytes + remaining
+            and point.loss < current.loss
         ]
         if better:
-            best = max(better, key=lambda point: _gain(now, point))
-            heapq.heappush(offers, (-_gain(now, best), next(number), index, best))
+            best = max(better, key=lambda point: _gain(current, point))
+            heapq.heappush(heap, (-_gain(current, best), next(tie_break), index, best))
 
     for index in range(len(curves)):
-        offer(index)
-    while offers:
-        _, _, index, point = heapq.heappop(offers)
+        push_best(index)
+    while heap:
+        _, _, index, point = heapq.heappop(heap)
         cost = point.nbytes - chosen[index].nbytes
-        if 0 < cost <= left:
+        if 0 < cost <= remaining:
             chosen[index] = point
-            left -= cost
-        offer(index)
+            remaining -= cost
+        push_best(index)
     return chosen
 
 
 def at_uniform_keep(
     curves: Sequence[Curve[OperatingPoint]], sizes: Sequence[int], steps: int = 200
 ) -> list[JointPoint]:
-    """Return what weights cost together if all keep the same share of their bytes.
+    """Return the combined operating points at which all weights have the same `keep`.
 
     Args:
-        curves: None empty.
-        sizes: The bytes of each weight as it is.
-        steps: How finely shares are looked at.
+        curves: One non-empty curve per weight.
+        sizes: The uncompressed bytes of each weight.
+        steps: Number of equidistant values of `keep` tried, up to 1.
     """
-    ordered = [lower_hull(curve) for curve in curves]
-    found = []
+    hulls = [lower_hull(curve) for curve in curves]
+    joint = []
     for step in range(1, steps + 1):
         points = []
-        for hull, size in zip(ordered, sizes, strict=True):
+        for hull, size in zip(hulls, sizes, strict=True):
             fitting = [point for point in hull if point.nbytes * steps <= step * size]
             points += fitting[-1:]
         if len(points) == len(curves):
             nbytes, loss = sum(p.nbytes for p in points), sum(p.loss for p in points)
-            found.append(JointPoint(nbytes, loss, members=points))
-    return found
+            joint.append(JointPoint(nbytes, loss, members=points))
+    return joint

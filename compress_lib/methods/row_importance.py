@@ -10,85 +10,85 @@ if TYPE_CHECKING:
     from compress_lib.methods.statistics import Statistics
 
 FREQUENCY = "frequency"
-"""The word for weights from token counts."""
+"""Name of the weighting by token counts."""
 
 
 ZIPF_OFFSET = 100
-"""The first ids are bytes and special tokens, not the most frequent words."""
+"""Token id offset in Zipf's law: the first ids are bytes and special tokens, not frequent words."""
 
 
 SMOOTHING = 0.03
-"""What is added to a count on average."""
+"""Mean pseudo-count added per token."""
 
 
 NORMALIZATIONS = ("sum", "sum_log", "pow", "sum_pow")
 
 
 FLOOR = 1e-6
-"""The least weight of a row, as a share of the mean: a row that calibration never touched is
-still part of the matrix."""
+"""Minimum weight of a row relative to the mean, so that rows never touched in calibration still
+count."""
 
 
 def smoothed_counts(counts: Tensor, smoothing: float = SMOOTHING, prior: str = "zipf") -> Tensor:
-    """Return token counts `[rows]` with something added, in float64; never zero.
+    """Return token counts plus pseudo-counts, `[rows]` in float64; always positive.
 
-    A short text leaves most tokens uncounted. What is added is shared out by Zipf's law over the
-    token ids, because byte-pair vocabularies list frequent tokens first, or evenly.
+    A short text leaves most tokens uncounted. Pseudo-counts are uniform or follow Zipf's law over
+    token ids, because byte-pair vocabularies list frequent tokens first.
 
     Args:
         counts: `[rows]`.
-        smoothing: What is added on average.
+        smoothing: Mean pseudo-count.
         prior: `zipf` or `uniform`.
     """
     import torch
 
-    wide = counts.double()
-    added = torch.ones_like(wide)
+    counts64 = counts.double()
+    pseudo_counts = torch.ones_like(counts64)
     if prior == "zipf":
-        ids = torch.arange(len(wide), dtype=wide.dtype, device=wide.device)
-        added = 1 / (ids + ZIPF_OFFSET)
-    return wide + smoothing * added / added.mean()
+        ids = torch.arange(len(counts64), dtype=counts64.dtype, device=counts64.device)
+        pseudo_counts = 1 / (ids + ZIPF_OFFSET)
+    return counts64 + smoothing * pseudo_counts / pseudo_counts.mean()
 
 
 def row_importance(
     statistics: Statistics, *, power: float, smoothing: float = SMOOTHING, prior: str = "zipf"
 ) -> Tensor:
-    """Return how much an error in each row of a token table counts, `[rows]` in float64, mean 1.
+    """Return the importance of each row of an embedding or LM head, `[rows]` in float64, mean 1.
 
     Args:
-        statistics: Its `row_counts` are read.
-        power: Of the smoothed count.
+        statistics: Its `row_counts` are used.
+        power: Exponent of the smoothed count.
         smoothing: See `smoothed_counts`.
         prior: See `smoothed_counts`.
 
     Raises:
-        CompressionError: Nothing was counted.
+        CompressionError: `row_counts` is missing.
     """
     weights = smoothed_counts(statistics.require("row_counts"), smoothing, prior).pow(power)
     return weights / weights.mean()
 
 
 def normalize_weights(weights: Tensor, how: str, number: float) -> Tensor:
-    """Return weights of rows `[rows]`, normalised, in float64.
+    """Return normalized row weights, `[rows]` in float64.
 
     Args:
-        weights: Not negative.
-        how: One of `NORMALIZATIONS`; a share is a weight ÷ the mean weight.
+        weights: `[rows]`, non-negative.
+        how: One of `NORMALIZATIONS`; all but `pow` are applied to weight ÷ mean weight.
         number: The exponent, or the factor in the logarithm.
 
-    Source: the normalisations of Banaei et al. 2023, arXiv 2302.04045, with shares of the mean in
-    place of shares of the sum, so that a loss keeps its size. `pow` and `sum_pow` differ in scale
-    only, which neither a decomposition nor a loss weighted relatively can tell.
+    Source: the normalisations of Banaei et al. 2023, arXiv 2302.04045, relative to the mean instead
+    of the sum, so that a loss keeps its scale. `pow` and `sum_pow` differ only by a constant
+    factor, to which decompositions and relatively weighted losses are invariant.
     """
-    wide = weights.double()
-    mean = wide.mean()
+    weights64 = weights.double()
+    mean = weights64.mean()
     if not float(mean) > 0:
-        return wide.new_ones(wide.shape)
-    share = (wide / mean).clamp_min(FLOOR)
+        return weights64.new_ones(weights64.shape)
+    relative = (weights64 / mean).clamp_min(FLOOR)
     if how == "sum":
-        return share
+        return relative
     if how == "sum_log":
-        return (number * share).log1p()
+        return (number * relative).log1p()
     if how == "pow":
-        return (share * mean).pow(number)
-    return share.pow(number)
+        return (relative * mean).pow(number)
+    return relative.pow(number)

@@ -1,18 +1,15 @@
-"""How much each row of a weight counts: from token counts, Fisher information or sensitivity."""
+"""Options for row weights from token counts, Fisher information or sensitivity."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compress_lib.methods.base import option
 from compress_lib.methods.row_importance import NORMALIZATIONS, SMOOTHING
 
-if TYPE_CHECKING:
-    pass
-
 
 def normalization_option(default: str) -> Any:
-    """Declare the option that names a normalisation."""
+    """Declare the option that selects a normalisation."""
     return option(
         default,
         "Normalisation",
@@ -23,7 +20,7 @@ def normalization_option(default: str) -> Any:
 
 
 def exponent_option(default: float = 0.5) -> Any:
-    """Declare the option that holds the number of a normalisation."""
+    """Declare the option for the exponent or factor of a normalisation."""
     return option(
         default,
         "a or t",
@@ -35,7 +32,7 @@ def exponent_option(default: float = 0.5) -> Any:
 
 
 def power_option(default: float) -> Any:
-    """Declare the option that says how much more a frequent token weighs."""
+    """Declare the option for the exponent of the token counts."""
     return option(
         default,
         "Power",
@@ -46,7 +43,7 @@ def power_option(default: float) -> Any:
 
 
 def smoothing_option() -> Any:
-    """Declare the option that holds what is added to counts."""
+    """Declare the option for the mean pseudo-count."""
     return option(
         SMOOTHING,
         "Smoothing",
@@ -56,7 +53,7 @@ def smoothing_option() -> Any:
 
 
 def prior_option() -> Any:
-    """Declare the option that says how what is added is shared out."""
+    """Declare the option for the distribution of the pseudo-counts."""
     return option(
         "zipf",
         "Prior",

@@ -1,4 +1,7 @@
-"""What calibration text says about a weight: only what the chosen methods need is gathered."""
+"""Calibration statistics of a weight.
+
+Only the fields that the chosen methods need are collected.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Memo: TypeAlias = "Callable[[str, Callable[[], Mapping[str, Tensor]]], Mapping[str, Tensor]]"
-"""Called with a name and what computes the tensors of that name, unless they are kept."""
+"""Called with a name and a function that computes its tensors; returns them, cached if possible."""
 
 
 def _nothing(name: str) -> Tensor | None:
@@ -30,29 +33,29 @@ def _make(name: str, compute: Callable[[], Mapping[str, Tensor]]) -> Mapping[str
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is known about one target, or about several stacked by rows.
+    """Calibration statistics of one target, or of several targets stacked by rows.
 
     Attributes:
-        num_tokens: How many calibration tokens were seen.
-        row_counts: `[rows]`, how often each row of a token table was used.
+        num_tokens: Number of calibration tokens.
+        row_counts: `[rows]`, how often each token of an embedding or LM head occurred.
         second_moment: `[cols, cols]`, mean of x xᵀ over the layer's inputs x.
         mean: `[cols]`, mean of x.
-        output_gradient: `[rows, rows]`, or `[members, n, n]` for members of a stack with n rows
-            each, mean of g gᵀ over tokens, g being the gradient of the
-            text's negative log-likelihood at the layer's output, its length clipped.
-        lookup_gradient: `[cols, cols]`, the same at what a token table gives the model.
-        logit_variance: `[rows]`, mean of p (1 − p) over predictions, p being the probability that
-            the model gives a token: the curvature of the loss in the token's logit.
+        output_gradient: `[rows, rows]`, or `[members, n, n]` for a stack of members with n rows
+            each, mean of g gᵀ over tokens, where g is the norm-clipped gradient of the text's
+            negative log-likelihood with respect to the layer's output.
+        lookup_gradient: `[cols, cols]`, the same for the output of an embedding lookup.
+        logit_variance: `[rows]`, mean of p (1 − p) over predictions, where p is the predicted
+            probability of a token: the curvature of the loss with respect to its logit.
         fisher: `[rows]`, Σ over examples and columns of the squared gradient of an example's
             log-likelihood.
         sensitivity: `[rows]`, the same sum of the gradient's absolute value.
-        fisher_probability: `[rows]`, like `fisher`, of an example's mean probability instead: the
+        fisher_probability: `[rows]`, like `fisher`, but for an example's mean probability: the
             variant that Banaei et al. 2023 computed.
-        sensitivity_probability: `[rows]`, like `sensitivity`, of the mean probability.
-        perplexity: Gives the perplexity on calibration text of the model in which only this
-            weight is replaced; for methods that choose by it.
-        read: Gives a field that is kept on disk and was not asked for yet.
-        memo: Keeps what is expensive to compute from this weight and these statistics, by name.
+        sensitivity_probability: `[rows]`, like `sensitivity`, but for the mean probability.
+        perplexity: Returns the perplexity on calibration text of the model with only this weight
+            replaced; for methods that select by it.
+        read: Returns a field that is stored on disk and not loaded yet.
+        memo: Caches, by name, expensive results computed from this weight and these statistics.
     """
 
     num_tokens: int = 0
@@ -71,72 +74,77 @@ class Statistics:
     memo: Memo = field(default=_make, compare=False)
 
     def has(self, name: str) -> bool:
-        """Tell whether a field was gathered."""
+        """Return whether a field is available."""
         return self.get(name) is not None
 
     def get(self, name: str) -> Any:
-        """Return a field, or None if it was not gathered."""
+        """Return a field, or None if it was not collected."""
         value = getattr(self, name)
         return self.read(name) if value is None else value
 
     def require(self, name: str) -> Any:
-        """Return a field that a method needs.
+        """Return a required field.
 
         Raises:
-            CompressionError: It was not gathered.
+            CompressionError: It was not collected.
         """
         value = self.get(name)
         if value is None:
             raise CompressionError(
-                f"This method needs {name}, which was not gathered: calibration text is missing. "
-                "Use compress_model, or fill in Statistics."
+                f"This method needs the statistic {name}, which was not collected from calibration "
+                "text. Use compress_model, or fill in Statistics."
             )
         return value
 
     def averaged_with(self, second_moment: Tensor, mean: Tensor) -> Statistics:
-        """Return the statistics of a layer half of whose inputs have other moments.
+        """Return these statistics with the input moments averaged with those of other inputs.
 
-        They are for another weight, so that nothing which is computed of them is kept.
+        The result is used with an adjusted weight, so `memo` no longer caches.
+
+        Args:
+            second_moment: `[cols, cols]`, of the other inputs.
+            mean: `[cols]`, of the other inputs.
         """
-        mixed: dict[str, Any] = {}
+        moments: dict[str, Any] = {}
         for name, other in (("second_moment", second_moment), ("mean", mean)):
-            own = self.get(name)
-            mixed[name] = other if own is None else (own + other.to(own.device)) / 2
-        return replace(self, **mixed, memo=_make)
+            moment = self.get(name)
+            moments[name] = other if moment is None else (moment + other.to(moment.device)) / 2
+        return replace(self, **moments, memo=_make)
 
 
 KINDS = frozenset(one.name for one in fields(Statistics)) - {"num_tokens", "read", "memo"}
-"""Everything that a method's `needs` may name."""
+"""The fields that `Method.required_statistics` may name."""
 
 MOMENTS = ("second_moment", "mean")
-"""Gathered from a layer's inputs."""
+"""Collected from a layer's inputs."""
 
 OUTPUT_GRADIENT = "output_gradient"
 LOOKUP_GRADIENT = "lookup_gradient"
 LOGIT_VARIANCE = "logit_variance"
 CURVATURES = (OUTPUT_GRADIENT, LOOKUP_GRADIENT, LOGIT_VARIANCE)
-"""What tells how much the loss minds an error in what a weight gives."""
+"""Second derivatives of the loss with respect to the outputs of a weight."""
 
 OBSERVED = (*MOMENTS, *CURVATURES)
-"""Gathered together, in one pass forward and, for gradients, back."""
+"""Collected together in one forward pass, plus one backward pass for gradients."""
 
 
 LAYER_CURVATURE = frozenset({"second_moment", OUTPUT_GRADIENT})
-"""What tells the curvature of a weight that multiplies, and is no table of tokens."""
+"""The fields for the curvature of a layer other than an embedding or LM head."""
 
 
 INPUT_SHRINKAGE = 0.1
 OUTPUT_SHRINKAGE = 0.3
 TABLE_SHRINKAGE = 0.01
 TOKEN_SHRINKAGE = 0.5
-"""How far C and G of a layer, and C and the tokens of a table, are drawn towards their means."""
+"""Shrinkage of C and G of a layer, and of C and the token diagonal of an embedding, towards their
+means."""
 
 LOOKED_UP = frozenset({"row_counts", LOOKUP_GRADIENT})
-"""What tells the curvature of a table of tokens where it is looked up."""
+"""The fields for the curvature of an embedding lookup."""
 
 
 def curvature_needs(target: Target) -> frozenset[str]:
-    """Return the fields of `Statistics` that tell how much the loss minds an error in a weight."""
+    """Return the fields of `Statistics` from which a target's curvature is computed."""
     if target.family not in TABLES:
         return LAYER_CURVATURE
     at_head = {"second_moment", LOGIT_VARIANCE}
@@ -149,34 +157,34 @@ GRADIENTS = {
     "likelihood": ("fisher", "sensitivity"),
     "probability": ("fisher_probability", "sensitivity_probability"),
 }
-"""Gathered from gradients, by what the gradient is of: Σ of squares, Σ of absolute values."""
+"""Collected from gradients of either objective: Σ of squares, Σ of absolute values."""
 
 GATHERED = frozenset({*OBSERVED, *(name for names in GRADIENTS.values() for name in names)})
-"""What takes passes of the model over the text."""
+"""The fields that take forward or backward passes over the text."""
 
 
 def stack_statistics(members: Sequence[Statistics]) -> Statistics:
-    """Return the statistics of weights stacked by rows, from those of each.
+    """Return the statistics of weights stacked by rows, from those of each weight.
 
-    What belongs to rows is joined. Inputs have no place in a stack that gets one matrix for all,
-    so that means over the members stand for them: of the means, and of the covariances, so that
-    differences between members' means do not count as variance.
+    Row statistics are concatenated. Input statistics are averaged over the members, because the
+    stack is compressed as one matrix: the means and the covariances, so that differences between
+    the members' means do not count as variance.
     """
     import torch
 
     if len(members) == 1:
         return members[0]
-    found: dict[str, Any] = {"num_tokens": max(member.num_tokens for member in members)}
+    stacked: dict[str, Any] = {"num_tokens": max(member.num_tokens for member in members)}
     for name in GATHERED:
         values = [member.get(name) for member in members]
         if any(value is None for value in values):
             continue
-        found[name] = _join(name, values)
-    if "second_moment" in found and "mean" in found:
+        stacked[name] = _join(name, values)
+    if "second_moment" in stacked and "mean" in stacked:
         means = torch.stack([member.require("mean") for member in members])
-        between = means.T @ means / len(members) - found["mean"][:, None] * found["mean"]
-        found["second_moment"] = found["second_moment"] - between
-    return Statistics(**found)
+        between = means.T @ means / len(members) - stacked["mean"][:, None] * stacked["mean"]
+        stacked["second_moment"] = stacked["second_moment"] - between
+    return Statistics(**stacked)
 
 
 def _join(name: str, values: Sequence[Tensor]) -> Tensor:
@@ -186,21 +194,21 @@ def _join(name: str, values: Sequence[Tensor]) -> Tensor:
     if name in (*MOMENTS, LOOKUP_GRADIENT):
         joined = torch.stack(list(values)).mean(0)
     elif name == OUTPUT_GRADIENT:
-        # How gradients of different layers go together is not known, nor would it be used: each
-        # has a block of its own. As one matrix, those of thirty layers would take gigabytes.
-        alike = len({value.shape for value in values}) == 1
-        joined = torch.stack(list(values)) if alike else torch.block_diag(*values)
+        # Cross-moments between layers are not collected and not used. Blocks save memory: as one
+        # matrix, those of thirty layers would take gigabytes.
+        same_shape = len({value.shape for value in values}) == 1
+        joined = torch.stack(list(values)) if same_shape else torch.block_diag(*values)
     else:
         joined = torch.cat(list(values))
     return joined
 
 
 def count_rows(ids: Tensor, rows: int) -> Tensor:
-    """Count how often each token occurs.
+    """Count the occurrences of each token.
 
     Args:
         ids: Token ids, any shape.
-        rows: Size of the vocabulary's table.
+        rows: Vocabulary size.
 
     Returns:
         `[rows]` counts.

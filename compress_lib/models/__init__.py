@@ -1,1 +1,1 @@
-"""Find, fetch and load a model; locate its weights; swap layers; save and reload checkpoints."""
+"""Model loading, weight discovery, layer replacement and checkpoints."""

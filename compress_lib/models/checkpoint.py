@@ -1,4 +1,4 @@
-"""Save a compressed model as a checkpoint that transformers reads, and load it again."""
+"""Checkpoints of compressed models, in a format that transformers can load."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ def save_compressed(
 
     Args:
         model: A compressed model, from `compress_model` or a `Finished` event.
-        folder: Where: a new or empty folder, or an older checkpoint of ours, which is replaced
-            only once the new one is whole.
-        files: Texts to write beside the weights, by file name, such as a model card: see
-            `reporting.exports.card.card_files`.
+        folder: A new or empty folder, or an older checkpoint of Compression Lab, which is
+            replaced only after the new one is complete.
+        files: More text files by name, such as those of `reporting.exports.card.card_files`.
 
     Returns:
         The folder. Its tensors take exactly the bytes that records report.
 
     Raises:
-        CompressionError: The disk is full, the place cannot be written, or something else is
-            kept there; nothing is left.
+        CompressionError: The disk is full, the folder cannot be written, or it contains other
+            files. No partial checkpoint remains.
     """
     from safetensors.torch import save_file
 
@@ -53,7 +52,7 @@ def save_compressed(
         for stored in stored_tensors(model)
     }
     config = model.module.config.to_dict()
-    # Where the weights lay on this machine is nobody's business.
+    # Do not publish the local path of the weights.
     config.pop("_name_or_path", None)
     config["architectures"] = [type(model.module).__name__]
     config["dtype"] = str(model.dtype).removeprefix("torch.")
@@ -69,7 +68,7 @@ def save_compressed(
         model.tokenizer.save_pretrained(unfinished)
         for name, text in (files or {}).items():
             (unfinished / name).write_text(text, encoding="utf-8")
-        # Last, since it is what fills a disk: a tokenizer tells of that in no error of its own.
+        # Last, because it is what fills a disk, and tokenizers raise no OSError on a full one.
         save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
     return path
 
@@ -77,17 +76,22 @@ def save_compressed(
 def load_compressed(folder: str | Path, *, device: str = "auto") -> LanguageModel:
     """Load a checkpoint that `save_compressed` wrote.
 
+    Args:
+        folder: The checkpoint's folder.
+        device: See `choose_device`.
+
     Raises:
-        ModelUnavailableError: The folder does not hold one.
+        ModelUnavailableError: The folder has no such checkpoint.
+        CompressionError: The device is unknown, or this machine does not have it.
     """
     path = Path(folder)
-    told = read_description(path)
-    if told is None:
+    description = read_description(path)
+    if description is None:
         raise ModelUnavailableError(
-            f"{path} is not a checkpoint of Compression Lab: it has no config.json that says so. "
-            "Use load_model for ordinary checkpoints."
+            f"{path} is not a checkpoint of Compression Lab: its config.json is missing or "
+            f"does not name the format {QUANT_METHOD}. Use load_model for ordinary checkpoints."
         )
-    origin = told.get("provenance")
+    origin = description.get("provenance")
     if not isinstance(origin, dict):
         origin = {}
     weights = Weights(str(path), f"compressed from {origin.get('source', 'an unknown source')}", "")
@@ -95,33 +99,33 @@ def load_compressed(folder: str | Path, *, device: str = "auto") -> LanguageMode
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
-    """Return what a checkpoint of ours says about itself, or None if it is not one."""
+    """Return the format description in a checkpoint's config.json, or None if it is not ours."""
     config = read_json(path / "config.json")
-    found = config.get("quantization_config") if isinstance(config, dict) else None
-    ours = isinstance(found, dict) and found.get("quant_method") == QUANT_METHOD
-    return found if ours else None
+    description = config.get("quantization_config") if isinstance(config, dict) else None
+    ours = isinstance(description, dict) and description.get("quant_method") == QUANT_METHOD
+    return description if ours else None
 
 
 def _check_replaceable(path: Path) -> None:
-    """Refuse to put a checkpoint in the place of anything but a checkpoint of ours."""
+    """Refuse to overwrite anything except another checkpoint of Compression Lab."""
     with disk_errors(path):
         taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
     if taken and read_description(path) is None:
         raise CompressionError(
-            f"{path} holds something else, which saving there would delete. Name a new or empty "
-            "folder, or an older checkpoint of Compression Lab."
+            f"{path} contains other files, which saving a checkpoint there would delete. Choose a "
+            "new or empty folder, or an older checkpoint of Compression Lab."
         )
 
 
 def _for_file(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a tensor as it goes into a file: numbers in their stored type, codes as they are."""
-    plain = tensor.detach()
-    moved = plain.to("cpu", dtype) if plain.is_floating_point() else plain.cpu()
-    return moved.contiguous()
+    """Return a tensor on the CPU for saving: floats in their stored type, codes unchanged."""
+    detached = tensor.detach()
+    stored = detached.to("cpu", dtype) if detached.is_floating_point() else detached.cpu()
+    return stored.contiguous()
 
 
 def _stored_types(model: LanguageModel) -> dict[int, torch.dtype]:
-    """The checkpoint's type of every tensor of a compressed matrix, by identity."""
+    """Return the stored type of every tensor of a compressed matrix, by the tensor's `id`."""
     return {
         id(tensor): module.dtype
         for module in model.module.modules()

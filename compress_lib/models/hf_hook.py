@@ -1,8 +1,9 @@
-"""Tells transformers how to read our checkpoints, without importing transformers.
+"""Import hook that registers our checkpoint format with transformers, without importing it.
 
-`transformers.quantizers.auto` holds the registry of checkpoint formats. If it is loaded already,
-our format is added at once; else a finder waits until something imports it. So `import
-compress_lib` costs milliseconds and `from_pretrained` works whichever is imported first.
+`transformers.quantizers.auto` contains the registry of checkpoint formats. If it is already
+loaded, our format is added immediately; otherwise a meta path finder adds it when the module is
+imported. `import compress_lib` thus takes milliseconds, and `from_pretrained` works in either
+import order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ REGISTRY = "transformers.quantizers.auto"
 
 
 class _Loader(importlib.abc.Loader):
-    """Runs the registry's own loader, then adds our format."""
+    """Loader that runs the original loader of the registry, then adds our format."""
 
     def __init__(self, original: importlib.abc.Loader) -> None:
         self._original = original
@@ -31,7 +32,7 @@ class _Loader(importlib.abc.Loader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Meets the import of the registry, and of nothing else."""
+    """Finder that intercepts only the import of the registry."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -45,7 +46,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def install_hook() -> None:
-    """Register our checkpoint format with transformers, now or when it is imported."""
+    """Register our checkpoint format with transformers, now or as soon as it is imported."""
     if REGISTRY in sys.modules:
         _register()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):

@@ -1,6 +1,7 @@
-"""Our checkpoint format in transformers' terms: what `from_pretrained` does with it.
+"""Transformers quantizer for our checkpoint format, used by `from_pretrained`.
 
-Imported while transformers is half imported itself, so it may use little of it at this level.
+Imported while transformers itself is only partly imported, so it must import little of it at
+module level.
 
 Source of the extension point: transformers, `quantizers/auto.py`, `register_quantizer`.
 """
@@ -24,9 +25,9 @@ class CompressLabConfig(QuantizationConfigMixin):
     """The part of `config.json` that describes the compressed modules.
 
     Args:
-        modules: By module path, see `skeleton.describe_modules`.
-        shared: Names of tensors that are the same as an earlier one, with that one's name.
-        provenance: The model, its revision and its source, for people.
+        modules: Specs by module path; see `layer_specs.describe_modules`.
+        shared: Names of tensors that are shared with an earlier one, mapped to its name.
+        provenance: The original model, its revision and its source, for information only.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class CompressLabConfig(QuantizationConfigMixin):
 
 @register_quantizer(QUANT_METHOD)
 class CompressLabQuantizer(HfQuantizer):
-    """Builds the compressed modules empty, before transformers fills in the weights."""
+    """Quantizer that builds the compressed modules empty before transformers loads the weights."""
 
     requires_calibration = True
     quantization_config: CompressLabConfig
@@ -57,10 +58,10 @@ class CompressLabQuantizer(HfQuantizer):
         tie_shared(model, self.quantization_config.modules, self.quantization_config.shared)
 
     def is_serializable(self) -> bool:
-        """Checkpoints are written by `save_compressed`."""
+        """Return True: a compressed model can be saved."""
         return True
 
     @property
     def is_trainable(self) -> bool:
-        """Compression is offline; factors are frozen."""
+        """Whether training is supported: no, because all stored tensors are frozen."""
         return False

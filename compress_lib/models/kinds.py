@@ -1,6 +1,6 @@
-"""Causal or masked: what a checkpoint's configuration says of how the model predicts.
+"""Model kind, causal or masked, from a checkpoint's configuration.
 
-Told by transformers' own tables of architectures, never by the name of a model.
+Uses transformers' own architecture mappings, never the name of a model.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LMKind = Literal["causal", "masked"]
 
 
 def lm_kind(config: PreTrainedConfig) -> LMKind:
-    """Tell whether a checkpoint holds a causal or a masked language model.
+    """Return whether a checkpoint holds a causal or a masked language model.
 
-    Some types have heads of both kinds (an encoder that may be used as a decoder), so the
-    architecture that the checkpoint was saved as counts first, then where the type is listed.
+    Some model types have heads of both kinds (an encoder that may be used as a decoder), so the
+    architecture that the checkpoint was saved as decides first, then transformers' mappings.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
@@ -33,15 +33,16 @@ def lm_kind(config: PreTrainedConfig) -> LMKind:
         return "causal"
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         return "masked"
-    # Masked prediction beside another task; read as a decoder it would see what it predicts.
+    # ForPreTraining combines masked prediction with another task; run as a causal decoder, the
+    # model would see the tokens that it predicts.
     pretrained = any(name.endswith("ForPreTraining") for name in names)
     return "masked" if pretrained and not getattr(config, "is_decoder", False) else "causal"
 
 
 def why_unsupported(folder: Path) -> str | None:
-    """Say why the model of a folder's `config.json` cannot be loaded; None if it can.
+    """Return why the model of a folder's `config.json` cannot be loaded, or None if it can.
 
-    Told before any weights are there, and without running code of the checkpoint.
+    Needs no weights, and runs no code of the checkpoint.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, AutoConfig
@@ -56,16 +57,16 @@ def why_unsupported(folder: Path) -> str | None:
 
 
 def auto_class(kind: LMKind) -> Any:
-    """Return the class of transformers that loads models of a kind."""
+    """Return the transformers auto class that loads models of a kind."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     return AutoModelForMaskedLM if kind == "masked" else AutoModelForCausalLM
 
 
 def unused_positions(model: PreTrainedModel) -> int:
-    """Return how many rows at the start of a position table no token ever uses.
+    """Return the number of leading rows of the position embedding that no token uses.
 
-    Where padding has a position of its own, as in the RoBERTa family, counting starts behind it.
+    In the RoBERTa family, padding has its own position and counting starts after it.
     """
     for path, module in model.named_modules():
         if path.endswith("position_embeddings") and isinstance(module, nn.Embedding):

@@ -1,4 +1,4 @@
-"""The compressed modules of a model as JSON, and back: what a checkpoint's config.json says."""
+"""JSON specs of compressed modules, as stored in a checkpoint's config.json."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 QUANT_METHOD = "compress_lab"
-"""The name of our format in `quantization_config`, the place transformers gives to formats."""
+"""Name of our format in `quantization_config`, where transformers looks up formats."""
 
 
 def describe_modules(model: PreTrainedModel) -> dict[str, Any]:
-    """Describe, as JSON, the compressed modules of a model.
+    """Describe the compressed modules of a model as JSON.
 
     Returns:
-        `modules`, by path: how to build each one empty; `shared`: the names of tensors that are
-        the same as an earlier one, such as the factors of a tied pair, with that one's name.
+        `modules`: the spec of each module by path, from which it can be built empty; `shared`:
+        the name of each tensor that is shared with an earlier one, such as a factor of tied
+        embeddings, mapped to the earlier name.
     """
     modules: dict[str, dict[str, Any]] = {}
     shared: dict[str, str] = {}
@@ -44,10 +45,14 @@ def describe_modules(model: PreTrainedModel) -> dict[str, Any]:
 
 
 def install_from_specs(model: PreTrainedModel, modules: Mapping[str, Mapping[str, Any]]) -> None:
-    """Replace modules by empty compressed ones, in place, as `describe_modules` has them.
+    """Replace modules by empty compressed ones, in place.
+
+    Args:
+        model: The model to change.
+        modules: Specs by path, from `describe_modules`.
 
     Raises:
-        ValueError: The description does not fit the model.
+        ValueError: A spec is invalid or does not fit the model.
     """
     for path, spec in modules.items():
         try:
@@ -59,18 +64,22 @@ def install_from_specs(model: PreTrainedModel, modules: Mapping[str, Mapping[str
                 new = CompressedLinear(parts, getattr(old, "bias", None), spec["interleave"])
         except (AttributeError, LookupError, TypeError, RuntimeError) as error:
             raise ValueError(
-                f"its config.json describes a compressed module {path!r} that cannot be built "
+                f"the compressed module {path!r} described in its config.json cannot be built "
                 f"({error})"
             ) from error
         model.set_submodule(path, new)
 
 
 def tie_shared(model: PreTrainedModel, paths: Iterable[str], shared: Mapping[str, str]) -> None:
-    """Tell transformers which tensors of compressed modules are one and the same.
+    """Register the shared tensors of compressed modules as tied weights with transformers.
 
-    transformers ties weights by name after loading and leaves tied ones out when saving; the
-    names of the original tied weights no longer exist, and those of shared factors take their
-    place.
+    transformers ties weights by name after loading and omits tied ones when saving. The names of
+    the original tied weights no longer exist; the names of shared factors replace them.
+
+    Args:
+        model: The model with compressed modules.
+        paths: Paths of the compressed modules.
+        shared: Shared tensor names from `describe_modules`.
     """
     replaced = {f"{path}.weight" for path in paths}
     ties = {
@@ -80,17 +89,17 @@ def tie_shared(model: PreTrainedModel, paths: Iterable[str], shared: Mapping[str
     }
     ties |= shared
     model.all_tied_weights_keys = ties
-    # Read as patterns, and some factors' names begin with others'.
+    # transformers reads these as regular expressions, and some names are prefixes of others.
     model._tied_weights_keys = {
         f"{re.escape(tied)}$": f"{re.escape(source)}$" for tied, source in ties.items()
     }
 
 
 def register_with_transformers(model: PreTrainedModel) -> None:
-    """Let transformers' own `save_pretrained` write a checkpoint that can be read again."""
-    described = describe_modules(model)
-    tie_shared(model, described["modules"], described["shared"])
-    model.config.quantization_config = {"quant_method": QUANT_METHOD, **described}
+    """Let transformers' own `save_pretrained` write a checkpoint that can be loaded again."""
+    description = describe_modules(model)
+    tie_shared(model, description["modules"], description["shared"])
+    model.config.quantization_config = {"quant_method": QUANT_METHOD, **description}
 
 
 def _matrices(module: CompressedEmbedding | CompressedLinear) -> list[CompressedMatrix]:

@@ -1,4 +1,4 @@
-"""The layers of a compressed model: thin, around compressed matrices."""
+"""Linear and embedding layers that wrap compressed matrices."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from compress_lib.matrices import CompressedMatrix
 
 
 class CompressedLinear(nn.Module):
-    """A linear layer whose weight is one compressed matrix, or several stacked by rows.
+    """Linear layer whose weight is one compressed matrix, or several stacked by rows.
 
     Args:
         parts: The matrices in order; a fused query-key-value weight has three.
         bias: `[rows]`, or None.
-        interleave: For a fused weight whose rows go head by head (all parts of head 0, then of
-            head 1, …), the number of heads; None if the parts simply follow each other.
+        interleave: Number of heads, for a fused weight whose rows go head by head (all parts of
+            head 0, then of head 1, …); None if the parts are concatenated.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class CompressedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The whole weight `[rows, cols]`, rebuilt at every call: for code that is not ours."""
+        """The dense weight `[rows, cols]`, decoded on every access, for third-party code."""
         columns = [part.to_dense().T for part in self.parts]  # type: ignore[operator]
         return _rebuilt(self._join(columns).T)
 
@@ -54,11 +54,11 @@ class CompressedLinear(nn.Module):
 
 
 class CompressedEmbedding(nn.Module):
-    """A token table that decodes only the rows that are looked up.
+    """Embedding that decodes only the rows that are looked up.
 
     Args:
         matrix: `[vocabulary, width]`.
-        scale: A factor that the architecture puts on every row, or None.
+        scale: Constant factor that the architecture applies to every row, or None.
     """
 
     def __init__(self, matrix: CompressedMatrix, scale: float | None = None) -> None:
@@ -69,16 +69,16 @@ class CompressedEmbedding(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The whole table, rebuilt at every call: for code that is not ours."""
+        """The dense matrix `[vocabulary, width]`, decoded on every access, for third-party code."""
         return _rebuilt(self.matrix.to_dense())
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids `[...]` to vectors `[..., width]`."""
-        found = self.matrix.lookup(ids)
+        rows = self.matrix.lookup(ids)
         if self.scale is None:
-            return found
-        # The scale is rounded to the type of the vectors first, as the original layers do.
-        return found * torch.full((), self.scale, dtype=found.dtype, device=found.device)
+            return rows
+        # The original layers round the scale to the type of the vectors first.
+        return rows * torch.full((), self.scale, dtype=rows.dtype, device=rows.device)
 
 
 def _output(part: nn.Module, x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def _output(part: nn.Module, x: Tensor) -> Tensor:
 
 
 def _rebuilt(weight: Tensor) -> Tensor:
-    # While loading, some architectures fill weights of their layers with random numbers unless
-    # they carry this mark of transformers.
+    # While loading, transformers re-initializes the weights of some architectures unless they
+    # carry this flag.
     weight._is_hf_initialized = True  # type: ignore[attr-defined]
     return weight

@@ -1,4 +1,4 @@
-"""A language model, causal or masked, with its tokenizer, and where it came from."""
+"""Load causal and masked language models with their tokenizer and provenance."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A loaded model; never changed after loading.
+    """Loaded language model; immutable.
 
     Attributes:
         module: The transformers model, in evaluation mode.
         tokenizer: Its tokenizer.
-        id: The name it was asked for by.
-        source: Where the weights came from, in words.
+        id: The name that it was requested by.
+        source: Readable description of where the weights came from.
         revision: The exact version of the weights.
-        dtype: The type of the checkpoint's numbers; computation may be wider.
-        kind: `causal` predicts the next token, `masked` the ones that are hidden.
+        dtype: Type of the checkpoint's numbers; computation may use a wider type.
+        kind: `causal` predicts the next token, `masked` the masked tokens.
     """
 
     module: PreTrainedModel
@@ -48,23 +48,23 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the weights."""
         return self.module.device
 
     @property
     def parameters(self) -> int:
-        """The number of weights, tied ones counted once."""
+        """Number of parameters; tied ones are counted once."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     @property
     def max_context(self) -> int | None:
-        """The longest text it was made for, in tokens, if it says so."""
+        """Maximum context length in tokens; None if the configuration does not specify it."""
         limit = getattr(self.module.config, "max_position_embeddings", None)
         return int(limit) - unused_positions(self.module) if limit else None
 
     @cached_property
     def sites(self) -> list[WeightLocation]:
-        """Where its compressible weights live."""
+        """Locations of its compressible weights."""
         return find_weights(self.module, self.dtype.itemsize)
 
     @property
@@ -94,7 +94,7 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError, ValueError):
         raise CompressionError(
-            f"This machine has no usable device {name!r}; use 'cpu', or 'auto' to take the best."
+            f"This machine has no usable device {name!r}; use 'cpu', or 'auto' for the best one."
         ) from None
 
 
@@ -108,18 +108,19 @@ def load_model(
     """Load a model by its catalogue name, Hub id, folder or `.gguf` file.
 
     Args:
-        model: Which one.
-        revision: A commit or tag of the Hub; the pinned or newest one if None.
+        model: Catalogue name, Hub id `owner/name`, folder or `.gguf` file.
+        revision: A commit or tag on the Hub; the pinned or newest one if None.
         device: See `choose_device`.
-        report: Told about downloads and loading.
+        report: Receives the progress of downloading and loading; may raise `StoppedError`.
 
     Returns:
-        The model in evaluation mode: computed in float32 on a CPU, in the checkpoint's type on
-        an accelerator.
+        The model in evaluation mode, in float32 on a CPU and in the checkpoint's type on an
+        accelerator.
 
     Raises:
-        ModelUnavailableError: No source has it; the message says what to do.
-        CompressionError: The device is missing, or the weights cannot be used.
+        ModelUnavailableError: No source has it, or the weights cannot be used; the message says
+            what to do.
+        CompressionError: The device is missing, or the name is unknown.
     """
     place = choose_device(device)
     weights = locate(model, revision=revision, report=subrange(report, 0.0, 0.8))
@@ -130,7 +131,12 @@ def load_model(
 
 
 def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageModel:
-    """Load a model from files on this machine.
+    """Load a model from local files.
+
+    Args:
+        weights: The files and where they came from.
+        model: Name of the model, for error messages and records.
+        device: Device to load it to.
 
     Raises:
         ModelUnavailableError: The files are not a checkpoint of a supported model.
@@ -140,7 +146,7 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
     from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
-    # The lab reports progress itself.
+    # Progress is reported through callbacks instead.
     logging.disable_progress_bar()
     folder = Path(weights.folder)
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -172,12 +178,12 @@ def load_folder(weights: Weights, model: str, device: torch.device) -> LanguageM
 
 
 def _read_module(folder: Path, kind: LMKind, dtype: torch.dtype, safe: dict[str, Any]) -> Any:
-    """Read a model with every weight that its configuration asks for.
+    """Load a model and require every weight of its configuration.
 
     Raises:
-        ValueError: A weight is missing, or has another shape.
+        ValueError: A weight is missing or has the wrong shape.
     """
-    both: Any = auto_class(kind).from_pretrained(
+    loaded: Any = auto_class(kind).from_pretrained(
         folder,
         dtype=dtype,
         use_safetensors=True,
@@ -185,29 +191,33 @@ def _read_module(folder: Path, kind: LMKind, dtype: torch.dtype, safe: dict[str,
         output_loading_info=True,
         **safe,
     )
-    # transformers would fill these with random numbers and go on.
-    wrong = [*both[1]["missing_keys"], *(key for key, *_ in both[1]["mismatched_keys"])]
+    # transformers would initialize these at random and continue.
+    module, info = loaded
+    wrong = [*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])]
     if wrong:
-        raise ValueError(f"its weights do not fit its config.json, beginning with {wrong[0]}")
-    return both[0]
+        raise ValueError(
+            f"its weights do not fit its config.json; the first mismatch is {wrong[0]}"
+        )
+    return module
 
 
 def _stored_type(folder: Path, config: Any) -> torch.dtype:
-    """Return the type that most of the checkpoint's numbers are stored in."""
+    """Return the type of most of the checkpoint's floating-point numbers."""
     from safetensors import safe_open
 
     counts: dict[str, int] = {}
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118 - not a dictionary
-                piece = tensors.get_slice(name)
-                kind = piece.get_dtype()
+                tensor = tensors.get_slice(name)
+                kind = tensor.get_dtype()
                 size = 1
-                for length in piece.get_shape():
+                for length in tensor.get_shape():
                     size *= length
                 counts[kind] = counts.get(kind, 0) + size
     floating = {kind: count for kind, count in counts.items() if kind in FLOATING}
     if floating:
-        most: torch.dtype = getattr(torch, FLOATING[max(floating, key=lambda kind: floating[kind])])
-        return most
+        most_common = max(floating, key=lambda kind: floating[kind])
+        dtype: torch.dtype = getattr(torch, FLOATING[most_common])
+        return dtype
     raise ValueError("it has no safetensors file with floating-point weights")

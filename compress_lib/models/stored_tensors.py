@@ -1,4 +1,4 @@
-"""Tensors that a checkpoint stores: each shared tensor once, with its bytes."""
+"""Tensors of a checkpoint with their bytes; shared tensors are counted once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from compress_lib.models.loading import LanguageModel
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor of a checkpoint.
+    """One tensor of a checkpoint.
 
     Attributes:
-        name: The first that it has.
-        tensor: Itself.
-        nbytes: What it takes in a file.
-        numbers: How many it stands for; see `CompressedMatrix.num_parameters`.
+        name: Its first name in the model's state dict.
+        tensor: The tensor.
+        nbytes: Its bytes in the checkpoint file.
+        numbers: Count of numbers that it encodes; see `CompressedMatrix.num_parameters`.
     """
 
     name: str
@@ -40,21 +40,21 @@ def stored_tensors(model: LanguageModel) -> Iterator[StoredTensor]:
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        owner, real = owners.get(id(tensor)), tensor.is_floating_point()
+        owner, floating = owners.get(id(tensor)), tensor.is_floating_point()
         if owner is not None:
             yield StoredTensor(
                 name, tensor, owner.stored_bytes(tensor), owner.num_parameters(tensor)
             )
             continue
-        size = model.dtype.itemsize if real else tensor.element_size()
-        yield StoredTensor(name, tensor, tensor.numel() * size, tensor.numel() if real else 0)
+        size = model.dtype.itemsize if floating else tensor.element_size()
+        yield StoredTensor(name, tensor, tensor.numel() * size, tensor.numel() if floating else 0)
 
 
 def total_bytes(model: LanguageModel) -> int:
-    """Return the bytes of a model's checkpoint."""
+    """Return the size of a model's checkpoint in bytes."""
     return sum(stored.nbytes for stored in stored_tensors(model))
 
 
 def total_parameters(model: LanguageModel) -> int:
-    """Return how many numbers a model is computed from, whatever bits each takes."""
+    """Return the count of numbers that a model is computed from, regardless of their bit width."""
     return sum(stored.numbers for stored in stored_tensors(model))

@@ -1,4 +1,4 @@
-"""Model surgery on a clone: read a weight, and replace layers by compressed ones."""
+"""Model surgery: read weights, clone a model and replace its layers by compressed ones."""
 
 from __future__ import annotations
 
@@ -17,31 +17,47 @@ from compress_lib.models.layers import CompressedEmbedding, CompressedLinear
 
 
 def read_weight(model: PreTrainedModel, site: WeightLocation, dtype: torch.dtype) -> Tensor:
-    """Return a copy of a target's weight `[rows, cols]` in the checkpoint's type."""
+    """Return a copy of a target's weight `[rows, cols]`.
+
+    Args:
+        model: The uncompressed model.
+        site: Location of the weight.
+        dtype: The checkpoint's type.
+    """
     module = model.get_submodule(site.modules[0])
     weight = split_like(torch_layout(module), site)
     return weight.detach().to(dtype, copy=True).contiguous()
 
 
 def matrix_at(model: PreTrainedModel, site: WeightLocation) -> CompressedMatrix | None:
-    """Return what a compressed model stores for a target; None where it is as it was."""
+    """Return the compressed matrix stored for a target; None if the weight is uncompressed.
+
+    Args:
+        model: A compressed model.
+        site: Location of the weight.
+    """
     module = model.get_submodule(site.modules[0])
     if isinstance(module, CompressedEmbedding):
         return module.matrix
     part = module.parts[site.part] if isinstance(module, CompressedLinear) else None
-    # A part of a fused weight that nothing was done to.
+    # An uncompressed part of a partly compressed fused weight is stored as a dense matrix.
     return None if part is None or isinstance(part, DenseMatrix) else part  # type: ignore[return-value]
 
 
 def split_like(weight: Tensor, site: WeightLocation) -> Tensor:
-    """Return a site's part of a fused weight `[rows, cols]`, or the weight if it is not fused."""
+    """Return one target's rows of a fused weight `[rows, cols]`, or all rows if it is not fused.
+
+    Args:
+        weight: The full weight, or a tensor with the same rows.
+        site: Location of the target.
+    """
     if len(site.sizes) <= 1:
         return weight
     return _split_rows(weight, site.sizes, site.interleave)[site.part]
 
 
 def clone(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a copy with modules of its own and the same tensors: milliseconds, no memory."""
+    """Copy the module tree but share all tensors, which takes milliseconds and no memory."""
     shared: dict[int, Any] = {id(tensor): tensor for tensor in model.parameters()}
     shared |= {id(tensor): tensor for tensor in model.buffers()}
     return copy.deepcopy(model, memo=shared)
@@ -57,18 +73,18 @@ def install(
     """Replace the weights of a model by compressed matrices, in place.
 
     Args:
-        model: The model to change; give it a `clone`.
-        sites: All sites of the model.
-        matrices: By name of the target; sites that are not named stay as they are.
+        model: The model to change; pass a `clone`.
+        sites: Locations of all weights of the model.
+        matrices: Compressed matrices by target name; all other weights are unchanged.
         dtype: The checkpoint's type, for the parts of a fused weight that stay dense.
-        input_only: Names of targets of which only the token table is replaced, while an output
-            matrix tied to it keeps the original weight.
+        input_only: Names of tied targets of which only the embedding is replaced, while the LM
+            head keeps the original weight.
     """
     modules: dict[str, list[WeightLocation]] = {}
     for site in sites:
         for path in site.modules:
-            end = model.get_submodule(path)
-            if site.target.name in input_only and not isinstance(end, nn.Embedding):
+            module = model.get_submodule(path)
+            if site.target.name in input_only and not isinstance(module, nn.Embedding):
                 continue
             modules.setdefault(path, []).append(site)
     for path, parts in modules.items():

@@ -1,6 +1,6 @@
-"""What can be compressed: one weight of a model under all its names, and how to point at some.
+"""Targets (compressible weights) and the patterns that select them.
 
-Knows no torch, so that a page or a command can plan before anything heavy is loaded.
+Does not import torch, so that the page and the command line can plan before it is loaded.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ FAMILIES = {
 """The roles a weight can have, with their labels, in the order of the forward pass."""
 
 TABLES = ("embedding", "head")
-"""The families whose rows are tokens."""
+"""Families whose matrices have one row per token."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One weight of a model.
+    """One compressible weight matrix of a model.
 
     Attributes:
-        names: Every module path that reads this weight; more than one means that it is tied.
+        names: Paths of all modules that use this weight; more than one if it is tied.
         family: Its role, one of `FAMILIES`.
-        layer: The index of its block, or None outside the blocks.
+        layer: Index of its transformer block, or None outside the blocks.
         shape: `[rows, cols]` in torch's Linear layout (outputs × inputs; vocabulary × width).
         nbytes: Its bytes in the checkpoint.
-        head_dim: Of queries, keys and values, the rows that one attention head has; else None.
+        head_dim: Rows per attention head of query, key and value weights; else None.
     """
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The first of its names."""
+        """The first module path."""
         return self.names[0]
 
     @property
@@ -63,23 +63,23 @@ class Target:
 
     @property
     def only_looked_up(self) -> bool:
-        """Whether it is a table that multiplies nothing, so that it has no inputs."""
+        """Whether it is an untied embedding, which multiplies no inputs."""
         return self.family == "embedding" and not self.tied
 
     @property
     def itemsize(self) -> int:
-        """Bytes of one number in the checkpoint."""
+        """Bytes of a number in the checkpoint."""
         return self.nbytes // (self.shape[0] * self.shape[1])
 
     @property
     def break_even_rank(self) -> int:
-        """The largest rank at which two factors are not bigger than the matrix itself."""
+        """The largest rank at which two factors are no larger than the matrix itself."""
         rows, cols = self.shape
         return rows * cols // (rows + cols)
 
 
 class Selectable(Protocol):
-    """Whatever a pattern can be held against."""
+    """Anything that a pattern can select."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,14 +95,18 @@ class Selectable(Protocol):
 
 
 def matches(target: Selectable, pattern: str) -> bool:
-    """Tell whether a pattern selects a target.
+    """Return whether a pattern selects a target.
 
-    A pattern is one or several parts with commas between them. A part is `WHICH`, `WHICH@LAYERS`
-    or `@LAYERS`: `WHICH` is a family of `FAMILIES`, or a name in which `*` stands for anything;
-    `LAYERS` is a number or a range such as `0-5`.
+    A pattern is a comma-separated list of parts. A part is `WHICH`, `WHICH@LAYERS` or `@LAYERS`:
+    `WHICH` is a family of `FAMILIES`, or a module path in which `*` matches anything; `LAYERS` is
+    a number or a range such as `0-5`.
+
+    Args:
+        target: The weight, or anything with names, a family and a layer.
+        pattern: The pattern.
 
     Raises:
-        CompressionError: What follows an `@` is neither a number nor a range.
+        CompressionError: `LAYERS` is neither a number nor a range.
     """
     return any(_matches_part(target, part) for part in pattern.split(","))
 
@@ -120,10 +124,14 @@ def _matches_part(target: Selectable, pattern: str) -> bool:
 
 
 def select(targets: Sequence[Target], pattern: str) -> list[Target]:
-    """Return the targets that a pattern selects.
+    """Return the targets that a pattern selects; see `matches`.
+
+    Args:
+        targets: All targets of a model.
+        pattern: The pattern.
 
     Raises:
-        CompressionError: It selects none; the message names the nearest name there is.
+        CompressionError: It selects none; the message names the nearest valid name.
     """
     chosen = [target for target in targets if matches(target, pattern)]
     if not chosen:
@@ -132,31 +140,32 @@ def select(targets: Sequence[Target], pattern: str) -> list[Target]:
         which = pattern.partition("@")[0]
         if which == "head" and "embedding" in families:
             raise CompressionError(
-                f"This model has no {FAMILIES['head'].lower()} of its own: it writes with the "
-                "table that it reads tokens from. Compress that one: embedding."
+                f"This model has no separate {FAMILIES['head']}: it is tied to the embedding. Use "
+                "the pattern 'embedding'."
             )
         if which in FAMILIES or not which:
             layers = {t.layer for t in targets if t.layer is not None}
-            where = f"0 to {max(layers)}" if layers else "none"
+            existing = f"0 to {max(layers)}" if layers else "none"
             raise CompressionError(
-                f"The pattern {pattern!r} selects nothing in this model; it has the families "
-                f"{', '.join(families)} and layers {where}."
+                f"The pattern {pattern!r} selects nothing in this model, which has the families "
+                f"{', '.join(families)} and layers {existing}."
             )
-        error = unknown_name("pattern (it selects nothing)", pattern, [*families, *names])
-        hint = str(error).partition(" Allowed:")[0]
+        error = str(unknown_name("pattern", pattern, [*families, *names]))
+        hint = error.partition(" Allowed:")[0].removeprefix(f"Unknown pattern {pattern!r}.")
         raise CompressionError(
-            f"{hint} Use a family ({', '.join(families)}), a name with * such as "
-            f"'*{names[-1].rsplit('.', 1)[-1]}', and @LAYERS to limit it to layers."
+            f"The pattern {pattern!r} selects nothing in this model.{hint} Use a family "
+            f"({', '.join(families)}) or a module name with *, such as "
+            f"'*{names[-1].rsplit('.', 1)[-1]}', and add @LAYERS to restrict it to some layers."
         )
     return chosen
 
 
 def _in_layers(layer: int | None, layers: str, pattern: str) -> bool:
-    found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", layers.strip())
-    if not found:
+    match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", layers.strip())
+    if not match:
         raise CompressionError(
             f"The layers in the pattern {pattern!r} must be a number or a range such as 0-5, "
             f"not {layers!r}."
         )
-    first, last = int(found[1]), int(found[2] or found[1])
+    first, last = int(match[1]), int(match[2] or match[1])
     return layer is not None and first <= layer <= last

@@ -1,1 +1,1 @@
-"""Before a run: rules, byte allocation, forecast. No torch."""
+"""Plans: rules, byte allocation and loss forecasts, all before a run. Does not import torch."""

@@ -1,4 +1,7 @@
-"""Bytes of each target from those of all, by estimated loss: `by_family` and `automatic`."""
+"""Allocate a byte budget across weights by estimated loss (Lagrangian rate-distortion).
+
+Implements the allocations `by_family`, `automatic` and `measured` of a rule.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from compress_lib.utils.formatting import format_bytes, format_share
 
 @dataclass(frozen=True)
 class BudgetAllocation:
-    """Who gets which bytes.
+    """The byte budgets chosen for a plan.
 
     Attributes:
-        assignments: With budgets of their own; targets that stay dense have none.
-        loss: The estimated growth of the model's loss by those that were shared out, in nats a
-            token; None where nothing was.
-        nbytes: The bytes of all targets that were shared out, dense ones included.
-        before: The same before compressing.
+        assignments: The assignments with their budgets; targets that stay dense are left out.
+        loss: The estimated loss increase of the allocated targets, in nats per token; None if no
+            rule allocates by loss.
+        nbytes: Total bytes of the allocated targets, including those that stay dense.
+        before: Total bytes of the same targets before compression.
     """
 
     assignments: list[Assignment]
@@ -35,11 +38,11 @@ class BudgetAllocation:
 
     @property
     def line(self) -> str:
-        """What was decided, in a sentence."""
+        """The allocation as a log line."""
         share = self.nbytes / self.before if self.before else 0.0
         return (
-            f"{format_bytes(self.nbytes)} ({format_share(share)}) shared out by estimated loss: "
-            f"{self.loss or 0:.3g} nats a token are expected to be lost"
+            f"Allocated {format_bytes(self.nbytes)} ({format_share(share)}) by estimated loss: "
+            f"+{self.loss or 0:.3g} nats per token predicted"
         )
 
 
@@ -47,14 +50,14 @@ CurveOf = Callable[[Assignment], Curve[OperatingPoint]]
 
 
 def allocate_budget(assignments: Sequence[Assignment], curve_of: CurveOf) -> BudgetAllocation:
-    """Give assignments the bytes that serve the model best.
+    """Allocate each rule's byte budget across its assignments to minimise the estimated loss.
 
     Args:
-        assignments: From `allocate`; those of a rule share the bytes that it keeps of them.
-        curve_of: Gives what an assignment's weight could be stored as.
+        assignments: From `allocate`; the assignments of one rule share `keep` × their bytes.
+        curve_of: Returns the rate-distortion curve of an assignment's weight.
 
     Raises:
-        BudgetError: What a rule keeps is too little for its targets.
+        BudgetError: A rule's budget is too small for its targets.
     """
     rules: dict[int, list[Assignment]] = {}
     for assignment in assignments:
@@ -66,7 +69,7 @@ def allocate_budget(assignments: Sequence[Assignment], curve_of: CurveOf) -> Bud
     for members in rules.values():
         curves = [[*curve_of(member), OperatingPoint(member.nbytes, 0.0)] for member in members]
         budget = sum(int(member.rule.keep * member.nbytes) for member in members)
-        points = _share(members, curves, budget)
+        points = _choose_points(members, curves, budget)
         chosen |= {member.name: point for member, point in zip(members, points, strict=True)}
     new = [_with_point(a, chosen[a.name]) if a.name in chosen else a for a in assignments]
     loss = sum(point.loss for point in chosen.values())
@@ -75,9 +78,10 @@ def allocate_budget(assignments: Sequence[Assignment], curve_of: CurveOf) -> Bud
     return BudgetAllocation([a for a in new if a is not None], loss, nbytes, before)
 
 
-def _share(
+def _choose_points(
     members: Sequence[Assignment], curves: Sequence[Curve[OperatingPoint]], budget: int
 ) -> list[OperatingPoint]:
+    """Return one operating point per member; with `by_family`, equal keep within a family."""
     rule = members[0].rule
     try:
         if rule.allocation != "by_family":
@@ -85,22 +89,22 @@ def _share(
         families: dict[str, list[int]] = {}
         for index, member in enumerate(members):
             families.setdefault(member.family, []).append(index)
-        together = [
+        joint_curves = [
             at_uniform_keep([curves[i] for i in indices], [members[i].nbytes for i in indices])
             for indices in families.values()
         ]
-        found: dict[int, OperatingPoint] = {}
+        points: dict[int, OperatingPoint] = {}
         for indices, choice in zip(
-            families.values(), allocate_lagrangian(together, budget), strict=True
+            families.values(), allocate_lagrangian(joint_curves, budget), strict=True
         ):
-            found |= dict(zip(indices, choice.members, strict=True))
-        return [found[index] for index in range(len(members))]
+            points |= dict(zip(indices, choice.members, strict=True))
+        return [points[index] for index in range(len(members))]
     except BudgetError as error:
         raise BudgetError(f"{rule.pattern}, keep {rule.keep:g}: {error}") from error
 
 
 def _with_point(assignment: Assignment, point: OperatingPoint) -> Assignment | None:
-    """Return an assignment with a point's bytes, or None if it stays dense."""
+    """Return an assignment with the byte budget of a point, or None if it stays dense."""
     if point.nbytes == assignment.nbytes and point.loss == 0:
         return None
     method = point.method or assignment.method

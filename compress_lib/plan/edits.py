@@ -1,7 +1,4 @@
-"""Changing a plan matrix by matrix: patterns for what was chosen, rules without the idle ones.
-
-Knows no torch and no page.
-"""
+"""Rule edits for the layer map: patterns for selected matrices, and removal of idle rules."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ from compress_lib.plan.rule import DENSE, GROUPINGS, UNIFORM, Rule
 
 @dataclass(frozen=True)
 class LayerGrid:
-    """A model's matrices as a table of layers by families.
+    """A model's matrices as a table of layers × module types.
 
     Attributes:
-        families: The columns, in the order of `FAMILIES`; those of matrices within layers.
-        layers: The rows.
-        outside: Matrices of no layer, such as token tables.
-        cells: The matrices of a layer and family.
+        families: The module types within layers, in the order of `FAMILIES`: the columns.
+        layers: The layer indices: the rows.
+        outside: Matrices that belong to no layer, such as the embedding.
+        cells: The matrices of each layer and module type.
     """
 
     families: tuple[str, ...]
@@ -45,67 +42,68 @@ class LayerGrid:
         )
 
     def row(self, layer: int, among: Collection[str] | None = None) -> list[Target]:
-        """Return the matrices of a layer; with `among`, those of such names."""
+        """Return the matrices of a layer, optionally only those whose names are in `among`."""
         members = [t for family in self.families for t in self.cells.get((layer, family), ())]
         return [t for t in members if among is None or t.name in among]
 
 
 def pattern_for(chosen: Collection[str], targets: Sequence[Target]) -> str:
-    """Return a short pattern that selects exactly some of the targets.
+    """Return a short pattern that selects exactly the chosen targets.
 
     Args:
         chosen: Names of targets; at least one.
         targets: All targets of the model.
 
     Returns:
-        `*` for all, else families, layers, families within layers, and names for what is left.
+        `*` for all targets, else module types, layers, module types within layers, and names for
+        the remaining targets, separated by commas.
     """
     wanted = set(chosen)
     if all(target.name in wanted for target in targets):
         return "*"
     grid = LayerGrid.of(targets)
-    left = {target.name for target in targets if target.name in wanted}
+    remaining = {target.name for target in targets if target.name in wanted}
     parts: list[str] = []
 
     def take(part: str, members: Sequence[Target]) -> None:
         names = {target.name for target in members}
-        # What is said by one name only is said at the end, by that name or by its cell.
-        if names & left and names <= wanted:
+        if names & remaining and names <= wanted:
             parts.append(part)
-            left.difference_update(names)
+            remaining.difference_update(names)
 
     for family in dict.fromkeys(target.family for target in targets):
         take(family, [target for target in targets if target.family == family])
-    whole = [layer for layer in grid.layers if len(grid.row(layer, left)) > 1]
-    full = [layer for layer in whole if all(t.name in wanted for t in grid.row(layer))]
+    # A layer with one remaining matrix is shorter as a cell or a name.
+    several = [layer for layer in grid.layers if len(grid.row(layer, remaining)) > 1]
+    full = [layer for layer in several if all(t.name in wanted for t in grid.row(layer))]
     for first, last in _runs(full, grid.layers):
         members = [t for layer in full if first <= layer <= last for t in grid.row(layer)]
         take(_within("", first, last), members)
     for family in grid.families:
         cells = {layer: grid.cells.get((layer, family), ()) for layer in grid.layers}
-        mine = [
+        layers = [
             layer
             for layer, members in cells.items()
-            if any(t.name in left for t in members) and all(t.name in wanted for t in members)
+            if any(t.name in remaining for t in members) and all(t.name in wanted for t in members)
         ]
-        for first, last in _runs(mine, grid.layers):
-            members = [t for layer in mine if first <= layer <= last for t in cells[layer]]
+        for first, last in _runs(layers, grid.layers):
+            members = [t for layer in layers if first <= layer <= last for t in cells[layer]]
             take(_within(family, first, last), members)
-    return ",".join([*parts, *(target.name for target in targets if target.name in left)])
+    return ",".join([*parts, *(target.name for target in targets if target.name in remaining)])
 
 
 def edit_rules(
     rules: Sequence[Rule], pattern: str, method: str, keep: float, targets: Sequence[Target]
 ) -> tuple[Rule, ...]:
-    """Return the rules with one more, without those that no target follows any longer.
+    """Append a rule, and drop the rules that no longer apply to any target.
 
-    The first rule says what the plan as a whole does, and stays. What the new rule does not say,
-    such as how bytes are shared out, it takes from the first.
+    The first rule is the plan's default and stays. The new rule inherits everything that is not
+    an argument here, such as the allocation, from the first rule that compresses.
 
     Args:
-        rules: At least one.
-        pattern: What the new rule selects.
-        method: What it does; `dense` leaves alone.
+        rules: The plan's rules; at least one.
+        pattern: The targets of the new rule.
+        method: Its method; `dense` leaves its targets uncompressed.
         keep: Bytes after ÷ bytes before.
         targets: All targets of the model.
     """
@@ -119,68 +117,79 @@ def edit_rules(
 
 
 def clear_rules(rules: Sequence[Rule], pattern: str, targets: Sequence[Target]) -> tuple[Rule, ...]:
-    """Return rules by which what a pattern selects follows the first rule again."""
-    again = {target.name for target in targets if matches(target, pattern)}
-    found = [rules[0]]
+    """Reset the targets that a pattern selects to the first rule.
+
+    Args:
+        rules: The plan's rules; at least one.
+        pattern: The targets to reset.
+        targets: All targets of the model.
+    """
+    reset = {target.name for target in targets if matches(target, pattern)}
+    new_rules = [rules[0]]
     for rule in rules[1:]:
-        own = [target.name for target in targets if matches(target, rule.pattern)]
-        kept = [name for name in own if name not in again]
-        if len(kept) == len(own):
-            found.append(rule)
+        selected = [target.name for target in targets if matches(target, rule.pattern)]
+        kept = [name for name in selected if name not in reset]
+        if len(kept) == len(selected):
+            new_rules.append(rule)
         elif kept:
-            found.append(replace(rule, pattern=pattern_for(kept, targets)))
-    return without_idle(found, targets)
+            new_rules.append(replace(rule, pattern=pattern_for(kept, targets)))
+    return without_idle(new_rules, targets)
 
 
 def without_idle(rules: Sequence[Rule], targets: Sequence[Target]) -> tuple[Rule, ...]:
-    """Return the rules that some target follows, and always the first one.
+    """Drop the rules that change nothing; the first rule always stays.
 
-    A rule that says of all its targets what they follow anyway is idle as well.
+    A rule is idle if later rules override it for all of its targets, or if its targets would be
+    treated the same without it.
+
+    Args:
+        rules: The plan's rules.
+        targets: All targets of the model.
     """
-    chosen = [{t.name for t in targets if matches(t, rule.pattern)} for rule in rules]
-    said = [_assignment(rule, index) for index, rule in enumerate(rules)]
+    selected = [{t.name for t in targets if matches(t, rule.pattern)} for rule in rules]
+    treatments = [_treatment(rule, index) for index, rule in enumerate(rules)]
 
-    def follow(kept: Sequence[int]) -> list[object]:
-        last = ({name: index for index in kept for name in chosen[index]}).get
-        places = (last(target.name) for target in targets)
-        return [None if place is None else said[place] for place in places]
+    def treatment_of_targets(kept: Sequence[int]) -> list[object]:
+        last = ({name: index for index in kept for name in selected[index]}).get
+        indices = (last(target.name) for target in targets)
+        return [None if index is None else treatments[index] for index in indices]
 
     kept = list(range(len(rules)))
-    before = follow(kept)
+    before = treatment_of_targets(kept)
     for index in range(1, len(rules)):
         fewer = [other for other in kept if other != index]
-        if follow(fewer) == before:
+        if treatment_of_targets(fewer) == before:
             kept = fewer
     return tuple(rules[index] for index in kept)
 
 
 def presets(rule: Rule, grid: LayerGrid) -> dict[str, tuple[Rule, ...]]:
-    """Return usual plans by name, with the method and the keep of a rule.
+    """Return the rules of common plans by name, with the method and the keep of a rule.
 
     Args:
-        rule: What shall happen to whatever is compressed.
-        grid: Of the model.
+        rule: The rule for all compressed targets.
+        grid: The model's layer grid.
     """
     last = grid.layers[-1] if grid.layers else 0
     ends = ",".join(dict.fromkeys(f"@{layer}" for layer in (0, last)))
-    found: dict[str, tuple[Rule, ...]] = {"uniform": (replace(rule, pattern="*"),)}
+    plans: dict[str, tuple[Rule, ...]] = {"uniform": (replace(rule, pattern="*"),)}
     if len(grid.layers) > 2:
         protected = Rule(pattern=ends, method=DENSE)
-        found["protect_ends"] = (replace(rule, pattern="*"), protected)
+        plans["protect_ends"] = (replace(rule, pattern="*"), protected)
     for name, families in PARTS.items():
         present = [family for family in families if family in grid.families]
         present += [t.family for t in grid.outside if t.family in families]
         if present:
             pattern = ",".join(dict.fromkeys(present))
-            found[name] = (replace(rule, pattern=pattern),)
-    # Whatever decides its own size, such as int8, has no keep to share out.
+            plans[name] = (replace(rule, pattern=pattern),)
+    # The size of methods such as int8 follows from their options, so there is no keep to reuse.
     keep = rule.keep if rule.keep < 1 else HALF
-    found["automatic"] = (Rule(pattern="*", method="mixed", keep=keep, allocation="automatic"),)
-    return found
+    plans["automatic"] = (Rule(pattern="*", method="mixed", keep=keep, allocation="automatic"),)
+    return plans
 
 
 HALF = 0.5
-"""Of the bytes: where a rule names no size."""
+"""Default keep of the `automatic` plan if the rule has none below 1."""
 
 
 PARTS = {
@@ -188,21 +197,21 @@ PARTS = {
     "ffn": ("ffn_gate", "ffn_in", "ffn_out"),
     "embedding": ("embedding",),
 }
-"""Parts of a model that are often compressed alone."""
+"""Parts of a model that are often compressed alone, by the name of their plan."""
 
 
-def _assignment(rule: Rule, place: int) -> dict[str, object] | None:
-    """Return what a rule says of each of its targets; None where it leaves them alone."""
+def _treatment(rule: Rule, index: int) -> dict[str, object] | None:
+    """Return a rule's effect on one target, comparable by equality; None if it stays dense."""
     if rule.method == DENSE:
         return None
-    said = {**rule.canonical(0), "pattern": ""}
-    # Bytes are shared out, and matrices grouped, among those of one rule.
-    together = rule.allocation != UNIFORM or rule.group == GROUPINGS[1]
-    return said | ({"place": place} if together else {})
+    effect = {**rule.canonical(0), "pattern": ""}
+    # Allocation and grouping act on all targets of one rule, so equal rules still differ.
+    joint = rule.allocation != UNIFORM or rule.group == GROUPINGS[1]
+    return effect | ({"index": index} if joint else {})
 
 
 def _runs(chosen: Sequence[int], layers: Sequence[int]) -> list[tuple[int, int]]:
-    """Return first and last of the stretches of `layers` of which all are chosen."""
+    """Return first and last layer of every run of consecutive `layers` that are all chosen."""
     runs: list[tuple[int, int]] = []
     wanted, open_run = set(chosen), False
     for layer in layers:
@@ -212,5 +221,5 @@ def _runs(chosen: Sequence[int], layers: Sequence[int]) -> list[tuple[int, int]]
     return runs
 
 
-def _within(which: str, first: int, last: int) -> str:
-    return f"{which}@{first}" if first == last else f"{which}@{first}-{last}"
+def _within(family: str, first: int, last: int) -> str:
+    return f"{family}@{first}" if first == last else f"{family}@{first}-{last}"

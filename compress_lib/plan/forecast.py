@@ -1,6 +1,6 @@
-"""What a plan is expected to cost before anything is run, from curves kept with the project.
+"""Loss forecast of a plan from precomputed rate-distortion curves of a catalogue model.
 
-Knows torch only where they are computed.
+Does not import torch; `runs.precompute` computes the curves.
 """
 
 from __future__ import annotations
@@ -29,113 +29,124 @@ FOLDER = ASSETS / "curves"
 
 
 SMALL = 0.5
-"""Nats a token up to which estimates were near what was measured; beyond, errors meet."""
+"""Nats per token up to which estimates are accurate; above, errors of layers interact."""
 
 LEAST, MOST = 0.2, 2.5
-"""What was measured, in parts of such an estimate, over all landmarks."""
+"""Range of measured ÷ estimated loss over all landmarks with an estimate up to `SMALL`."""
 
 RUINED = 2.0
-"""Nats a token: a model whose perplexity grows by more than 7 times writes no sense."""
+"""Nats per token (perplexity × 7.4), above which a model no longer generates sensible text."""
 
 LEAST_LOSS = 1e-9
-"""Curves are straight in the logarithm; this stands for nothing."""
+"""Floor of losses in nats per token, because curves are interpolated in the logarithm."""
 
 
 def load_curves(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
-    """Return the curves `[2, points]` of a catalogue model by `method/target`; {} if unknown.
+    """Return the loss curves `[2, points]` of a catalogue model by `method/target`; {} if unknown.
 
-    The first row has ranks, or bytes where a method has none, rising; the second the estimated
-    growth of the loss, in nats a token, by the default options of the method.
+    The first row has ascending ranks, or bytes for methods without a rank; the second the
+    estimated loss increase in nats per token, with the method's default options.
+
+    Args:
+        model: The catalogue name.
+        folder: The folder with one file per model.
     """
     return load_bundled_arrays(model, folder)
 
 
 def forecast_loss(assigned: Sequence[Assignment], model: str) -> float | None:
-    """Return the growth of the loss that a plan is expected to cause, in nats a token.
+    """Return the predicted loss increase of a plan in nats per token.
 
-    Where bytes are to be shared out by loss, they are shared out here as in a run.
+    Rules that allocate by loss are allocated here exactly as in a run.
 
     Args:
-        assigned: What will happen.
-        model: A name of the catalogue.
+        assigned: The plan's assignments.
+        model: The catalogue name.
 
     Returns:
-        None where a curve is not known: of groups, of what follows compressed layers, of methods
-        that train, of unusual options.
+        The prediction, or None if a curve is missing: there is none for groups, sequential
+        compression, embeddings whose LM head keeps the original, methods that train, and
+        non-default options.
     """
-    known = load_curves(model)
-    if not known or not all(_has_curve(item, known) for item in assigned):
+    curves = load_curves(model)
+    if not curves or not all(_has_curve(item, curves) for item in assigned):
         return None
-    decided = sum(_at(item, known) for item in assigned if not item.needs_allocation)
+    fixed = sum(_loss_of(item, curves) for item in assigned if not item.needs_allocation)
     try:
-        shared = allocate_budget(assigned, lambda item: _points(item, known))
+        allocation = allocate_budget(assigned, lambda item: _points(item, curves))
     except CompressionError:
         return None
-    return decided + (shared.loss or 0.0)
+    return fixed + (allocation.loss or 0.0)
 
 
 def describe_prediction(loss: float, near: str, at_least: str, ruined: str) -> str:
-    """Return the words that fit an expected growth of the loss, by how far estimates hold."""
+    """Return the text for a predicted loss increase, depending on how reliable it is.
+
+    Args:
+        loss: The prediction in nats per token.
+        near: The text up to `SMALL`, where estimates are accurate.
+        at_least: The text above `SMALL`.
+        ruined: The text above `RUINED`.
+    """
     if loss > RUINED:
         return ruined
     return at_least if loss > SMALL else near
 
 
-def _has_curve(item: Assignment, known: Mapping[str, Any]) -> bool:
-    """Tell whether an assignment's curve is known."""
+def _has_curve(item: Assignment, curves: Mapping[str, Any]) -> bool:
+    """Return whether there is a curve for an assignment."""
     target = item.targets[0]
-    alone = len(item.targets) == 1 and not item.uses_compressed_inputs and not item.keeps_original
+    plain = len(item.targets) == 1 and not item.uses_compressed_inputs and not item.keeps_original
     return (
-        alone and f"{item.method.name}/{target.name}" in known and _is_default(item.method, target)
+        plain and f"{item.method.name}/{target.name}" in curves and _is_default(item.method, target)
     )
 
 
 def _is_default(method: Method, target: Target) -> bool:
-    """Tell whether a method's options are the default ones, but for how factors are stored."""
+    """Return whether all options are default, except for the storage of 16-bit factors."""
     stored: tuple[str, ...] = ()
     if isinstance(method, LowRankMethod):
         if method.few_bits:
             return False
         stored = STORAGE_OPTIONS
-    own = method.option_values()
-    plain = _plain_options(method.name, target)
-    return all(own[name] == value for name, value in plain.items() if name not in stored)
+    values = method.option_values()
+    defaults = _default_options(method.name, target)
+    return all(values[name] == value for name, value in defaults.items() if name not in stored)
 
 
 @cache
-def _plain_options(method: str, target: Target) -> Mapping[str, OptionValue]:
+def _default_options(method: str, target: Target) -> Mapping[str, OptionValue]:
     """Return a method's default options for a target."""
     return build_method(method, {}).for_target(target).option_values()
 
 
-def _at(item: Assignment, known: Mapping[str, Any]) -> float:
+def _loss_of(item: Assignment, curves: Mapping[str, Any]) -> float:
     """Return the loss at an assignment's rank or bytes."""
-    places, losses = known[f"{item.method.name}/{item.targets[0].name}"].tolist()
-    place = item.preview.rank if item.preview.rank is not None else item.preview.nbytes
-    return _between(places, losses, place)
+    sizes, losses = curves[f"{item.method.name}/{item.targets[0].name}"].tolist()
+    size = item.preview.rank if item.preview.rank is not None else item.preview.nbytes
+    return _interpolate(sizes, losses, size)
 
 
-def _between(places: Sequence[float], losses: Sequence[float], place: float) -> float:
-    if place <= places[0]:
+def _interpolate(sizes: Sequence[float], losses: Sequence[float], size: float) -> float:
+    """Interpolate the logarithm of the loss linearly in the size."""
+    if size <= sizes[0]:
         return losses[0]
-    for (a, lost), (b, less) in pairwise(zip(places, losses, strict=True)):
-        if place <= b:
-            share = (place - a) / (b - a)
-            high, low = (log(max(loss, LEAST_LOSS)) for loss in (lost, less))
+    for (a, loss_a), (b, loss_b) in pairwise(zip(sizes, losses, strict=True)):
+        if size <= b:
+            share = (size - a) / (b - a)
+            high, low = (log(max(loss, LEAST_LOSS)) for loss in (loss_a, loss_b))
             return exp(high + share * (low - high))
     return losses[-1]
 
 
-def _points(item: Assignment, known: Mapping[str, Any]) -> list[OperatingPoint]:
-    """Return a curve as it is shared out by."""
-    places, losses = known[f"{item.method.name}/{item.targets[0].name}"].tolist()
+def _points(item: Assignment, curves: Mapping[str, Any]) -> list[OperatingPoint]:
+    """Return an assignment's curve as operating points for the allocation."""
+    sizes, losses = curves[f"{item.method.name}/{item.targets[0].name}"].tolist()
     method, itemsize = item.method, item.targets[0].itemsize
     if not isinstance(method, LowRankMethod):
-        return [
-            OperatingPoint(int(place), loss) for place, loss in zip(places, losses, strict=True)
-        ]
+        return [OperatingPoint(int(size), loss) for size, loss in zip(sizes, losses, strict=True)]
     return [
         OperatingPoint(method.rank_bytes(item.shape, int(rank), itemsize), loss)
-        for rank, loss in zip(places, losses, strict=True)
+        for rank, loss in zip(sizes, losses, strict=True)
         if method.factor_storage.align_rank(int(rank)) == int(rank)
     ]

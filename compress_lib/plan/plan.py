@@ -1,6 +1,6 @@
-"""Everything that determines a run, as one value with a canonical form, a hash and a link.
+"""Plan: everything that determines a run, as one immutable value with a canonical hash.
 
-Knows no torch, so that a page can make and check plans before anything heavy is loaded.
+Does not import torch, so the page can build and check plans before heavy libraries are loaded.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from compress_lib.plan.rule import Rule, StoredRule, read_stored_rule
 from compress_lib.utils.json_record import JsonRecord
 
 SCHEMA = 2
-"""Part of every key: raised when the same plan would give other numbers, as it does when the
-default of an option changes."""
+"""Part of every key; incremented when the same plan gives different numbers, for example because
+the default of an option changed."""
 
 MAX_PROMPT = 2_000
 DEFAULT_PROMPT = "The old lighthouse keeper opened the door and"
@@ -26,11 +26,11 @@ DEFAULT_PROMPT = "The old lighthouse keeper opened the door and"
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """How both models write.
+    """Settings of text generation, the same for both models.
 
     Attributes:
-        max_new_tokens: How many tokens at most.
-        temperature: 0 always takes the likeliest token; above, tokens are drawn.
+        max_new_tokens: The maximum number of new tokens.
+        temperature: Sampling temperature; 0 is greedy decoding.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -41,15 +41,15 @@ class Generation:
     def __post_init__(self) -> None:
         count = check_integer("max_new_tokens", self.max_new_tokens, minimum=1, maximum=1024)
         object.__setattr__(self, "max_new_tokens", count)
-        warmth = check_number("temperature", self.temperature, minimum=0.0, maximum=5.0)
-        object.__setattr__(self, "temperature", warmth)
+        temperature = check_number("temperature", self.temperature, minimum=0.0, maximum=5.0)
+        object.__setattr__(self, "temperature", temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(JsonRecord):
-    """A run: the model, what happens to which weight, and how the cost is measured.
+    """Everything that determines a run: model, rules, texts, prompts and seed.
 
-    Of several rules that select the same target, the last one counts.
+    If several rules select the same target, the last one wins.
     """
 
     called: ClassVar[str] = "a plan"
@@ -72,10 +72,11 @@ class Plan(JsonRecord):
             raise CompressionError("The plan has no rule, so nothing would be compressed.")
         for prompt in self.prompts:
             if not prompt.strip():
-                raise CompressionError("The prompt is empty: write the beginning of a text.")
+                raise CompressionError("The prompt is empty: enter the beginning of a text.")
             if len(prompt) > MAX_PROMPT:
                 raise CompressionError(
-                    f"The prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are used."
+                    f"The prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are "
+                    "allowed."
                 )
 
     def __hash__(self) -> int:
@@ -83,14 +84,14 @@ class Plan(JsonRecord):
 
     @property
     def runnable(self) -> bool:
-        """Whether this version knows all of its methods; see `from_stored`."""
+        """Whether this version can run all of its rules; see `from_stored`."""
         return not any(isinstance(rule, StoredRule) for rule in self.rules)
 
     def check_runnable(self) -> None:
-        """Refuse a stored plan that this version does not understand.
+        """Refuse a stored plan with rules that this version cannot run.
 
         Raises:
-            CompressionError: A rule names something unknown, or a value out of range.
+            CompressionError: A rule has an unknown name or a value out of range.
         """
         for rule in self.rules:
             if isinstance(rule, StoredRule):
@@ -98,14 +99,14 @@ class Plan(JsonRecord):
 
     @property
     def key(self) -> str:
-        """The plan's identity: equal for plans that give the same numbers."""
+        """The plan's hash; plans that give the same numbers have equal keys."""
         canonical = asdict(self)
         canonical["rules"] = [rule.canonical(self.seed) for rule in self.rules]
         for text in (canonical["evaluation"], canonical["calibration"]):
-            # A text that was read is known by its digest, wherever the file lies.
+            # The digest identifies a text independently of its path.
             if text["digest"]:
                 text |= {"corpus": None, "text": None}
-            # Each kind of model has one that is usual, and the other kind's is refused.
+            # The default protocol follows from the kind of model.
             if text["protocol"] in (AUTOMATIC, *USUAL_PROTOCOLS.values()):
                 del text["protocol"]
         canonical["schema"] = SCHEMA
@@ -114,10 +115,10 @@ class Plan(JsonRecord):
 
     @classmethod
     def from_stored(cls, data: object) -> Plan:
-        """Read the plan of a stored run; rules that this version refuses are kept as they are.
+        """Read the plan of a stored run; rules that this version rejects become `StoredRule`s.
 
         Raises:
-            CompressionError: It is not a plan.
+            CompressionError: The data is not a plan.
         """
         if not isinstance(data, dict) or not data.get("rules"):
             raise CompressionError("This is not a plan: it has no rules.")
@@ -135,7 +136,7 @@ class Plan(JsonRecord):
         return data
 
     def without_provenance(self) -> Plan:
-        """Return what was asked for: the plan without the weights and texts that it met."""
+        """Return the plan without model revision and text digests, as the user entered it."""
         return replace(
             self,
             revision=None,
@@ -144,7 +145,13 @@ class Plan(JsonRecord):
         )
 
     def with_provenance(self, *, revision: str, evaluation: str, calibration: str | None) -> Plan:
-        """Return the plan with the exact weights and texts that it met (SHA-256 digests)."""
+        """Return the plan with the exact weights and texts of a run.
+
+        Args:
+            revision: The revision of the model.
+            evaluation: SHA-256 digest of the evaluation text.
+            calibration: SHA-256 digest of the calibration text; None if none was read.
+        """
         return replace(
             self,
             revision=revision,

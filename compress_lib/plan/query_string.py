@@ -1,4 +1,4 @@
-"""Plans as query strings, short enough to send to a friend: `?model=…&rule=embedding~svd~0.5`."""
+"""Query strings of plans, short enough to share: `?model=…&rule=embedding~svd~0.5`."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ RULE_FIELDS = tuple(
 
 
 COMPARE_WITH = "with"
-"""Names plans that are compared, in their order, each as a query string of its own."""
+"""Repeated parameter with the compared plans in order, each as a nested query string."""
 
 SELF = "this"
-"""Stands for the link's own plan among them."""
+"""Value of `COMPARE_WITH` for the link's own plan."""
 
 MAX_COMPARED = 4
 
 
 def is_link(query: str) -> bool:
-    """Tell whether a query string says anything of a plan."""
+    """Return whether a query string contains any parameter of a plan."""
     known = {"model", "rule", "prompt", COMPARE_WITH, *_values(Plan())}
     return any(name in known for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
 def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
-    """Return a plan as a query string; text of one's own is left out.
+    """Return a plan as a query string; a custom text is left out.
 
     Args:
         plan: The plan.
-        beside: The compared plans in their order, itself among them; see
-            `read_compared_plans`.
+        beside: The compared plans in order, including `plan` itself; see `read_compared_plans`.
     """
     default = Plan()
     pairs = [("model", plan.model)]
@@ -60,10 +59,10 @@ def to_query(plan: Plan, beside: Sequence[Plan] = ()) -> str:
 
 
 def read_compared_plans(query: str) -> list[Plan]:
-    """Return the plans that a link compares, in their order, its own among them.
+    """Return the plans that a link compares, in order, including its own.
 
     Raises:
-        CompressionError: One of them names something unknown, or a value out of range.
+        CompressionError: A plan has an unknown name or a value out of range.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
     given = [other for name, other in pairs if name == COMPARE_WITH][:MAX_COMPARED]
@@ -71,14 +70,14 @@ def read_compared_plans(query: str) -> list[Plan]:
 
 
 def from_query(query: str) -> Plan:
-    """Read a plan from a query string made by `to_query`; what is missing takes its default.
+    """Read a plan from a query string of `to_query`; missing parameters take their defaults.
 
     Raises:
-        CompressionError: It names something unknown, or a value out of range.
+        CompressionError: The plan has an unknown name or a value out of range.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
     default = Plan()
-    # Numbers stay text here: the plan itself checks and converts them.
+    # `Plan` checks and converts numbers itself.
     values: dict[str, str] = {name: str(value) for name, value in _values(default).items()}
     values |= {name: value for name, value in pairs if name in values}
     rules = tuple(_rule_from_text(value) for name, value in pairs if name == "rule")
@@ -119,26 +118,26 @@ def _values(plan: Plan) -> dict[str, str | int | float]:
 
 
 def _rule_text(rule: Rule) -> str:
-    """Write a rule; what is not an option of its method begins with a dot."""
+    """Return a rule as text; fields that are not method options are prefixed with a dot."""
     usual = Rule()
-    own = [
+    rule_fields = [
         f".{name}={getattr(rule, name)}"
         for name in RULE_FIELDS
         if getattr(rule, name) != getattr(usual, name)
     ]
     options = [f"{name}={value}" for name, value in sorted(rule.options.items())]
-    return "~".join([rule.pattern, rule.method, repr(rule.keep), *own, *options])
+    return "~".join([rule.pattern, rule.method, repr(rule.keep), *rule_fields, *options])
 
 
 def _rule_from_text(text: str) -> Rule:
     pattern, *rest = text.split("~")
     if len(rest) < 2:
-        raise CompressionError(f"A rule of a link is PATTERN~METHOD~KEEP, not {text!r}.")
+        raise CompressionError(f"A rule in a link must be PATTERN~METHOD~KEEP, not {text!r}.")
     method, keep, *more = rest
     pairs = dict(part.partition("=")[::2] for part in more)
-    own: dict[str, Any] = {n[1:]: value for n, value in pairs.items() if n.startswith(".")}
-    for name in own:
+    rule_fields: dict[str, Any] = {n[1:]: value for n, value in pairs.items() if n.startswith(".")}
+    for name in rule_fields:
         if name not in RULE_FIELDS:
-            raise unknown_name("part of a link's rule", name, RULE_FIELDS)
+            raise unknown_name("rule field in the link", name, RULE_FIELDS)
     options = {name: value for name, value in pairs.items() if not name.startswith(".")}
-    return Rule(pattern=pattern, method=method, keep=keep, options=options, **own)  # type: ignore[arg-type]
+    return Rule(pattern=pattern, method=method, keep=keep, options=options, **rule_fields)  # type: ignore[arg-type]

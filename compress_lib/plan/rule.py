@@ -1,4 +1,4 @@
-"""What happens to which weights: one line of a plan. Knows no torch."""
+"""Rule of a plan: a pattern that selects weights, and how they are compressed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from compress_lib.methods import Method, OptionValue, build_method
 from compress_lib.utils.options import modernize
 
 DENSE = "dense"
-"""The word for a target that is left as it is."""
+"""The method name for targets that are not compressed."""
 
 MAX_PATTERN = 20_000
-"""Characters: every name of a large model fits."""
+"""Maximum length in characters; enough for all names of a large model."""
 
 GROUPINGS = ("separated", "concatenated")
 ORIENTATIONS = ("automatic", "rows", "columns")
 TIES = ("both", "input")
-"""Which ends of a weight that embedding and output share a rule replaces."""
+"""For tied embeddings: compress embedding and LM head, or the input embedding only."""
 
 UNIFORM = "uniform"
 MEASURED = "measured"
 ALLOCATIONS = (UNIFORM, "by_family", "automatic", MEASURED)
 ORIGINAL, COMPRESSED = INPUTS = ("original", "compressed")
-"""With the inputs of which model a layer is compressed."""
+"""The model whose activations a layer is calibrated on: original, or compressed so far."""
 
 WORDS = {
     "group": GROUPINGS,
@@ -36,36 +36,36 @@ WORDS = {
     "allocation": ALLOCATIONS,
     "inputs": INPUTS,
 }
-"""The fields of a rule that are words, with those allowed."""
+"""Allowed values of the fields that are enumerations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What happens to the targets that a pattern selects.
+    """How the targets that a pattern selects are compressed.
 
     Attributes:
         pattern: See `targets.matches`.
         method: A name of `METHODS`, or `dense`.
-        keep: Bytes after ÷ bytes before, of each selected target.
-        options: Options of the method that differ from their defaults.
-        group: `separated` compresses each matrix by itself; `concatenated` stacks the matrices of
-            a family, so that they share a decoder or a basis.
-        window: Layers in a concatenated group; 0 takes all layers.
-        orientation: Whether `rows` or `columns` are the data; `automatic` takes what leaves the
-            larger rank or latent within the budget.
-        tie: Of a table that input and output share, `both` ends read the compressed one; with
-            `input` the output keeps the original beside it, which makes the model bigger, as
-            Bałazy et al. 2021 measured.
-        allocation: With `uniform` every selected target keeps `keep` of its bytes. Otherwise they
-            do so together, and the share of each is chosen by the estimated loss: with
-            `by_family` one for all targets of a family, with `automatic` each target's own, and
-            with `measured` that again, after families were tried one by one.
-            Either may leave targets dense.
-        inputs: With `compressed` layers are compressed block by block, each with the inputs that
-            it gets in the model compressed so far, so that its outputs stay near those of the
-            original model: see `sequential`. Tables of tokens are compressed as usual. A matrix
-            is then no longer meant to be near the original one, which is what its errors in the
-            record are against.
+        keep: Bytes after ÷ bytes before, for each selected target.
+        options: The method's options that differ from their defaults.
+        group: `separated` compresses each matrix on its own; `concatenated` stacks the matrices
+            of a module type, so that they share a decoder or a basis.
+        window: Layers per concatenated group; 0 for all layers.
+        orientation: Whether `rows` or `columns` are the data; `automatic` picks the one that
+            allows the larger rank or latent within the budget.
+        tie: For tied embeddings: with `both`, embedding and LM head use the compressed matrix;
+            with `input`, the LM head keeps the original in addition, which makes the model
+            larger, as in the measurements of Bałazy et al. 2021.
+        allocation: With `uniform`, every selected target keeps `keep` of its bytes. Otherwise
+            all selected targets together keep `keep`, and estimated loss decides the keep of each
+            module type (`by_family`) or each target (`automatic`, and `measured`, which first
+            corrects the estimates by measuring every module type on its own). Targets may then
+            stay dense.
+        inputs: With `compressed`, layers are compressed block by block on the inputs that they
+            get in the model compressed so far, to reproduce the outputs of the original model;
+            see `compression.sequential`. Embeddings are compressed as usual. The errors in the
+            record still compare with the original matrix, which such a layer does not
+            approximate.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -90,7 +90,7 @@ class Rule:
                 f"A pattern may have at most {MAX_PATTERN:,} characters, not {len(self.pattern):,}."
             )
         window = check_integer("window", self.window, minimum=0)
-        # Alone, a matrix has no window: the same numbers must have the same key.
+        # The window has no effect without a group, so it must not change the key.
         object.__setattr__(self, "window", window if self.group == GROUPINGS[1] else 0)
         if self.method == DENSE:
             for name, value in (
@@ -104,8 +104,8 @@ class Rule:
             return
         if self.inputs == COMPRESSED and self.group == GROUPINGS[1]:
             raise CompressionError(
-                "inputs=compressed goes block by block, and a concatenated group spans several "
-                "blocks: use group=separated, or inputs=original."
+                "inputs=compressed compresses block by block, but a concatenated group spans "
+                "several blocks: use group=separated or inputs=original."
             )
         keep = check_number("keep", self.keep)
         if not 0 < keep <= 1:
@@ -113,15 +113,15 @@ class Rule:
                 f"keep must be above 0 and at most 1 (1 keeps all bytes), not {self.keep}."
             )
         object.__setattr__(self, "keep", keep)
-        # A command line or a link gives options as text; a plan holds them in their own types.
+        # Options from a command line or a link are text; `build_method` converts them.
         built = build_method(self.method, self.options)
         options = {name: getattr(built, name) for name in modernize(type(built), self.options)}
         object.__setattr__(self, "options", options)
 
     def canonical(self, seed: int) -> dict[str, Any]:
-        """Return what tells this rule from others; what is usual is left out.
+        """Return the rule's identity for hashing, without fields at their defaults.
 
-        That way a new option with a default that changes nothing changes no key.
+        Leaving out defaults keeps keys valid when an option with a neutral default is added.
         """
         usual = {field.name: field.default for field in fields(self)}
         data: dict[str, Any] = {
@@ -130,7 +130,7 @@ class Rule:
             if name in ("pattern", "method", "keep") or value != usual[name]
         }
         if self.method != DENSE:
-            # The names of version 0.1.0 keep its keys valid.
+            # Option names of version 0.1.0, so that its keys stay valid.
             method = self.build(seed)
             defaults = type(method)().former_values()
             data["options"] = {
@@ -141,7 +141,7 @@ class Rule:
         return data
 
     def build(self, seed: int) -> Method:
-        """Make the method; a random one that names no seed takes the plan's.
+        """Build the method; a random method without a seed of its own takes the plan's.
 
         Raises:
             CompressionError: The method or an option is unknown or out of range.
@@ -154,28 +154,28 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRule(Rule):
-    """A rule of a stored run that this version refuses, kept as it was read.
+    """A rule of a stored run that this version rejects, kept unchanged.
 
-    It can be shown and written again, but not run: `build` raises what `Rule` raises.
+    It can be displayed and saved, but not run: `build` raises the error that `Rule` raises.
     """
 
     def __post_init__(self) -> None:
-        """Check nothing."""
+        """Skip the checks of `Rule`."""
 
     def canonical(self, seed: int) -> dict[str, Any]:
         """Return all fields."""
         return asdict(self)
 
     def build(self, seed: int) -> Method:
-        """Refuse.
+        """Raise the error of `refusal`.
 
         Raises:
-            CompressionError: Always; the message says what is unknown or out of range.
+            CompressionError: Always; the message names the unknown name or the value out of range.
         """
         raise self.refusal()
 
     def refusal(self) -> CompressionError:
-        """Return the error that making a `Rule` of the same fields raises."""
+        """Return the error that `Rule` raises for the same fields."""
         try:
             Rule(**{name: value for name, value in vars(self).items() if not name.startswith("_")})
         except CompressionError as error:
@@ -184,12 +184,12 @@ class StoredRule(Rule):
 
 
 def read_stored_rule(data: object) -> Rule:
-    """Read a rule of a stored run: a `StoredRule` if this version refuses it.
+    """Read a rule of a stored run, as a `StoredRule` if this version rejects it.
 
-    What is no field of a rule is dropped then.
+    A `StoredRule` drops unknown fields.
 
     Raises:
-        CompressionError: A field has a wrong type.
+        CompressionError: A field has the wrong type.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -200,4 +200,4 @@ def read_stored_rule(data: object) -> Rule:
     try:
         return TypeAdapter(StoredRule).validate_python(values)
     except ValidationError as error:
-        raise CompressionError("This is not a rule of a plan.") from error
+        raise CompressionError("The data is not a rule of a plan.") from error

@@ -1,6 +1,6 @@
-"""Singular values of a model's matrices, kept so that errors are known before anything is run.
+"""Spectra: precomputed singular values that give the error of a low-rank plan before a run.
 
-Knows torch only where they are computed.
+Does not import torch; `runs.precompute` computes the spectra.
 """
 
 from __future__ import annotations
@@ -8,25 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compress_lib.methods.low_rank.base import LowRankMethod
 from compress_lib.plan.allocation import Assignment
 from compress_lib.utils.paths import ASSETS
 
-if TYPE_CHECKING:
-    pass
-
 FOLDER = ASSETS / "spectra"
 ENDING = ".safetensors"
 
 EXACT = "svd"
-"""The method whose error is what its rank leaves out; any other of that rank has a larger one."""
+"""The method that attains the truncation error; no other method of that rank has a smaller one."""
 
 
 @cache
 def load_bundled_arrays(model: str, folder: Path) -> Mapping[str, Any]:
-    """Return the arrays that a folder holds of a catalogue model, by name; {} if there are none."""
+    """Return the precomputed arrays of a catalogue model by name; {} if there are none.
+
+    Args:
+        model: The catalogue name.
+        folder: The folder with one file per model.
+    """
     from safetensors.numpy import load_file
 
     file = folder / f"{model}{ENDING}"
@@ -34,42 +36,47 @@ def load_bundled_arrays(model: str, folder: Path) -> Mapping[str, Any]:
 
 
 def load_spectra(model: str, folder: Path = FOLDER) -> Mapping[str, Any]:
-    """Return the singular values `[k]` of a catalogue model's matrices, falling; {} if unknown."""
+    """Return the singular values `[k]`, descending, by matrix of a catalogue model; {} if unknown.
+
+    Args:
+        model: The catalogue name.
+        folder: The folder with one file per model.
+    """
     return load_bundled_arrays(model, folder)
 
 
 def truncation_error(assigned: list[Assignment], model: str) -> tuple[float, bool] | None:
-    """Return the least relative error of a plan's matrices at their ranks, all together.
+    """Return the minimum relative error of a plan's matrices at their ranks, over all of them.
 
     Args:
-        assigned: What will happen; each matrix by itself, and by rows.
-        model: A name of the catalogue.
+        assigned: The plan's assignments.
+        model: The catalogue name.
 
     Returns:
-        ‖W − Ŵ‖ ÷ ‖W‖ over all of them, and whether it is exact and not only a bound from below;
-        None where a rank or a spectrum is not known.
+        ‖W − Ŵ‖ ÷ ‖W‖ over all matrices, and whether it is exact rather than a lower bound; None
+        if a rank or a spectrum is unknown, or an assignment is a group.
 
     Source: Eckart & Young 1936, doi:10.1007/BF02288367.
     """
-    known = load_spectra(model)
-    lost = total = 0.0
+    spectra = load_spectra(model)
+    truncated = total = 0.0
     for item in assigned:
-        values = known.get(item.targets[0].name)
-        alone = len(item.targets) == 1 and not item.needs_allocation
-        # The latent of an autoencoder is called a rank as well, but it may do better.
-        ranked = isinstance(item.method, LowRankMethod) and item.preview.rank is not None
-        if values is None or not (alone and ranked):
+        values = spectra.get(item.targets[0].name)
+        single = len(item.targets) == 1 and not item.needs_allocation
+        # An autoencoder reports its latent width as rank, but its error can be lower.
+        low_rank = isinstance(item.method, LowRankMethod) and item.preview.rank is not None
+        if values is None or not (single and low_rank):
             return None
         squares = values.astype("float64") ** 2
-        lost += float(squares[item.preview.rank :].sum())
+        truncated += float(squares[item.preview.rank :].sum())
         total += float(squares.sum())
     if not total:
         return None
     exact = all(
         item.method.name == EXACT
         and not item.method.option_values()["factor_bits"]
-        # What follows compressed layers is first fitted to their outputs.
+        # Sequential compression approximates an adapted weight, not the original one.
         and not item.uses_compressed_inputs
         for item in assigned
     )
-    return (lost / total) ** 0.5, exact
+    return (truncated / total) ** 0.5, exact

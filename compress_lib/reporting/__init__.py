@@ -1,1 +1,1 @@
-"""Charts (the only importer of plotly) and exports: report, notebook, code, model card, site."""
+"""Plotly charts, and exports of runs: report, notebook, code, model card and site."""

@@ -1,1 +1,4 @@
-"""After a run: records, metrics, confidence intervals, comparison, store. No torch."""
+"""Results: run records, metrics, confidence intervals, paired comparison and the run store.
+
+Does not import torch.
+"""

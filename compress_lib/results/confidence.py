@@ -1,4 +1,4 @@
-"""Between which ends a number lies, 95 times in 100. Knows no torch."""
+"""95% confidence intervals of perplexities and of spreads over seeds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from compress_lib.results.records import PerplexityRecord, RunRecord
 from compress_lib.utils.formatting import format_number
 
 CONFIDENCE = 0.95
-"""How often an interval holds the truth."""
+"""Confidence level of every interval."""
 
 Ends = tuple[float, float]
 
 
 @cache
 def standard_errors(draws: int) -> float:
-    """Return how many standard errors an interval reaches to either side.
+    """Return the half-width of a confidence interval in standard errors (Student's t).
 
     Args:
-        draws: Blocks of text, two or more, from which the standard error was found. Four blocks
-            tell it badly, which is why this is 3.2 for them and not 1.96.
+        draws: Number of text blocks behind the standard error, at least two. Four blocks
+            estimate it poorly, so the result is 3.2 rather than 1.96.
 
     Source: Student 1908, "The Probable Error of a Mean".
     """
@@ -34,15 +34,26 @@ def standard_errors(draws: int) -> float:
 
 
 def interval_around(value: float, error: float, draws: int) -> Ends:
-    """Return the ends of an interval around a mean with a standard error over draws."""
-    reach = standard_errors(draws) * error
-    return value - reach, value + reach
+    """Return the confidence interval of a mean.
+
+    Args:
+        value: The mean.
+        error: Its standard error.
+        draws: The number of independent draws.
+    """
+    half_width = standard_errors(draws) * error
+    return value - half_width, value + half_width
 
 
 def perplexity_interval(perplexity: PerplexityRecord, which: str = "compressed") -> Ends | None:
-    """Return the ends for `baseline`, `compressed` or `ratio`; None where one block gives none.
+    """Return the confidence interval of a perplexity, or None for a single block.
 
-    What is normal over blocks is the mean of −ln p: the interval is that of the logarithm.
+    The mean of −ln p is approximately normal over blocks, so the interval is computed for the
+    logarithm and exponentiated.
+
+    Args:
+        perplexity: The record.
+        which: `baseline`, `compressed` or `ratio`.
     """
     value: float = getattr(perplexity, which)
     error: float | None = getattr(perplexity, f"{which}_stderr")
@@ -54,19 +65,24 @@ def perplexity_interval(perplexity: PerplexityRecord, which: str = "compressed")
 
 
 def format_interval(perplexity: PerplexityRecord, which: str = "compressed") -> str:
-    """Return ` (low to high)`, to stand behind a number; nothing where there is no interval."""
+    """Return ` (low to high)`, a suffix for the number; empty without an interval.
+
+    Args:
+        perplexity: The record.
+        which: `baseline`, `compressed` or `ratio`.
+    """
     ends = perplexity_interval(perplexity, which)
     return "" if ends is None else f" ({format_number(ends[0])} to {format_number(ends[1])})"
 
 
 def exponential(value: float) -> float:
-    """Return e to a power, infinity where that is too large for a number."""
+    """Return exp(value), or infinity on overflow."""
     return math.exp(value) if value < 700 else math.inf
 
 
 @dataclass(frozen=True)
 class SeedStatistics:
-    """A number over several runs; the deviation is that of a single run (n − 1)."""
+    """Mean and sample standard deviation (n − 1) of a metric over several runs."""
 
     mean: float
     deviation: float
@@ -74,9 +90,13 @@ class SeedStatistics:
 
 
 def ratio_standard_error(sums: Sequence[float], counts: Sequence[int]) -> float | None:
-    """Return the standard error of Σ sums ÷ Σ counts over independent draws; None for one draw.
+    """Return the standard error of the ratio estimator Σ sums ÷ Σ counts; None for one draw.
 
-    Source: a ratio of two sums, Cochran 1977, Sampling Techniques, 6.3.
+    Args:
+        sums: The sum of every independent draw.
+        counts: The count of every draw.
+
+    Source: Cochran 1977, Sampling Techniques, 6.3.
     """
     draws, total = len(sums), sum(counts)
     if draws < 2:
@@ -87,10 +107,10 @@ def ratio_standard_error(sums: Sequence[float], counts: Sequence[int]) -> float 
 
 
 def seed_statistics(records: Sequence[RunRecord]) -> dict[str, SeedStatistics]:
-    """Return the spread of every metric over runs, at least two; in the order of `METRICS`."""
-    found: dict[str, SeedStatistics] = {}
+    """Return the spread over runs of every metric with at least two values, in table order."""
+    statistics: dict[str, SeedStatistics] = {}
     for name in METRICS:
         values = [value for record in records if (value := record.metrics()[name]) is not None]
         if len(values) > 1:
-            found[name] = SeedStatistics(mean(values), stdev(values), len(values))
-    return found
+            statistics[name] = SeedStatistics(mean(values), stdev(values), len(values))
+    return statistics

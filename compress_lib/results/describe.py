@@ -1,4 +1,4 @@
-"""Runs in words and as tables. Knows no torch."""
+"""Labels and data frames of runs."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ EVERYTHING = ("", "*")
 """Patterns that select all weights."""
 
 ALLOCATED = {
-    "by_family": "shared out by family",
-    "automatic": "shared out",
-    "measured": "shared out, families measured",
+    "by_family": "allocated per module type",
+    "automatic": "allocated by loss",
+    "measured": "allocated by corrected loss",
 }
 
 
 def describe(record: RunRecord) -> str:
-    """Return a short name for a run, e.g. `SVD 0.5 · embedding` or `int4 · key (group 32)`."""
+    """Return a short label, e.g. `SVD 0.5 · embedding` or `int4 · key (group size 32)`."""
     parts: list[str] = []
     for rule in record.plan.rules:
         if rule.method == DENSE:
-            # Before any other rule it leaves alone what nothing happens to anyway.
-            parts += [f"{_in_pattern(rule.pattern)} left dense"] if parts else []
+            # A leading dense rule has no effect.
+            parts += [f"{_pattern_label(rule.pattern)} left dense"] if parts else []
             continue
         method = METHODS.get(rule.method)
         label = method.label if method else rule.method
         if not is_sized(rule.method):
             label += f" {rule.keep:g}"
-        parts.append(f"{label} · {_where(record, rule.pattern)}{_manner(rule)}")
+        parts.append(f"{label} · {_where(record, rule.pattern)}{_settings(rule)}")
     return ", ".join(parts) or "baseline"
 
 
 def unique_labels(records: Sequence[RunRecord]) -> list[str]:
-    """Return a name for every run; of those that `describe` calls alike, numbered ones."""
+    """Return a label for every run; runs with the same description are numbered."""
     seen: Counter[str] = Counter()
     labels = []
     for record in records:
@@ -65,84 +65,92 @@ def unique_labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def scope_label(record: RunRecord) -> str:
-    """Say in a word or two which weights a run compressed, so that like stands with like."""
-    found = {target.family for target in record.targets}
-    layers = found.difference(TABLES)
-    return "everything" if layers != found and len(layers) > 1 else _in_words(found)
+    """Return a short label of the weights that a run compressed, to group similar runs."""
+    families = {target.family for target in record.targets}
+    layers = families.difference(TABLES)
+    return "everything" if layers != families and len(layers) > 1 else _families_label(families)
 
 
 def settings_label(record: RunRecord) -> str:
-    """Say what is unusual about how a run compressed, to stand behind its scope; or nothing."""
+    """Return a run's non-default settings in parentheses, a suffix for its scope; may be empty."""
     rules = [rule for rule in record.plan.rules if rule.method != DENSE]
-    return _manner(rules[0]) if len(rules) == 1 else ""
+    return _settings(rules[0]) if len(rules) == 1 else ""
 
 
 def describe_decoding(record: RunRecord) -> str:
-    """Say what decoding costs at every call, or nothing where nothing has to be decoded."""
+    """Return a sentence on the decoding cost per forward pass; empty if there is none."""
     decoded = [target for target in record.targets if target.decode_cost]
     if not decoded:
         return ""
     cost = sum(target.decode_cost for target in decoded)
     dense = sum(target.rows * target.cols for target in decoded)
     return (
-        f"Decoding costs {format_count(cost)} multiply-adds at every call, {cost / dense:.3g} × a "
-        "dense multiplication of one token."
+        f"Decoding costs {format_count(cost)} multiply-adds per forward pass, {cost / dense:.3g}× "
+        "the dense matrix products for one token."
     )
 
 
-def _manner(rule: Rule) -> str:
-    """Say what is unusual about how a rule compresses."""
+def family_in_text(family: str) -> str:
+    """Return the label of a module type within a sentence, e.g. `query` or `FFN gate`."""
+    label = FAMILIES.get(family, family)
+    is_acronym = label.partition(" ")[0].isupper()
+    return label if is_acronym else label.lower()
+
+
+def _settings(rule: Rule) -> str:
+    """Return a rule's non-default settings in parentheses."""
     preset = preset_of(rule.method, rule.options)
-    found = [f"preset {preset}"] if preset else []
+    settings = [f"preset {preset}"] if preset else []
     if is_sized(rule.method) and not preset:
-        # Its size says nothing: its options tell such runs apart.
-        found += _unusual_options(rule)
+        # Without a keep in the label, only the options distinguish such runs.
+        settings += _nondefault_options(rule)
     elif rule.options.get("factor_bits"):
-        found.append(f"factors in {rule.options['factor_bits']} bits")
+        settings.append(f"{rule.options['factor_bits']}-bit factors")
     if rule.group == "concatenated":
-        found.append(f"together by {rule.window}" if rule.window else "together")
+        window = f" in groups of {rule.window} layers" if rule.window else ""
+        settings.append(f"concatenated{window}")
     if rule.orientation != "automatic":
-        found.append(rule.orientation)
+        settings.append(rule.orientation)
     if rule.tie == "input":
-        found.append("input end only")
-    found += [ALLOCATED[rule.allocation]] if rule.allocation in ALLOCATED else []
+        settings.append("input embedding only")
+    settings += [ALLOCATED[rule.allocation]] if rule.allocation in ALLOCATED else []
     if rule.inputs == COMPRESSED:
-        found.append("layer by layer")
-    return f" ({', '.join(found)})" if found else ""
+        settings.append("sequential")
+    return f" ({', '.join(settings)})" if settings else ""
 
 
-def _unusual_options(rule: Rule) -> list[str]:
-    """Return the options of a rule that are not the default: `group size 32`, `gptq`."""
+def _nondefault_options(rule: Rule) -> list[str]:
+    """Return a rule's non-default options, e.g. `group size 32` or `gptq`."""
     if not rule.options or isinstance(rule, StoredRule):
         return [f"{name} {value}" for name, value in rule.options.items()]
     declared = {option.name: option for option in METHODS[rule.method].options()}
-    found = []
+    texts = []
     for name, value in rule.options.items():
         option = declared[name]
         if value != option.default:
             label = option.label.lower()
             text = label if value is True else f"{label} {value}"
-            found.append(str(value) if option.choices else text)
-    return found
+            texts.append(str(value) if option.choices else text)
+    return texts
 
 
 def _where(record: RunRecord, pattern: str) -> str:
-    """Say in words which weights a pattern selected in a run."""
+    """Return a label of the weights that a pattern selected in a run."""
     if pattern in EVERYTHING:
         return "everything"
     if "@" in pattern:
         return pattern
-    found = {target.family for target in record.targets if matches(target, pattern)}
-    return _in_words(found) or pattern
+    families = {target.family for target in record.targets if matches(target, pattern)}
+    return _families_label(families) or pattern
 
 
-def _in_pattern(pattern: str) -> str:
-    """Say a pattern in words where it has some, whatever weights it selected."""
+def _pattern_label(pattern: str) -> str:
+    """Return a label of a pattern, independent of the weights that it selects."""
     if pattern in EVERYTHING:
         return "everything"
     parts = [part.strip() for part in pattern.split(",")]
     if all(part in FAMILIES for part in parts):
-        return _in_words(set(parts))
+        return _families_label(set(parts))
     return ", ".join(_layers(part) if part[:1] == "@" else part for part in parts)
 
 
@@ -150,15 +158,16 @@ def _layers(part: str) -> str:
     return f"{'layers' if '-' in part else 'layer'} {part[1:]}"
 
 
-def _in_words(found: set[str]) -> str:
-    for words, families in GROUPS.items():
-        if found and found <= families and len(found) >= len(families) - 1:
-            return words
-    return ", ".join(FAMILIES[f].lower() for f in FAMILIES if f in found)
+def _families_label(families: set[str]) -> str:
+    for label, members in GROUPS.items():
+        # One missing module type is allowed: not every architecture has an FFN gate.
+        if families and families <= members and len(families) >= len(members) - 1:
+            return label
+    return ", ".join(family_in_text(family) for family in FAMILIES if family in families)
 
 
 def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return one row a run, with every metric of `metrics.METRICS`."""
+    """Return a data frame with one row per run and every metric of `metrics.METRICS`."""
     import pandas as pd
 
     rows = [
@@ -181,7 +190,7 @@ def to_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
 
 
 def targets_frame(record: RunRecord) -> pd.DataFrame:
-    """Return one row a compressed weight."""
+    """Return a data frame with one row per compressed weight of a run."""
     import pandas as pd
 
     rows = []

@@ -1,8 +1,7 @@
-"""Measured runs of the default model that the page shows before anyone has run anything.
+"""Landmarks: precomputed runs of the default model, which the page shows from the start.
 
-Every file in `assets/landmarks` is the record of one run, as `compress-lab bench landmarks`
-writes it: with the plan that repeats it, the source of the weights, and the versions used.
-Knows no torch.
+Every file in `assets/landmarks` is the record of one run, written by `compress-lab bench
+landmarks`: with the plan that reproduces it, the source of the weights, and the versions used.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ BY_SIZE: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
     ("everything", "*", "svd", (0.9, 0.75)),
     ("layers", LAYERS, "output_pca", (0.95, 0.9)),
     ("layers", LAYERS, "row_quantization", (0.51,)),
-    # In 8, 6, 5 and 4 bits.
+    # 8, 6, 5 and 4 bits.
     ("everything", "*", "row_quantization", (0.51, 0.4, 0.32, 0.26)),
 )
-"""Name, pattern, method and keeps."""
+"""Name, pattern, method and keeps of rules with uniform allocation."""
 
 PIVOTED: Mapping[str, OptionValue] = {"storage": "pivoted"}
 SHARED_OUT: tuple[tuple[str, str, str, float, Mapping[str, OptionValue]], ...] = (
@@ -60,7 +59,7 @@ SHARED_OUT: tuple[tuple[str, str, str, float, Mapping[str, OptionValue]], ...] =
     ("everything-mixed", "*", "mixed", 0.5, {}),
     ("everything-mixed", "*", "mixed", 0.3, {}),
 )
-"""Name, pattern, method, keep and options of rules whose bytes go where they serve most."""
+"""Name, pattern, method, keep and options of rules that allocate bytes by estimated loss."""
 
 ROUNDED: tuple[tuple[str, Mapping[str, OptionValue]], ...] = (
     ("int8", {}),
@@ -71,7 +70,7 @@ TABLE_METHODS = ("svd", "row_normalized_svd", "frequency_svd", "autoencoder")
 
 
 def landmark_plans() -> dict[str, Plan]:
-    """Return the plans of all landmarks by the names of their files."""
+    """Return the plans of all landmarks by file name."""
     plans = {"baseline": Plan(rules=(Rule(method=DENSE, keep=1.0),))}
     for method in TABLE_METHODS:
         for keep in KEEPS:
@@ -94,24 +93,24 @@ def landmark_plans() -> dict[str, Plan]:
     for name, options in ROUNDED:
         rule = Rule(pattern=LAYERS, method=name, keep=1.0, options=options)
         plans["-".join(["layers", name, *map(str, options.values())])] = Plan(rules=(rule,))
-    together = Rule(pattern="key", method="output_pca", keep=0.25, group="concatenated")
-    plans["key-output_pca-0.25-concatenated"] = Plan(rules=(together,))
-    plans["key-output_pca-0.25"] = Plan(rules=(replace(together, group="separated"),))
+    concatenated = Rule(pattern="key", method="output_pca", keep=0.25, group="concatenated")
+    plans["key-output_pca-0.25-concatenated"] = Plan(rules=(concatenated,))
+    plans["key-output_pca-0.25"] = Plan(rules=(replace(concatenated, group="separated"),))
     return plans
 
 
 def load_landmarks(folder: Path = FOLDER) -> tuple[RunRecord, ...]:
-    """Return the landmark records, in the order of their names; none where there are no files."""
+    """Return the landmark records, sorted by name; empty if there are no files."""
     return tuple(landmarks_by_name(folder).values())
 
 
 def find_landmark(key: str) -> RunRecord | None:
-    """Return the landmark of a key, if there is one."""
+    """Return the landmark with a key, or None."""
     return next((record for record in load_landmarks() if record.key == key), None)
 
 
 def record_targets(record: RunRecord) -> list[Target]:
-    """Return the matrices that a run compressed, as a model has them."""
+    """Return the targets that a run compressed."""
     return [
         Target(t.names, t.family, t.layer, (t.rows, t.cols), t.bytes_before, t.head_dim)
         for t in record.targets
@@ -120,53 +119,53 @@ def record_targets(record: RunRecord) -> list[Target]:
 
 @cache
 def landmark_targets() -> tuple[tuple[Target, ...], int]:
-    """Return the default model's matrices and bytes, as the landmark runs have them."""
-    found: dict[str, Target] = {}
-    whole = 0
+    """Return the default model's targets and its bytes, from the landmark records."""
+    targets: dict[str, Target] = {}
+    model_bytes = 0
     for record in load_landmarks():
-        whole = record.memory.baseline_bytes
-        found |= {target.names[0]: target for target in record_targets(record)}
-    return tuple(found.values()), whole
+        model_bytes = record.memory.baseline_bytes
+        targets |= {target.names[0]: target for target in record_targets(record)}
+    return tuple(targets.values()), model_bytes
 
 
 def landmark_of(plan: Plan) -> RunRecord | None:
-    """Return the landmark that answers a plan, in whatever words the plan asks, if there is one."""
+    """Return the landmark that is equivalent to a plan, however its rules are written, or None."""
     try:
         allocate(plan, landmark_targets()[0])
     except CompressionError:
-        # What a run would refuse has no answer.
+        # A run would reject the plan as well.
         return None
-    found = _by_question().get(_question(plan))
-    if found is None or plan.revision not in (None, found.model.revision):
+    landmark = _by_effect().get(_effect(plan))
+    if landmark is None or plan.revision not in (None, landmark.model.revision):
         return None
-    usual = plan.evaluation.protocol in (AUTOMATIC, found.perplexity.protocol)
-    return found if usual else None
+    same_protocol = plan.evaluation.protocol in (AUTOMATIC, landmark.perplexity.protocol)
+    return landmark if same_protocol else None
 
 
 @cache
-def _by_question() -> dict[str, RunRecord]:
-    return {_question(record.plan): record for record in load_landmarks()}
+def _by_effect() -> dict[str, RunRecord]:
+    return {_effect(record.plan): record for record in load_landmarks()}
 
 
-def _question(plan: Plan) -> str:
-    """Return the same text for plans that do the same to each matrix of the default model."""
-    chosen: dict[str, Any] = {}
+def _effect(plan: Plan) -> str:
+    """Return a key that is equal for plans with the same effect on every matrix of the model."""
+    effects: dict[str, Any] = {}
     for index, rule in enumerate(plan.rules):
-        told = {k: v for k, v in rule.canonical(plan.seed).items() if k != "pattern"}
-        # What one rule selects is shared out and grouped together.
-        alone = (rule.allocation, rule.group) == ("uniform", "separated")
+        effect = {k: v for k, v in rule.canonical(plan.seed).items() if k != "pattern"}
+        # Allocation and grouping act on all targets of one rule, so the rule matters as well.
+        separate = (rule.allocation, rule.group) == ("uniform", "separated")
         for target in landmark_targets()[0]:
             if matches(target, rule.pattern):
-                chosen[target.name] = [told, None if alone else index]
-    rest = {name: what for name, what in chosen.items() if what[0]["method"] != DENSE}
+                effects[target.name] = [effect, None if separate else index]
+    compressed = {name: pair for name, pair in effects.items() if pair[0]["method"] != DENSE}
     return replace(plan.without_provenance(), rules=(Rule(),)).key + json.dumps(
-        rest, sort_keys=True
+        compressed, sort_keys=True
     )
 
 
 @cache
 def landmarks_by_name(folder: Path = FOLDER) -> dict[str, RunRecord]:
-    """Read the landmark records, each once."""
+    """Return the landmark records by file name; every file is read once per process."""
     return {
         file.stem: RunRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
         for file in sorted(folder.glob("*.json"))

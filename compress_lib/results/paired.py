@@ -1,4 +1,4 @@
-"""Two runs on the same text, compared block by block. Knows no torch."""
+"""Paired comparison of two runs: differences per block of the same text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from compress_lib.results.records import RunRecord
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How a second run differs from a first.
+    """Difference between two runs, second relative to first.
 
     Attributes:
         ratio: Perplexity of the second ÷ that of the first.
-        ratio_interval: 95 %, from differences block by block; None where blocks are not known,
-            or only one is.
-        kl: KL of the second − that of the first, in nats a token.
-        kl_interval: Likewise.
-        bytes: Of the second − of the first.
+        ratio_interval: Its 95% confidence interval from paired differences per block; None
+            without blocks or with a single one.
+        kl: KL of the second − that of the first, in nats per token.
+        kl_interval: Its 95% confidence interval, likewise.
+        bytes: Bytes of the second − those of the first.
     """
 
     ratio: float
@@ -32,37 +32,42 @@ class PairedDifference:
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves out that both are equally good."""
+        """Whether the difference is significant: the interval of the ratio excludes 1."""
         ends = self.ratio_interval
         return ends is not None and not ends[0] <= 1 <= ends[1]
 
     @property
     def certain_by_kl(self) -> bool:
-        """Whether the interval leaves out that both are equally far from the original."""
+        """Whether the difference in KL is significant: its interval excludes 0."""
         ends = self.kl_interval
         return ends is not None and not ends[0] <= 0 <= ends[1]
 
 
 def conditions(record: RunRecord) -> tuple[object, ...]:
-    """Return what must be equal of two runs for their numbers to stand side by side."""
+    """Return the conditions that must be equal for two runs to be comparable."""
     ppl = record.perplexity
-    # The seed decides which words are hidden.
+    # The seed determines which words are masked.
     seed = record.plan.seed if ppl.protocol == "whole_word" else None
     text = (ppl.digest, ppl.tokens, ppl.context, ppl.protocol, seed)
     return (record.model.id, record.model.revision, *text)
 
 
 def compare_runs(first: RunRecord, second: RunRecord) -> PairedDifference:
-    """Compare two runs.
+    """Compare two runs block by block.
+
+    Args:
+        first: The reference.
+        second: The run that is compared with it.
 
     Raises:
-        CompressionError: They are not of one model, or were not measured on the same predictions.
+        CompressionError: The runs have different models or evaluation tokens, or both
+            perplexities are infinite.
     """
     one, other = first.perplexity, second.perplexity
     if conditions(first) != conditions(second):
         raise CompressionError(
-            f"{describe(first)} and {describe(second)} are not of the same model, or were not "
-            "measured on the same tokens of the same text, so they cannot be compared."
+            f"{describe(first)} and {describe(second)} cannot be compared: they are not runs of "
+            "the same model on the same tokens of the same text."
         )
     nll = kl = None
     blocks = list(zip(one.blocks, other.blocks, strict=False))
@@ -72,7 +77,7 @@ def compare_runs(first: RunRecord, second: RunRecord) -> PairedDifference:
         nll = ratio_standard_error([b.nll - a.nll for a, b in blocks], counts)
         kl = ratio_standard_error([b.kl - a.kl for a, b in blocks], counts)
     if math.isinf(one.compressed) and math.isinf(other.compressed):
-        raise CompressionError("Both perplexities are beyond any number: there is no ratio.")
+        raise CompressionError("Both perplexities are infinite, so their ratio is undefined.")
     difference = math.log(other.compressed) - math.log(one.compressed)
     divergence = second.agreement.kl - first.agreement.kl
     return PairedDifference(

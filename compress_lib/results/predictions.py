@@ -1,9 +1,8 @@
-"""What a plan said of bytes before it ran, to stand beside what was measured. Knows no torch."""
+"""Predicted bytes and loss of a finished run, for comparison with its measurements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from compress_lib.errors import CompressionError
 from compress_lib.models.catalogue import DEFAULT_MODEL
@@ -13,52 +12,49 @@ from compress_lib.plan.forecast import forecast_loss
 from compress_lib.results.landmarks import landmark_targets, record_targets
 from compress_lib.results.records import ComponentRecord, RunRecord
 
-if TYPE_CHECKING:
-    pass
-
 
 def predicted_bytes(record: RunRecord, targets: Sequence[Target]) -> dict[str, int] | None:
-    """Return the bytes that a run's plan foretells of each component of its model.
+    """Return the bytes that a run's plan predicts for each component of its model.
 
     Args:
         record: The run.
-        targets: All compressible weights of its model; none where they are not known.
+        targets: All compressible weights of its model; empty if unknown.
 
     Returns:
-        By the names of `MemoryRecord.components`; None where nothing can be foretold, as where
-        bytes are shared out among components.
+        Bytes by component name of `MemoryRecord.components`; None if they cannot be predicted,
+        for example because bytes are allocated by loss.
     """
-    found = {part.component: part.baseline_bytes for part in record.memory.components}
+    nbytes = {part.component: part.baseline_bytes for part in record.memory.components}
     try:
         assigned = allocate(record.plan, targets) if targets else None
     except CompressionError:
-        # A plan of another version, or another model of that name.
+        # The plan is from another version, or another model has that name.
         return None
     if assigned is None or any(item.needs_allocation for item in assigned):
         return None
     for item in assigned:
-        # Where several families share a tensor, a component has the names of all of them.
-        name = next((name for name in found if item.family in name.split(", ")), None)
+        # The component of a fused tensor is named after all of its module types.
+        name = next((name for name in nbytes if item.family in name.split(", ")), None)
         if name is None:
             return None
-        found[name] += item.preview.nbytes + item.retained_bytes - item.nbytes
-    return found
+        nbytes[name] += item.preview.nbytes + item.retained_bytes - item.nbytes
+    return nbytes
 
 
 def enlarged_components(record: RunRecord) -> list[ComponentRecord]:
-    """Return the components that a run made bigger."""
+    """Return the components that a run made larger."""
     parts = record.memory.components
     return [part for part in parts if part.compressed_bytes > part.baseline_bytes]
 
 
 def predicted_loss(record: RunRecord) -> float | None:
-    """Return the growth of the loss that was expected before a run; None where none was."""
+    """Return the loss increase predicted before a run, in nats per token; None without one."""
     if not record.targets:
         return None
     if record.estimated_loss is not None:
         return record.estimated_loss
     plan = record.plan
-    # What was left as it is stands in no record, but a plan selects it.
+    # A record lists compressed weights only, but the plan may select others as well.
     default = plan.model == DEFAULT_MODEL
     targets = landmark_targets()[0] if default else record_targets(record)
     try:

@@ -1,4 +1,4 @@
-"""What a run found: numbers only, as JSON and as tables. Knows no torch."""
+"""Run record: all results of a run as dataclasses that convert to and from JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compress_lib.utils.json_record import JsonRecord
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """Which weights were used."""
+    """The model of a run: catalogue name or path, revision, source and number of parameters."""
 
     id: str
     revision: str
@@ -25,7 +25,7 @@ class ModelRecord:
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """Sums over the predictions of one block: what two runs are compared by, pair by pair."""
+    """Sums over the predictions of one block, for paired comparison of two runs."""
 
     predictions: int
     nll: float
@@ -34,11 +34,12 @@ class BlockRecord:
 
 @dataclass(frozen=True)
 class PerplexityRecord:
-    """Both models on the same tokens; standard errors over blocks, None with a single block.
+    """Perplexity of both models on the same tokens, with standard errors over blocks.
 
-    `ratio` is compressed ÷ baseline, and `ratio_stderr` comes from differences block by block.
-    `blocks` are those of the compressed model; older records have none. `protocol` is one of
-    `plan.PROTOCOLS`; masked models have lines in the place of blocks.
+    Standard errors are None if there is only one block. `ratio` is compressed ÷ baseline, and
+    `ratio_stderr` is computed from paired differences per block. `blocks` belong to the
+    compressed model; older records have none. `protocol` is one of `text_spec.PROTOCOLS`; for
+    masked models, lines take the place of blocks.
     """
 
     baseline: float
@@ -60,7 +61,7 @@ class PerplexityRecord:
 
 @dataclass(frozen=True)
 class AgreementRecord:
-    """How alike the two models' predictions are on the same tokens."""
+    """KL divergence in nats per token and top-1 agreement of both models on the same tokens."""
 
     kl: float
     top1: float
@@ -68,10 +69,10 @@ class AgreementRecord:
 
 @dataclass(frozen=True)
 class SpeedRecord:
-    """Tokens a second of both models in this run: reading blocks of text, and writing one by one.
+    """Prefill and decode speed of both models in this run, in tokens per second.
 
-    Medians over blocks and prompts; None where nothing was written. A run times what it does
-    anyway, once: `compress-lab bench speed` repeats and takes turns.
+    Medians over blocks and prompts; decode speeds are None if no text was generated. A run
+    measures speed only once, as a by-product: `compress-lab bench speed` repeats and interleaves.
     """
 
     baseline_prefill: float
@@ -81,13 +82,13 @@ class SpeedRecord:
 
     @property
     def prefill_ratio(self) -> float:
-        """How many times as fast as the baseline the compressed model read."""
+        """Prefill speed of the compressed model ÷ that of the baseline."""
         return self.compressed_prefill / self.baseline_prefill
 
 
 @dataclass(frozen=True)
 class ComponentRecord:
-    """Bytes of one part of the model."""
+    """Bytes of one component of both models."""
 
     component: str
     baseline_bytes: int
@@ -96,11 +97,11 @@ class ComponentRecord:
 
 @dataclass(frozen=True)
 class MemoryRecord:
-    """Bytes of the whole model as a checkpoint stores it, shared tensors once.
+    """Checkpoint bytes of both models; shared tensors count once.
 
-    `cache_bytes` are those of keys and values for every token of a context, the same for both
-    models; 0 where there is no cache, or in older records. Parameters are the numbers that a model
-    is computed from, whatever bits each takes; 0 in older records.
+    `cache_bytes` is the size of the KV cache per token, the same for both models; 0 without a
+    cache and in older records. Parameters are the numbers that a model is computed from,
+    regardless of their bit width; 0 in older records.
     """
 
     baseline_bytes: int
@@ -112,13 +113,16 @@ class MemoryRecord:
 
     @property
     def share(self) -> float:
-        """Bytes of the compressed model ÷ those of the baseline."""
+        """Bytes of the compressed model ÷ bytes of the baseline."""
         return self.compressed_bytes / self.baseline_bytes
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """Both models on one metric of a task; standard errors over items, None where it is no mean."""
+    """Both models on one metric of a task.
+
+    Standard errors are over items; None if the metric is not a mean over items.
+    """
 
     task: str
     metric: str
@@ -131,10 +135,10 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class RunRecord(JsonRecord):
-    """One run: what was asked, what was found, where and how long it took.
+    """One run: its plan, its results, its environment and the seconds of each step.
 
-    `estimated_loss` is what sharing out bytes expected to lose, in nats a token, before anything
-    was compressed; None where nothing was shared out.
+    `estimated_loss` is the loss increase in nats per token that byte allocation predicted before
+    compression; None if no bytes were allocated by loss.
     """
 
     called: ClassVar[str] = "a run record"
@@ -158,30 +162,30 @@ class RunRecord(JsonRecord):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """See `JsonRecord.from_json`; a plan of another version is kept, see `Plan.from_stored`."""
+        """See `JsonRecord.from_json`; a plan of another version is kept (`Plan.from_stored`)."""
         if isinstance(data, dict) and isinstance(data.get("plan"), dict):
             data = {**data, "plan": Plan.from_stored(data["plan"])}
         return super().from_json(data)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods used, each once, in order."""
+        """The distinct methods of the compressed weights, in order."""
         return tuple(dict.fromkeys(target.method for target in self.targets))
 
     @property
     def relative_error(self) -> float:
         """‖W − Ŵ‖ ÷ ‖W‖ over all compressed weights."""
         total = sum(target.squared_norm for target in self.targets)
-        lost = sum(target.squared_norm * target.relative_error**2 for target in self.targets)
-        return float((lost / total) ** 0.5) if total else 0.0
+        error = sum(target.squared_norm * target.relative_error**2 for target in self.targets)
+        return float((error / total) ** 0.5) if total else 0.0
 
     @property
     def answered(self) -> bool:
-        """Whether both models wrote after the prompts, if there are any."""
+        """Whether both models completed the prompts, or there are none."""
         return bool(self.text or self.fills or not self.plan.prompts)
 
     def metrics(self) -> dict[str, float | None]:
-        """Return every number of `metrics.METRICS`; None where it does not apply."""
+        """Return every metric of `metrics.METRICS`; None if it does not apply to the run."""
         tables = [t for t in self.targets if t.family in TABLES]
         return {
             "perplexity": self.perplexity.compressed,

@@ -1,4 +1,4 @@
-"""Runs kept on this machine, found again by the key of their plan."""
+"""SQLite store of run records, looked up by the key of their plan."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ CREATE TABLE IF NOT EXISTS runs (
 
 
 class Store:
-    """A small database of run records; safe to use from several threads and processes.
+    """SQLite database of run records; safe for use from several threads and processes.
 
     Args:
-        path: The database file; in the lab's home folder if None.
+        path: The database file; `runs.sqlite` in the home folder if None.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or home() / "runs.sqlite"
 
     def find(self, key: str) -> RunRecord | None:
-        """Return the run of a key, if there is one that this version can read."""
-        found = self._records("SELECT record FROM runs WHERE key = ?", key)
-        return found[0] if found else None
+        """Return the run with a key; None if there is none that this version can read."""
+        records = self._records("SELECT record FROM runs WHERE key = ?", key)
+        return records[0] if records else None
 
     def add(self, record: RunRecord) -> None:
-        """Keep a run, in place of an older one with the same key.
+        """Store a run, replacing an older one with the same key.
 
         Raises:
-            CompressionError: The disk is full, or the place cannot be written.
+            CompressionError: The disk is full, or the file cannot be written.
         """
         values = (record.key, record.created, record.model.id, json.dumps(record.to_json()))
         with self._connection() as connection:
@@ -50,7 +50,7 @@ class Store:
 
     def runs(self, limit: int = 200) -> list[RunRecord]:
         """Return the newest runs that this version can read, newest first."""
-        # Times are whole seconds; of runs in the same one, the last added is the newest.
+        # Timestamps are whole seconds, so runs of the same second are ordered by insertion.
         query = "SELECT record FROM runs ORDER BY created DESC, rowid DESC LIMIT ?"
         return self._records(query, limit)
 
@@ -61,7 +61,7 @@ class Store:
             rows = connection.execute(query, (value,)).fetchall()
         records = []
         for (text,) in rows:
-            # What another version wrote is as good as absent: it will be measured again.
+            # Records that this version cannot read count as missing and are measured again.
             with suppress(CompressionError, json.JSONDecodeError):
                 records.append(RunRecord.from_json(json.loads(text)))
         return records
@@ -82,6 +82,6 @@ class Store:
             if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                 raise OSError(errno.ENOSPC, str(error)) from error
             raise CompressionError(
-                f"The runs kept in {self.path} cannot be used ({error}). Move that file away to "
-                "start afresh, or set COMPRESS_LAB_HOME to another folder."
+                f"The run database {self.path} cannot be used ({error}). Move the file away to "
+                "start with an empty one, or set COMPRESS_LAB_HOME to another folder."
             ) from error

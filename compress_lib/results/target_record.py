@@ -1,4 +1,4 @@
-"""Records of compressed weights. Knows no torch."""
+"""Record of one compressed weight: bytes, reconstruction errors and training history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class DirectionError:
-    """1 − cos per row. `weighted_mean` weighs rows by token counts, where there are any."""
+    """Statistics of 1 − cos per row; `weighted_mean` weights rows by token counts, if known."""
 
     mean: float
     p50: float
@@ -21,15 +21,15 @@ class TargetRecord:
     """One compressed weight.
 
     Attributes:
-        bytes_after: Its own bytes, and its part of what its `group` shares.
-        rmse: Root of the mean squared error of the entries.
+        bytes_after: Its own bytes plus its part of the tensors that its `group` shares.
+        rmse: Root mean squared error of the entries.
         mae: Mean absolute error of the entries.
-        powered_mae: Mean of |error| ^ 0.6, the measure of Banaei et al. 2023.
-        group: The matrices that it was compressed together with, in words.
+        powered_mae: Mean of |error|^0.6 of the entries (Banaei et al. 2023).
+        group: Description of the group that it was compressed with; None if compressed alone.
         orientation: Whether its `rows` or its `columns` were the data.
-        decode_cost: Multiply-adds that decoding it takes at every call of the model.
-        history: What a method that trains noted at every look, by name; for a group, with the
-            first of its targets.
+        decode_cost: Multiply-adds to decode it in every forward pass.
+        history: Training metrics by name, one value per evaluation; for a group, only the first
+            target has them.
     """
 
     names: tuple[str, ...]
@@ -56,7 +56,7 @@ class TargetRecord:
 
     @property
     def errors(self) -> dict[str, float | None]:
-        """Every number of `metrics.ERRORS`; None in a record that is older than the number."""
+        """Every metric of `metrics.ERRORS`; None if the record is older than the metric."""
         return {
             "relative_error": self.relative_error,
             "direction_error": self.direction_error.mean,

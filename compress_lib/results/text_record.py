@@ -1,4 +1,4 @@
-"""What both models wrote or filled in: parts of a run's record."""
+"""Generated text and mask predictions of both models: parts of a run record."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WrittenToken:
-    """A token that a model wrote, as a piece of its text, and how likely both models found it.
+    """A generated token with the probabilities that both models assign to it.
 
     Attributes:
-        text: Pieces joined are the whole text; a part of a character waits for its rest.
-        own: Probability that the writer gave it, at temperature 1.
-        other: Probability that the other model gave it in the same place.
+        text: Its piece of the text; all pieces joined are the whole text. Bytes of an incomplete
+            character move to the token that completes it.
+        own: Probability under the model that generated it, at temperature 1.
+        other: Probability under the other model at the same position.
     """
 
     text: str
@@ -22,9 +23,10 @@ class WrittenToken:
 
 @dataclass(frozen=True)
 class TextRecord:
-    """What both models wrote; `first_divergence` counts the new tokens that agree.
+    """Continuations of a prompt by both models.
 
-    Records that are older than tokens have none.
+    `first_divergence` is the number of new tokens before the first difference; None if there is
+    none. Older records have no tokens.
     """
 
     prompt: str
@@ -40,7 +42,7 @@ class TextRecord:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A token that a model puts in the place of a mask; `mask` counts a prompt's from 0."""
+    """A token predicted for a mask; `mask` is the index of the mask in the prompt, from 0."""
 
     mask: int
     token: str
@@ -49,7 +51,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class FillRecord:
-    """The likeliest tokens of both models for each mask of a prompt, best first."""
+    """The most probable tokens of both models for each mask of a prompt, best first."""
 
     prompt: str
     baseline: tuple[Prediction, ...]

@@ -1,4 +1,4 @@
-"""How far each token of a table turned, and who is near it: parts of a run's record."""
+"""Direction errors and nearest neighbours of an embedding's tokens: parts of a run record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TokenError:
-    """A token and the direction error of its embedding."""
+    """A token with the direction error of its embedding, and its count in the calibration text."""
 
     id: int
     token: str
@@ -17,7 +17,7 @@ class TokenError:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A token, and the cosine between its row and that of the token that it is a neighbour of."""
+    """A neighbouring token, and the cosine similarity between both tokens' rows."""
 
     token: str
     cosine: float
@@ -25,7 +25,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class TokenNeighbours:
-    """The nearest rows to a token's row in the original table, and in the compressed one."""
+    """The nearest neighbours of a token in the original and in the compressed embedding."""
 
     id: int
     before: tuple[Neighbour, ...]
@@ -34,21 +34,21 @@ class TokenNeighbours:
 
 @dataclass(frozen=True)
 class DirectionRecord:
-    """The embedding's direction errors as a histogram, and some of its tokens.
+    """Histogram of an embedding's direction errors, and details of selected tokens.
 
-    Older records have only the first six.
+    Older records have only the first six fields.
 
     Attributes:
-        target: The table's name.
-        edges: Of the bins.
-        counts: Rows in each bin.
-        control_counts: The same for random noise as large, row by row, as the error.
-        worst: The tokens that turned most, the first most of all.
-        best: The tokens that turned least, the first least of all.
-        frequent: The tokens that the calibration text has most often.
-        weighted_counts: Occurrences in the calibration text of the tokens in each bin; empty
-            where no text was read.
-        neighbours: Of all the tokens that are listed.
+        target: The target's name.
+        edges: The bin edges.
+        counts: Rows per bin.
+        control_counts: The same for random noise with the norm of each row's error.
+        worst: The tokens with the largest direction errors, descending.
+        best: The tokens with the smallest direction errors, ascending.
+        frequent: The most frequent tokens of the calibration text.
+        weighted_counts: Occurrences in the calibration text of the tokens in each bin; empty if
+            no text was read.
+        neighbours: The neighbours of all listed tokens.
     """
 
     target: str

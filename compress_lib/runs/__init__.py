@@ -1,1 +1,1 @@
-"""Execute a plan end to end; `studies` executes many."""
+"""Runs: execute a plan end to end; `studies` contains experiments of many runs."""

@@ -1,4 +1,4 @@
-"""Run events: a fraction, a message, and the payload of each step. Torch-free to import."""
+"""Run events: a fraction, a message, and the payload of each step. Does not import torch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class BudgetAllocated(Milestone):
     """Bytes were allocated by estimated loss.
 
     Attributes:
-        loss: The estimated loss increase, in nats a token.
-        nbytes: Of all targets that took part.
+        loss: The estimated loss increase, in nats per token.
+        nbytes: Total bytes of the allocated targets.
     """
 
     loss: float
@@ -39,7 +39,7 @@ class TargetCompressed(Milestone):
 
 @dataclass(frozen=True)
 class BlockScored(Milestone):
-    """Another block of text was scored: a running estimate."""
+    """Another block of text was scored; contains the running estimate."""
 
     comparison: Comparison
 
@@ -54,12 +54,12 @@ class EvaluationFinished(Milestone):
 
 @dataclass(frozen=True)
 class TextProgress(Event):
-    """One model wrote another token.
+    """One model generated another token.
 
     Attributes:
-        prompt: What it continues.
+        prompt: The prompt.
         which: `baseline` or `compressed`.
-        text: All that it has written so far.
+        text: The text generated so far.
     """
 
     prompt: str
@@ -83,17 +83,17 @@ class MaskFilled(Milestone):
 
 @dataclass(frozen=True)
 class PlanSkipped(Milestone):
-    """One of several plans was refused; `reason` is the refusal itself."""
+    """One of several plans was rejected; `reason` is the error message."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class RunFinished(Milestone):
-    """The run is over: its result.
+    """The run is finished.
 
     Attributes:
-        record: The numbers.
+        record: The results.
         stored: Whether the record is from an earlier run.
         compressed: The compressed model; None with a stored record.
     """

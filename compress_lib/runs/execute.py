@@ -1,7 +1,7 @@
 """Run a plan: load, prepare texts, allocate, compress, evaluate, generate, record.
 
-`execute` is the whole of it, one step a line; every step is a function below that returns its
-value and reports through `report(event)`.
+`execute` calls one function per step, each of which returns its value and sends progress events
+to `report`.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ if TYPE_CHECKING:
     from compress_lib.results.store import Store
 
 Load = Callable[[str, str | None, str, Report], LanguageModel]
-"""Called with the model's name, its revision, the device, and where to report."""
+"""Loads a model, given its name, its revision, the device and the progress callback."""
 
 
 def load_fresh(model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
-    """Load a model without a cache."""
+    """Load a model without a cache; see `Load`."""
     return load_model(model, revision=revision, device=device, report=report)
 
 
@@ -83,20 +83,20 @@ def execute(
     """Run a plan.
 
     Args:
-        plan: What to do.
-        report: Called with every event, one at a time; it may raise `StoppedError` to stop.
+        plan: The plan.
+        report: Called with every event, one at a time; may raise `StoppedError` to stop the run.
         device: See `models.loading.choose_device`.
-        store: Where finished runs are kept; a run that is there is returned at once.
-        load: Returns the model; the page caches models between runs.
-        tasks: Names of tasks to run too, see `evaluation.tasks`; not part of the plan's key.
-        task_limit: How many items of each task to use; all if None.
-        read: Reads the evaluation text with the original; see `likelihood.compare`.
+        store: The store of finished runs; a stored result is returned at once.
+        load: Loads the model; the page passes one that caches models between runs.
+        tasks: Names of tasks to evaluate, see `evaluation.tasks`; not part of the plan's key.
+        task_limit: Maximum items per task; all if None.
+        read: Runs the original on the evaluation text; see `likelihood.compare`.
 
     Returns:
-        The last event: the record, and the compressed model.
+        The last event, with the record and the compressed model.
 
     Raises:
-        CompressionError: The plan cannot be run; the message says why. Nothing is kept.
+        CompressionError: The plan cannot be run; the message says why. Nothing is stored.
     """
     plan.check_runnable()
     timer, report = StepTimer(), serialize(report)
@@ -139,7 +139,13 @@ def execute(
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:
-    """Run a plan to its end and return the record. See `execute`."""
+    """Run a plan and return its record.
+
+    Args:
+        plan: The plan.
+        device: See `models.loading.choose_device`.
+        store: The store of finished runs; see `execute`.
+    """
     return execute(plan, device=device, store=store).record
 
 
@@ -147,42 +153,63 @@ def iterate_events(plan: Plan, **options: Any) -> Generator[Event, None, RunFini
     """Run a plan as a generator of events; closing it stops the run.
 
     Args:
-        plan: What to do.
-        **options: Of `execute`.
+        plan: The plan.
+        **options: Keyword arguments of `execute`.
     """
     return iterate_callbacks(lambda report: execute(plan, report, **options))
 
 
 def choose_tasks(names: Sequence[str], limit: int | None, report: Report) -> ChosenTasks:
-    """Read the data of tasks, if there are any."""
+    """Load the data of tasks, if there are any.
+
+    Args:
+        names: Names of tasks.
+        limit: Maximum items per task; all if None.
+        report: Receives progress events.
+    """
     if names:
-        report(Milestone(0.0, "Reading the data of the tasks"))
+        report(Milestone(0.0, "Loading task data"))
     return load_tasks(names, limit)
 
 
 def load_checked(
     plan: Plan, chosen: ChosenTasks, device: str, load: Load, report: Report
 ) -> LanguageModel:
-    """Load the model of a plan; refuse what it cannot be measured by.
+    """Load the model of a plan, and check that protocols and tasks fit it.
+
+    Args:
+        plan: The plan.
+        chosen: The tasks to evaluate.
+        device: See `models.loading.choose_device`.
+        load: Loads the model.
+        report: Receives progress events.
 
     Raises:
-        CompressionError: It cannot be loaded, or a protocol or a task does not fit it.
+        CompressionError: The model cannot be loaded, or a protocol or a task does not fit it.
     """
     report(Milestone(0.0, f"Loading {plan.model}"))
     model = load(plan.model, plan.revision, device, subrange(report, 0.0, LOADED))
     check_protocols(model, plan.evaluation, plan.calibration)
     if chosen.tasks and model.kind == "masked":
         raise CompressionError(
-            f"{model.id} is a masked model: tasks by likelihood need one that predicts the next "
-            "token."
+            f"{model.id} is a masked model, but likelihood tasks need a causal model, which "
+            "predicts the next token."
         )
     return model
 
 
 def read_texts(plan: Plan, assignments: Sequence[Assignment]) -> tuple[Text, Text | None]:
-    """Read the evaluation text, and the calibration text where anything needs it."""
+    """Read the evaluation text, and the calibration text if it is needed.
+
+    Args:
+        plan: The plan.
+        assignments: Its assignments.
+
+    Returns:
+        The evaluation text, and the calibration text or None.
+    """
     evaluation = read_text(plan.evaluation, "evaluation")
-    # Token counts also weigh an embedding's direction errors, whatever the method needs.
+    # Token counts also weight the direction errors of an embedding, with every method.
     if not any(one.required_statistics or one.family == "embedding" for one in assignments):
         return evaluation, None
     return evaluation, read_text(plan.calibration, "calibration")
@@ -191,7 +218,14 @@ def read_texts(plan: Plan, assignments: Sequence[Assignment]) -> tuple[Text, Tex
 def add_provenance(
     plan: Plan, model: LanguageModel, evaluation: Text, calibration: Text | None
 ) -> Plan:
-    """Return the plan with the exact weights and texts that it met."""
+    """Return the plan with the model's revision and the digests of its texts.
+
+    Args:
+        plan: The plan.
+        model: The loaded model.
+        evaluation: The evaluation text.
+        calibration: The calibration text, if it was read.
+    """
     return plan.with_provenance(
         revision=model.revision,
         evaluation=evaluation.digest,
@@ -205,7 +239,7 @@ def allocate_budget(
     calibration: Calibration,
     report: Report,
 ) -> BudgetAllocation:
-    """Allocate bytes by estimated loss, where the plan asks for it."""
+    """Allocate bytes by estimated loss for the rules that require it; see `allocate_by_loss`."""
     allocation = allocate_by_loss(model, assignments, calibration, report)
     if allocation.loss is not None:
         report(BudgetAllocated(1.0, allocation.line, allocation.loss, allocation.nbytes))
@@ -218,7 +252,7 @@ def compress(
     calibration: Calibration,
     report: Report,
 ) -> list[CompressedTarget]:
-    """Compress every target."""
+    """Compress all targets; see `compress_targets`."""
     targets: list[CompressedTarget] = []
     total, done = sum(one.nbytes for one in assignments), 0
     steps = compress_targets(model, assignments, calibration=calibration, report=report)
@@ -237,7 +271,15 @@ def measure(
     report: Report,
     read: Read,
 ) -> Comparison:
-    """Score both models on the evaluation text, block by block."""
+    """Score both models on the evaluation text, block by block.
+
+    Args:
+        model: The original.
+        compressed: The compressed model.
+        examples: The evaluation text.
+        report: Receives progress events, with the running estimate after every block.
+        read: Runs the original; see `likelihood.compare`.
+    """
     message = "Measuring perplexity of both models"
     report(Event(0.0, message))
     comparison = Comparison(())
@@ -251,7 +293,14 @@ def measure(
 def write_prompts(
     model: LanguageModel, compressed: LanguageModel, plan: Plan, report: Report
 ) -> list[TextRecord]:
-    """Let both causal models continue every prompt."""
+    """Continue every prompt with both models; masked models generate nothing.
+
+    Args:
+        model: The original.
+        compressed: The compressed model.
+        plan: The plan, with its prompts.
+        report: Receives progress events for every token.
+    """
     if model.kind == "masked":
         return []
     texts: list[TextRecord] = []
@@ -261,28 +310,35 @@ def write_prompts(
         def listen(which: str, text: str, prompt: str = prompt) -> None:
             nonlocal steps
             steps += 1
-            report(TextProgress(steps / total, "Both models write", prompt, which, text))
+            report(TextProgress(steps / total, "Generating text", prompt, which, text))
 
-        report(Event(steps / total, "Both models write"))
+        report(Event(steps / total, "Generating text"))
         texts.append(
             write_both(model, compressed, prompt, plan.generation, seed=plan.seed, listener=listen)
         )
-        report(TextWritten(steps / total, "Both models wrote", texts[-1]))
+        report(TextWritten(steps / total, "Generated text", texts[-1]))
     return texts
 
 
 def fill_prompts(
     model: LanguageModel, compressed: LanguageModel, plan: Plan, report: Report
 ) -> list[FillRecord]:
-    """Let both masked models fill in the masks of every prompt."""
+    """Fill in the masks of every prompt with both models; causal models fill in nothing.
+
+    Args:
+        model: The original.
+        compressed: The compressed model.
+        plan: The plan, with its prompts.
+        report: Receives progress events for every prompt.
+    """
     if model.kind != "masked":
         return []
     fills: list[FillRecord] = []
     for index, prompt in enumerate(plan.prompts, start=1):
-        report(Event((index - 1) / len(plan.prompts), "Both models fill in the mask"))
+        report(Event((index - 1) / len(plan.prompts), "Filling in masks"))
         fills.append(fill_both(model, compressed, prompt))
         share = index / len(plan.prompts)
-        report(MaskFilled(share, "Both models filled in the mask", fills[-1]))
+        report(MaskFilled(share, "Filled in masks", fills[-1]))
     return fills
 
 
@@ -293,18 +349,26 @@ def solve_tasks(
     stored: RunRecord | None,
     report: Report,
 ) -> list[TaskRecord]:
-    """Run the tasks, and keep those of an earlier run of the same plan."""
+    """Evaluate the tasks, and add the results of other tasks from an earlier run of the plan.
+
+    Args:
+        model: The original.
+        compressed: The compressed model.
+        chosen: The tasks to evaluate.
+        stored: The record of an earlier run of the same plan, if any.
+        report: Receives progress events.
+    """
     solved = run_tasks(model, compressed, chosen, report=report)
-    for one in solved:
-        line = f"{one.task}: {one.metric} {one.baseline:.3f} → {one.compressed:.3f}"
+    for task in solved:
+        line = f"{task.task}: {task.metric} {task.baseline:.3f} → {task.compressed:.3f}"
         report(Milestone(1.0, line))
-    new = {one.task for one in solved}
+    new = {task.task for task in solved}
     earlier = stored.tasks if stored else ()
-    return solved + [one for one in earlier if one.task not in new]
+    return solved + [task for task in earlier if task.task not in new]
 
 
 def _finish(report: Report, record: RunRecord, compressed: LanguageModel | None) -> RunFinished:
-    message = "Finished" if compressed else "This run was made before"
+    message = "Finished" if compressed else "Found a stored result"
     finished = RunFinished(1.0, message, record, compressed is None, compressed)
     report(finished)
     return finished
@@ -315,10 +379,10 @@ def _tick(report: Report, message: str, share: float) -> None:
 
 
 def _evaluation_line(record: RunRecord) -> str:
-    found, share = record.perplexity, format_share(record.memory.share)
+    ppl, share = record.perplexity, format_share(record.memory.share)
     return (
-        f"Measured: perplexity {format_perplexity(found.baseline)} → "
-        f"{format_perplexity(found.compressed)} (× {found.ratio:.4g}), {share} of the bytes"
+        f"Evaluated: perplexity {format_perplexity(ppl.baseline)} → "
+        f"{format_perplexity(ppl.compressed)} ({ppl.ratio:.4g}×), {share} of the bytes"
     )
 
 

@@ -1,4 +1,4 @@
-"""Progress parts: the range of a run's progress bar that each step gets, by its estimated time."""
+"""Progress parts: the range of a run's progress bar for each step, by its estimated time."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from compress_lib.plan.plan import Plan
 from compress_lib.utils.progress import Report, subrange
 
 LOADED = 0.05
-"""The share of a run that loading takes."""
+"""Share of a run's progress for loading."""
 
 TASKS = 0.5
-"""The share that tasks, if there are any, take of what is left after compressing."""
+"""Share of the progress after compression for tasks, if there are any."""
 
 GENERATION_COST = 30
-"""How many times longer a generated token takes than a scored one."""
+"""Time per generated token ÷ time per scored token."""
 
 DECODING_COST = 3
-"""How many times longer generation takes for a model whose weights are all decoded every token."""
+"""Slowdown of generation if all weights are decoded for every token."""
 
 
 @dataclass(frozen=True)
 class ProgressParts:
-    """Where each step of a run reports: every callback maps [0, 1] to its own range."""
+    """Progress callbacks of a run's steps; each maps [0, 1] to its own range."""
 
     allocate: Report
     compress: Report
@@ -44,14 +44,14 @@ class ProgressParts:
         tasks: bool,
         report: Report,
     ) -> ProgressParts:
-        """Estimate how long each step takes.
+        """Divide the progress of a run by the estimated time of its steps.
 
         Args:
-            plan: What is run.
+            plan: The plan.
             model: The original.
-            assignments: What is compressed.
-            tasks: Whether tasks are run at the end.
-            report: Of the whole run.
+            assignments: The plan's assignments.
+            tasks: Whether tasks are evaluated at the end.
+            report: The progress callback of the whole run.
         """
         cost = max((one.method.relative_cost for one in assignments), default=0.0)
         compressed = LOADED + (1 - LOADED) * cost
@@ -64,8 +64,8 @@ class ProgressParts:
 
 
 def _scoring_share(plan: Plan, model: LanguageModel, assignments: Sequence[Assignment]) -> float:
-    """Return the time to score the evaluation text ÷ the time to score it and to generate."""
-    # A matrix without a rank is stored as codes, which have to be decoded.
+    """Return the time of scoring the evaluation text ÷ the time of scoring and generation."""
+    # Matrices without a rank are stored as codes, which have to be decoded.
     coded = sum(one.nbytes for one in assignments if one.preview.rank is None)
     slower = 1 + DECODING_COST * coded / sum(target.nbytes for target in model.targets)
     tokens = plan.generation.max_new_tokens if model.kind == "causal" else 0

@@ -1,4 +1,4 @@
-"""Record builder: from the results of a run's steps to its `RunRecord`."""
+"""Record builder: assemble a `RunRecord` from the results of a run's steps."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def build_record(
     examples: Sequence[Example],
     text: Text,
 ) -> RunRecord:
-    """Return the numbers of a run before text is generated.
+    """Return the record of a run before text generation.
 
     Args:
-        plan: With provenance: the exact weights and texts.
+        plan: The plan with provenance: model revision and text digests.
         model: The original.
         compressed: The compressed model.
         targets: The compressed weights, in order.
-        estimated_loss: The loss increase that allocation predicted; None without allocation.
+        estimated_loss: The loss increase predicted by the allocation; None without one.
         comparison: The scores of both models on the evaluation text.
-        examples: The evaluation text, as it was scored.
-        text: The same as it was read.
+        examples: The tokenized evaluation text.
+        text: The evaluation text.
     """
     spec = plan.evaluation
     return RunRecord(
@@ -82,7 +82,15 @@ def complete_record(
     tasks: Sequence[TaskRecord],
     seconds: dict[str, float],
 ) -> RunRecord:
-    """Return a record with generated text, filled masks and tasks."""
+    """Return a record with generated text, filled masks and tasks.
+
+    Args:
+        record: The record from `build_record`.
+        texts: The generated texts.
+        fills: The filled masks.
+        tasks: The task results.
+        seconds: The seconds of each step.
+    """
     speed = record.speed
     if speed is not None and texts:
         speed = replace(
@@ -108,7 +116,16 @@ def perplexity_record(
     text: Text,
     protocol: str,
 ) -> PerplexityRecord:
-    """Return both perplexities with everything that makes them comparable."""
+    """Return both perplexities, with everything that two runs must share to be comparable.
+
+    Args:
+        model: The original.
+        comparison: The scores of both models.
+        examples: The tokenized evaluation text.
+        context: The context length in tokens.
+        text: The evaluation text.
+        protocol: The perplexity protocol, one of `text_spec.PROTOCOLS`.
+    """
     predicted = [str(model.tokenizer.decode(example.labels.tolist())) for example in examples]
     nbytes = max(sum(len(piece.encode()) for piece in predicted), 1)
     return PerplexityRecord(
@@ -134,7 +151,7 @@ def perplexity_record(
 
 
 def describe_environment(model: LanguageModel) -> dict[str, str]:
-    """Return versions, platform, device and types of a run."""
+    """Return versions, platform, device and dtypes of a run."""
     import transformers
 
     from compress_lib import __version__
@@ -153,8 +170,8 @@ def describe_environment(model: LanguageModel) -> dict[str, str]:
 
 
 def _prefill_speed(comparison: Comparison) -> SpeedRecord | None:
-    """Return the reading speed of both models, where it was timed."""
-    read = [comparison.tokens_per_second(which) for which in ("baseline", "compressed")]
-    if read[0] is None or read[1] is None:
+    """Return the prefill speed of both models; None if it was not timed."""
+    speeds = [comparison.tokens_per_second(which) for which in ("baseline", "compressed")]
+    if speeds[0] is None or speeds[1] is None:
         return None
-    return SpeedRecord(read[0], read[1])
+    return SpeedRecord(speeds[0], speeds[1])

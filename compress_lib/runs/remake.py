@@ -1,4 +1,4 @@
-"""Recompute the compressed model of a finished run, and check it against the run's record."""
+"""Recompute the compressed model of a finished run, and verify it against the run's record."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from compress_lib.runs.execute import add_provenance, allocate_budget, compress,
 from compress_lib.utils.progress import Report, subrange
 
 TOLERANCE = 0.01
-"""By what share bytes and errors may differ: the last digits depend on the machine."""
+"""Allowed relative difference of bytes and errors, because the last digits vary by machine."""
 
 
 def remake(record: RunRecord, model: LanguageModel, report: Report) -> LanguageModel:
-    """Recompute the compressed model of a run, without scoring or generating text.
+    """Recompute the compressed model of a run, without evaluation and text generation.
 
     Args:
         record: The run.
-        model: The original, of the revision that the run had.
-        report: Called with every event; it may raise `StoppedError`.
+        model: The original, of the same revision as in the run.
+        report: Called with every event; may raise `StoppedError`.
 
     Raises:
-        CompressionError: It cannot be recomputed from the weights, the texts and the machine that
-            are here now.
+        CompressionError: Weights, texts, program or results differ from those of the run.
     """
     plan = record.plan
     check_protocols(model, plan.evaluation, plan.calibration)
@@ -38,8 +37,8 @@ def remake(record: RunRecord, model: LanguageModel, report: Report) -> LanguageM
     plan = add_provenance(plan, model, evaluation, calibration)
     if plan.key != record.key:
         raise CompressionError(
-            "The model of this run cannot be made again: its weights, its texts or the program are "
-            "others by now. Run its plan again."
+            "The compressed model of this run cannot be recomputed: the weights, the texts or the "
+            "program have changed since. Run its plan again."
         )
     _, text = prepare_texts(
         model, plan.evaluation, evaluation, plan.calibration, calibration, plan.seed
@@ -51,16 +50,16 @@ def remake(record: RunRecord, model: LanguageModel, report: Report) -> LanguageM
 
 
 def _check_same(record: RunRecord, targets: Sequence[CompressedTarget]) -> None:
-    """Refuse targets whose bytes or errors are not those of the record.
+    """Refuse targets whose bytes or errors differ from the record.
 
     Raises:
-        CompressionError: They differ, as after training on another device.
+        CompressionError: They differ, for example after training on another device.
     """
-    again = replace(record, targets=tuple(done.record for done in targets))
-    sizes = [sum(target.bytes_after for target in run.targets) for run in (record, again)]
-    errors = [run.relative_error for run in (record, again)]
+    remade = replace(record, targets=tuple(done.record for done in targets))
+    sizes = [sum(target.bytes_after for target in run.targets) for run in (record, remade)]
+    errors = [run.relative_error for run in (record, remade)]
     if any(abs(new - old) > TOLERANCE * old for old, new in (sizes, errors)):
         raise CompressionError(
-            f"Made again, this model came out otherwise (relative error {errors[1]:.4g} instead of "
-            f"{errors[0]:.4g}): the run was made on another machine. Run its plan again."
+            f"The recomputed model differs from the run (relative error {errors[1]:.4g} instead of "
+            f"{errors[0]:.4g}), which was probably made on another machine. Run its plan again."
         )

@@ -1,1 +1,1 @@
-"""The page: the only importer of gradio."""
+"""Gradio web page; no other package imports gradio."""

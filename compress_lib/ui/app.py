@@ -1,4 +1,4 @@
-"""The page: form on the left, results on the right, and what connects them."""
+"""Page layout and event wiring: form on the left, results on the right."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ from compress_lib.ui.results.tabs.compare import with_shown
 from compress_lib.ui.run_controls import Runs, Session
 
 KEPT_RUNS = "compress-lab-runs"
-"""Names the session's runs in the browser, and hides nothing there: who has a key sees its run."""
+"""Browser storage key of the session's runs, also used as its secret.
+
+Nothing is confidential there: anyone with the key of a run can open the run.
+"""
 
 SWEPT = ("model", "method", "keep")
-"""Fields of the form that a sweep over all matrices takes from the plan."""
+"""Form fields that the sensitivity sweep over all matrices reads."""
 
 
 class Page:
-    """One page over one engine.
+    """A page backed by one engine.
 
     Args:
         engine: Runs the plans; a new one if None.
@@ -65,14 +68,14 @@ class Page:
         self.engine = engine or Engine()
 
     def build(self) -> gr.Blocks:
-        """Lay the page out and connect it; imports no torch."""
+        """Lay out the page and connect its events; does not import torch."""
         first = preview.describe_plan(self.engine, Plan())
         with gr.Blocks(
             title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 7200)
         ) as blocks:
             gr.HTML(html.header(), elem_id="header", js_on_load=FORM + PICTURES)
             self.keys = gr.State([], time_to_live=session_runs.KEPT_SECONDS)
-            # In the browser of whoever ran them: a page that is opened again has them again.
+            # Stored in the browser, so that reopening the page restores the user's runs.
             self.kept = gr.BrowserState([], storage_key=KEPT_RUNS, secret=KEPT_RUNS)
             shown = first_record()
             self.current = gr.State(
@@ -90,8 +93,7 @@ class Page:
                     self.studies = studies_page.build()
                 with gr.Tab(texts.LEARN_TAB, elem_id="learn"):
                     lessons = learn_page.build()
-            known = (self.engine, self.panel, self.results, self.keys, self.current)
-            self.opening = Opening(*known)
+            self.opening = Opening(self.engine, self.panel, self.results, self.keys, self.current)
             self._connect_form(blocks)
             self._connect_results()
             Endpoints(self.engine).register()
@@ -120,15 +122,14 @@ class Page:
         Runs(self.panel, self.results, session).connect()
         visit = [self.keys, self.kept]
         model = self.panel.fields["model"]
-        # What had to be fetched when the page was built may be here by now.
+        # Models may have been downloaded since the page was built.
         blocks.load(lambda: gr.update(choices=model_choices()), None, model, **QUICK)
         blocks.load(self.opening.open, visit, self.opening.outputs, **WARNING)
         self.keys.change(lambda keys: keys, self.keys, self.kept, **QUICK)
 
     def _connect_results(self) -> None:
         restore = partial(self._select, restore=True)
-        known = (self.engine, self.keys, self.current, self.file)
-        wiring = Wiring(*known, self._select, restore)
+        wiring = Wiring(self.engine, self.keys, self.current, self.file, self._select, restore)
         for tab in self.results.tabs.values():
             tab.connect(wiring)
 
@@ -140,9 +141,9 @@ class Page:
         *,
         restore: bool = False,
     ) -> None:
-        """Let an event show the run that `choose` returns for it; see `Wiring`."""
+        """Show the run that `choose` returns for an event; see `Wiring`."""
 
-        # Gradio reads the annotation of the event from the signature.
+        # Gradio detects the event argument by its annotation.
         def select(keys: Any, current: Any, event: gr.SelectData) -> Any:
             return self._show_selected(keys, choose(keys, current, event), kept, restore=restore)
 
@@ -164,14 +165,14 @@ class Page:
         if record is None:
             return gr.skip()
         shown = self.results.show(select_run(self.engine, keys, record))
-        # What was clicked stays as it is, sorted or scrolled.
+        # Redrawing the clicked component would reset its sorting and scroll position.
         shown.pop(kept, None)
         filled = self._fill_form(record) if restore else {}
-        said = html.status(texts.SHOWN_PLAN if filled else texts.SHOWN_OTHER)
-        return {self.current: record.key, self.panel.status: said, **filled, **shown}
+        message = html.status(texts.SHOWN_PLAN if filled else texts.SHOWN_OTHER)
+        return {self.current: record.key, self.panel.status: message, **filled, **shown}
 
     def _fill_form(self, record: RunRecord) -> dict[Any, Any]:
-        """Return the form for a run's plan; one that it refuses leaves it as it is."""
+        """Return the form values of a run's plan; empty if the form rejects the plan."""
         try:
             plan, complaint = binding.plan_for_form(record.plan)
         except CompressionError as error:

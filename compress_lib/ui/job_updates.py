@@ -1,4 +1,4 @@
-"""What happens on a click: plain functions and generators over the form's values."""
+"""Updates of the page while a job runs: status, log, generated texts, finished runs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MAX_LOG = 400
 
 @dataclass(frozen=True)
 class Update:
-    """What a running job changes on the page; None leaves a part as it is.
+    """Changes of the page that a running job causes; None leaves a part unchanged.
 
     Attributes:
-        measured: A run that is measured while both models still write.
-        finished: The same run at its end, or one that was made before.
+        measured: A run whose metrics are complete while both models still generate text.
+        finished: A completed run, or a stored one.
         last: Whether the job is over.
     """
 
@@ -47,9 +47,11 @@ class Update:
 
 @dataclass
 class _Watch:
-    """What a handler knows of its job so far; `plans` are those that are not finished.
+    """State of a job as seen by its handler.
 
-    `so_far` says what was measured of the plan that runs.
+    Attributes:
+        plans: Number of unfinished plans.
+        so_far: HTML with the perplexity of the running plan so far.
     """
 
     plans: int
@@ -64,12 +66,12 @@ class _Watch:
 
 
 def run_plans(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, None]:
-    """Run plans as one job, telling all the while how it goes; each record comes as it is made.
+    """Run plans as one job; yield its updates, including each record as soon as it is complete.
 
     Closing the generator stops the job and frees the engine.
 
     Raises:
-        CompressionError: A run is refused; the message says why.
+        CompressionError: All plans are rejected, or the queue is full.
     """
     watch = _Watch(len(plans))
     steps = follow(engine.line, engine.submit(*plans))
@@ -90,9 +92,9 @@ def run_plans(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, 
 
 
 def _updates(watch: _Watch, status: str, events: Sequence[Event]) -> Iterator[Update]:
-    """Turn events into as few updates as possible: they come faster than a browser can draw.
+    """Merge events into as few updates as possible, because browsers draw slower than they arrive.
 
-    Each run that is finished has an update of its own; the last one comes with the last word.
+    Each finished run gets its own update; `run_plans` sends that of the last one.
     """
     update = Update()
     for event in events:
@@ -101,7 +103,7 @@ def _updates(watch: _Watch, status: str, events: Sequence[Event]) -> Iterator[Up
             both = (watch.written.get(which, "") for which in ("baseline", "compressed"))
             update = replace(update, writing=generated_text.writing(event.prompt, *both))
         elif isinstance(event, Milestone):
-            # Whatever comes between texts: the next one is another run's, or another prompt's.
+            # A milestone separates texts: the next one belongs to another run or prompt.
             watch.written.clear()
             _add_to_log(watch, event)
             filled = both_fills([event.fill]) if isinstance(event, MaskFilled) else update.writing
@@ -128,11 +130,13 @@ def _add_to_log(watch: _Watch, event: Milestone) -> None:
     left = watch.left.seconds(event.fraction)
     ahead = f"  ({format_left(left)} left)" if left is not None else ""
     if isinstance(event, BlockScored):
-        found = event.comparison
-        watch.so_far = html.so_far(found.baseline.value, found.compressed.value, len(found.blocks))
+        comparison = event.comparison
+        watch.so_far = html.so_far(
+            comparison.baseline.value, comparison.compressed.value, len(comparison.blocks)
+        )
         watch.lines.append(
-            f"After block {len(found.blocks)}: perplexity {found.baseline.value:,.2f} → "
-            f"{found.compressed.value:,.2f}, KL {found.kl:.4f}{ahead}"
+            f"After block {len(comparison.blocks)}: perplexity {comparison.baseline.value:,.2f} → "
+            f"{comparison.compressed.value:,.2f}, KL {comparison.kl:.4f}{ahead}"
         )
     else:
         if isinstance(event, EvaluationFinished):

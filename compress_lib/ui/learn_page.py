@@ -1,4 +1,4 @@
-"""The tab to learn in: a tour of six guesses, and what every number of the page means."""
+"""Learn tab: a quiz of six questions and a glossary of metrics and terms."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from compress_lib.utils.translation import translate
 
 @dataclass(frozen=True)
 class LearnPanel:
-    """The components of the tour."""
+    """Components of the quiz."""
 
     steps: Any
     text: Any
     guess: Any
     reveal: Any
-    told: Any
+    answer: Any
     load: Any
     onward: Any
 
     @property
     def shown(self) -> list[Any]:
-        """What changes with the step."""
-        return [self.text, self.guess, self.reveal, self.told, self.load, self.onward]
+        """Components that change with the question."""
+        return [self.text, self.guess, self.reveal, self.answer, self.load, self.onward]
 
 
 def build() -> LearnPanel | None:
-    """Make the tab; the tour only where its landmarks were measured."""
+    """Build the tab; the quiz is left out if there are no landmarks."""
     steps = tour(texts.LANGUAGE)
     panel = _tour(steps) if steps else None
     gr.Markdown(f"## {texts.GLOSSARY}\n{texts.GLOSSARY_HELP}")
@@ -52,27 +52,27 @@ def _tour(steps: Sequence[Step]) -> LearnPanel:
     text = gr.Markdown(_question(steps[0]), elem_id="tour-text")
     guess = gr.Radio(_choices(steps[0]), value=None, label=steps[0].question, elem_id="tour-guess")
     reveal = gr.Button(texts.TOUR_REVEAL, variant="primary", elem_id="tour-reveal")
-    told = gr.Markdown("", visible=False, elem_id="tour-told")
+    answer = gr.Markdown("", visible=False, elem_id="tour-answer")
     with gr.Row(elem_id="tour-after"):
         load = gr.Button(texts.TOUR_LOAD, visible=False, elem_id="tour-load")
         onward = gr.Button(texts.TOUR_ONWARD, visible=False, elem_id="tour-onward")
-    return LearnPanel(chosen, text, guess, reveal, told, load, onward)
+    return LearnPanel(chosen, text, guess, reveal, answer, load, onward)
 
 
 def connect(
     panel: LearnPanel, bring: Callable[[Any, Plan], dict[Any, Any]], keys: Any, opened: list[Any]
 ) -> None:
-    """Connect the tour.
+    """Connect the events of the quiz.
 
     Args:
-        panel: The tab.
-        bring: Given the session's runs, brings a step's plan into the lab, with its run.
-        keys: The session's runs.
-        opened: What that changes.
+        panel: The components of the quiz.
+        bring: Loads a plan and its run into the lab, given the keys of the session's runs.
+        keys: Component with the keys of the session's runs.
+        opened: Components that `bring` changes.
     """
     panel.steps.change(choose, panel.steps, panel.shown, **QUICK)
-    after = [panel.reveal, panel.told, panel.load, panel.onward]
-    panel.reveal.click(reveal, [panel.steps, panel.guess], after, **QUICK)
+    revealed = [panel.reveal, panel.answer, panel.load, panel.onward]
+    panel.reveal.click(reveal, [panel.steps, panel.guess], revealed, **QUICK)
     panel.onward.click(following, panel.steps, panel.steps, **QUICK).success(
         None, None, None, js=TOUR_TOP, **PRIVATE
     )
@@ -83,7 +83,7 @@ def connect(
 
 
 def choose(name: Any) -> list[Any]:
-    """Show a step, before anybody has guessed."""
+    """Show a question without its answer."""
     step = _find_step(name)
     return [
         _question(step),
@@ -96,31 +96,31 @@ def choose(name: Any) -> list[Any]:
 
 
 def reveal(name: Any, guess: Any) -> list[Any]:
-    """Say what is really so; a guess comes first."""
+    """Show the answer, or ask for a guess if there is none."""
     step = _find_step(name)
     if not isinstance(guess, int) or not 0 <= guess < len(step.choices):
-        asked = gr.Markdown(texts.TOUR_GUESS, visible=True)
-        return [gr.Button(visible=True), asked, gr.skip(), gr.skip()]
+        hint = gr.Markdown(texts.TOUR_GUESS, visible=True)
+        return [gr.Button(visible=True), hint, gr.skip(), gr.skip()]
     verdict = texts.TOUR_RIGHT if guess == step.answer else texts.TOUR_WRONG
-    said = verdict.format(answer=step.choices[step.answer])
-    told = f"**{said}** {step.reveal}"
+    heading = verdict.format(answer=step.choices[step.answer])
+    explanation = f"**{heading}** {step.reveal}"
     return [
         gr.Button(visible=False),
-        gr.Markdown(told, visible=True),
+        gr.Markdown(explanation, visible=True),
         gr.Button(visible=True),
         gr.Button(visible=following(name) != step.name),
     ]
 
 
 def following(name: Any) -> str:
-    """Return the name of the step after another; the last one is followed by none."""
+    """Return the name of the next question, or of the last one if there is none."""
     names = [step.name for step in tour(texts.LANGUAGE)]
     after = names.index(_find_step(name).name) + 1
     return names[min(after, len(names) - 1)]
 
 
 def glossary() -> str:
-    """Return what every number of the page means, with its formula."""
+    """Return the definitions of all metrics and terms as HTML, sorted by name."""
     rows = [
         (
             translate(metric.label),
@@ -147,6 +147,6 @@ def _choices(step: Step) -> list[tuple[str, int]]:
 
 
 def _find_step(name: Any) -> Step:
-    """Return a step by its name; the first where the name is unknown."""
+    """Return a question by name; the first one if the name is unknown."""
     steps = tour(texts.LANGUAGE)
     return next((step for step in steps if step.name == name), steps[0])

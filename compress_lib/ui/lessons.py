@@ -1,7 +1,4 @@
-"""A tour that asks for a guess before it reveals; its numbers are those of landmark runs.
-
-Knows no torch and no page.
-"""
+"""Quiz of the Learn tab; its numbers come from the precomputed (landmark) runs."""
 
 from __future__ import annotations
 
@@ -25,22 +22,22 @@ from compress_lib.utils.paths import ASSETS
 FOLDER = ASSETS / "lessons"
 
 NUMBER = re.compile(r"\[\[([^\]:]+): (\w+)\]\]")
-"""`[[landmark: metric]]` in a lesson's text."""
+"""Placeholder `[[landmark: metric]]` in the text of a question."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: something to know, a question, and what is really so.
+    """A quiz question with its introduction and explanation.
 
     Attributes:
-        name: Names it in code.
-        title: What people read above.
-        text: Markdown, its numbers filled in.
-        question: What is to be guessed.
+        name: Identifier.
+        title: Heading.
+        text: Introduction in Markdown, with its numbers filled in.
+        question: The question.
         choices: The possible answers.
-        answer: Which of them is right, found out from the landmarks.
-        reveal: Markdown, shown after the guess.
-        plan: What the step loads into the lab.
+        answer: Index of the correct choice, computed from the landmarks.
+        reveal: Explanation in Markdown, shown after the guess.
+        plan: Plan that the question loads into the lab.
     """
 
     name: str
@@ -55,14 +52,14 @@ class Step:
 
 @cache
 def tour(language: str = "en") -> tuple[Step, ...]:
-    """Return the steps that can be told with the landmarks there are.
+    """Return the questions of the tour; empty if there are no landmarks.
 
     Args:
-        language: Code of the language; in English where nobody has translated the tour.
+        language: Code of the language; falls back to English if there is no translation.
     """
-    known, words = landmarks_by_name(), _read(f"tour.{language}.yml") or {}
-    steps = (_translate(raw, words.get(raw["name"])) for raw in _read("tour.yml") or [])
-    return tuple(_step(raw, known) for raw in steps) if known else ()
+    landmarks, translations = landmarks_by_name(), _read(f"tour.{language}.yml") or {}
+    steps = (_translate(raw, translations.get(raw["name"])) for raw in _read("tour.yml") or [])
+    return tuple(_step(raw, landmarks) for raw in steps) if landmarks else ()
 
 
 def _read(name: str) -> Any:
@@ -71,35 +68,36 @@ def _read(name: str) -> Any:
 
 
 def _translate(raw: Mapping[str, Any], words: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return a step in other words; what its choices stand for stays."""
+    """Return a question with translated texts; the values of its choices stay."""
     if words is None:
         return raw
     pairs = zip(raw["choices"], words["choices"], strict=True)
     return {**raw, **words, "choices": [{**choice, "label": label} for choice, label in pairs]}
 
 
-def _step(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> Step:
+def _step(raw: Mapping[str, Any], landmarks: Mapping[str, RunRecord]) -> Step:
     return Step(
         name=raw["name"],
         title=raw["title"],
-        text=_fill(raw["text"], known),
+        text=_fill(raw["text"], landmarks),
         question=raw["question"],
         choices=tuple(choice["label"] for choice in raw["choices"]),
-        answer=_answer(raw, known),
-        reveal=_fill(raw["reveal"], known),
+        answer=_answer(raw, landmarks),
+        reveal=_fill(raw["reveal"], landmarks),
         plan=from_query(raw["plan"]),
     )
 
 
-def _answer(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> int:
-    """Return the right choice: the run with the best metric, or the number nearest to the truth.
+def _answer(raw: Mapping[str, Any], landmarks: Mapping[str, RunRecord]) -> int:
+    """Return the index of the correct choice.
 
-    Where all runs lie within a ratio, the choice that says so is right, if there is one.
+    That is the run with the best metric, or the number nearest to the measured one. If all runs
+    lie within the ratio `within` of a choice, this choice is correct.
     """
     choices = raw["choices"]
     if "best" in raw:
         runs = [choice["run"] for choice in choices if "run" in choice]
-        values = [_value(run, raw["best"], known) for run in runs]
+        values = [_value(run, raw["best"], landmarks) for run in runs]
         for index, choice in enumerate(choices):
             if max(values) / min(values) <= choice.get("within", 0):
                 return index
@@ -107,24 +105,24 @@ def _answer(raw: Mapping[str, Any], known: Mapping[str, RunRecord]) -> int:
         best = runs[values.index(wanted(values))]
         return [choice.get("run") for choice in choices].index(best)
     aim = raw["nearest"]
-    truth = aim["number"] if "number" in aim else _value(aim["run"], aim["metric"], known)
-    # Costs are compared by their ratio: 500 is nearer to 200 than to 5000.
+    truth = aim["number"] if "number" in aim else _value(aim["run"], aim["metric"], landmarks)
+    # Distances are ratios: 500 is nearer to 200 than to 5000.
     distances = [abs(math.log(choice["value"] / truth)) for choice in choices]
     return distances.index(min(distances))
 
 
-def _fill(text: str, known: Mapping[str, RunRecord]) -> str:
+def _fill(text: str, landmarks: Mapping[str, RunRecord]) -> str:
     def number(found: re.Match[str]) -> str:
-        value = _value(found[1], found[2], known)
+        value = _value(found[1], found[2], landmarks)
         return METRICS[found[2]].number(value)
 
     return NUMBER.sub(number, text).strip()
 
 
-def _value(run: str, metric: str, known: Mapping[str, RunRecord]) -> float:
-    if run not in known:
-        raise CompressionError(f"The tour speaks of the landmark {run!r}, which was not measured.")
-    value = known[run].metrics().get(metric)
+def _value(run: str, metric: str, landmarks: Mapping[str, RunRecord]) -> float:
+    if run not in landmarks:
+        raise CompressionError(f"The tour refers to the landmark {run!r}, which does not exist.")
+    value = landmarks[run].metrics().get(metric)
     if value is None:
-        raise CompressionError(f"The landmark {run!r} has no {metric}.")
+        raise CompressionError(f"The landmark {run!r} has no value for the metric {metric!r}.")
     return value

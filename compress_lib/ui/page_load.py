@@ -1,4 +1,4 @@
-"""How a page begins: with the plan of its address, and what was run before."""
+"""Page load: restore the plan of a link and the runs of earlier visits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from compress_lib.ui.results.selection import first_record, select_run
 
 
 class Opening:
-    """Brings plans along, by a link, the tour or an earlier visit.
+    """Loads plans and runs from a link, the tour or an earlier visit.
 
     Args:
-        engine: Knows the runs.
+        engine: Finds runs.
         panel: The form.
-        results: What shows the run of a plan.
-        keys: The component that holds the keys of the session's runs.
-        current: That with the key of the shown run.
+        results: Panel that shows the run of a plan.
+        keys: Component with the keys of the session's runs.
+        current: Component with the key of the shown run.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class Opening:
 
     @property
     def outputs(self) -> list[Any]:
-        """What changes when a plan is brought along."""
-        told = [self.keys, self.current, self.panel.status]
-        return [*self.panel.inputs, *told, self.results.box, *self.results.parts()]
+        """Components that change when a plan is loaded."""
+        session = [self.keys, self.current, self.panel.status]
+        return [*self.panel.inputs, *session, self.results.box, *self.results.parts()]
 
     def open(self, keys: Any, kept: Any, request: gr.Request) -> dict[Any, Any]:
-        """Fill the form from the page's address, and show the run of that plan if there is one.
+        """Fill the form from the page's URL, and show the run of that plan if there is one.
 
         Args:
-            keys: The session's runs.
-            kept: Those of earlier visits, as the browser knows them.
-            request: With the address.
+            keys: Keys of the session's runs.
+            kept: Keys of earlier runs, as stored by the browser.
+            request: The request with the query string.
         """
         keys = self._restore_runs(keys, kept)
         pairs = getattr(request.query_params, "multi_items", request.query_params.items)()
@@ -62,9 +62,8 @@ class Opening:
         plan, complaint = binding.first_plan(query)
         if complaint:
             warn(complaint)
-        if complaint:
-            said = html.failure(f"{texts.LINK_BROKEN} {complaint}")
-            return {**self.panel.fill(plan), **self._mine(keys), self.panel.status: said}
+            message = html.failure(f"{texts.LINK_BROKEN} {complaint}")
+            return {**self.panel.fill(plan), **self._mine(keys), self.panel.status: message}
         if not is_link(query):
             return {**self.panel.fill(plan), **self._mine(keys)}
         beside = self._beside(query, plan)
@@ -74,42 +73,42 @@ class Opening:
         return self._compare(self.bring(keys, plan), keys, beside)
 
     def _restore_runs(self, keys: Any, kept: Any) -> list[str]:
-        """Return the session's runs, and those of earlier visits that are still here."""
-        known = keys if isinstance(keys, list) else []
-        wanted = kept[: session_runs.MAX_RUNS] if isinstance(kept, list) else []
+        """Return the keys of the session's runs and of earlier runs that still exist."""
+        session_keys = keys if isinstance(keys, list) else []
+        kept_keys = kept[: session_runs.MAX_RUNS] if isinstance(kept, list) else []
         try:
-            found = [session_runs.lookup(self.engine, key) for key in wanted]
+            runs = [session_runs.lookup(self.engine, key) for key in kept_keys]
         except CompressionError as error:
             warn(error)
-            return known
-        return list(dict.fromkeys([*known, *(run.key for run in found if run is not None)]))
+            return session_keys
+        return list(dict.fromkeys([*session_keys, *(run.key for run in runs if run is not None)]))
 
     def _mine(self, keys: list[str]) -> dict[Any, Any]:
-        """Put the runs of earlier visits beside what a page begins with, if there are any."""
+        """Show the runs of earlier visits along with the default run, if there are any."""
         first = first_record()
         if not keys or first is None:
             return {}
         return {self.keys: keys, **self.results.show(select_run(self.engine, keys, first))}
 
     def _beside(self, query: str, plan: Plan) -> list[RunRecord]:
-        """Return the runs that a link compares, as far as they are known here."""
+        """Return those runs of a link's comparison that exist here."""
         try:
             plans = read_compared_plans(query)
-            known = self.engine.runs
-            found = {other.key: known.find_by_plan(other) or landmark_of(other) for other in plans}
+            index = self.engine.runs
+            runs = {other.key: index.find_by_plan(other) or landmark_of(other) for other in plans}
         except CompressionError as error:
             warn(error)
             return []
-        # That its own plan was not run here is said anyway.
-        missing = sum(run is None for key, run in found.items() if key != plan.key)
+        # A missing run of the link's own plan is reported elsewhere.
+        missing = sum(run is None for key, run in runs.items() if key != plan.key)
         if missing:
             warn(texts.BESIDE_MISSING.format(count=missing))
-        return [run for run in found.values() if run is not None]
+        return [run for run in runs.values() if run is not None]
 
     def _compare(
         self, changes: dict[Any, Any], keys: list[str], beside: list[RunRecord]
     ) -> dict[Any, Any]:
-        """Show runs side by side; where the plan has none, the first of them is the shown one."""
+        """Select runs for comparison; if the plan has no run, show the first of them."""
         own = session_runs.lookup(self.engine, changes.get(self.current))
         shown = own or next(iter(beside), None)
         if shown is None:
@@ -124,16 +123,16 @@ class Opening:
             return kept
         tray = self.results.tabs["compare"].parts["tray"]
         words = session_runs.describe_source(own) if own else texts.PLAN_CHANGED
-        told = html.status(f"{words} {texts.LINK_OPENED_BESIDE}")
+        message = html.status(f"{words} {texts.LINK_OPENED_BESIDE}")
         return {
             **kept,
             tray: {**changes[tray], "value": chosen},
             self.results.box: gr.Tabs(selected="compare"),
-            self.panel.status: told,
+            self.panel.status: message,
         }
 
     def bring(self, keys: Any, plan: Plan) -> dict[Any, Any]:
-        """Fill the form with a plan that was brought along, and show its run if there is one."""
+        """Fill the form with a plan, and show its run if there is one."""
         filled = self.panel.fill(plan)
         try:
             own = self.engine.runs.find_by_plan(plan)
@@ -144,7 +143,7 @@ class Opening:
         if record is None:
             return {**filled, self.panel.status: html.status(texts.PLAN_CHANGED)}
         if own is not None:
-            # Somebody ran it here: from now on it is among the session's runs.
+            # A run of this server joins the session's runs.
             keys = session_runs.with_run(keys, own)
         return {
             **filled,

@@ -1,4 +1,4 @@
-"""Run, the sweep and Stop: what a job tells is shown while it goes on."""
+"""Event handlers of Run, Run sweep and Stop; they stream a job's updates to the page."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from compress_lib.ui.sweep import sweep_plans
 
 @dataclass(frozen=True)
 class Session:
-    """What a person's visit consists of.
+    """Engine and session components of a page.
 
     Attributes:
-        engine: Runs the plans of all visitors.
-        keys: The component that holds the keys of one's runs.
-        current: That with the key of the shown run.
-        query: That with the shown run's plan, for the address.
-        found: That which changes whenever a job has found the numbers of a run.
-        ended: That which changes whenever a run of a job has come to its end.
+        engine: Runs the plans of all sessions.
+        keys: Component with the keys of the session's runs.
+        current: Component with the key of the shown run.
+        query: Component with the shown run's plan as a query string, for the address bar.
+        found: Component that changes when the metrics of a run become available.
+        ended: Component that changes when a run ends.
     """
 
     engine: Engine
@@ -50,46 +50,46 @@ class Session:
 
 @dataclass(frozen=True)
 class Runs:
-    """Connects the form's buttons with the engine and the results."""
+    """Handlers that connect the form's buttons with the engine and the results."""
 
     panel: PlanPanel
     results: ResultPanel
     session: Session
 
     def connect(self) -> None:
-        """Connect Run, the sweep and Stop."""
+        """Connect Run, Run sweep and Stop."""
         panel, results, session = self.panel, self.results, self.session
         methods, keeps, start = panel.sweep
-        told = [panel.status, *self._all_buttons()]
-        known = [session.keys, session.current]
+        controls = [panel.status, *self._all_buttons()]
+        state = [session.keys, session.current]
         text = list(results.tabs["text"].parts.values())
-        spoken = [*text, *results.tabs["log"].parts.values()]
-        outputs = [*told, *spoken, *known, session.query, session.found, session.ended]
-        completed = (self._complete, known, [results.headline, *text])
+        live = [*text, *results.tabs["log"].parts.values()]
+        outputs = [*controls, *live, *state, session.query, session.found, session.ended]
+        completed = (self._complete, state, [results.headline, *text])
         address = {"fn": None, "inputs": session.query, "js": AFTER_RUN, **PRIVATE}
         running = []
-        given = {*known, methods, keeps, *panel.inputs}
+        given = {*state, methods, keeps, *panel.inputs}
         for button, function in ((panel.run, self.run), (start, self.run_sweep)):
             clicked = button.click(function, given, outputs, **JOB)
             clicked.success(**address)
-            # A bug ends the run without its last word.
-            clicked.then(self._buttons, None, told[1:], **QUICK)
+            # An exception ends the run without a final update.
+            clicked.then(self._buttons, None, controls[1:], **QUICK)
             running.append(clicked)
-        # By an event of its own: whatever else a job tells would take charts that nobody has seen
-        # yet away again. What was written meanwhile comes after it.
-        session.found.change(self._show, known, results.parts(), **QUICK).then(*completed, **QUICK)
+        # A separate event, because later updates of the job would overwrite charts before they
+        # are drawn. Texts that were generated meanwhile follow it.
+        session.found.change(self._show, state, results.parts(), **QUICK).then(*completed, **QUICK)
         session.ended.change(*completed, **QUICK)
-        asked = (self._stop, known, [*told, results.headline, *text])
-        stopped = panel.stop.click(*asked, cancels=running, **QUICK)
-        # What the run sent just before may have come just after.
-        stopped.then(*asked, **QUICK).then(**address)
+        stop_event = (self._stop, state, [*controls, results.headline, *text])
+        stopped = panel.stop.click(*stop_event, cancels=running, **QUICK)
+        # Repeated, because the last update of the run may arrive after the first call.
+        stopped.then(*stop_event, **QUICK).then(**address)
 
     def run(self, given: Mapping[Any, Any]) -> Iterator[dict[Any, Any]]:
-        """Run the plan in the form; the page changes while it runs."""
+        """Run the plan in the form and yield changes of the page."""
         yield from self._report(given, lambda plan: [plan])
 
     def run_sweep(self, given: Mapping[Any, Any]) -> Iterator[dict[Any, Any]]:
-        """Run the plan in the form by several methods at several sizes."""
+        """Run the plan in the form with several methods at several sizes."""
         methods, keeps, _ = self.panel.sweep
         yield from self._report(given, lambda plan: sweep_plans(plan, given[methods], given[keeps]))
 
@@ -102,11 +102,11 @@ class Runs:
     def _follow(
         self, given: Mapping[Any, Any], plans_of: Callable[[Plan], list[Plan]]
     ) -> Iterator[dict[Any, Any]]:
-        """Show the updates of a job; runs that are measured are the session's at once."""
+        """Yield the updates of a job; measured runs join the session immediately."""
         panel, results = self.panel, self.results
         buttons = self._all_buttons()
         keys, current = given[self.session.keys], given[self.session.current]
-        known = list(keys) if isinstance(keys, list) else []
+        keys_so_far = list(keys) if isinstance(keys, list) else []
         shown = ""
         try:
             plans = plans_of(panel.read(given))
@@ -120,15 +120,15 @@ class Runs:
                     if update.status is not None:
                         changes[panel.status] = update.status
                     if position == 0:
-                        # Nothing to put into the address until there is a run.
+                        # The address bar stays unchanged until there is a run.
                         changes[self.session.query] = ""
                         changes |= dict(zip(buttons, self._buttons(busy=True), strict=True))
-                    found = update.measured or update.finished
-                    if found is not None and found.key != shown:
-                        changes |= self._select(known, found)
-                        known, shown = changes[self.session.keys], found.key
+                    record = update.measured or update.finished
+                    if record is not None and record.key != shown:
+                        changes |= self._select(keys_so_far, record)
+                        keys_so_far, shown = changes[self.session.keys], record.key
                     if update.measured is not None:
-                        # Here, and not where the rest is shown: what is written comes after it.
+                        # Before the other results, because generated text follows.
                         changes |= self._text(update.measured.key)
                     if update.finished is not None:
                         changes[self.session.ended] = time.monotonic_ns()
@@ -136,7 +136,7 @@ class Runs:
                         changes |= dict(zip(buttons, self._buttons(), strict=True))
                     yield changes
         except CompressionError as error:
-            # An error would be written over every result, and what was measured stays.
+            # A gr.Error would cover all results, but the measured ones should stay visible.
             warn(error)
             idle = dict(zip(buttons, self._buttons(), strict=True))
             yield {panel.status: html.failure(str(error)), **idle, **self._text(shown or current)}
@@ -151,7 +151,7 @@ class Runs:
         }
 
     def _text(self, current: Any) -> dict[Any, Any]:
-        """Return what both models wrote in the shown run, in place of what is half written."""
+        """Return the finished texts of a run, which replace partially generated ones."""
         record = session_runs.lookup(self.session.engine, current)
         if record is None:
             return {}
@@ -162,7 +162,7 @@ class Runs:
 
     @staticmethod
     def _buttons(*, busy: bool = False) -> list[Any]:
-        """Return Run, Stop and the sweep's button: one of the first two can be pressed."""
+        """Return updates of Run, Stop and Run sweep; either Run or Stop is enabled."""
         label = texts.RUNNING if busy else texts.RUN
         return [
             gr.Button(label, interactive=not busy),
@@ -175,12 +175,12 @@ class Runs:
             self.session.keys: session_runs.with_run(keys, record),
             self.session.current: record.key,
             self.session.query: to_query(record.plan),
-            # Also where the same run is found again.
+            # A new value even if the same run is found again.
             self.session.found: time.monotonic_ns(),
         }
 
     def _show(self, keys: Any, current: Any) -> dict[Any, Any]:
-        """Show the run that was found, but for the text while both models write it."""
+        """Show the measured run, without its texts while they are being generated."""
         shown = self._now(keys, current)
         changes = self.results.show(shown)
         if shown.record is not None and not shown.record.answered:
@@ -189,7 +189,7 @@ class Runs:
         return changes
 
     def _complete(self, keys: Any, current: Any) -> Any:
-        """Show what both models wrote in the run that is looked at by then."""
+        """Show the generated texts of the run that is displayed now."""
         shown = self._now(keys, current)
         answered = shown.record is not None and shown.record.answered
         return self.results.complete(shown) if answered else gr.skip()

@@ -1,4 +1,4 @@
-"""Serving the page: settings of the server, and the default model loaded behind it."""
+"""HTTP server for the page; loads the default model in the background."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ from compress_lib.ui.theme import style, theme
 from compress_lib.utils.profiles import LENT_SECONDS, limits
 
 THREADS = 40
-"""Events at once besides the jobs."""
+"""Concurrent events besides the jobs."""
 
 
 def launch(
     host: str | None = None, port: int | None = None, *, as_json: bool = False, block: bool = True
 ) -> gr.Blocks:
-    """Build the page, serve it, and load the default model behind it.
+    """Build and serve the page, and load the default model in the background.
 
     Args:
-        host: Address to listen on; GRADIO_SERVER_NAME or this machine only if None.
-        port: GRADIO_SERVER_PORT or 7860 if None.
-        as_json: Write the address to stdout as JSON.
-        block: Serve until stopped.
+        host: Address to listen on. If None: `GRADIO_SERVER_NAME`, else 0.0.0.0 on a Space and
+            127.0.0.1 elsewhere.
+        port: If None: `GRADIO_SERVER_PORT`, else 7860.
+        as_json: Print the address to stdout as JSON.
+        block: Serve until stopped instead of returning at once.
+
+    Raises:
+        CompressionError: The port is in use or the address is invalid.
     """
     page = Page(_engine())
     blocks = page.build()
@@ -47,12 +51,12 @@ def launch(
             max_file_size="1mb",
             allowed_paths=[],
             enable_monitoring=False,
-            # Each job that waits or runs takes one, and others look at the page meanwhile.
+            # Every queued or running job occupies a thread; the rest serve page events.
             max_threads=limits()["queued_jobs"] + THREADS,
             ssr_mode=False,
             footer_links=[],
             prevent_thread_lock=True,
-            # Agents may ask what programs may, where the extra is installed that this takes.
+            # Expose the API endpoints to agents if the `mcp` extra is installed.
             mcp_server=find_spec("mcp") is not None,
             quiet=as_json,
         )
@@ -70,7 +74,7 @@ def launch(
 
 
 def _engine() -> Engine:
-    """Return the engine that the profile asks for."""
+    """Return the engine for the deployment profile."""
     if LENT_SECONDS not in limits():
         return Engine(asker=session)
     from compress_lib.ui.engine.zerogpu import ZeroGpuEngine
@@ -79,5 +83,5 @@ def _engine() -> Engine:
 
 
 def _usual_host() -> str:
-    """A Space is reached from outside its machine, a laptop is not."""
+    """Return 0.0.0.0 on a Hugging Face Space and 127.0.0.1 elsewhere."""
     return "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"

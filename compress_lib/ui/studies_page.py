@@ -1,4 +1,4 @@
-"""The second tab: the papers' experiments and other studies, measured, and one to run."""
+"""Studies tab: bundled experiments, and a per-matrix sensitivity sweep to run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEASURES = ("kl", "ratio", "perplexity", "relative_error", "direction_error", "s
 
 @dataclass(frozen=True)
 class StudiesPanel:
-    """The components that a study fills, and those that start one."""
+    """Components of the studies tab."""
 
     choice: Any
     said: Any
@@ -46,18 +46,18 @@ class StudiesPanel:
 
     @property
     def outputs(self) -> list[Any]:
-        """What a study fills."""
+        """Components that a study fills."""
         return [self.said, self.measure, self.plot, self.table, self.shown]
 
 
 def build() -> StudiesPanel:
-    """Make the tab, showing the first study that comes along."""
-    known = load_studies()
-    first = next(iter(known.values()), None)
+    """Build the tab, showing the first bundled study."""
+    studies = load_studies()
+    first = next(iter(studies.values()), None)
     gr.Markdown(texts.STUDIES_INTRO)
     with gr.Row():
         choice = gr.Dropdown(
-            [(record.label, name) for name, record in known.items()],
+            [(record.label, name) for name, record in studies.items()],
             value=first.name if first else None,
             label=texts.STUDY,
             elem_id="study",
@@ -90,14 +90,14 @@ def build() -> StudiesPanel:
 def connect(
     panel: StudiesPanel, engine: Engine, form: list[Any], file: Any, save_script: str
 ) -> None:
-    """Connect the tab.
+    """Connect the events of the tab.
 
     Args:
-        panel: The tab.
+        panel: The components of the tab.
         engine: Runs the sweep.
-        form: The components with the model, the method and the keep of the plan.
-        file: Where a file to be saved is put.
-        save_script: What saves it in the browser.
+        form: Components with the model, the method and the size kept of the plan.
+        file: Component that passes a file to the browser.
+        save_script: JavaScript that saves this file.
     """
     panel.choice.input(choose, panel.choice, panel.outputs, **QUICK)
     panel.measure.input(redraw, [panel.shown, panel.measure], panel.plot, **QUICK)
@@ -133,20 +133,20 @@ def connect(
         **JOB,
     )
     running.then(_idle, None, buttons, **QUICK)
-    told = [panel.status, *buttons]
-    stopped = panel.stop.click(_stop, None, told, cancels=[running], **QUICK)
-    # What the job sent just before may have come just after.
-    stopped.then(_stop, None, told, **QUICK)
+    controls = [panel.status, *buttons]
+    stopped = panel.stop.click(_stop, None, controls, cancels=[running], **QUICK)
+    # Repeated, because the last update of the job may arrive after the first call.
+    stopped.then(_stop, None, controls, **QUICK)
 
 
 def choose(name: Any) -> list[Any]:
-    """Show a study that comes along."""
+    """Show a bundled study."""
     record = load_studies().get(name) if isinstance(name, str) else None
     return _fill(record)
 
 
 def redraw(record: Any, measure: Any) -> Any:
-    """Colour the map of modules by another measure."""
+    """Recolour the module map by another metric."""
     if not isinstance(record, StudyRecord) or measure not in record.columns:
         return gr.skip()
     return module_map(record, measure)
@@ -155,9 +155,18 @@ def redraw(record: Any, measure: Any) -> Any:
 def sweep(
     engine: Engine, model: Any, method: Any, keep: Any
 ) -> Generator[tuple[str, StudyRecord | None], None, None]:
-    """Compress every weight of the plan's model by itself; yields a status and the rows so far.
+    """Measure the sensitivity of a model to compressing each weight matrix alone.
 
-    Closing the iterator stops the job and frees the engine; what was measured stays.
+    Closing the generator stops the job and frees the engine; measured rows are kept.
+
+    Args:
+        engine: Runs the job.
+        model: Name of a model in the catalogue, or a Hub ID.
+        method: Name of the method.
+        keep: Size kept; ignored by methods whose options determine their size.
+
+    Yields:
+        The status as HTML, and the study so far, None if it has not changed.
 
     Raises:
         CompressionError: The method or the model cannot be used.
@@ -174,17 +183,17 @@ def sweep(
     finally:
         steps.close()
     refused = sum(row.get("kl") is None for row in latest.rows) if latest else 0
-    told = texts.SWEEP_REFUSED.format(count=refused) if refused else texts.SWEEP_FINISHED
-    yield html.status(told), None
+    message = texts.SWEEP_REFUSED.format(count=refused) if refused else texts.SWEEP_FINISHED
+    yield html.status(message), None
 
 
 def csv_file(record: Any) -> str:
-    """Return the shown study as a CSV file for download."""
+    """Return the shown study as a CSV file to download."""
     return _file(record, "csv", "text/csv")
 
 
 def json_file(record: Any) -> str:
-    """Return the shown study as a JSON file for download."""
+    """Return the shown study as a JSON file to download."""
     return _file(record, "json", "application/json")
 
 
@@ -203,7 +212,7 @@ def _fill(record: StudyRecord | None) -> list[Any]:
 
 
 def _findings(record: StudyRecord | None) -> str:
-    """Return the question, what was found, and where it comes from."""
+    """Return the question, findings and provenance of a study as HTML."""
     if record is None:
         return f'<p class="quiet">{escape(texts.NO_STUDY)}</p>'
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings(record))

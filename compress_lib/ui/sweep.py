@@ -1,4 +1,4 @@
-"""One plan by several methods at several sizes."""
+"""Grid of plans: every method at every size."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from compress_lib.utils.profiles import limits
 
 
 def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
-    """Return a plan by several methods, at several sizes each.
+    """Return one plan per method and size.
 
     Args:
-        plan: Its first rule says what is compressed; others stay.
-        methods: Names; one whose options decide its size is run once.
-        keeps: Numbers with commas between them.
+        plan: Base plan. Its first rule is varied; the other rules stay.
+        methods: Names of methods. A method whose options determine its size is run once.
+        keeps: Comma-separated sizes, as shares (`0.5`) or percentages (`50%`).
 
     Raises:
-        CompressionError: There is no method, a keep is none, or there are too many plans.
+        CompressionError: No method is given, a size is invalid, or there are too many plans.
     """
     names = [name for name in methods if isinstance(name, str)] if isinstance(methods, list) else []
     shares = [
@@ -32,16 +32,16 @@ def sweep_plans(plan: Plan, methods: Any, keeps: Any) -> list[Plan]:
         raise CompressionError(texts.SWEEP_WANTS)
     sized = [name for name in dict.fromkeys(names) if is_sized(name)]
     count = len(sized) + (len(dict.fromkeys(names)) - len(sized)) * len(dict.fromkeys(shares))
-    # Nobody waits for a whole hour of somebody else's.
+    # A long job would block the queue for everyone else.
     most = limits()["sweep_plans"]
     if count > most:
         raise CompressionError(texts.SWEEP_MANY.format(count=count, limit=most))
     first = plan.rules[0]
-    found: list[Plan] = []
+    plans: list[Plan] = []
     for name in dict.fromkeys(names):
         options = first.options if name == first.method else {}
         sizes = [1.0] if is_sized(name) else [share for share in shares if share is not None]
         for keep in dict.fromkeys(sizes):
             rule = replace(first, method=name, keep=keep, options=options)
-            found.append(replace(plan, rules=(rule, *plan.rules[1:])))
-    return found
+            plans.append(replace(plan, rules=(rule, *plan.rules[1:])))
+    return plans

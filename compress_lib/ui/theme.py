@@ -1,4 +1,4 @@
-"""How the page looks: one theme, and the style sheet in assets."""
+"""Gradio theme and style sheet of the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STYLE = ASSETS / "style.css"
 
 
 def theme() -> gr.themes.Base:
-    """Return the theme: system fonts, so that no foreign host is asked; contrast of AA."""
+    """Return the theme: system fonts only (no requests to other hosts), contrast of WCAG AA."""
     fonts = ("system-ui", "-apple-system", "Segoe UI", "sans-serif")
     return gr.themes.Base(
         primary_hue=gr.themes.colors.indigo,

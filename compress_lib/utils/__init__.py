@@ -1,1 +1,1 @@
-"""Helpers that know nothing of models: files, progress, parallel map, options, formatting."""
+"""Model-independent utilities: files, progress, parallel map, options, formatting."""

@@ -1,4 +1,4 @@
-"""Where things are kept on this machine, and how they get there whole or not at all."""
+"""Atomic writes, file locks and disk checks for everything stored on this machine."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FORBIDDEN = (
 
 
 def home() -> Path:
-    """Return the folder of everything kept: `COMPRESS_LAB_HOME`, else the user's cache folder."""
-    given = os.environ.get(HOME_VARIABLE)
-    if given:
-        return Path(given).expanduser()
+    """Return the data folder: `COMPRESS_LAB_HOME`, or else the user's cache folder."""
+    configured = os.environ.get(HOME_VARIABLE)
+    if configured:
+        return Path(configured).expanduser()
     from platformdirs import user_cache_path
 
     return user_cache_path("compress-lab")
@@ -38,14 +38,15 @@ def home() -> Path:
 
 @contextmanager
 def lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Let one process at a time work on `path`; a crashed one leaves no lock behind.
+    """Hold an inter-process lock on `path`; it is released even if the process crashes.
 
     Args:
-        path: What is worked on. What a killed process left of it is removed.
-        waiting: Called again and again while another process works; may raise to give up.
+        path: File or folder to lock. Temporary folders left by a killed process are removed.
+        waiting: Called every `POLL_SECONDS` while another process holds the lock; may raise to
+            give up.
 
     Raises:
-        CompressionError: The disk is full, or the place cannot be written.
+        CompressionError: The disk is full, or the location is not writable.
     """
     from filelock import FileLock, Timeout
 
@@ -60,7 +61,7 @@ def lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[Non
         try:
             prefix = unfinished_prefix(path)
             for unfinished in path.parent.glob(f"{glob.escape(prefix)}*"):
-                # Another `~` belongs to the name of another place, where others may be at work.
+                # A further `~` is part of another path's name, which may be in use.
                 if "~" not in unfinished.name.removeprefix(prefix):
                     shutil.rmtree(unfinished, ignore_errors=True)
             yield
@@ -69,13 +70,13 @@ def lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[Non
 
 
 def unfinished_prefix(path: Path) -> str:
-    """Return how the names of temporary folders begin in which `path` is made."""
+    """Return the name prefix of the temporary folders in which `path` is built."""
     return f".{path.name}~"
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `path` at the end, or vanishes on any error.
+    """Yield a temporary folder that is renamed to `path` on success and deleted on error.
 
     Raises:
         CompressionError: The disk is full.
@@ -85,7 +86,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         unfinished = Path(tempfile.mkdtemp(prefix=unfinished_prefix(path), dir=path.parent))
         try:
             yield unfinished
-            # Temporary folders and safetensors' files are made for their owner's eyes only.
+            # Temporary folders and safetensors files are created readable by their owner only.
             unfinished.chmod(0o755)
             for file in unfinished.iterdir():
                 file.chmod(0o755 if file.is_dir() else 0o644)
@@ -100,7 +101,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _exchange(path: Path, new: Path, old: Path) -> None:
-    """Move `path` to `old` and `new` to `path`; if that fails, all is as before."""
+    """Move `path` to `old` and `new` to `path`; on failure, restore `path`."""
     path.replace(old)
     try:
         new.replace(path)
@@ -111,10 +112,14 @@ def _exchange(path: Path, new: Path, old: Path) -> None:
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part.
+    """Write a file atomically: readers see either the old content or the new, never a part.
+
+    Args:
+        path: The file; parent folders are created.
+        content: Bytes, or text to encode as UTF-8.
 
     Raises:
-        CompressionError: The disk is full, or the place cannot be written.
+        CompressionError: The disk is full, or the location is not writable.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +135,7 @@ def atomic_write(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a forbidden place into a sentence."""
+    """Convert errors about a full disk or an unwritable `path` to a `CompressionError`."""
     from safetensors import SafetensorError
 
     try:
@@ -139,60 +144,64 @@ def disk_errors(path: Path) -> Iterator[None]:
         number = _system_error(error)
         if number in FULL:
             raise CompressionError(
-                f"The disk is full: {path} could not be saved, and nothing half-written was "
-                "left. Make room, or choose another place."
+                f"The disk is full: {path} could not be saved, and no partial file was kept. "
+                "Free some space, or choose another location."
             ) from error
         if number in FORBIDDEN:
             raise CompressionError(
-                f"{path} cannot be written here ({os.strerror(number)}). Choose another place."
+                f"{path} cannot be written ({os.strerror(number)}). Choose another location."
             ) from error
         raise
 
 
 def _system_error(error: Exception) -> int:
-    """The system's number of an error; safetensors hides it in its message."""
+    """Return the errno of an error; safetensors only includes it in its message."""
     if isinstance(error, OSError):
         return error.errno or 0
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else 0
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else 0
 
 
 def check_room(path: Path, nbytes: int, what: str, variable: str | None = HOME_VARIABLE) -> None:
-    """Refuse, before any work, to store more than the disk has room for.
+    """Check, before any work is done, that the disk has enough free space.
 
     Args:
-        path: Where it would be stored.
-        nbytes: How much.
-        what: What needs the room, for the message.
-        variable: The environment variable that moves the place elsewhere; None if the person
-            named the place.
+        path: Where the data would be stored; need not exist yet.
+        nbytes: Bytes to store.
+        what: Subject of the error message, e.g. "The download".
+        variable: Environment variable that selects another location; None if the user chose
+            `path`.
 
     Raises:
-        CompressionError: There is less free space than `nbytes`.
+        CompressionError: Less than `nbytes` of space is free.
     """
     place = path
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < nbytes:
-        other = f"set {variable} to a larger disk" if variable else "name a place on a larger disk"
+        move = f"set {variable} to" if variable else "choose"
         raise CompressionError(
-            f"{what} needs {format_bytes(nbytes)} in {place}, where {format_bytes(free)} are "
-            f"free. Make room, or {other}."
+            f"{what} needs {format_bytes(nbytes)} in {place}, but only {format_bytes(free)} are "
+            f"free. Free some space, or {move} a folder on a larger disk."
         )
 
 
 def write_json_file(path: Path, data: object) -> None:
-    """Write JSON as `atomic_write` writes a file.
+    """Write a JSON file atomically; see `atomic_write`.
+
+    Args:
+        path: The file; parent folders are created.
+        data: JSON-serializable data.
 
     Raises:
-        CompressionError: The disk is full, or the place cannot be written.
+        CompressionError: The disk is full, or the location is not writable.
     """
     atomic_write(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, or None where there is no readable one."""
+    """Return the content of a JSON file, or None if it is missing or not valid JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Callback-to-generator adapter: code that calls back becomes a generator of what it reports."""
+"""Callback-to-generator adapter: yield the values that a function passes to a callback."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ THREAD = "callbacks"
 
 
 def iterate_callbacks(work: Callable[[Callable[[T], None]], R]) -> Generator[T, None, R]:
-    """Yield each value that `work` passes to its callback; it waits until the next is asked for.
+    """Yield each value that `work` passes to its callback, pausing `work` between values.
 
-    The work has a thread of its own, but runs only while the consumer waits, so that they need no
-    lock between them. Closing the generator raises `StoppedError` in the callback, and returns
-    when the work has ended.
+    `work` runs in its own thread, but only while the consumer waits for the next value, so the
+    two need no locking. Closing the generator raises `StoppedError` in the callback and waits for
+    `work` to end.
 
     Args:
-        work: Called with the callback, which several of its threads may call.
+        work: Function that takes the callback; any number of its threads may call it.
 
     Returns:
-        What the work returns.
+        The return value of `work`.
 
     Raises:
-        Exception: Whatever the work raises.
+        Exception: Any exception raised by `work`.
     """
-    asked, answered, turn = Semaphore(0), Semaphore(0), Lock()
+    requested, ready, turn = Semaphore(0), Semaphore(0), Lock()
     values: list[T] = []
     stopped = False
 
     def wait() -> None:
-        asked.acquire()
+        requested.acquire()
         if stopped:
             raise StoppedError
 
     def callback(value: T) -> None:
         with turn:
-            # Work that calls back while it is being stopped has to end, too.
+            # Also end work that calls back during its cleanup.
             if stopped:
                 raise StoppedError
             values.append(value)
-            answered.release()
+            ready.release()
             wait()
 
     def begin() -> R:
@@ -58,14 +58,14 @@ def iterate_callbacks(work: Callable[[Callable[[T], None]], R]) -> Generator[T, 
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=THREAD) as pool:
         done = pool.submit(copy_context().run, begin)
-        done.add_done_callback(lambda future: answered.release())
+        done.add_done_callback(lambda future: ready.release())
         try:
             while True:
-                asked.release()
-                answered.acquire()
+                requested.release()
+                ready.acquire()
                 if not values:
                     return done.result()
                 yield values.pop()
         finally:
             stopped = True
-            asked.release()
+            requested.release()

@@ -1,4 +1,4 @@
-"""Values of frozen dataclasses as JSON, and back with every type checked. Knows no torch."""
+"""JSON serialization of frozen dataclasses, with every type checked on reading."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from compress_lib.errors import CompressionError
 
 
 class JsonRecord:
-    """A base for dataclasses whose values are kept as JSON.
+    """Base class of dataclasses that are stored as JSON.
 
     Attributes:
-        called: What messages call such a value, with its article.
+        called: Name of a value in error messages, with its article, e.g. "a plan".
     """
 
     called: ClassVar[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the record as JSON-serializable values."""
         kind: Any = type(self)
         return _reader(kind).dump_python(self, mode="json")  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read one back; what is missing takes its default, if it has one.
+        """Build a record from JSON values; missing fields take their defaults.
 
         Raises:
-            CompressionError: A field is unknown, missing, or has a wrong type or value.
+            CompressionError: A field is unknown, missing without a default, or has a wrong type or
+                value.
         """
         from pydantic import ValidationError
 
@@ -36,8 +37,9 @@ class JsonRecord:
             return _reader(kind).validate_python(data)  # type: ignore[no-any-return]
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "it"
-            raise CompressionError(f"This is not {cls.called}: {place}: {first['msg']}.") from error
+            field = ".".join(str(part) for part in first["loc"])
+            detail = f"{field}: {first['msg']}" if field else first["msg"]
+            raise CompressionError(f"This is not {cls.called}: {detail}.") from error
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Options that a class declares: what a form, a command line and a check need to know of them.
+"""Declarative options of methods and studies, declared as dataclass fields.
 
-Methods and studies declare theirs alike, as fields of a dataclass.
+Forms, the command line and validation all read the same declarations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OptionValue = str | int | float | bool
 
 @dataclass(frozen=True)
 class Option:
-    """What a form, a command line and a check need to know of one option."""
+    """One declared option: name, label, help, default and allowed values."""
 
     name: str
     label: str
@@ -27,20 +27,20 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
     formerly: str | None = None
-    """Its name in version 0.1.0, where that was another one."""
+    """The option's name in version 0.1.0, if it was renamed since."""
 
     def coerce(self, value: object) -> OptionValue:
-        """Return `value` in this option's type.
+        """Return `value` converted to this option's type.
 
         Raises:
-            CompressionError: It has another type, or is out of range.
+            CompressionError: The value has the wrong type or is out of range.
         """
         title = f"The option {self.name}"
         if isinstance(self.default, bool):
-            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-            if str(value).lower() not in words:
+            parsed = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+            if str(value).lower() not in parsed:
                 raise CompressionError(f"{title} must be true or false, not {value!r}.")
-            return words[str(value).lower()]
+            return parsed[str(value).lower()]
         if isinstance(self.default, int):
             low = None if self.minimum is None else int(self.minimum)
             high = None if self.maximum is None else int(self.maximum)
@@ -62,16 +62,16 @@ def option(
     choices: tuple[str, ...] | None = None,
     formerly: str | None = None,
 ) -> Any:
-    """Declare an option of a method as a dataclass field.
+    """Declare an option of a method or study as a dataclass field.
 
     Args:
-        default: Its default value, which also decides its type.
-        label: Shown in the form.
-        help: Shown as a tooltip.
-        minimum: The smallest value allowed.
-        maximum: The largest value allowed.
-        choices: The values allowed.
-        formerly: Its name in version 0.1.0; it is still read, see `modernize`.
+        default: Default value, which also determines the type.
+        label: Label in the form.
+        help: Tooltip in the form.
+        minimum: Smallest allowed value.
+        maximum: Largest allowed value.
+        choices: Allowed values.
+        formerly: Name in version 0.1.0, which is still accepted; see `modernize`.
     """
     details = {
         "label": label,
@@ -85,7 +85,7 @@ def option(
 
 
 def declared_options(cls: type) -> tuple[Option, ...]:
-    """Return the options of a dataclass whose fields were made by `option`."""
+    """Return the options of a dataclass whose fields were declared with `option`."""
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
     return tuple(
         Option(name=f.name, default=f.default, **f.metadata)  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def declared_options(cls: type) -> tuple[Option, ...]:
 
 
 FormerOptions = Mapping[str, Mapping[OptionValue, Mapping[str, OptionValue]]]
-"""Options of version 0.1.0 by name: what each of their values is called today."""
+"""Maps each replaced option of version 0.1.0, and each of its values, to current options."""
 
 
 class HasOptions(Protocol):
@@ -104,70 +104,78 @@ class HasOptions(Protocol):
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """The options in the order in which they are declared."""
+        """Return the options in declaration order."""
 
 
 def former_options(cls: type) -> FormerOptions:
-    """Return the options of version 0.1.0 that a class has replaced by others."""
-    found: FormerOptions = getattr(cls, "former_options", {})
-    return found
+    """Return the options of version 0.1.0 that a class has since replaced."""
+    replaced: FormerOptions = getattr(cls, "former_options", {})
+    return replaced
 
 
 def modernize(cls: type[HasOptions], options: Mapping[str, object]) -> dict[str, object]:
-    """Translate option names and values of version 0.1.0 into today's.
+    """Translate option names and values of version 0.1.0 to the current ones.
+
+    Args:
+        cls: The method or study.
+        options: Values by current or former name.
 
     Raises:
-        CompressionError: A former value is unknown, or an option is given by both names.
+        CompressionError: A former value is unknown, or an option is given under both names with
+            different values.
     """
     renamed = {one.formerly: one.name for one in cls.options() if one.formerly}
     replaced = former_options(cls)
-    found: dict[str, object] = {}
+    current: dict[str, object] = {}
     for name, value in options.items():
-        new: Mapping[str, object] = {renamed.get(name, name): value}
+        translated: Mapping[str, object] = {renamed.get(name, name): value}
         if name in replaced:
-            meanings = {str(former): today for former, today in replaced[name].items()}
+            meanings = {str(former): new for former, new in replaced[name].items()}
             if str(value) not in meanings:
                 raise unknown_name(f"value of the option {name}", str(value), meanings)
-            new = meanings[str(value)]
-        for key, given in new.items():
-            if key in found and str(found[key]) != str(given):
+            translated = meanings[str(value)]
+        for key, given in translated.items():
+            if key in current and str(current[key]) != str(given):
                 names = " and ".join(one for one in options if renamed.get(one, one) == key)
                 raise CompressionError(
                     f"The option {key} is given twice, as {names or f'{key} and {name}'}. "
-                    "Give it once, by its name of today."
+                    "Use only the current name."
                 )
-            found[key] = given
-    return found
+            current[key] = given
+    return current
 
 
 def former_values(configured: Any) -> dict[str, OptionValue]:
-    """Return all option values by the names of version 0.1.0, which keys and caches are made of.
+    """Return all option values under the names of version 0.1.0, which run and cache keys use.
 
-    A combination that version 0.1.0 did not know keeps today's names.
+    Combinations that version 0.1.0 could not express keep the current names.
     """
     options: tuple[Option, ...] = configured.options()
-    found = {one.name: getattr(configured, one.name) for one in options}
-    values = {one.formerly or one.name: found[one.name] for one in options}
+    values = {one.formerly or one.name: getattr(configured, one.name) for one in options}
     for former, meanings in former_options(type(configured)).items():
-        for value, today in meanings.items():
-            if all(values.get(name) == meant for name, meant in today.items()):
-                values = {name: v for name, v in values.items() if name not in today}
+        for value, current in meanings.items():
+            if all(values.get(name) == expected for name, expected in current.items()):
+                values = {name: v for name, v in values.items() if name not in current}
                 values[former] = value
                 break
     return values
 
 
-def coerce_options(made: type[HasOptions], options: Mapping[str, object]) -> dict[str, OptionValue]:
-    """Return options in their own types, by today's names.
+def coerce_options(cls: type[HasOptions], options: Mapping[str, object]) -> dict[str, OptionValue]:
+    """Return options converted to their declared types, under their current names.
+
+    Args:
+        cls: The method or study.
+        options: Values by current or former name.
 
     Raises:
-        CompressionError: One is unknown, or a value is out of range.
+        CompressionError: An option is unknown, or a value is out of range.
     """
-    known = {declared.name: declared for declared in made.options()}
-    current = modernize(made, options)
-    for given in current:
-        if given not in known:
-            if not known:
-                raise CompressionError(f"{made.name} has no options, so {given!r} cannot be set.")
-            raise unknown_name(f"option of {made.name}", given, known)
-    return {key: known[key].coerce(value) for key, value in current.items()}
+    declared = {option.name: option for option in cls.options()}
+    current = modernize(cls, options)
+    for name in current:
+        if name not in declared:
+            if not declared:
+                raise CompressionError(f"{cls.name} has no options, so {name!r} cannot be set.")
+            raise unknown_name(f"option of {cls.name}", name, declared)
+    return {name: declared[name].coerce(value) for name, value in current.items()}

@@ -1,21 +1,26 @@
-"""How many bytes packed codes take. Knows no torch, so that a plan can be previewed."""
+"""Byte sizes of packed codes. Does not import torch, so plans can be previewed without it."""
 
 from __future__ import annotations
 
 
 def packed_width(count: int, bits: int) -> int:
-    """Return the bytes of a row of `count` codes, filled up to a multiple of eight codes."""
+    """Return the bytes of a packed row, padded to a multiple of eight codes.
+
+    Args:
+        count: Codes in the row.
+        bits: Bits per code.
+    """
     return -(-count // 8) * bits
 
 
 def grouped_bytes(shape: tuple[int, int], bits: int, group: int, per_group: int) -> int:
-    """Return the bytes of codes `[rows, cols]`, and of what groups of columns share.
+    """Return the bytes of group-wise quantized codes `[rows, cols]` with their group scales.
 
     Args:
         shape: `[rows, cols]`.
-        bits: Of a code.
-        group: Columns in a group; 0 takes whole rows.
-        per_group: Bytes that each group of a row stores besides.
+        bits: Bits per code.
+        group: Columns per group; 0 makes each row one group.
+        per_group: Additional bytes per group of a row, e.g. of its scale and minimum.
     """
     rows, cols = shape
     groups = -(-cols // group) if group else 1
@@ -23,15 +28,25 @@ def grouped_bytes(shape: tuple[int, int], bits: int, group: int, per_group: int)
 
 
 def code_bytes(count: int, bits: int) -> int:
-    """Return the same without filling where codes are whole bytes."""
+    """Return the bytes of a packed row, without padding if codes are whole bytes.
+
+    Args:
+        count: Codes in the row.
+        bits: Bits per code.
+    """
     return count if bits == 8 else packed_width(count, bits)
 
 
 def number_bits(count: int) -> int:
-    """Return the bits of a number from 0 to `count` − 1; none where there is no choice."""
+    """Return the bits of an index from 0 to `count` − 1; 0 if `count` is 1."""
     return (count - 1).bit_length()
 
 
 def members_bytes(rows: int, blocks: int) -> int:
-    """Return the bytes that say of every row which block it belongs to."""
+    """Return the bytes of the packed block index of every row.
+
+    Args:
+        rows: Number of rows.
+        blocks: Number of blocks.
+    """
     return packed_width(rows, number_bits(blocks))

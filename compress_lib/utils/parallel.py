@@ -1,7 +1,7 @@
-"""Several small pieces of work at once on a CPU, whose results come in order.
+"""Ordered parallel map over a thread pool, for many small CPU tasks.
 
-A matrix of a small model is too small to keep several cores busy: much of its time goes to steps
-that one core does alone. `compress-lab bench workers` measures what several at once save.
+One matrix of a small model cannot keep several cores busy, because many steps run on a single
+core. `compress-lab bench workers` measures the speedup of compressing several at once.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_WORKERS = 4
-"""Pieces of work at once at most: each holds what it needs in memory."""
+"""Maximum number of concurrent items; each one has its working memory."""
 
 AHEAD = 2
-"""Pieces a worker that are begun, or done, before anyone has taken the first one's result."""
+"""Items per worker that may be started or finished before the first result is consumed."""
 
 _workers = ContextVar("workers", default=MOST_WORKERS)
 
 
 @contextmanager
 def limit_workers(workers: int) -> Iterator[None]:
-    """Do no more than so many pieces of work at once."""
+    """Limit the number of concurrent items to `workers` within the context."""
     before = _workers.set(workers)
     try:
         yield
@@ -46,12 +46,12 @@ def limit_workers(workers: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class WorkItem(Generic[Item]):
-    """One piece of work.
+    """An item with its relative cost.
 
     Attributes:
-        item: What is to be done.
-        size: How much of the whole it is, in any unit.
-        alone: Whether it wants all cores, or the model, for itself.
+        item: Argument of the work function.
+        size: Cost relative to the other items, in any unit.
+        exclusive: Whether it needs all cores, or the model, to itself.
     """
 
     item: Item
@@ -64,21 +64,21 @@ def map_ordered(
     pieces: Sequence[WorkItem[Item]],
     report: Report,
 ) -> Generator[Result, None, None]:
-    """Yield the result of every piece in order; neighbours that are small are done at once.
+    """Yield all results in order, running consecutive non-exclusive items in parallel.
 
     Args:
-        work: Does one piece.
-        pieces: What is to be done.
-        report: Told about all of it, by one thread at a time; may raise `StoppedError`.
+        work: Processes one item.
+        pieces: The items.
+        report: Receives the total progress from one thread at a time; may raise `StoppedError`.
     """
     total, done = sum(piece.size for piece in pieces), 0.0
-    for alone, run in groupby(pieces, lambda piece: piece.exclusive):
-        several = list(run)
-        # What wants all cores is a run of its own, so that it begins where the last one ended.
-        for together in [[piece] for piece in several] if alone else [several]:
-            size = sum(piece.size for piece in together)
-            part = subrange(report, done / total, (done + size) / total)
-            with closing(map_parallel(work, together, part)) as results:
+    for exclusive, group in groupby(pieces, lambda piece: piece.exclusive):
+        items = list(group)
+        # An exclusive item is a batch of its own, started after the previous one has finished.
+        for batch in [[piece] for piece in items] if exclusive else [items]:
+            size = sum(piece.size for piece in batch)
+            batch_report = subrange(report, done / total, (done + size) / total)
+            with closing(map_parallel(work, batch, batch_report)) as results:
                 yield from results
             done += size
 
@@ -86,17 +86,18 @@ def map_ordered(
 def map_parallel(
     work: Callable[[Item, Report], Result], pieces: Sequence[WorkItem[Item]], report: Report
 ) -> Generator[Result, None, None]:
-    """Yield the result of every piece in order, while later ones are worked on.
+    """Yield all results in order while later items are being processed.
 
-    Closing the generator stops all of them at their next step.
+    Closing the generator stops all items at their next progress report.
 
     Args:
-        work: Does one piece; reports its progress, and may be stopped there.
-        pieces: What is to be done.
-        report: Told about all of it, by one thread at a time.
+        work: Processes one item; it can be stopped whenever it reports progress.
+        pieces: The items; `exclusive` is ignored.
+        report: Receives the total progress from one thread at a time.
 
     Raises:
-        Exception: Whatever the work raises, at the place of its piece; later ones are stopped.
+        Exception: Any exception raised by `work`, at the position of its item; later items are
+            stopped.
     """
     threads = torch.get_num_threads()
     workers = min(threads, _workers.get(), len(pieces))
@@ -106,31 +107,23 @@ def map_parallel(
             yield work(piece.item, joint.of(index))
             joint.finish(index)
         return
-    ready = threading.Barrier(workers + 1)
-
-    def begin() -> None:
-        # A thread takes the number that was set last when it first asks; its own comes after.
-        torch.get_num_threads()
-        torch.set_num_threads(round(threads / workers))
-        ready.wait()
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="matrix", initializer=begin)
-    left = enumerate(pieces)
+    pool, ready = _create_pool(workers, threads)
+    remaining = enumerate(pieces)
     jobs: deque[Future[Result]] = deque()
 
-    def one(index: int, item: Item) -> Result:
+    def process(index: int, item: Item) -> Result:
         result = work(item, joint.of(index))
         joint.finish(index)
         return result
 
-    def submit(most: int) -> None:
-        for index, piece in islice(left, most):
-            jobs.append(pool.submit(one, index, piece.item))
+    def submit(count: int) -> None:
+        for index, piece in islice(remaining, count):
+            jobs.append(pool.submit(process, index, piece.item))
 
     try:
         submit(workers * AHEAD)
         ready.wait()
-        # So that no other thread takes the workers' number.
+        # Restore the setting, so that other new threads do not inherit the workers' value.
         torch.set_num_threads(threads)
         while jobs:
             result = jobs.popleft().result()
@@ -141,8 +134,21 @@ def map_parallel(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _create_pool(workers: int, threads: int) -> tuple[ThreadPoolExecutor, threading.Barrier]:
+    """Return a pool whose workers split torch's `threads`, and the barrier of their start."""
+    ready = threading.Barrier(workers + 1)
+
+    def initialize() -> None:
+        # A new thread inherits the latest setting on its first query, so query before setting.
+        torch.get_num_threads()
+        torch.set_num_threads(round(threads / workers))
+        ready.wait()
+
+    return ThreadPoolExecutor(workers, "matrix", initialize), ready
+
+
 class _JointProgress:
-    """How far several pieces are together; who is told may stop all of them."""
+    """Total progress of concurrent items; `StoppedError` from the callback stops all of them."""
 
     def __init__(self, report: Report, sizes: Sequence[float]) -> None:
         self.stopped = False
@@ -152,14 +158,14 @@ class _JointProgress:
         self._lock = threading.Lock()
 
     def finish(self, index: int) -> None:
-        """Count a piece as done, whatever it told."""
+        """Count an item as done, whatever progress it reported."""
         with self._lock:
             self._fractions[index] = 1.0
 
     def of(self, index: int) -> Report:
-        """Return who is told how far a piece is."""
+        """Return the progress callback of one item."""
 
-        def part(event: Event) -> None:
+        def report_item(event: Event) -> None:
             with self._lock:
                 if self.stopped:
                     raise StoppedError
@@ -171,4 +177,4 @@ class _JointProgress:
                     self.stopped = True
                     raise
 
-        return part
+        return report_item

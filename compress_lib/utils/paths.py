@@ -1,10 +1,10 @@
-"""File locations of a checkout: the root, and the assets that are read at run time."""
+"""File locations of a checkout: the root and the runtime assets."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The folder of pyproject.toml, README.md and spaces.yml."""
+"""Folder of pyproject.toml, README.md and spaces.yml."""
 
 ASSETS = ROOT / "assets"

@@ -1,4 +1,4 @@
-"""What `spaces.yml` says of hosts: limits by profile, and the commits of models."""
+"""Resource limits per deployment profile and pinned model commits, read from `spaces.yml`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ SPACES_FILE = ROOT / "spaces.yml"
 
 LOCAL, SPACE = "local", "cpu-basic"
 PROFILE = "COMPRESS_LAB_PROFILE"
-"""The environment variable that names the profile; a bundle, a Space and a laptop have theirs."""
+"""Environment variable that selects the profile; bundles, Spaces and laptops have defaults."""
 
 LENT_SECONDS = "lent_gpu_seconds"
-"""The limit that says that runs go to a GPU which is lent for so long."""
+"""Limit that enables ZeroGPU: seconds for which a GPU is allocated to a run."""
 
 DEFAULT_LIMITS = {"queued_jobs": 16, "jobs_each": 4, "loaded_models": 2, "sweep_plans": 24}
-"""Where the library came without `spaces.yml`."""
+"""Limits used if `spaces.yml` is not installed."""
 
 
 @cache
 def settings() -> dict[str, Any]:
-    """Return the content of `spaces.yml`, empty where the library came without it."""
+    """Return the content of `spaces.yml`, empty if it is not installed."""
     import yaml
 
     if not SPACES_FILE.exists():
@@ -34,22 +34,25 @@ def settings() -> dict[str, Any]:
 
 
 def pins() -> dict[str, str]:
-    """Return the commits that are pinned, by Hub id."""
+    """Return the pinned model commits by Hub id."""
     models = settings().get("models") or {}
     return {name: commit for name, commit in models.items() if commit}
 
 
 def profiles() -> dict[str, dict[str, int]]:
-    """Return the profiles of `spaces.yml` by name, each with all its limits."""
-    found: dict[str, dict[str, int]] = settings().get("profiles") or {LOCAL: DEFAULT_LIMITS}
-    return {name: {**DEFAULT_LIMITS, **found[LOCAL], **limits} for name, limits in found.items()}
+    """Return all limits of each profile in `spaces.yml`, by profile name.
+
+    Limits that a profile omits are taken from the local profile, then from `DEFAULT_LIMITS`.
+    """
+    stored: dict[str, dict[str, int]] = settings().get("profiles") or {LOCAL: DEFAULT_LIMITS}
+    return {name: {**DEFAULT_LIMITS, **stored[LOCAL], **limits} for name, limits in stored.items()}
 
 
 def use_profile(name: str) -> None:
-    """Let this process serve by a profile.
+    """Select the profile of this process.
 
     Raises:
-        CompressionError: There is none of this name.
+        CompressionError: No profile has this name.
     """
     if name not in profiles():
         raise unknown_name("profile", name, profiles())
@@ -57,10 +60,14 @@ def use_profile(name: str) -> None:
 
 
 def limits() -> dict[str, int]:
-    """Return what this process serves at most, by what is limited; what is not there has none."""
-    usual = settings().get("profile") or (SPACE if "SPACE_ID" in os.environ else LOCAL)
-    name = os.environ.get(PROFILE) or usual
-    known = profiles()
-    if name not in known:
-        raise unknown_name(f"profile (in {PROFILE})", name, known)
-    return known[name]
+    """Return the limits of this process's profile by name; a missing entry means no limit.
+
+    Raises:
+        CompressionError: The environment variable names an unknown profile.
+    """
+    default = settings().get("profile") or (SPACE if "SPACE_ID" in os.environ else LOCAL)
+    name = os.environ.get(PROFILE) or default
+    available = profiles()
+    if name not in available:
+        raise unknown_name(f"profile (in {PROFILE})", name, available)
+    return available[name]

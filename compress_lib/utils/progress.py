@@ -1,8 +1,8 @@
-"""Progress events: one callback through which long work reports how far it is.
+"""Progress events of long-running work, delivered through a single callback.
 
-The library calls `report(event)` and never knows who listens. The callback may raise
-`StoppedError` to stop the work at that point. One thread at a time calls it, but not always the
-one that started the work.
+The library calls `report(event)`, whatever the receiver. The callback may raise `StoppedError` to
+stop the work at that point. Only one thread calls it at a time, but not necessarily the thread
+that started the work.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Event:
-    """A step of long work.
+    """Progress of long-running work.
 
     Attributes:
-        fraction: The share of the work that is done, in [0, 1].
-        message: What is being done.
+        fraction: Completed fraction of the work, in [0, 1].
+        message: Description of the current step.
     """
 
     fraction: float
@@ -28,16 +28,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Milestone(Event):
-    """A step that is worth a line in a log."""
+    """An event that is worth a log line."""
 
 
 @dataclass(frozen=True)
 class TrainingProgress(Event):
-    """An epoch of a training loop.
+    """Progress of a training loop.
 
     Attributes:
-        epoch: Passes over the data so far.
-        loss: The mean loss of the last one.
+        epoch: Completed epochs.
+        loss: Mean loss of the last epoch.
     """
 
     epoch: int
@@ -52,29 +52,42 @@ def ignore(event: Event) -> None:
 
 
 def subrange(report: Report, start: float, end: float) -> Report:
-    """Map a part's own fractions [0, 1] onto [start, end] of the whole."""
+    """Return a callback that maps the fractions [0, 1] of a subtask to [start, end].
 
-    def part(event: Event) -> None:
+    Args:
+        report: Callback of the parent task.
+        start: Fraction of the parent task at which the subtask starts.
+        end: Fraction of the parent task at which the subtask ends.
+    """
+
+    def report_subtask(event: Event) -> None:
         done = min(max(event.fraction, 0.0), 1.0)
         report(replace(event, fraction=start + (end - start) * done))
 
-    return part
+    return report_subtask
 
 
 def with_message(report: Report, message: str) -> Report:
-    """Report a part's steps under one message: each is a chance to stop, and no news."""
+    """Return a callback that replaces each event by a plain `Event` with a fixed message.
 
-    def part(event: Event) -> None:
+    The events still give `report` the chance to stop the work.
+
+    Args:
+        report: Callback to forward to.
+        message: Message of every event.
+    """
+
+    def report_plain(event: Event) -> None:
         report(Event(event.fraction, message))
 
-    return part
+    return report_plain
 
 
 def serialize(report: Report) -> Report:
-    """Let threads report one at a time, and never let the fraction decrease."""
+    """Return a thread-safe callback whose fraction never decreases."""
     lock, latest = threading.Lock(), 0.0
 
-    def one_at_a_time(event: Event) -> None:
+    def report_serially(event: Event) -> None:
         nonlocal latest
         with lock:
             if event.fraction < latest:
@@ -82,28 +95,28 @@ def serialize(report: Report) -> Report:
             latest = event.fraction
             report(event)
 
-    return one_at_a_time
+    return report_serially
 
 
 class StepTimer:
-    """Measures how long each step of a sequence takes, in `seconds`."""
+    """Stopwatch for consecutive steps; `seconds` holds the duration of each by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._start = time.perf_counter()
 
     def stop(self, name: str) -> None:
-        """End a step; the next one begins."""
+        """Record the current step under `name` and start the next one."""
         now = time.perf_counter()
         self.seconds[name] = round(now - self._start, 3)
         self._start = now
 
 
 class EtaEstimator:
-    """Estimates the seconds left from the share done so far.
+    """Linear estimate of the remaining seconds from the completed fraction.
 
-    The first half second is left out: what is done within it, such as loading a cached model, says
-    nothing about the rest.
+    Progress in the first half second is ignored: steps that fast, such as loading a cached model,
+    do not predict the rest.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -112,7 +125,7 @@ class EtaEstimator:
         self._begin = (self._start, 0.0)
 
     def seconds(self, fraction: float) -> float | None:
-        """Return the seconds left, or None at the end and while too little is done to estimate."""
+        """Return the remaining seconds, or None at the end and while there is too little data."""
         now = self._clock()
         if now - self._start < 0.5:
             self._begin = now, fraction

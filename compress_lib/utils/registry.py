@@ -1,4 +1,4 @@
-"""Name → class registry: how methods, storage forms, corpora, studies and tabs are found."""
+"""Name → class registry for methods, storage forms, corpora, studies and tabs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compress_lib.errors import unknown_name
 
 
 class Named(Protocol):
-    """A class with the name it is registered under."""
+    """A class with a registry name."""
 
     name: ClassVar[str]
 
@@ -24,10 +24,10 @@ C = TypeVar("C", bound=type[Named])
 
 
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """Classes by name, in alphabetical order; a class joins by the decorator `register`.
+    """Mapping from name to class, in alphabetical order; `register` is a class decorator.
 
     Args:
-        kind: What messages call an entry, e.g. "method".
+        kind: Name of an entry's kind in messages, e.g. "method".
     """
 
     def __init__(self, kind: str) -> None:
@@ -44,23 +44,23 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return len(self._entries)
 
     def register(self, entry: C) -> C:
-        """Add a class under its `name`; a class decorator.
+        """Register a class under its `name` (class decorator).
 
         Raises:
-            TypeError: The name is taken.
+            TypeError: Another class is registered under this name.
         """
-        taken = self._entries.get(entry.name)
-        if taken is not None:
-            files = f"{inspect.getfile(taken)} and {inspect.getfile(entry)}"
-            raise TypeError(f"two entries of kind {self.kind} are named {entry.name!r}: {files}")
+        existing = self._entries.get(entry.name)
+        if existing is not None:
+            files = f"{inspect.getfile(existing)} and {inspect.getfile(entry)}"
+            raise TypeError(f"duplicate {self.kind} name {entry.name!r} in {files}")
         self._entries[entry.name] = entry  # type: ignore[assignment]
         return entry
 
     def find(self, name: str) -> type[T]:
-        """Return the class of a name.
+        """Return the class registered under a name.
 
         Raises:
-            CompressionError: There is none; the message names the nearest.
+            CompressionError: The name is unknown; the message suggests the nearest one.
         """
         if name not in self._entries:
             raise unknown_name(self.kind, name, self)
@@ -68,14 +68,14 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 
 def import_registered(package: str, path: Iterable[str]) -> None:
-    """Import every module below a package that registers a class.
+    """Import every module of a package that registers a class.
 
-    Modules without a decorator `@register…` are skipped: they hold the algorithms, and importing
-    them would load torch before anything is computed.
+    Modules without an `@register…` decorator are skipped: they contain the algorithms, and
+    importing them would load torch before it is needed.
 
     Args:
-        package: The `__name__` of the package.
-        path: Its `__path__`.
+        package: `__name__` of the package.
+        path: `__path__` of the package.
     """
     for module in pkgutil.walk_packages(path, f"{package}."):
         spec = find_spec(module.name)

@@ -1,4 +1,4 @@
-"""Words that charts and metrics share with the page, which may speak another language."""
+"""Translation table for texts of charts and metrics that are shown on the page."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ _words: dict[str, str] = {}
 
 
 def set_translations(words: Mapping[str, str]) -> None:
-    """Say everything in other words from now on; what is not among them stays English.
+    """Replace the translation table; texts without an entry stay in English.
 
     Args:
-        words: By what is said in English.
+        words: Translations by English text.
     """
     _words.clear()
     _words.update(words)
 
 
 def translate(english: str) -> str:
-    """Return words in the language that was chosen."""
+    """Return the translation of an English text, or the text itself if it has none."""
     return _words.get(english, english)

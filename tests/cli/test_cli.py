@@ -120,7 +120,7 @@ def test_a_method_whose_options_say_the_size_needs_no_keep(
         (["--method", "svdd", "--keep", "0.5"], "Did you mean 'svd'"),
         (["--method", "svd"], "--keep F is missing"),
         (["--keep", "0.5"], "--method NAME is missing"),
-        ([], "Say what to do"),
+        ([], "No compression is given"),
         (["--include", "query"], "--include needs --method"),
         (["--method", "svd", "--keep", "0"], "above 0 and at most 1"),
         (["--method", "svd", "--keep", "nan"], "must be a number"),
@@ -163,7 +163,7 @@ def test_it_does_not_overwrite_what_is_not_a_checkpoint(
     (tmp_path / "thesis.txt").write_text("years of work")
     command = ["run", folder, "--method", "svd", "--keep", "0.5", "--save", str(tmp_path)]
     assert main(command) == 2
-    assert "holds other things" in capsys.readouterr().err
+    assert "contains files but no checkpoint" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
@@ -221,10 +221,10 @@ def test_bytes_are_shared_out_and_layers_compressed_in_turn(
     more = ["--allocation", "automatic", "--inputs", "compressed", "--calibration-tokens", "200"]
     assert main(["run", folder, *plan, *more, *SMALL, "--json"]) == 0
     printed = capsys.readouterr()
-    assert "shared out by estimated loss" in printed.err
+    assert "Allocated " in printed.err and " by estimated loss: +" in printed.err
     record = RunRecord.from_json(json.loads(printed.out))
     assert record.plan.rules[0].inputs == "compressed"
-    words = "everything (shared out, layer by layer), embedding left dense"
+    words = "everything (allocated by loss, sequential), embedding left dense"
     assert describe(record) == f"Two-sided SVD 0.6 · {words}"
 
 
@@ -257,7 +257,7 @@ def test_a_study_writes_its_tables(
         (["reproduce", "sensitivity"], "p1"),
         (["run", "--plan", "/"], "cannot be read"),
         ([*SEEDED, "--seed", "2147483647"], "seed must be"),
-        ([*SEEDED, "--option", "seed=3"], "holds fixed"),
+        ([*SEEDED, "--option", "seed=3"], "--option seed= fixes it"),
         ([*SEEDED, "--save", "somewhere"], "one model"),
         (["run", "gpt2", "--method", "svd", "--keep", "0.5", "--preset", "P1"], "no presets"),
     ],

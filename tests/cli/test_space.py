@@ -6,25 +6,28 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import yaml
 
 from compress_lib.cli.main import main
-from compress_lib.cli.space import front_matter
+from compress_lib.cli.space import documents, front_matter
 from compress_lib.errors import CompressionError
 from compress_lib.models.catalogue import CATALOGUE
 from compress_lib.utils import profiles
-from compress_lib.utils.paths import ROOT
+from compress_lib.utils.paths import ASSETS, ROOT
 
 
 @pytest.fixture
 def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Work on copies of both files."""
+    """Work on copies of both files and of the documents."""
     for name in ("spaces.yml", "README.md"):
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(profiles, "SPACES_FILE", tmp_path / "spaces.yml")
     monkeypatch.setattr(front_matter, "README", tmp_path / "README.md")
+    monkeypatch.setattr(documents, "DOCS", tmp_path / "docs")
+    copytree(ASSETS / "docs", tmp_path / "docs")
     profiles.settings.cache_clear()
     yield tmp_path
     profiles.settings.cache_clear()
@@ -54,7 +57,19 @@ def test_drift_is_found_and_mended(copies: Path, capsys: pytest.CaptureFixture[s
     assert main(["space", "render"]) == 0
     assert main(["space", "check"]) == 0
     assert main(["space", "render"]) == 0
-    assert "right already" in capsys.readouterr().out
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_drift_of_a_document_is_found_and_mended(
+    copies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = copies / "docs" / "metrics.md"
+    document.write_text(document.read_text().replace("| Perplexity |", "| Surprise |"))
+    assert main(["space", "check"]) == 2
+    assert "metrics.md is out of date" in capsys.readouterr().err
+    assert main(["space", "render"]) == 0
+    assert "metrics.md" in capsys.readouterr().out
+    assert main(["space", "check"]) == 0
 
 
 def test_a_readme_without_front_matter_gets_one(copies: Path) -> None:

@@ -87,7 +87,7 @@ def test_unequal_widths_are_told_before_any_work() -> None:
 
 
 def test_columns_are_refused_where_rows_are_weighed() -> None:
-    with pytest.raises(CompressionError, match="weighs rows or inputs"):
+    with pytest.raises(CompressionError, match="weights rows or inputs"):
         allocate(Plan(rules=(rule(method="fisher_svd", orientation="columns"),)), targets(2))
     table = targets(1, (300, 32), "embedding")
     with pytest.raises(CompressionError, match="works on tokens"):
@@ -157,7 +157,7 @@ def test_every_method_works_on_a_group_as_it_is(case: str) -> None:
     chosen = rule(pattern=pattern, method=method, options=options, window=2, keep=keep)
     assigned = assign(model, chosen)
     done, small = compress_at_once(model, assigned, calibration=calibration(model))
-    assert [item.record.group for item in done] == ["FFN in, layers 0 to 1"] * 2
+    assert [item.record.group for item in done] == ["FFN up, layers 0 to 1"] * 2
     assert sum(item.record.bytes_after for item in done) <= assigned[0].budget
     assert torch.isfinite(small.module(torch.arange(20)[None]).logits).all()
 

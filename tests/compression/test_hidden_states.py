@@ -110,10 +110,10 @@ class Row(nn.Module):
     ("flaw", "complaint"),
     [
         ("", None),
-        ("twice", "in another order"),
-        ("order", "in another order"),
-        ("between", "something happens between 0 and 1"),
-        ("unused", "not all of them are used"),
+        ("twice", "not called in order"),
+        ("order", "not called in order"),
+        ("between", "state changes between blocks 0 and 1"),
+        ("unused", "not all blocks are called"),
     ],
 )
 def test_blocks_that_do_not_simply_follow_each_other_are_refused(
@@ -133,7 +133,7 @@ def test_blocks_that_do_not_simply_follow_each_other_are_refused(
 def test_weights_in_several_rows_of_blocks_are_refused() -> None:
     (target, *_) = [t for t in tiny_model().targets if t.layer is not None]
     other = replace(target, names=("decoder.layers.0.q_proj",))
-    with pytest.raises(CompressionError, match="several rows.*inputs=original"):
+    with pytest.raises(CompressionError, match="several stacks.*inputs=original"):
         blocks_of([target, other], nn.Module())
     with pytest.raises(CompressionError, match="share a weight"):
         blocks_of([replace(target, names=("layers.0.q", "layers.1.q"))], nn.Module())

@@ -134,10 +134,10 @@ def test_the_listener_may_stop_it(endless: LanguageModel) -> None:
 @pytest.mark.parametrize(
     ("prompt", "new", "complaint"),
     [
-        ("word " * 200, 5, r"has \d+ tokens; with 5 new ones .* more than the 128 .* Shorten it"),
-        ("word", 127, "with 127 new ones that is more than the 128"),
+        ("word " * 200, 5, r"has \d+ tokens; with 5 new tokens .* of 128 tokens.* Shorten"),
+        ("word", 127, "with 127 new tokens it exceeds the model's context of 128 tokens"),
         ("", 5, "The prompt is empty"),
-        ("half a \ud83d", 5, "The prompt is not text"),
+        ("half a \ud83d", 5, "The prompt is not valid Unicode text"),
     ],
 )
 def test_a_prompt_that_cannot_be_continued_gets_a_sentence(

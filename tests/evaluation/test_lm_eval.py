@@ -20,7 +20,7 @@ from compress_lib.evaluation.tasks import load_tasks, run_tasks
 from compress_lib.models.checkpoint import save_compressed
 from compress_lib.models.loading import LanguageModel
 from compress_lib.results.records import RunRecord
-from compress_lib.utils.paths import ROOT
+from compress_lib.utils.paths import ASSETS, ROOT
 from compress_lib.utils.progress import Event
 from tests.evaluation.test_tasks import items
 from tests.runs.test_execute import PLAN, events, record_of
@@ -117,7 +117,7 @@ def test_an_unknown_task_is_told_the_nearest() -> None:
 
 
 def test_data_that_is_not_here_is_one_sentence() -> None:
-    with pytest.raises(CompressionError, match="cannot be downloaded without the Hugging Face Hub"):
+    with pytest.raises(CompressionError, match="cannot be downloaded from the Hugging Face Hub"):
         load_tasks(["lab_sense", "arc_easy"])
 
 
@@ -133,7 +133,7 @@ def test_a_task_that_must_be_written_is_refused(
     )
     (tmp_path / "writing.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(tasks, "FOLDER", tmp_path)
-    with pytest.raises(CompressionError, match="of the kind generate_until"):
+    with pytest.raises(CompressionError, match="has the output type generate_until"):
         load_tasks(["writing"])
 
 
@@ -142,14 +142,14 @@ def test_broken_data_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
     missing = text.replace("assets/tasks/", f"{tmp_path}/")
     (tmp_path / "lab_sense.yaml").write_text(missing, encoding="utf-8")
     monkeypatch.setattr(tasks, "FOLDER", tmp_path)
-    with pytest.raises(CompressionError, match="lab_sense cannot be prepared"):
+    with pytest.raises(CompressionError, match="lab_sense cannot be loaded"):
         load_tasks(["lab_sense"])
 
 
 def test_the_command_for_saved_checkpoints_works(llama: LanguageModel, tmp_path: Path) -> None:
     small = halved(llama)
     folder = save_compressed(small, tmp_path / "small")
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ASSETS / "docs" / "tasks.md").read_text(encoding="utf-8")
     found = re.search(r"^python -c (?:.*\\\n)+.*", text, re.MULTILINE)
     assert found
     command = [

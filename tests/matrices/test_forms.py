@@ -1,4 +1,4 @@
-"""What every storage form promises, tried on each one that is registered."""
+"""Contract tests of all registered storage forms."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def plain(values: torch.Tensor) -> CompressedMatrix:
 def pivoted(
     keep: Callable[[torch.Tensor], CompressedMatrix], *, by_columns: bool
 ) -> CompressedMatrix:
-    """Some order of rows or columns, an offset and a bias."""
+    """Return a pivoted matrix with a random permutation, an offset and a bias."""
     sizes = [(12, 3), (3, 4)] if by_columns else [(3, 7), (9, 3)]
     pivots, coefficients = (keep(random(*size)) for size in sizes)
     pivot, other = random(7 if by_columns else 12).argsort().split([3, 4 if by_columns else 9])
@@ -183,7 +183,7 @@ NUMBERS = {
     "product codes": 2 * 12 * 3 + 8 * 14 + 12,
     "product codes of whole bytes": 12 * 7 + 256 * 7 + 12,
 }
-"""How many numbers some forms stand for; orders, masks and the filling of bytes are none."""
+"""Parameter counts of some examples; permutations, masks and padding do not count."""
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -210,8 +210,8 @@ def test_rows_projection_and_dense_agree(matrix: CompressedMatrix) -> None:
 
 
 def test_it_is_rebuilt_from_its_description_and_tensors(matrix: CompressedMatrix) -> None:
-    described = json.loads(json.dumps(matrix.spec()))
-    empty = matrix_from_spec(described)
+    spec = json.loads(json.dumps(matrix.spec()))
+    empty = matrix_from_spec(spec)
     assert empty.nbytes == matrix.nbytes
     empty.load_state_dict(matrix.state_dict())
     assert torch.equal(empty.to_dense(), matrix.to_dense())
@@ -224,7 +224,7 @@ def test_its_bytes_are_those_of_its_tensors_as_stored(matrix: CompressedMatrix) 
         for tensor in matrix.state_dict().values()
     ]
     assert matrix.nbytes == sum(tensor.nbytes for tensor in stored)
-    # What is computed with is what is stored, not something finer.
+    # Computations use exactly the stored values, not higher-precision ones.
     for tensor, kept in zip(matrix.state_dict().values(), stored, strict=True):
         assert torch.equal(tensor, kept.float() if kept.is_floating_point() else kept)
     assert {name for name, _ in matrix.named_parameters()} == set(matrix.state_dict())
@@ -234,10 +234,10 @@ def test_its_bytes_are_those_of_its_tensors_as_stored(matrix: CompressedMatrix) 
 def test_combining_rows_and_transposing_agree_with_dense(matrix: CompressedMatrix) -> None:
     x = random(2, 4, 12)
     assert torch.allclose(matrix.matmul(x), x @ matrix.to_dense(), atol=1e-4)
-    turned = transposed(matrix)
-    assert turned.shape == (7, 12)
-    assert turned.nbytes == matrix.nbytes
-    assert torch.equal(turned.to_dense(), matrix.to_dense().T)
+    transpose = transposed(matrix)
+    assert transpose.shape == (7, 12)
+    assert transpose.nbytes == matrix.nbytes
+    assert torch.equal(transpose.to_dense(), matrix.to_dense().T)
 
 
 def test_split_by_rows_it_says_the_same(matrix: CompressedMatrix) -> None:

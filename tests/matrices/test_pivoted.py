@@ -1,4 +1,4 @@
-"""Pivoted storage: nothing is lost, everything is counted, and hostile factors stay finite."""
+"""Pivoted low-rank storage: accuracy, byte counts, and numerical stability."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def assert_pivots(tall: Tensor) -> None:
 @settings(max_examples=40, deadline=None)
 @given(rank=st.integers(1, 12), more=st.integers(0, 20), true=st.integers(0, 12))
 def test_all_rows_are_small_combinations_of_the_pivots(rank: int, more: int, true: int) -> None:
-    """Also where fewer than `rank` rows are independent, down to none."""
+    """Also holds for rank-deficient matrices, down to rank 0."""
     inner = min(rank, true)
     tall = random(rank + more, inner, seed=1).double() @ random(inner, rank, seed=2).double()
     assert_pivots(tall)
 
 
 def test_growth_of_elimination_is_undone_by_exchanges() -> None:
-    """With Wilkinson's matrix on top, partial pivoting doubles entries at every step."""
+    """On Wilkinson's matrix, partial pivoting doubles the entries at every step."""
     size = 40
     wilkinson = torch.eye(size) - torch.ones(size, size).tril(-1)
     wilkinson[:, -1] = 1
@@ -65,7 +65,7 @@ def test_growth_of_elimination_is_undone_by_exchanges() -> None:
 
 
 def test_exchanges_matter() -> None:
-    """Partial pivoting takes 1, then what 1 hides: the others need coefficients of 1000."""
+    """Coefficients are bounded by `BOUND`, and no larger than with partial pivoting alone."""
     tall = torch.tensor([[1.0, 0.999], [1.0, 1.0], [0.0, 1.0]]).double()
     worst = find_pivots(tall, bound=float("inf"))[1].abs().max()
     best = find_pivots(tall)[1].abs().max()
@@ -77,16 +77,16 @@ def test_columns_of_very_different_size_are_no_harm() -> None:
     assert_pivots(random(60, 20).double() * torch.logspace(8, -20, 20, dtype=torch.float64))
 
 
-# Storing them.
+# Storage.
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize(
-    ("dtype", "most"), [(torch.float32, 1e-6), (torch.float16, 1e-3), (torch.bfloat16, 8e-3)]
+    ("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float16, 1e-3), (torch.bfloat16, 8e-3)]
 )
 def test_it_loses_no_more_than_rounding_does(
-    shape: tuple[int, int], share: float, dtype: torch.dtype, most: float
+    shape: tuple[int, int], share: float, dtype: torch.dtype, tolerance: float
 ) -> None:
     rows, cols = shape
     rank = max(1, int(share * min(shape)))
@@ -98,7 +98,7 @@ def test_it_loses_no_more_than_rounding_does(
     assert matrix.nbytes == PIVOTED.nbytes(shape, rank, dtype.itemsize)
     numbers = rank * (rows + cols - rank)
     assert matrix.nbytes == numbers * dtype.itemsize + order_bytes(min(shape))
-    assert error(matrix.to_dense(), (left.double() @ right.double()).float()) < most
+    assert error(matrix.to_dense(), (left.double() @ right.double()).float()) < tolerance
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -128,7 +128,8 @@ def test_a_larger_rank_fits_into_the_same_bytes() -> None:
         matrix = method.compress_within(weight, weight.nbytes // 2, Statistics())
         assert matrix.nbytes <= weight.nbytes // 2
         ranks[storage] = matrix.rank
-    # Of 4608 numbers, r · 192 takes 24; r · (192 − r) beside an order of 48 takes 27.6.
+    # 4608 numbers hold rank 24 as r · 192, and rank 27.6 as r · (192 − r) plus the permutation
+    # in 48 numbers.
     assert ranks == {"factors": 24, "pivoted": 27}
 
 
@@ -154,12 +155,12 @@ def test_a_budget_below_rank_one_is_refused_with_what_would_do() -> None:
 def test_factors_too_large_for_their_type_are_refused() -> None:
     with pytest.raises(CompressionError, match="not finite in float16"):
         encode(random(8, 2) * 1e6, random(2, 6), torch.float16, PIVOTED)
-    # Each factor fits, and the pivots, which are their product, do not.
+    # Each factor fits into float16, but their product, the pivots, overflows.
     with pytest.raises(CompressionError, match="not finite in float16"):
         encode(random(8, 2) * 1e3, random(2, 6) * 1e3, torch.float16, PIVOTED)
 
 
-# What can be done with them.
+# Operations.
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -174,7 +175,7 @@ def test_parts_share_what_all_rows_are_made_of(shape: tuple[int, int]) -> None:
     every = {
         id(tensor): part.stored_bytes(tensor) for part in parts for tensor in part.parameters()
     }
-    # An order of columns is shared, one of rows is cut.
+    # A permutation of columns is shared, one of rows is split.
     assert sum(every.values()) == matrix.nbytes
     assert all(isinstance(part, PivotedMatrix) for part in parts)
     x = random(3, cols)
@@ -205,8 +206,8 @@ def test_a_part_may_have_nothing_but_pivots() -> None:
         matrix = encode(u[:, :8] * s[:8], v[:8], torch.float16, FactorStorage("pivoted", bits))
         parts = split_rows(matrix, [8, 8])
         x = random(3, 64)
-        found = torch.cat([part.linear(x) for part in parts], dim=-1)
-        assert torch.allclose(found, matrix.linear(x), atol=1e-3)
+        y = torch.cat([part.linear(x) for part in parts], dim=-1)
+        assert torch.allclose(y, matrix.linear(x), atol=1e-3)
         assert torch.allclose(torch.cat([part.to_dense() for part in parts]), matrix.to_dense())
 
 

@@ -1,4 +1,4 @@
-"""Quantization: codes really packed, 2^bits of them, at most half a step off."""
+"""Uniform quantization: bit packing, at most 2^bits values, error of at most half a step."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ def test_three_bit_codes_cross_bytes() -> None:
 def test_at_most_two_to_the_bits_values_and_both_ends_are_used(
     bits: int, dtype: torch.dtype
 ) -> None:
-    """The papers' code used one value more than fits into its bits."""
+    """Code published with the papers used 2^bits + 1 values."""
     weight = random(20, 4000).to(dtype)
     matrix = quantize(weight, bits)
     codes = unpack(matrix.codes, bits, 4000)
     assert torch.equal(codes.amin(dim=1), torch.zeros(20, dtype=torch.uint8))
-    # bfloat16 has 8 digits, too few for a 255th of a range to the last code: half a step is what
-    # is promised there.
+    # bfloat16 has 8 significant bits, too few for a step of 1/255 of the range to reach the last
+    # code; only an error of half a step is guaranteed there.
     least = 254 if (bits, dtype) == (8, torch.bfloat16) else 2**bits - 1
     assert (codes.amax(dim=1) >= least).all()
-    found = matrix.to_dense()
-    assert max(len(row.unique()) for row in found) <= 2**bits
-    # The ends are the row's own, as far as their type can say.
+    decoded = matrix.to_dense()
+    assert max(len(row.unique()) for row in decoded) <= 2**bits
+    # The ends are the row's minimum and maximum, up to the precision of the type.
     wide = weight.float()
-    assert torch.equal(found.amin(dim=1), wide.amin(dim=1))
-    assert torch.allclose(found.amax(dim=1), wide.amax(dim=1), rtol=4 * torch.finfo(dtype).eps)
+    assert torch.equal(decoded.amin(dim=1), wide.amin(dim=1))
+    assert torch.allclose(decoded.amax(dim=1), wide.amax(dim=1), rtol=4 * torch.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
@@ -94,7 +94,7 @@ def test_smaller_groups_are_closer() -> None:
 
 
 def test_the_mean_squared_error_is_that_of_uniform_rounding() -> None:
-    """Step² ÷ 12, the variance of a uniform error."""
+    """The variance of a uniform error is step² ÷ 12."""
     weight = random(8, 20_000)
     matrix = quantize(weight, 6)
     error = (matrix.to_dense() - weight).square().mean(dim=1)
@@ -109,7 +109,7 @@ def test_rows_of_one_value_are_kept(value: float) -> None:
 
 @pytest.mark.parametrize("scale", [1e-7, 1e-6, 1e-5, 1e-4])
 def test_tiny_rows_keep_their_range(scale: float) -> None:
-    """Steps of the smallest numbers of float16 would round to nothing."""
+    """Steps below the smallest float16 number would round to 0."""
     weight = (random(6, 200) * scale).half()
     matrix = quantize(weight, 8)
     smallest = 6e-8
@@ -130,15 +130,15 @@ def test_a_range_too_wide_for_its_type_is_refused() -> None:
 
 def compress(weight: torch.Tensor, budget: int, **options: object) -> QuantizedMatrix:
     method = build_method("row_quantization", options)
-    found = method.compress_within(weight, budget, Statistics())
-    assert isinstance(found, QuantizedMatrix)
-    assert found.rank is None
-    return found
+    matrix = method.compress_within(weight, budget, Statistics())
+    assert isinstance(matrix, QuantizedMatrix)
+    assert matrix.rank is None
+    return matrix
 
 
 def test_bytes_add_up_and_the_most_bits_that_fit_are_taken() -> None:
     weight = random(10, 30).half()
-    # Four bytes hold 30 one-bit codes; a step and a minimum take two bytes each.
+    # 30 one-bit codes take four bytes; a step and a minimum take two bytes each.
     sizes = {bits: 10 * (4 * bits + 4) for bits in range(1, 9)}
     for bits, nbytes in sizes.items():
         assert compress(weight, nbytes).bits == bits

@@ -1,4 +1,4 @@
-"""Pruning: the largest stay exactly as they were, and the bytes of where they stood count."""
+"""Magnitude pruning: the largest entries are kept exactly, and position bytes are counted."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def compress(weight: torch.Tensor, budget: int, **options: object) -> Compressed
     method = build_method("magnitude_pruning", options)
     matrix = method.compress_within(weight, budget, Statistics())
     shape = (weight.shape[0], weight.shape[1])
-    announced = method.preview(shape, budget=budget, itemsize=weight.element_size())
-    assert matrix.nbytes == announced.nbytes <= budget
+    preview = method.preview(shape, budget=budget, itemsize=weight.element_size())
+    assert matrix.nbytes == preview.nbytes <= budget
     return matrix
 
 
 def test_the_largest_entries_stay_and_all_others_are_zero() -> None:
     weight = random(20, 30).half()
-    # 20 rows of 4 bytes say where; 100 entries of 2 bytes are kept.
-    found = compress(weight, 20 * 4 + 100 * 2).to_dense()
+    # The mask takes 20 rows of 4 bytes; 100 entries of 2 bytes are kept.
+    decoded = compress(weight, 20 * 4 + 100 * 2).to_dense()
     order = weight.abs().flatten().argsort(descending=True)
     kept = torch.zeros(600, dtype=torch.bool)
     kept[order[:100]] = True
-    assert torch.equal(found.flatten(), weight.float().flatten() * kept)
+    assert torch.equal(decoded.flatten(), weight.float().flatten() * kept)
 
 
 def test_the_error_is_exactly_what_was_dropped() -> None:
     weight = random(40, 24)
-    found = compress(weight, 40 * 3 + 4 * 500).to_dense()
+    decoded = compress(weight, 40 * 3 + 4 * 500).to_dense()
     dropped = weight.abs().flatten().sort().values[: 40 * 24 - 500]
-    assert torch.allclose((found - weight).norm(), dropped.norm(), rtol=1e-6)
+    assert torch.allclose((decoded - weight).norm(), dropped.norm(), rtol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,7 +75,7 @@ def test_few_entries_are_listed_and_many_are_marked() -> None:
     assert isinstance(few, SparseMatrix)
     assert isinstance(many, SparseMatrix)
     assert (few.layout, many.layout) == ("columns", "mask")
-    # Column 511 and a count of 512 need 2 bytes each.
+    # Column indices up to 511 and counts up to 512 need 2 bytes each.
     assert few.nbytes == len(few.values) * (2 + 2) + 64 * 2
     assert many.nbytes == len(many.values) * 2 + 64 * 64
 
@@ -83,10 +83,10 @@ def test_few_entries_are_listed_and_many_are_marked() -> None:
 def test_equal_entries_are_dropped_from_the_end() -> None:
     weight = torch.full((4, 8), 0.5).half()
     weight[3, 7] = -2
-    found = compress(weight, 4 + 2 * 10).to_dense()
-    assert int((found != 0).sum()) == 10
-    assert found[3, 7] == -2
-    assert torch.equal(found.flatten()[:9], torch.full((9,), 0.5))
+    decoded = compress(weight, 4 + 2 * 10).to_dense()
+    assert int((decoded != 0).sum()) == 10
+    assert decoded[3, 7] == -2
+    assert torch.equal(decoded.flatten()[:9], torch.full((9,), 0.5))
 
 
 def test_zeros_are_kept_where_there_is_room() -> None:
@@ -130,8 +130,8 @@ def test_no_forward_pass_leaves_the_matrix_behind() -> None:
     before = set(matrix.state_dict())
     matrix.linear(random(2, 64))
     assert set(matrix.state_dict()) == before
-    held = [value for value in vars(matrix).values() if isinstance(value, torch.Tensor)]
-    assert sum(tensor.numel() for tensor in held) == 65
+    cached = [value for value in vars(matrix).values() if isinstance(value, torch.Tensor)]
+    assert sum(tensor.numel() for tensor in cached) == 65
 
 
 @pytest.mark.parametrize("largest", [0, 255, 256, 2**15 - 1, 2**15, 2**31 - 1, 2**31])
@@ -143,7 +143,7 @@ def test_the_preview_knows_the_size_of_an_index_without_torch(largest: int) -> N
 def test_too_few_bytes_for_one_entry_are_told_what_would_do() -> None:
     with pytest.raises(BudgetError, match=r"at least 67 bytes, a keep of 0\.0328"):
         compress(random(64, 16).half(), 66)
-    with pytest.raises(BudgetError, match=r"one of the rows.*at least 40 bytes"):
+    with pytest.raises(BudgetError, match=r"any of the rows.*at least 40 bytes"):
         compress(random(64, 16).half(), 39, structure="rows")
 
 

@@ -82,7 +82,7 @@ def test_too_little_room_is_seen_before_any_work(
         free: int
 
     monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(1000))
-    with pytest.raises(CompressionError, match=r"needs 20 MB .* 1 kB are free.*name a place"):
+    with pytest.raises(CompressionError, match=r"needs 20 MB .* 1 kB are free.*choose a folder"):
         save_compressed(compressed(llama), tmp_path / "new" / "saved")
     assert not any(tmp_path.iterdir())
 
@@ -131,16 +131,18 @@ def test_what_is_not_ours_is_never_deleted(llama: LanguageModel, tmp_path: Path)
     save_tiny(tmp_path / "ordinary")
     before = snapshot(tmp_path)
     for place in ("documents", "documents/novel.txt", "ordinary", "."):
-        with pytest.raises(CompressionError, match="something else, which saving there would"):
+        with pytest.raises(
+            CompressionError, match="other files, which saving a checkpoint there would"
+        ):
             save_compressed(compressed(llama), tmp_path / place)
     assert snapshot(tmp_path) == before
 
 
 def test_a_place_below_a_file_is_refused(llama: LanguageModel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    with pytest.raises(CompressionError, match="cannot be written here"):
+    with pytest.raises(CompressionError, match=r"cannot be written \("):
         save_compressed(compressed(llama), tmp_path / "file" / "saved")
-    with pytest.raises(CompressionError, match="cannot be written here"):
+    with pytest.raises(CompressionError, match=r"cannot be written \("):
         save_compressed(compressed(llama), tmp_path / ("long" * 100))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

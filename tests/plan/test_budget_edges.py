@@ -72,7 +72,7 @@ def test_bytes_are_shared_out_among_groups_of_any_shape(method: str, group: str)
 
 def test_columns_are_no_data_where_losses_are_known_of_rows() -> None:
     rule = Rule(pattern="key", allocation="automatic", orientation="columns")
-    with pytest.raises(CompressionError, match="knows what rows cost"):
+    with pytest.raises(CompressionError, match="estimates the loss for rows"):
         allocate(Plan(rules=(rule,)), tiny_model("llama").targets)
 
 

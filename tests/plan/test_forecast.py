@@ -155,8 +155,8 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
     assert said == pytest.approx(predicted_loss(replace(layers, plan=partly)))
     far = found["attention-svd-0.9"]
     assert texts.KL_AT_LEAST.partition("{")[2].partition("}")[2] in headline(far, "")
-    assert "or far more" in report(far)
-    assert "little is left" in report(found["everything-svd-0.75"])
+    assert "nats/token or far more" in report(far)
+    assert "no longer usable" in report(found["everything-svd-0.75"])
     ruined = headline(found["everything-svd-0.9"], "")
     assert texts.KL_RUINED.format(least="2") in ruined
     for silent in ("baseline", "embedding-autoencoder-0.5", "key-output_pca-0.25-concatenated"):
@@ -166,7 +166,7 @@ def test_what_was_foretold_is_told_again_beside_what_was_found() -> None:
 def test_the_form_says_what_is_expected() -> None:
     engine = Engine()
     mild = preview.describe_plan(engine, Plan(rules=(Rule(pattern="key@3", keep=0.9),)))
-    assert "Expected before the run: the loss grows by some" in mild
+    assert "Estimated loss +0.0" in mild
     unknown = Plan(rules=(Rule(pattern="key", method="autoencoder"),))
     assert texts.PREVIEW_NO_ESTIMATE in preview.describe_plan(engine, unknown)
     assert texts.PREVIEW_SEVERE in preview.describe_plan(engine, Plan(rules=(Rule(keep=0.5),)))

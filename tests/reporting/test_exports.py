@@ -107,7 +107,7 @@ def test_a_report_tells_how_sure_it_is_and_what_was_expected() -> None:
     assert told is not None and ends is not None
     page = report(record)
     assert f" ({format_number(ends[0])} to {format_number(ends[1])})</td>" in page
-    assert f"by some {told:.2g} nats" in page
+    assert f"about {told:.2g} nats/token" in page
 
 
 def test_what_a_model_wrote_is_escaped_in_a_report() -> None:
@@ -115,7 +115,7 @@ def test_what_a_model_wrote_is_escaped_in_a_report() -> None:
     evil = "<script>alert(1)</script>"
     tokens = (WrittenToken(text=evil, own=0.5, other=0.001),)
     text = replace(record.text[0], compressed=evil, prompt=evil, compressed_tokens=tokens)
-    assert 'title="the other model: 0.1 %, the writer: 50 %"' in report(
+    assert 'title="p = 0.1% under the other model, 50% under this one"' in report(
         replace(record, text=(text,))
     )
     named = replace(record, text=(text,), model=replace(record.model, id=evil, source=evil))
@@ -211,7 +211,7 @@ def test_push_sends_the_folder(
     [
         (".", "me/small", "not a checkpoint of Compression Lab"),
         ("no such folder", "me/small", "not a checkpoint of Compression Lab"),
-        (None, "small", "A repository is owner/name"),
+        (None, "small", "A repository must be owner/name"),
     ],
 )
 def test_what_cannot_be_pushed_is_said_before(
@@ -230,4 +230,4 @@ def test_what_the_hub_says_reaches_the_person(
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
     assert main(["push", str(saved), "me/small"]) == 2
-    assert "did not take me/small: no route to the Hub" in capsys.readouterr().err
+    assert "upload to me/small failed: no route to the Hub" in capsys.readouterr().err

@@ -37,11 +37,11 @@ def test_landmarks_know_the_whole_default_model() -> None:
 def test_the_frontier_has_every_run_and_rings_the_shown_one() -> None:
     own = [replace(LANDMARKS[1], key="mine")]
     figure = frontier.frontier(LANDMARKS, own, "mine")
-    drawn = sum(len(trace.x) for trace in figure.data if trace.name != "not beaten")
+    drawn = sum(len(trace.x) for trace in figure.data if trace.name != "Pareto front")
     compressed = [record for record in LANDMARKS if record.targets]
     assert drawn == len(compressed) + 1 + 1 + 1
     assert figure.layout.yaxis.type == "log"
-    assert any(trace.name == "these results" for trace in figure.data)
+    assert any(trace.name == "shown run" for trace in figure.data)
 
 
 def test_a_frontier_opens_up_near_the_baseline() -> None:
@@ -58,16 +58,17 @@ def test_a_frontier_opens_up_near_the_baseline() -> None:
     assert baseline is not None and baseline[0] == FLOOR
     assert not scale.drawable(run(math.inf))
     axis = frontier.frontier([run(500.0)], []).layout.yaxis
-    assert axis.ticktext == ("1.001 ×", "1.01 ×", "1.1 ×", "2 ×", "10 ×", "100 ×")
+    assert axis.ticktext == ("+0.1%", "+1%", "+10%", "2×", "10×", "100×")
     for tick, text in zip(axis.tickvals, axis.ticktext, strict=True):
-        assert float(text.split()[0]) == pytest.approx(tick + 1)
+        value = 1 + float(text[1:-1]) / 100 if text[-1] == "%" else float(text[:-1])
+        assert value == pytest.approx(tick + 1)
     assert axis.range[0] < math.log10(FLOOR) and axis.range[1] > math.log10(499)
 
 
 def test_a_legend_names_each_method_once_and_what_fillings_mean() -> None:
     names = [name for _, _, name in frontier.frontier_legend(LANDMARKS)]
     assert len(names) == len(set(names))
-    assert {"SVD", "Two-sided SVD", "embedding alone", "layers", "everything"} <= set(names)
+    assert {"SVD", "Two-sided SVD", "embedding only", "layers", "everything"} <= set(names)
 
 
 def test_an_empty_frontier_is_drawn_too() -> None:
@@ -78,7 +79,7 @@ def test_memory_bars_add_up_to_the_model() -> None:
     record = LANDMARKS[1]
     figure = matrices.memory_bars(record)
     totals = {trace.name: sum(trace.x) * 1e6 for trace in figure.data}
-    assert totals["Baseline"] == pytest.approx(record.memory.baseline_bytes)
+    assert totals["Original"] == pytest.approx(record.memory.baseline_bytes)
     assert totals["Compressed, measured"] == pytest.approx(record.memory.compressed_bytes)
     assert "Compressed, predicted" not in totals
     foretold = predicted_bytes(record, landmark_targets()[0])
@@ -176,7 +177,7 @@ def test_size_may_be_counted_in_parameters() -> None:
         for x, point in zip(trace.x, trace.customdata, strict=True)
     }
     assert points == {"counted": 4.0}
-    assert next(trace for trace in figure.data if trace.name == "Baseline").x == (9.0,)
+    assert next(trace for trace in figure.data if trace.name == "Original").x == (9.0,)
     assert "parameters" in figure.layout.xaxis.title.text
 
 
@@ -184,7 +185,7 @@ def test_a_run_stands_under_the_method_that_was_asked_for() -> None:
     mixed = [record for record in LANDMARKS if "mixed" in record.plan.rules[0].method]
     assert mixed
     names = {trace.name for trace in frontier.frontier(mixed, []).data}
-    assert any(name.startswith("Best of several") for name in names)
+    assert any(name.startswith("Mixed (best method per matrix)") for name in names)
 
 
 def test_a_spectrum_is_cut_at_the_rank_and_shows_what_is_left_out() -> None:

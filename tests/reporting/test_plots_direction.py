@@ -62,11 +62,11 @@ def test_shares_refer_to_a_width_that_holds_less_than_all() -> None:
     near = turned((0.0, 0.005, 0.006, 0.007, 2.0), (0, 60, 40, 0))
     figure = direction.direction_histogram([near])
     assert list(figure.data[0].y)[1:3] == pytest.approx([60, 40])
-    assert "per 0.001 of error" in figure.layout.yaxis.title.text
+    assert "% per 0.001" in figure.layout.yaxis.title.text
     far = turned((0.0, 0.1, 0.2, 2.0), (50, 50, 0))
     figure = direction.direction_histogram([far])
     assert list(figure.data[0].y)[:2] == pytest.approx([5, 5])
-    assert "per 0.01 of error" in figure.layout.yaxis.title.text
+    assert "% per 0.01" in figure.layout.yaxis.title.text
 
 
 def test_an_older_run_has_no_place_where_its_bins_know_nothing() -> None:
@@ -123,7 +123,7 @@ def test_every_family_has_a_small_chart_of_its_layers() -> None:
     ]
     figure = direction.direction_by_layer(run_record(targets=tuple(targets)))
     assert figure is not None
-    assert [note.text for note in figure.layout.annotations] == ["Query", "FFN out"]
+    assert [note.text for note in figure.layout.annotations] == ["Query", "FFN down"]
     assert [list(trace.x) for trace in figure.data] == [[1, 2]] * 4
     assert list(figure.data[1].y) == [0.1, 0.2]
     assert direction.direction_by_layer(run_record()) is None

@@ -45,7 +45,7 @@ def test_an_original_that_stays_beside_its_copy_is_foretold_and_warned_of() -> N
     record = run_record(plan=Plan(rules=(rule,)), memory=MemoryRecord(2_000_000, 2_900_000, parts))
     assert enlarged_components(record) == list(parts)
     assert "Embedding 1 MB → 1.9 MB" in enlarged_line(record)
-    assert "became bigger" in headline(record, "")
+    assert "Larger than the original (" in headline(record, "")
     foretold = predicted_bytes(record, TARGETS)
     assert foretold is not None
     assert foretold["embedding"] > 1_000_000

@@ -230,14 +230,14 @@ def test_a_run_is_described_by_what_it_did() -> None:
     two = described(rule, rule | {"pattern": "query@0-3", "keep": 0.25})
     assert two == "SVD 0.5 · embedding, SVD 0.25 · query@0-3"
     together = described(rule | {"group": "concatenated", "window": 4, "orientation": "columns"})
-    assert together == "SVD 0.5 · embedding (together by 4, columns)"
+    assert together == "SVD 0.5 · embedding (concatenated in groups of 4 layers, columns)"
 
 
 @pytest.mark.parametrize(
     ("families", "words"),
     [
         ("embedding", "embedding"),
-        ("head", "output head"),
+        ("head", "LM head"),
         ("query key value attention_output", "attention"),
         ("ffn_in ffn_out", "FFN"),
         ("query", "query"),
@@ -255,7 +255,8 @@ def test_what_decoding_costs_is_said_of_the_weights_that_have_to_be_decoded() ->
     decoded = target_record("key", rows=100, cols=30, decode_cost=42_000)
     found = describe_decoding(run_record(targets=(target_record(), decoded)))
     assert found == (
-        "Decoding costs 42 k multiply-adds at every call, 14 × a dense multiplication of one token."
+        "Decoding costs 42 k multiply-adds per forward pass, 14× the dense matrix products for one "
+        "token."
     )
 
 

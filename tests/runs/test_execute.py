@@ -152,7 +152,7 @@ def test_calibration_that_contains_the_evaluation_is_refused(
         evaluation=TextSpec(corpus=str(file), tokens=400, context=100),
         calibration=TextSpec(corpus=str(file)),
     )
-    with pytest.raises(CompressionError, match="stands in the calibration text"):
+    with pytest.raises(CompressionError, match="also appears in the calibration text"):
         events(llama, same)
 
 
@@ -165,11 +165,11 @@ def test_a_shared_phrase_is_not_a_leak() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"evaluation": TextSpec(tokens=400, context=129)}, "longer than tiny-llama can read"),
-        ({"evaluation": TextSpec(tokens=200_000, context=100)}, "asked for"),
+        ({"evaluation": TextSpec(tokens=400, context=129)}, "too long for tiny-llama"),
+        ({"evaluation": TextSpec(tokens=200_000, context=100)}, "200,000 were requested"),
         ({"evaluation": TextSpec(corpus="no-such-corpus")}, "Unknown corpus"),
         ({"evaluation": TextSpec(corpus="missing.txt")}, "no text file"),
-        ({"prompts": ("word " * 200,)}, "more than the 128"),
+        ({"prompts": ("word " * 200,)}, "exceeds the model's context of 128 tokens"),
         ({"rules": (Rule(pattern="nothing"),)}, "selects nothing"),
     ],
 )

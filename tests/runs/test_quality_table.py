@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compress_lib.cli.space import readme
+from compress_lib.cli.space import documents
 from compress_lib.models.catalogue import was_quantized
 from compress_lib.reporting.plots.studies import study_figure, study_page
 from compress_lib.runs.studies import StudyRecord, load_studies
@@ -40,7 +40,7 @@ def test_the_table_begins_with_the_largest_and_ends_with_refusals(
 
 
 def test_only_4_bits_of_weights_that_had_4_are_marked(quality_rows: dict[str, QualityRow]) -> None:
-    for change, expected in ((lambda row: row, []), (marked, ["Rows in 4 bits †"])):
+    for change, expected in ((lambda row: row, []), (marked, ["Row quantization, 4 bits †"])):
         record = table.quality_study([change(row) for row in quality_rows.values()])
         assert record is not None
         found = [row["method"] for row in record.rows if str(row["method"]).endswith("†")]
@@ -116,9 +116,9 @@ def test_readme_and_page_show_the_rows_that_come_along(
         place.write_text(json.dumps(marked(row).to_json()))
     studies = load_studies(tmp_path / "studies")
     assert list(studies) == ["quality"]
-    monkeypatch.setattr(readme, "load_studies", lambda: studies)
-    filled = readme.fill("<!-- quality -->\n<!-- /quality -->\n")
-    assert "| Rows in 4 bits † |" in filled
+    monkeypatch.setattr(documents, "load_studies", lambda: studies)
+    filled = documents.fill("<!-- quality -->\n<!-- /quality -->\n")
+    assert "| Row quantization, 4 bits † |" in filled
     assert "150 tokens of python-docs" in filled
     assert "† These weights" in filled
     from compress_lib.ui import studies_page

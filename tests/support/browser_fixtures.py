@@ -1,4 +1,4 @@
-"""A real browser, and the page with the real default model as a person would serve it."""
+"""Browser fixtures: Chromium, and the app served with the real default model."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ RUN_SECONDS = 240_000
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the page as a person would, on a free port; models are kept, runs are not."""
-    own = tmp_path_factory.mktemp("home")
+    """Serve the app on a free port; models are cached across sessions, runs are not."""
+    data = tmp_path_factory.mktemp("home")
     models = home() / "models"
     models.mkdir(parents=True, exist_ok=True)
-    (own / "models").symlink_to(models)
+    (data / "models").symlink_to(models)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -41,7 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "COMPRESS_LAB_HOME": str(own)},
+        env={**os.environ, "COMPRESS_LAB_HOME": str(data)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -69,17 +69,17 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @contextmanager
 def _opened(browser: Any, address: str, width: int) -> Iterator[Any]:
-    """Open a page and wait for its first chart; at the end, nothing went wrong in it."""
+    """Open the page and wait for its first chart; finally assert that it raised no errors."""
     context = browser.new_context(viewport={"width": width, "height": 900})
     opened = context.new_page()
-    # Leaving in the middle of a run is asked about.
+    # Leaving the page during a run opens a confirmation dialog.
     opened.on("dialog", lambda dialog: dialog.accept())
     problems: list[str] = []
     hosts: set[str] = set()
@@ -95,28 +95,36 @@ def _opened(browser: Any, address: str, width: int) -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page with a quick plan, and its run if another test has run it: what a link brings."""
+    """Page opened by a link with a quick plan, and its run if another test has executed it."""
     width = getattr(request, "param", 1400)
     with _opened(browser, f"{address}?{QUICK}", width) as opened:
-        # What answers the link is drawn a moment later, in the place of what was there.
+        # The content of the link replaces the initial content a moment later.
         opened.wait_for_function("() => !/Ready/.test(document.querySelector('#status').innerText)")
         yield opened
 
 
 @pytest.fixture
 def front_page(browser: Any, address: str) -> Iterator[Any]:
-    """The page as a stranger finds it: the landmarks, whatever other tests have run."""
+    """Page opened without a link: shows the reference points, whatever other tests have run."""
     with _opened(browser, address, 1400) as opened:
         yield opened
 
 
 def run_to_the_end(page: Any, expected: str) -> str:
-    """Press Run, wait for the end and the results of what is expected; return the headline."""
+    """Press Run and wait for the end and the expected result.
+
+    Args:
+        page: The page.
+        expected: Text of the headline.
+
+    Returns:
+        The headline.
+    """
     page.click("#run")
-    # The name of a run, not a word of the status, which an earlier run may have left, or which a
-    # quick one has passed before anybody looks.
-    whole = f":has-text('{texts.YOURS}'):not(:has-text('{texts.YOURS_SO_FAR}'))"
-    page.wait_for_selector(f"#headline p:has-text('{expected}'){whole}", timeout=RUN_SECONDS)
+    # Wait for the run's name rather than a status word: the status may be left over from an
+    # earlier run, or a quick run may pass through it unnoticed.
+    finished = f":has-text('{texts.YOURS}'):not(:has-text('{texts.YOURS_SO_FAR}'))"
+    page.wait_for_selector(f"#headline p:has-text('{expected}'){finished}", timeout=RUN_SECONDS)
     page.wait_for_function(
         "() => /Finished|stored result/.test(document.querySelector('#status').innerText)"
     )
@@ -124,13 +132,13 @@ def run_to_the_end(page: Any, expected: str) -> str:
 
 
 def choose(page: Any, element: str, label: str) -> None:
-    """Choose from a menu by what a person reads."""
+    """Select a menu option by its visible label."""
     page.click(f"{element} input")
     page.get_by_role("option", name=label, exact=True).click()
 
 
 def contrast(first: str, second: str) -> float:
-    """The contrast of two CSS colours, as WCAG 2 defines it."""
+    """Return the WCAG 2 contrast ratio of two CSS colours."""
 
     def luminance(colour: str) -> float:
         channels = [int(float(n)) / 255 for n in re.findall(r"[\d.]+", colour)[:3]]

@@ -1,4 +1,4 @@
-"""Compressed tiny models, random stand-ins for weights, and a record, in one call each."""
+"""Factories for compressed tiny models, random low-rank matrices and run records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from compress_lib.results.token_record import DirectionRecord, TokenError
 
 
 def compressed(model: LanguageModel, pattern: str = "*", keep: float = 0.5) -> LanguageModel:
-    """Compress what a pattern selects by SVD."""
+    """Return the model with the weights matching a pattern compressed by SVD."""
     plan = Plan(rules=(Rule(pattern=pattern, method="svd", keep=keep),))
     return compress_at_once(model, allocate(plan, model.targets))[1]
 
@@ -36,22 +36,23 @@ def compressed(model: LanguageModel, pattern: str = "*", keep: float = 0.5) -> L
 def random_factors(
     shape: tuple[int, int], rank: int = 3, *, offset: bool = False
 ) -> CompressedMatrix:
-    """A random low-rank matrix in float16, perhaps with an offset."""
-    made = torch.Generator().manual_seed(shape[0])
+    """Return a random low-rank matrix in float16, optionally with an offset."""
+    generator = torch.Generator().manual_seed(shape[0])
     rows, cols = shape
-    left, right = torch.randn(rows, rank, generator=made), torch.randn(rank, cols, generator=made)
-    extra = torch.randn(cols, generator=made) if offset else None
+    left = torch.randn(rows, rank, generator=generator)
+    right = torch.randn(rank, cols, generator=generator)
+    extra = torch.randn(cols, generator=generator) if offset else None
     return LowRankMatrix.from_factors(left / 4, right / 4, torch.float16, extra)
 
 
 def randomised(model: LanguageModel, *, offset: bool = False) -> LanguageModel:
-    """Put random factors in the place of every weight."""
+    """Return the model with every weight replaced by random factors."""
     matrices = {t.name: random_factors(t.shape, offset=offset) for t in model.targets}
     return with_matrices(model, matrices)
 
 
 def target_record(family: str = "embedding", **changes: Any) -> TargetRecord:
-    """The numbers of one weight."""
+    """Return a record of one weight."""
     record = TargetRecord(
         names=("model.embed_tokens", "lm_head"),
         family=family,
@@ -71,7 +72,7 @@ def target_record(family: str = "embedding", **changes: Any) -> TargetRecord:
 
 
 def run_record(key: str = "0123456789abcdef", **changes: Any) -> RunRecord:
-    """A made-up run whose numbers are easy to compute with."""
+    """Return a synthetic run record with round numbers."""
     record = RunRecord(
         key=key,
         plan=Plan(rules=(Rule(pattern="embedding", method="svd", keep=0.5),)),

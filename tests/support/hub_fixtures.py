@@ -1,4 +1,4 @@
-"""Fixtures that point the library at a Hub, a cache and a package index of the test's own."""
+"""Fixtures for a fake Hub, an empty Hub cache and tiny checkpoints."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ StartPython = Callable[[str], "subprocess.Popen[str]"]
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a small checkpoint, with a README as every repository has one."""
+    """Files of a tiny checkpoint, with a README like a real repository."""
     folder = save_tiny(tmp_path_factory.mktemp("tiny"))
     return {**files_of(folder), "README.md": b"# Tiny\n", ".gitattributes": b"\n"}
 
 
 @pytest.fixture(scope="session")
 def tiny_shards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The same with the weights in several files."""
+    """Files of a tiny checkpoint with sharded weights."""
     return files_of(write_shards(tmp_path_factory.mktemp("shards")))
 
 
 @pytest.fixture(scope="session")
 def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same weights as a GGUF file."""
+    """GGUF file with the same weights."""
     return write_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
 
 
 @pytest.fixture
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for huggingface_hub, which reads its variables at import only."""
+    """Empty huggingface_hub cache, set by patching: its variables are read only at import."""
     from huggingface_hub import constants
 
     home = tmp_path / "hf"
@@ -56,7 +56,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hub(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A Hub on this machine that the library believes to be the only one."""
+    """Fake Hub that all Hub requests are redirected to."""
     from huggingface_hub import close_session, constants
     from huggingface_hub import file_download as download
     from huggingface_hub.utils import _http as http
@@ -66,11 +66,11 @@ def hub(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    # Tiny files arrive in many pieces, and nothing waits before it asks again.
+    # Download tiny files in many chunks, and retry without delay.
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 4096)
-    at_once = SimpleNamespace(sleep=lambda seconds: None)
-    monkeypatch.setattr(download, "time", at_once)
-    monkeypatch.setattr(http, "time", at_once)
+    no_delay = SimpleNamespace(sleep=lambda seconds: None)
+    monkeypatch.setattr(download, "time", no_delay)
+    monkeypatch.setattr(http, "time", no_delay)
     close_session()
     yield server
     server.stop()
@@ -79,14 +79,13 @@ def hub(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]
 
 @pytest.fixture
 def start_python(hub: HubServer, hub_cache: Path) -> Iterator[StartPython]:
-    """Start Python code in a process of its own that uses the same Hub and caches."""
-    here = ROOT
+    """Return a function that runs Python code in a new process with the same Hub and caches."""
     environment = os.environ | {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(hub_cache.parent),
         "HF_HUB_CACHE": str(hub_cache),
         "HF_HUB_OFFLINE": "0",
-        "PYTHONPATH": str(here),
+        "PYTHONPATH": str(ROOT),
     }
     started: list[subprocess.Popen[str]] = []
 

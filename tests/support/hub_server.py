@@ -1,4 +1,4 @@
-"""A server on this machine that answers like the Hugging Face Hub, and can fail like it."""
+"""Local HTTP server that mimics the Hugging Face Hub, including its failures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ API = re.compile(
 )
 RESOLVE = re.compile(r"/(?:(datasets)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 HEADER_RANGE = "bytes=0-100000"
-"""What huggingface_hub asks for when it reads only the header of a safetensors file."""
+"""Range that huggingface_hub requests to read only the header of a safetensors file."""
 
 
 @dataclass
 class Repo:
-    """A repository: files by commit, and names for commits."""
+    """Repository: files by commit, and commits by branch or ref name."""
 
     kind: str = "models"
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Repo:
     discussions_off: bool = False
 
     def commit(self, files: dict[str, bytes], name: str = "main") -> str:
-        """Add a commit and let a name point to it."""
+        """Add a commit and point a ref to it."""
         digest = hashlib.sha1(name.encode())
         for path in sorted(files):
             digest.update(path.encode() + files[path])
@@ -42,7 +42,7 @@ class Repo:
         return commit
 
     def pull_request(self, files: dict[str, bytes], *, author: str, status: str = "open") -> str:
-        """Add a pull request, as the converter bot leaves them."""
+        """Add a pull request like those of the safetensors converter bot."""
         number = len(self.pull_requests) + 1
         self.pull_requests.append((number, author, status))
         return self.commit(files, f"refs/pr/{number}")
@@ -50,7 +50,7 @@ class Repo:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked, and with how many bytes it was answered."""
+    """A logged request and the size of its response in bytes."""
 
     method: str
     path: str
@@ -61,18 +61,18 @@ class Request:
 
 @dataclass
 class HubServer:
-    """The server.
+    """Fake Hub server.
 
     Attributes:
-        repos: By id.
-        log: Every request in the order of their ends.
-        status: If set, the answer to everything, e.g. 503.
-        page: If set, the web page that answers everything, as the login page of a network does.
-        cuts: By the end of a file's name: after how many bytes to cut each of its next downloads.
-        held: While it is cleared, downloads of weights wait half-way.
-        half_way: Set when a download waits there.
-        pause: How many seconds every answer takes.
-        ranges: Whether a part of a file can be asked for.
+        repos: Repositories by id.
+        log: All requests in order of completion.
+        status: If set, the status of every response, e.g. 503.
+        page: If set, the HTML of every response, like a captive portal's login page.
+        cuts: By file name suffix: bytes after which to truncate each of the next downloads.
+        held: While cleared, downloads of weights pause half-way.
+        half_way: Set when a download has paused half-way.
+        pause: Delay of every response in seconds.
+        ranges: Whether range requests are supported.
     """
 
     repos: dict[str, Repo] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class HubServer:
         return repo
 
     def downloads(self, suffix: str = "") -> list[Request]:
-        """Return the requests for the contents of files, without those for headers only."""
+        """Return the requests for file contents, excluding header-only requests."""
         return [
             request
             for request in self.log
@@ -123,7 +123,7 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing when a client hangs up: tests make them do it."""
+        """Ignore disconnecting clients, which tests cause on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -173,11 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({**about, "_id": "0", "private": False, "gated": repo.gated, "tags": []})
 
     def _discussions(self, repo: Repo, repo_id: str) -> None:
-        """List them all: whose they are is for the library to check."""
+        """List all pull requests; the library has to check their authors."""
         if repo.discussions_off:
             self._error(403, None, "Discussions are disabled for this repo")
             return
-        found = [
+        discussions = [
             {
                 "num": number,
                 "title": "Adding `safetensors` variant of this model",
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for number, name, status in repo.pull_requests
         ]
-        self._json({"discussions": found, "count": len(found), "start": 0})
+        self._json({"discussions": discussions, "count": len(discussions), "start": 0})
 
     def _file(self, kind: str, repo_id: str, revision: str, path: str) -> None:
         repo = self._repo(kind, repo_id)
@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         digest = hashlib.sha256(content).hexdigest()
         headers = {"ETag": f'"{digest}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if path.endswith(".safetensors"):
-            # Most weights on the Hub are kept in Xet, whose client cannot be stopped.
+            # Most weights on the Hub are stored in Xet, whose client cannot be interrupted.
             headers["X-Xet-Hash"] = digest
             headers["X-Xet-Refresh-Route"] = f"/api/models/{repo_id}/xet-read-token/{commit}"
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _broken(self, body: bytes) -> bytes:
-        """Send a part of a download only, or half of it late, where the test wants that."""
+        """Truncate a download, or delay its second half, if the test requests it."""
         hub = self.server.hub
         if self.path.endswith(".safetensors") and not hub.held.is_set():
             self.wfile.write(body[: len(body) // 2])

@@ -1,4 +1,4 @@
-"""What layers of a tiny model get on a calibration text, found by hooks."""
+"""Layer inputs of a tiny model on a calibration text, captured by hooks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ TEXT = Calibration.from_blocks(tuple(torch.randint(300, (480,), generator=MADE).
 
 
 def pair(x: Tensor, seen: Tensor) -> PairedInputs:
-    """The moments of inputs `[tokens, cols]` in both models."""
+    """Return the moments of the inputs `[tokens, cols]` of both models.
+
+    Args:
+        x: Inputs in the original model.
+        seen: Inputs in the compressed model.
+    """
     count = len(x)
     moment, shift = seen.T @ seen / count, (x - seen).T @ seen / count
     return PairedInputs(moment, shift, seen.mean(0), x.mean(0), count)
 
 
 def inputs_of(model: LanguageModel, path: str) -> Tensor:
-    """What a layer gets on the calibration text, `[tokens, cols]`."""
+    """Return the inputs of a layer on the calibration text, `[tokens, cols]`."""
     seen: list[Tensor] = []
     hook = model.module.get_submodule(path).register_forward_pre_hook(
         lambda module, inputs: seen.append(inputs[0].flatten(0, -2))

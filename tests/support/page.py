@@ -1,4 +1,4 @@
-"""A page's engine over a tiny model, and the form it is given."""
+"""Page engine over a tiny model, and form inputs for the page's handlers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAN = Plan(
 
 
 class TinyEngine(Engine):
-    """An engine whose models are all one tiny model."""
+    """Engine that loads the same tiny model for every name."""
 
     model: LanguageModel
     gate: threading.Event | None = None
@@ -48,20 +48,20 @@ class TinyEngine(Engine):
 
 
 def read_form(plan: Plan = PLAN, **changes: Any) -> Plan:
-    """The plan of a form that shows another plan, some values changed by their name."""
+    """Return the plan read from a form that shows `plan`, with some values changed by name."""
     return binding.read_plan({**binding.form_values(plan), **changes})
 
 
 def given(
     page: Page, plan: Plan = PLAN, state: Mapping[Any, Any] | None = None, **changes: Any
 ) -> dict[Any, Any]:
-    """What a handler of a page gets: the values of its components.
+    """Return the component values that a page handler receives.
 
     Args:
         page: The page.
-        plan: What its form shows.
+        plan: Plan shown in the form.
         state: Values of other components.
-        changes: Values of the form by the names of fields.
+        changes: Form values by field name.
     """
     values = {**binding.form_values(plan), **changes}
     chart, tray = page.panel.map, page.results.tabs["compare"].parts["tray"]
@@ -81,7 +81,7 @@ def given(
 
 
 def finish(engine: Engine, plan: Plan = PLAN) -> tuple[list[job_updates.Update], RunRecord]:
-    """Run a plan on the page's engine to its end."""
+    """Run a plan to completion on the page's engine; return all updates and the record."""
     updates = list(job_updates.run_plans(engine, [plan]))
     record = updates[-1].finished
     assert record is not None
@@ -89,17 +89,23 @@ def finish(engine: Engine, plan: Plan = PLAN) -> tuple[list[job_updates.Update],
 
 
 def hold_writing(monkeypatch: pytest.MonkeyPatch, free: int = 0) -> threading.Event:
-    """Make all runs but the first few wait before both models write; give what they wait for.
+    """Block all runs except the first `free` before text generation, until the event is set.
 
-    A tiny run is over before anybody looks, so what a test does in the middle of one needs one
-    that stays there.
+    Tiny runs finish almost immediately, so a test that acts during a run has to block it.
+
+    Args:
+        monkeypatch: Fixture of the test.
+        free: Number of runs that are not blocked.
+
+    Returns:
+        The event that unblocks the runs.
     """
     gate = threading.Event()
-    begun: list[Any] = []
+    started: list[Any] = []
 
     def wait(*given: Any) -> Any:
-        begun.append(given)
-        while len(begun) > free and not gate.wait(0.02):
+        started.append(given)
+        while len(started) > free and not gate.wait(0.02):
             given[3](Event(0.0, "held"))
         return write_prompts(*given)
 
@@ -108,10 +114,10 @@ def hold_writing(monkeypatch: pytest.MonkeyPatch, free: int = 0) -> threading.Ev
 
 
 def tiny_engine(folder: Path) -> Iterator[TinyEngine]:
-    """Make an engine that keeps its runs in a folder, and close it."""
-    made = TinyEngine(Store(folder / "runs.sqlite"), limits={"queued_jobs": 3})
-    made.model = tiny_model()
-    yield made
-    if made.gate is not None:
-        made.gate.set()
-    made.line.close()
+    """Yield an engine that stores its runs in a folder, and close it afterwards."""
+    engine = TinyEngine(Store(folder / "runs.sqlite"), limits={"queued_jobs": 3})
+    engine.model = tiny_model()
+    yield engine
+    if engine.gate is not None:
+        engine.gate.set()
+    engine.line.close()

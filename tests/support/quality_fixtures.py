@@ -1,4 +1,4 @@
-"""A few rows of the benchmark of whole models, of a tiny model, measured once for all tests."""
+"""Quality benchmark rows of a tiny model, measured once for all tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENTRIES = quality_entries()
 
 @pytest.fixture(scope="session")
 def quality_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where statistics are kept that all these tests share."""
+    """Data folder with the statistics shared by these tests."""
     return tmp_path_factory.mktemp("quality")
 
 
@@ -37,20 +37,20 @@ def shared_home(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Gather statistics once for all these tests."""
+    """Use the shared data folder, so that statistics are collected only once."""
     if "real_home" not in request.fixturenames:
         monkeypatch.setenv("COMPRESS_LAB_HOME", str(quality_home))
 
 
 @pytest.fixture(scope="session")
 def quality_bench() -> QualityContext:
-    """A tiny model between two texts."""
+    """Quality context of a tiny model with two evaluation texts."""
     return read_quality_context(tiny_model("llama"), TEXT, SECOND, CALIBRATION)
 
 
 @pytest.fixture(scope="session")
 def quality_rows(quality_bench: QualityContext, quality_home: Path) -> dict[str, QualityRow]:
-    """A few rows of a tiny model; each measured once."""
+    """A few rows of a tiny model, each measured once."""
     names = ("dense", "svd-0.5", "two_sided_svd-automatic-0.5", "rows-8", "rows-4")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPRESS_LAB_HOME", str(quality_home))
@@ -58,6 +58,6 @@ def quality_rows(quality_bench: QualityContext, quality_home: Path) -> dict[str,
 
 
 def marked(row: QualityRow) -> QualityRow:
-    """Return the same row of weights that were quantized before."""
+    """Return the same row, marked as measured on weights that were already quantized."""
     source = "package weights==1, 4-bit, de-quantized to float16"
     return replace(row, model=ModelRecord("tiny", "0", source, 1))

@@ -1,4 +1,4 @@
-"""Every method as it is, and in every storage that it knows: a new one is tried by itself."""
+"""Test cases of all methods with default options and with every storage they support."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ STORED: list[dict[str, OptionValue]] = [
     {"factor_bits": 4, "factor_group_size": 5},
     {"storage": "pivoted", "factor_bits": 8},
 ]
-"""Ways in which the result of a method may be stored, where it has options that say so."""
+"""Storage options, tested on each method that has them."""
 
 
 def _cases() -> dict[str, tuple[str, dict[str, OptionValue]]]:
-    found: dict[str, tuple[str, dict[str, OptionValue]]] = {name: (name, {}) for name in METHODS}
+    cases: dict[str, tuple[str, dict[str, OptionValue]]] = {name: (name, {}) for name in METHODS}
     for name, method in METHODS.items():
-        known = {option.name for option in method.options()}
+        available = {option.name for option in method.options()}
         for options in STORED:
-            if known >= options.keys():
+            if available >= options.keys():
                 label = ", ".join(f"{key}={value}" for key, value in options.items())
-                found[f"{name}, {label}"] = (name, options)
-    return found
+                cases[f"{name}, {label}"] = (name, options)
+    return cases
 
 
 CASES = _cases()
-"""A method and options, by a label; that of a method as it is, is its name."""
+"""Method name and options by label; with default options, the label is the name."""

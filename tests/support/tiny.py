@@ -1,4 +1,4 @@
-"""Tiny random models of every architecture family, made in milliseconds."""
+"""Tiny random models of every architecture family, created in milliseconds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROSE = ASSETS / "text"
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer learned from the project's own prose."""
+    """Return a byte-level BPE tokenizer trained on the project's calibration prose."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -88,14 +88,14 @@ CONFIGURATIONS: dict[str, Callable[[], transformers.PreTrainedConfig]] = {
     ),
     "gemma3": _gemma,
 }
-"""One configuration for each way in which causal models keep their weights."""
+"""One configuration for each weight layout of causal models."""
 
 
 MASKED_TOKENS = ("<pad>", "<s>", "</s>")
 
 
 def _masked_sizes(**more: Any) -> dict[str, Any]:
-    # Padding is a token of its own: the tokens of a text must have all their positions.
+    # Padding needs its own token, so that no token of a text is treated as padding.
     return _sizes(bos_token_id=1, eos_token_id=2, pad_token_id=0) | more
 
 
@@ -114,17 +114,17 @@ MASKED: dict[str, Callable[[], transformers.PreTrainedConfig]] = {
         **_masked_sizes(cls_token_id=1, sep_token_id=2, local_attention=32)
     ),
 }
-"""One configuration for each way in which masked models keep their weights."""
+"""One configuration for each weight layout of masked models."""
 
 
 def masked_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer that puts special tokens around a text and knows a mask."""
+    """Return a byte-level BPE tokenizer with a mask token and special tokens around texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        # The mask takes the place of a word with the space before it.
+        # The mask replaces a word and its preceding space.
         special_tokens=[*MASKED_TOKENS, AddedToken("<mask>", lstrip=True, special=True)],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
@@ -143,7 +143,7 @@ def masked_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_module(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
-    """A random model in float32 whose weights float16 can represent."""
+    """Return a random float32 model whose weights are representable in float16."""
     masked = architecture in MASKED
     config = (MASKED if masked else CONFIGURATIONS)[architecture]()
     with torch.random.fork_rng():
@@ -161,7 +161,7 @@ def tiny_module(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
 
 
 def tiny_model(architecture: str = "llama", seed: int = 0) -> LanguageModel:
-    """A random model with its tokenizer, stored in float16."""
+    """Return a random model with its tokenizer; its checkpoint type is float16."""
     return LanguageModel(
         module=tiny_module(architecture, seed),
         tokenizer=tokenizer_for(architecture),
@@ -174,12 +174,12 @@ def tiny_model(architecture: str = "llama", seed: int = 0) -> LanguageModel:
 
 
 def tokenizer_for(architecture: str) -> PreTrainedTokenizerFast:
-    """The tokenizer that goes with a tiny model."""
+    """Return the tokenizer of a tiny model."""
     return masked_tokenizer() if architecture in MASKED else tiny_tokenizer()
 
 
 def save_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
-    """Save a random model as an ordinary checkpoint in float16."""
+    """Save a random model as a standard float16 checkpoint."""
     module = tiny_module(architecture, seed).half()
     module.config.dtype = torch.float16
     module.save_pretrained(folder)
@@ -188,7 +188,7 @@ def save_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
 
 
 def weight_of(model: LanguageModel, path: str) -> torch.nn.Parameter:
-    """The weight of a layer, by its path."""
+    """Return the weight of the layer at a module path."""
     weight = model.module.get_submodule(path).weight
     assert isinstance(weight, torch.nn.Parameter)
     return weight

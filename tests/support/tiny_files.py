@@ -1,4 +1,4 @@
-"""The tiny Llama in other forms that the library reads: shards, GGUF, a wheel with GGUF."""
+"""Tiny Llama in other supported formats: sharded safetensors, GGUF, and a wheel with GGUF."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PARTS = {
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
 }
-"""What llama.cpp calls the parts of a Llama's layer, and what transformers calls them."""
+"""Module names of a Llama layer: llama.cpp to transformers."""
 
 
 def write_shards(folder: Path) -> Path:
-    """Save the tiny Llama as a checkpoint whose weights are in several files."""
+    """Save the tiny Llama as a checkpoint with sharded weights."""
     save_tiny(folder)
     (folder / "model.safetensors").unlink()
     tiny_module().half().save_pretrained(folder, max_shard_size="30KB")
@@ -39,12 +39,12 @@ def write_shards(folder: Path) -> Path:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Return the content of a folder's files by their names."""
+    """Return the contents of a folder's files by name."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 def write_gguf(file: Path, kind: str = "F16") -> Path:
-    """Save the tiny model as a GGUF file, its matrices as F16 or in a quantized type."""
+    """Save the tiny model as a GGUF file, with matrices in F16 or a quantized type."""
     import gguf
 
     model = tiny_module()
@@ -79,7 +79,7 @@ def write_gguf(file: Path, kind: str = "F16") -> Path:
 
 
 def write_wheel(folder: Path, gguf_file: Path, version: str = "1.0") -> Package:
-    """Pack a GGUF file into a wheel that pip accepts, and describe it as the catalogue does."""
+    """Pack a GGUF file into a valid wheel and return its catalogue entry."""
     name, member = f"tiny_weights-{version}", f"tiny_weights/{gguf_file.name}"
     info = f"{name}.dist-info"
     wheel = folder / f"{name}-py3-none-any.whl"
@@ -119,7 +119,7 @@ def _add_tokenizer(writer: Any) -> None:
 
 
 def _gguf_tensors(model: Any) -> list[tuple[str, Any]]:
-    """Name the weights as llama.cpp does, with its own order of the rotary dimensions."""
+    """Return the weights under llama.cpp names, with its order of the rotary dimensions."""
     state = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
     tensors = [
         ("token_embd.weight", state["model.embed_tokens.weight"]),

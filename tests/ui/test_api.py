@@ -23,7 +23,7 @@ from compress_lib.ui.api.endpoints import Endpoints
 from compress_lib.ui.api.types import Record
 from compress_lib.ui.app import Page
 from compress_lib.utils.progress import Event
-from tests.cli.test_readme import code
+from tests.cli.test_documents import code
 from tests.support.compressed import run_record
 from tests.support.page import PLAN, TinyEngine, finish, hold_writing, read_form
 
@@ -63,7 +63,7 @@ def test_an_estimate_adds_up(endpoints: Endpoints) -> None:
         ({"rules": [{"method": "svdd"}]}, "Did you mean 'svd'"),
         ({"nonsense": 1}, "nonsense"),
         ([1, 2], "not a plan"),
-        ({"model": "/etc/passwd"}, "neither in the list nor a Hub id"),
+        ({"model": "/etc/passwd"}, "neither in the list nor a Hub ID"),
         ({"evaluation": {"corpus": "/etc/passwd"}}, "not a text of this page"),
         ({"evaluation": {"tokens": 10**9}}, "at most 16,384"),
         ({"calibration": {"tokens": 10**9}}, "at most 65,536"),

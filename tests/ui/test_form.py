@@ -75,34 +75,34 @@ def test_the_form_and_a_plan_say_the_same(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model": "/etc"}, "neither in the list nor a Hub id"),
-        ({"model": "../../etc/passwd"}, "neither in the list nor a Hub id"),
-        ({"model": "weights.gguf"}, "neither in the list nor a Hub id"),
-        ({"model": "owner/weights.gguf"}, "neither in the list nor a Hub id"),
-        ({"model": "compress_lib/ui"}, "neither in the list nor a Hub id"),
-        ({"model": "compress_lib/.."}, "neither in the list nor a Hub id"),
-        ({"model": "owner/" + "x" * 5000}, "neither in the list nor a Hub id"),
-        ({"model": "owner/\0"}, "neither in the list nor a Hub id"),
-        ({"model": None}, "neither in the list nor a Hub id"),
+        ({"model": "/etc"}, "neither in the list nor a Hub ID"),
+        ({"model": "../../etc/passwd"}, "neither in the list nor a Hub ID"),
+        ({"model": "weights.gguf"}, "neither in the list nor a Hub ID"),
+        ({"model": "owner/weights.gguf"}, "neither in the list nor a Hub ID"),
+        ({"model": "compress_lib/ui"}, "neither in the list nor a Hub ID"),
+        ({"model": "compress_lib/.."}, "neither in the list nor a Hub ID"),
+        ({"model": "owner/" + "x" * 5000}, "neither in the list nor a Hub ID"),
+        ({"model": "owner/\0"}, "neither in the list nor a Hub ID"),
+        ({"model": None}, "neither in the list nor a Hub ID"),
         ({"method": "svdd"}, "Did you mean 'svd'"),
         ({"keep": 0}, "keep must be above 0"),
         ({"keep": float("nan")}, "keep must be a number"),
         ({"keep": "lots"}, "keep must be a number"),
         ({"families": []}, "Choose something to compress"),
         ({"families": "embedding; rm -rf"}, None),
-        ({"overrides": [["query", "svd", "2"]]}, "Keep in the line 'query'"),
+        ({"overrides": [["query", "svd", "2"]]}, "size kept in row 'query' must be above 0"),
         ({"overrides": [["query", "nope", "0.5"]]}, "Unknown method"),
         ({"overrides": [["query@x", "svd", "0.5"]]}, None),
         ({"corpus": "/etc/passwd"}, "not a text of this page"),
         ({"calibration": "own"}, "not a text of this page"),
-        ({"corpus": "own", "own_text": "  "}, "text of your own is empty"),
+        ({"corpus": "own", "own_text": "  "}, "custom text is empty"),
         ({"corpus": "own", "own_text": "x" * 200_001}, "at most 200,000"),
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": "x" * 2001}, "2,001 characters"),
         ({"tokens": 10**9}, "at most 16,384"),
         ({"tokens": None}, "Tokens must be a number"),
         ({"calibration_tokens": 10**9}, "at most 65,536"),
-        ({"calibration_tokens": None}, "Tokens to choose by must be a number"),
+        ({"calibration_tokens": None}, "Calibration tokens must be a number"),
         ({"context": 0}, "context must be"),
         ({"new_tokens": 10_000}, "at most 256"),
         ({"temperature": -1}, "temperature must be"),
@@ -206,12 +206,12 @@ def test_models_that_are_not_here_say_what_they_take(
     labels = {name: label for label, name in model_choices.model_choices()}
     assert list(labels) == list(CATALOGUE)
     assert labels.pop("gpt2") == here.label
-    assert all(" MB to fetch" in label for label in labels.values())
+    assert all(" MB download)" in label for label in labels.values())
 
 
 def test_a_line_of_the_table_has_to_say_where() -> None:
     for line in (["", "svd", "0.5"], ["", "", "0.4"]):
-        with pytest.raises(CompressionError, match="does not say where"):
+        with pytest.raises(CompressionError, match="has no pattern"):
             read_form(overrides=[line])
 
 

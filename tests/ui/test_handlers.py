@@ -47,12 +47,17 @@ def test_tokens_are_shaded_by_what_the_other_model_thought(engine: TinyEngine) -
         first_divergence=1,
     )
     shown = generated_text.both_texts([text])
-    assert '--q:0.00" title="the other model: 100 %, the writer: 25 %"> tide</span>' in shown
-    assert '--q:1.00" title="the other model: 1e-07 %, the writer: 25 %"> rose</span>' in shown
+    assert (
+        '--q:0.00" title="p = 100% under the other model, 25% under this one"> tide</span>' in shown
+    )
+    assert (
+        '--q:1.00" title="p = 1e-07% under the other model, 25% under this one"> rose</span>'
+        in shown
+    )
     assert shown.index(" tide</span>") < shown.index('class="part"') < shown.index(" rose</span>")
     # √(1 ÷ 10⁻⁶): what is rounded to nothing counts as a millionth.
-    assert "by its writer 4.00, by the other model 1,000" in shown
-    assert "by its writer 4.00, by the other model 1.00" in shown
+    assert "Perplexity of this text: 4.00 under this model, 1,000 under the other." in shown
+    assert "Perplexity of this text: 4.00 under this model, 1.00 under the other." in shown
 
 
 def test_no_change_is_awaited_by_two_that_set_each_other_off() -> None:
@@ -79,7 +84,7 @@ def test_before_both_models_write_the_headline_has_as_many_lines() -> None:
 
 def test_a_long_number_is_set_smaller() -> None:
     small = target_record(direction_error=DirectionError(0.00006, 0.0, 0.0001, 0.001))
-    assert '<span class="value long">0.00006' in headline(run_record(targets=(small,)), "")
+    assert '<span class="value long"><span>0.00006' in headline(run_record(targets=(small,)), "")
     assert "long" not in headline(run_record(), "")
 
 

@@ -41,9 +41,9 @@ def test_a_steps_plan_is_one_that_the_form_shows(step: Step) -> None:
 
 
 def test_what_is_right_follows_from_the_landmarks() -> None:
-    assert STEPS["perplexity"].choices[STEPS["perplexity"].answer] == "It stays almost as it was"
+    assert STEPS["perplexity"].choices[STEPS["perplexity"].answer] == "It barely changes"
     assert "50,000" in STEPS["direction"].choices[STEPS["direction"].answer]
-    assert STEPS["break-even"].choices[STEPS["break-even"].answer] == "45 %"
+    assert STEPS["break-even"].choices[STEPS["break-even"].answer] == "45%"
     known = landmarks_by_name()
     each, shared = (
         known[f"key-output_pca-0.25{end}"].perplexity.compressed for end in ("", "-concatenated")

@@ -25,7 +25,7 @@ def test_a_sweep_fills_the_map_of_modules(engine: TinyEngine) -> None:
     assert len(records[-1].rows) == len(engine.targets("owner/tiny")[0])
     assert texts.SWEEP_FINISHED in seen[-1][0]
     filled = studies_page._fill(records[-1])
-    assert filled[2] is not None and "What hurts most" in filled[0]
+    assert filled[2] is not None and "Most sensitive" in filled[0]
     assert studies_page.redraw(records[-1], "kl") is not None
     for make in (studies_page.csv_file, studies_page.json_file):
         assert json.loads(make(records[-1]))["name"].startswith("sensitivity.")
@@ -39,7 +39,7 @@ def test_a_sweep_refuses_what_a_run_would_refuse(engine: TinyEngine) -> None:
     with pytest.raises(CompressionError, match="keep"):
         list(studies_page.sweep(engine, "owner/tiny", "svd", 7))
     for place in ("/etc", "../models", "tiny.gguf", None, ["a"]):
-        with pytest.raises(CompressionError, match="neither in the list nor a Hub id"):
+        with pytest.raises(CompressionError, match="neither in the list nor a Hub ID"):
             list(studies_page.sweep(engine, place, "svd", 0.5))
 
 
@@ -74,8 +74,8 @@ def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
     assert made == [("svd",)]
     assert len(engine.runs.store.runs()) == 2
     told = next(u.log for u in reversed(updates) if u.log)
-    assert told.count("Passed over: ") == 2
-    assert "2 of 4 runs were refused and passed over: " in str(updates[-1].status)
+    assert told.count("Skipped: ") == 2
+    assert "2 of 4 runs were skipped: " in str(updates[-1].status)
     with pytest.raises(CompressionError):
         list(job_updates.run_plans(engine, sweep_plans(plan, ["frequency_svd"], "0.3, 0.6")))
 
@@ -142,7 +142,7 @@ def test_several_methods_and_sizes_are_one_job(engine: TinyEngine) -> None:
     [([], "0.5"), (None, "0.5"), (["svd"], ""), (["svd"], "0.5, lots"), (["svd"], "0, 2")],
 )
 def test_a_sweep_of_nothing_is_refused(methods: object, keeps: object) -> None:
-    with pytest.raises(CompressionError, match="keeps between 0 and 1"):
+    with pytest.raises(CompressionError, match="sizes between 0 and 1"):
         sweep_plans(PLAN, methods, keeps)
 
 

@@ -133,7 +133,7 @@ def test_a_gpu_that_is_not_lent_is_a_sentence(lending: ZeroGpuEngine, lender: Le
 def test_a_plan_is_refused_before_a_gpu_is_asked_for(
     lending: ZeroGpuEngine, lender: Lender
 ) -> None:
-    with pytest.raises(CompressionError, match="no output head of its own"):
+    with pytest.raises(CompressionError, match="no separate LM head"):
         finish(lending, Plan(rules=(Rule(pattern="head"),)))
     assert not lender.asked
 

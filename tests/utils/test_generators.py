@@ -1,4 +1,4 @@
-"""Work that calls back, a call at a time: it waits, gives its result, fails, and is stopped."""
+"""`iterate_callbacks`: pausing, return values, exceptions and cancellation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from compress_lib.utils.generators import THREAD, iterate_callbacks
 
 
 def working() -> int:
-    """How many threads are at it; other tests may have threads of their own."""
+    """Return the number of adapter threads; other tests may run threads of their own."""
     return sum(thread.name.startswith(THREAD) for thread in threading.enumerate())
 
 
 def counting(log: list[str], last: int = 3) -> Callable[[Callable[[int], None]], str]:
-    def work(tell: Callable[[int], None]) -> str:
+    def work(callback: Callable[[int], None]) -> str:
         for number in range(last):
             log.append(f"made {number}")
-            tell(number)
+            callback(number)
         return "done"
 
     return work
@@ -48,13 +48,13 @@ def test_several_take_turns() -> None:
 
 def test_work_that_tells_nothing_has_a_result() -> None:
     with pytest.raises(StopIteration) as end:
-        next(iterate_callbacks(lambda tell: 7))
+        next(iterate_callbacks(lambda callback: 7))
     assert end.value.value == 7
 
 
 def test_a_failure_comes_where_it_happens() -> None:
-    def work(tell: Callable[[int], None]) -> None:
-        tell(1)
+    def work(callback: Callable[[int], None]) -> None:
+        callback(1)
         raise ValueError("broken")
 
     steps = iterate_callbacks(work)
@@ -66,9 +66,9 @@ def test_a_failure_comes_where_it_happens() -> None:
 def test_closing_stops_it_and_waits_for_its_end() -> None:
     log: list[str] = []
 
-    def work(tell: Callable[[int], None]) -> None:
+    def work(callback: Callable[[int], None]) -> None:
         try:
-            counting(log)(tell)
+            counting(log)(callback)
         except StoppedError:
             log.append("stopped")
             raise
@@ -79,7 +79,7 @@ def test_closing_stops_it_and_waits_for_its_end() -> None:
     steps.close()
     assert log == ["made 0", "stopped"]
     assert working() == 0
-    # What was never begun has nothing to stop.
+    # A generator that was never started has nothing to stop.
     iterate_callbacks(work).close()
     assert log == ["made 0", "stopped"]
 
@@ -87,12 +87,12 @@ def test_closing_stops_it_and_waits_for_its_end() -> None:
 def test_work_that_tells_something_while_it_is_stopped_ends_as_well() -> None:
     log: list[str] = []
 
-    def work(tell: Callable[[int], None]) -> None:
+    def work(callback: Callable[[int], None]) -> None:
         try:
-            tell(1)
+            callback(1)
         finally:
             log.append("cleaning up")
-            tell(2)
+            callback(2)
 
     steps = iterate_callbacks(work)
     next(steps)
@@ -102,10 +102,10 @@ def test_work_that_tells_something_while_it_is_stopped_ends_as_well() -> None:
 
 
 def test_it_works_in_the_context_of_who_asks() -> None:
-    who: ContextVar[str] = ContextVar("who", default="nobody")
-    who.set("somebody")
+    user: ContextVar[str] = ContextVar("user", default="default")
+    user.set("caller")
 
-    def work(tell: Callable[[str], None]) -> None:
-        tell(who.get())
+    def work(callback: Callable[[str], None]) -> None:
+        callback(user.get())
 
-    assert list(iterate_callbacks(work)) == ["somebody"]
+    assert list(iterate_callbacks(work)) == ["caller"]

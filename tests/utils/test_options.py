@@ -1,4 +1,4 @@
-"""Options: their checks, and the names and values that version 0.1.0 gave them."""
+"""Option validation, and compatibility with option names and values of version 0.1.0."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_former_name_means_the_option_of_today(
     before, now = build_method(method, {former: value}), build_method(method, {name: value})
     assert before == now != build_method(method, {})
     assert former not in _values(before)
-    # A rule keeps the key that it had: cached statistics and stored runs are found by it.
+    # The key of a rule must not change: cached statistics and stored runs are looked up by it.
     assert before.former_values()[former] == now.former_values()[former]
     rules = [Rule(method=method, keep=0.3, options={key: value}) for key in (former, name)]
     assert rules[0] == rules[1]

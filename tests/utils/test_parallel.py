@@ -1,4 +1,4 @@
-"""Small pieces of work are done at once, and nobody can tell but by the clock."""
+"""Parallel map: ordering, progress, cancellation, and equality with sequential results."""
 
 from __future__ import annotations
 
@@ -67,37 +67,37 @@ def test_what_wants_all_cores_is_done_where_it_was_asked_for() -> None:
 
 
 def test_progress_counts_what_is_done_and_is_told_by_one_at_a_time() -> None:
-    told: list[float] = []
+    fractions: list[float] = []
     inside = threading.Lock()
 
     def report(event: Event) -> None:
         assert inside.acquire(blocking=False)
         time.sleep(0.001)
-        told.append(event.fraction)
+        fractions.append(event.fraction)
         inside.release()
 
     sizes = [4.0, 4.0, 2.0]
     several = [WorkItem(item, size, exclusive=item == 2) for item, size in enumerate(sizes)]
     list(map_ordered(named, several, report))
-    # Half of the first two, whichever ends first; then half of the last beside all of them.
-    assert told[0] == pytest.approx(0.2)
-    assert told[1] == pytest.approx(0.4) or told[1] == pytest.approx(0.6)
-    assert told[2] == pytest.approx(0.9)
+    # Half of each of the first two, in either order; then both plus half of the last.
+    assert fractions[0] == pytest.approx(0.2)
+    assert fractions[1] == pytest.approx(0.4) or fractions[1] == pytest.approx(0.6)
+    assert fractions[2] == pytest.approx(0.9)
 
 
 def held(item: int, report: Report) -> int:
-    """End at once or not until it is stopped."""
+    """Return immediately for item 0; otherwise run until stopped."""
     while item:
-        report(Event(0.0, "still at it"))
+        report(Event(0.0, "running"))
         time.sleep(0.001)
     return item
 
 
 def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
-    begun: list[int] = []
+    started: list[int] = []
 
     def work(item: int, report: Report) -> int:
-        begun.append(item)
+        started.append(item)
         if item == 1:
             raise ValueError("broken")
         return held(item, report)
@@ -106,41 +106,41 @@ def test_a_failure_stands_at_the_place_of_its_item_and_ends_the_rest() -> None:
     assert next(results) == 0
     with pytest.raises(ValueError, match="broken"):
         next(results)
-    assert len(begun) < 10
+    assert len(started) < 10
 
 
 def test_little_is_begun_before_anyone_wants_it() -> None:
-    begun: list[int] = []
+    started: list[int] = []
 
     def work(item: int, report: Report) -> int:
-        begun.append(item)
+        started.append(item)
         return item
 
     results = map_parallel(work, pieces(500), ignore)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     time.sleep(0.1)
-    assert len(begun) < 10
+    assert len(started) < 10
     results.close()
 
 
 def test_closing_stops_those_that_are_being_done() -> None:
-    begun, ended = threading.Event(), threading.Event()
+    started, stopped = threading.Event(), threading.Event()
 
     def work(item: int, report: Report) -> int:
         if not item:
-            assert begun.wait(timeout=10)
+            assert started.wait(timeout=10)
             return item
-        begun.set()
+        started.set()
         try:
             return held(item, report)
         except StoppedError:
-            ended.set()
+            stopped.set()
             raise
 
     results = map_parallel(work, pieces(2), ignore)
     assert next(results) == 0
     results.close()
-    assert ended.is_set()
+    assert stopped.is_set()
 
 
 def test_whoever_listens_can_stop_all_of_it() -> None:
@@ -152,7 +152,7 @@ def test_whoever_listens_can_stop_all_of_it() -> None:
 
 
 def test_methods_are_loaded_once_by_several_threads() -> None:
-    """Run where nothing is imported yet: packages import themselves in circles."""
+    """Runs in a fresh process, so that several threads import packages with circular imports."""
     code = (
         "import torch; torch.set_num_threads(2); from tests.support.tiny import tiny_model; "
         "from compress_lib.plan.allocation import allocate; "
@@ -161,22 +161,22 @@ def test_methods_are_loaded_once_by_several_threads() -> None:
         "rule = Rule(pattern='*layers*', method='tucker', keep=0.5, group='concatenated'); "
         "compress_at_once(model, allocate(Plan(model='tiny', rules=(rule,)), model.targets))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
 
 
 def test_threads_are_as_many_as_before() -> None:
     def threads(item: int, report: Report) -> int:
         return torch.get_num_threads()
 
-    found = map_parallel(threads, pieces(2), ignore)
-    assert next(found) == 1
+    counts = map_parallel(threads, pieces(2), ignore)
+    assert next(counts) == 1
     others: list[int] = []
     thread = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
     thread.start()
     thread.join()
     assert others == [torch.get_num_threads()] == [2]
-    assert list(found) == [1]
+    assert list(counts) == [1]
 
 
 def test_a_model_is_compressed_as_one_by_one() -> None:

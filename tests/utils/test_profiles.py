@@ -1,4 +1,4 @@
-"""What a page serves at most, by who sits before it."""
+"""Resource limits per deployment profile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from compress_lib.utils.profiles import limits, use_profile
 
 @pytest.fixture(autouse=True)
 def nobody_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a profile nor a Space in the environment; what a test sets is undone."""
+    """Remove profile and Space variables from the environment; restore them after the test."""
     for name in (profiles.PROFILE, "SPACE_ID"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -24,7 +24,7 @@ def nobody_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_laptop_limits_no_model_and_a_space_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "parameters" not in limits()
-    monkeypatch.setenv("SPACE_ID", "somebody/lab")
+    monkeypatch.setenv("SPACE_ID", "user/lab")
     assert limits()["parameters"] == profiles.profiles()["cpu-basic"]["parameters"]
     monkeypatch.setenv(profiles.PROFILE, "workshop")
     assert limits()["sweep_plans"] < profiles.profiles()["local"]["sweep_plans"]

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and how long work says how far it is."""
+"""Number formatting, progress events and remaining-time estimates."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Benchmarks that anyone can repeat: speed, quality, workers."""
+"""Benchmarks (speed, quality, training, workers) and the precomputed data of the page."""

@@ -1,8 +1,8 @@
-"""`compress-lab bench autoencoder`: how long P2's autoencoder takes, and what loss it reaches.
+"""Autoencoder training benchmark (`compress-lab bench autoencoder`): seconds and loss.
 
-All keys of a model, concatenated, at keep 0.1, for the paper's 30 epochs: once with the paper's
-batch and learning rate, once with larger batches. The faster setting counts only if its loss is
-no worse.
+Trains P2's autoencoder on all key matrices of a model, concatenated, at keep 0.1 for the paper's
+30 epochs: once with the paper's batch size and learning rate, once with larger batches. The faster
+setting counts only if its loss is no worse.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
 
 SETTINGS: dict[str, dict[str, OptionValue]] = {
-    "the paper's (16 rows, rate 0.001)": {},
-    "larger batches (64 rows, rate 0.003)": {"batch_size": 64, "learning_rate": 3e-3},
+    "paper (batch size 16, learning rate 0.001)": {},
+    "larger batches (batch size 64, learning rate 0.003)": {
+        "batch_size": 64,
+        "learning_rate": 3e-3,
+    },
 }
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train with each setting, and compare seconds and losses."""
+    """Train with each setting and compare seconds and losses."""
     from compress_lib.models.loading import load_model
 
     report = ProgressLine()
@@ -36,9 +39,9 @@ def run(options: argparse.Namespace) -> None:
     rows = [
         {
             "settings": name,
-            **_train(model, {**preset_options("autoencoder", "P2"), **own}, report),
+            **_train(model, {**preset_options("autoencoder", "P2"), **changes}, report),
         }
-        for name, own in SETTINGS.items()
+        for name, changes in SETTINGS.items()
     ]
     size = model.parameters * 4 / 1e6
     memory = {
@@ -63,8 +66,8 @@ def run(options: argparse.Namespace) -> None:
         ],
     )
     write_line(
-        f"peak memory {memory['peak_megabytes']:,.0f} MB, {before:,.0f} MB of it to load; "
-        f"3 × the model in fp32 is {3 * size:,.0f} MB"
+        f"peak memory {memory['peak_megabytes']:,.0f} MB ({before:,.0f} MB after loading); "
+        f"3× the model in fp32 is {3 * size:,.0f} MB"
     )
 
 
@@ -89,9 +92,9 @@ def _train(
 
 
 def peak_megabytes() -> float:
-    """Return the most memory that this process has had, in MB of 10⁶ bytes."""
+    """Return the peak resident memory of this process in MB (10⁶ bytes)."""
     import resource
 
-    found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts bytes, Linux kibibytes.
-    return found / 1e6 if sys.platform == "darwin" else found * 1024 / 1e6
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

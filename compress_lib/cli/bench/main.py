@@ -1,9 +1,9 @@
-"""`compress-lab bench WHAT`: figures for anyone to repeat.
+"""Benchmark command `compress-lab bench WHAT`.
 
-`speed` times a compressed model beside the dense one, `landmarks` makes the runs that the page
-shows first, `spectra` and `curves` what it knows before any run, `autoencoder` times the training
-of the second paper, `quality` compares all methods on whole models, `workers` times matrices that
-are compressed side by side.
+`speed` times a compressed model against the dense one, `quality` compares all methods on complete
+models, `autoencoder` times the training of the second paper, and `workers` times the parallel
+compression of matrices. `landmarks`, `spectra` and `curves` precompute data of the page: its
+first runs, the singular values of matrices, and the estimated loss of methods at every size.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from compress_lib.utils.files import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("what", choices=tuple(WHAT))
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--method", default="svd")
-    parser.add_argument("--keep", metavar="F", help="bytes after ÷ bytes before")
-    parser.add_argument("--include", default="*", metavar="PATTERN")
-    add_pairs(parser, "an option of the method")
-    parser.add_argument("--repeat", default="7", metavar="N")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", metavar="FOLDER", help="where records go")
-    parser.add_argument("--only", metavar="NAME[,NAME]", help="records whose names contain one")
-    parser.add_argument("--fresh", action="store_true", help="make records that exist again")
-    parser.add_argument("--json", action="store_true", help="write JSON")
+    """Add the arguments of the command."""
+    parser.add_argument("what", choices=tuple(WHAT), help="benchmark, or data to precompute")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="model to measure")
+    parser.add_argument("--method", default="svd", help="compression method")
+    parser.add_argument("--keep", metavar="F", help="size kept: compressed ÷ original bytes")
+    parser.add_argument("--include", default="*", metavar="PATTERN", help="weights to compress")
+    add_pairs(parser, "method option (repeatable)")
+    parser.add_argument("--repeat", default="7", metavar="N", help="timed repetitions")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--out", metavar="FOLDER", help="output folder")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help="only records with these name parts")
+    parser.add_argument("--fresh", action="store_true", help="recompute existing records")
+    parser.add_argument("--json", action="store_true", help="write JSON to stdout")
     quality.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the benchmark that is named."""
+    """Run the selected benchmark."""
     WHAT[options.what](options)
 
 
 def _spectra(options: argparse.Namespace) -> None:
-    """Write the singular values of a model's matrices, by which the page knows errors at once."""
+    """Write the singular values of a model's matrices, from which the page computes errors."""
     from safetensors.numpy import save
 
     from compress_lib.models.loading import load_model
@@ -55,15 +55,15 @@ def _spectra(options: argparse.Namespace) -> None:
     file = _arrays_path(options, FOLDER)
     report = ProgressLine()
     model = load_model(options.model, device=options.device, report=report)
-    found = measure_spectra(model, report)
-    atomic_write(file, save(found))
-    write_line(f"{len(found)} spectra: {file.stat().st_size:,} bytes")
+    spectra = measure_spectra(model, report)
+    atomic_write(file, save(spectra))
+    write_line(f"{len(spectra)} spectra: {file.stat().st_size:,} bytes")
 
 
 def _curves(options: argparse.Namespace) -> None:
-    """Write what methods are estimated to cost at every size: the page tells it while one drags.
+    """Write the loss curves of methods: the estimated loss at every size, for the page's preview.
 
-    What a file holds already stays, so that methods can be added one by one.
+    Curves that the file already has are kept, so that methods can be added one by one.
     """
     from safetensors.numpy import load_file, save
 
@@ -82,31 +82,31 @@ def _curves(options: argparse.Namespace) -> None:
     spec = Plan().calibration
     tokens = tokenize_calibration(model, spec, read_text(spec, "calibration"))
     text = Calibration(tuple(tokens.examples(0)))
-    found = load_file(file) if file.is_file() else {}
+    curves = load_file(file) if file.is_file() else {}
     for name in names:
-        known = any(key.startswith(f"{name}/") for key in found)
-        if known and not options.fresh:
+        measured = any(key.startswith(f"{name}/") for key in curves)
+        if measured and not options.fresh:
             continue
-        found |= measure_curves(model, text, [name], report)
-        atomic_write(file, save(found))
+        curves |= measure_curves(model, text, [name], report)
+        atomic_write(file, save(curves))
         write_line(f"{name}: {file.stat().st_size:,} bytes")
 
 
-def _arrays_path(options: argparse.Namespace, usual: Path) -> Path:
-    """Return where arrays of a model are kept.
+def _arrays_path(options: argparse.Namespace, default: Path) -> Path:
+    """Return the file of a model's precomputed arrays.
 
     Raises:
-        CompressionError: It is not of the catalogue, so that no page would look there.
+        CompressionError: The model is not in the catalogue, so the page would never read the file.
     """
     from compress_lib.plan.spectra import ENDING
 
     if options.model not in CATALOGUE:
-        raise unknown_name("model of the catalogue", options.model, CATALOGUE)
-    return (Path(options.out) if options.out else usual) / f"{options.model}{ENDING}"
+        raise unknown_name("catalogue model", options.model, CATALOGUE)
+    return (Path(options.out) if options.out else default) / f"{options.model}{ENDING}"
 
 
 def _landmarks(options: argparse.Namespace) -> None:
-    """Make every landmark that is missing; what is finished stays if it is stopped."""
+    """Run every missing landmark; finished ones are kept if the command is interrupted."""
     from compress_lib.models.loading import load_model
     from compress_lib.results.landmarks import FOLDER, landmark_plans
     from compress_lib.runs.execute import execute
@@ -118,15 +118,15 @@ def _landmarks(options: argparse.Namespace) -> None:
     plans = landmark_plans()
     for name in quality.filter_names(plans, options.only):
         file = folder / f"{name}.json"
-        if file.exists() and not options.fresh and _answers(file):
+        if file.exists() and not options.fresh and _is_current(file):
             continue
         record = execute(plans[name], report, load=lambda *_: model).record
         write_json_file(file, record.to_json())
         write_line(f"{name}: perplexity {record.perplexity.compressed:,.2f}")
 
 
-def _answers(file: Path) -> bool:
-    """Tell whether a record's numbers are what its plan would give today."""
+def _is_current(file: Path) -> bool:
+    """Return whether the key of a record is still the key of its plan."""
     record = RunRecord.from_json(read_json(file))
     return record.plan.key == record.key
 
@@ -140,4 +140,4 @@ WHAT = {
     "quality": quality.run,
     "workers": workers.run,
 }
-"""What can be measured, by its name."""
+"""Benchmarks by name."""

@@ -1,7 +1,7 @@
-"""`compress-lab bench quality`: whole models at the same bytes by every method, on two texts.
+"""Quality benchmark (`compress-lab bench quality`): all methods at equal bytes, on two texts.
 
-What is compared stands in `studies.quality.candidates`. Every row is a file of its own, written
-as soon as it is measured, so that what is stopped goes on where it was.
+`studies.quality.candidates` lists the compressed models. Each row is written to its own file as
+soon as it is measured, so an interrupted benchmark resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -29,21 +29,32 @@ SECOND_TEXT = "python-docs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that other benchmarks have not."""
+    """Add the arguments that only this benchmark has."""
     texts = parser.add_argument_group("quality")
     add = texts.add_argument
-    add("--eval-text", metavar="CORPUS|FILE", default=EVALUATION.corpus, help="measured on")
-    add("--second-text", metavar="CORPUS|FILE", default=SECOND_TEXT, help="measured on as well")
-    add("--calibration-text", metavar="CORPUS|FILE", default=CALIBRATION.corpus, help="chosen by")
-    add("--tokens", metavar="N", default=EVALUATION.tokens, help="of each text")
-    add("--context", metavar="N", default=EVALUATION.context, help="tokens in a block")
-    add("--calibration-tokens", metavar="N", default=CALIBRATION.tokens, help="at most")
-    add("--list", action="store_true", help="name the rows, and say which are there")
+    source = "CORPUS|FILE"
+    add("--eval-text", metavar=source, default=EVALUATION.corpus, help="evaluation corpus or file")
+    add("--second-text", metavar=source, default=SECOND_TEXT, help="second evaluation text")
+    add(
+        "--calibration-text",
+        metavar=source,
+        default=CALIBRATION.corpus,
+        help="calibration corpus or file",
+    )
+    add("--tokens", metavar="N", default=EVALUATION.tokens, help="tokens per evaluation text")
+    add("--context", metavar="N", default=EVALUATION.context, help="tokens per block")
+    add(
+        "--calibration-tokens",
+        metavar="N",
+        default=CALIBRATION.tokens,
+        help="maximum calibration tokens",
+    )
+    add("--list", action="store_true", help="list the rows and their status")
     add("--markdown", action="store_true", help="write the table as Markdown")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure the rows that are missing, and show all that were asked for."""
+    """Measure the missing rows and show all selected ones."""
     entries = quality_entries()
     chosen = [entries[name] for name in filter_names(entries, options.only)]
     folder = Path(options.out or NAME)
@@ -65,39 +76,39 @@ def run(options: argparse.Namespace) -> None:
 
 
 def filter_names(names: Iterable[str], only: str | None) -> list[str]:
-    """Return the names that contain one of some words, all of them if there are none.
+    """Return the names that contain one of the given words; all names if no word is given.
 
     Args:
-        names: Of rows or runs.
-        only: Words with commas between them; one that is a name stands for nothing else.
+        names: The names of rows or runs.
+        only: Comma-separated words; a word that is a complete name selects only that name.
 
     Raises:
         CompressionError: A word is in no name.
     """
-    known = list(names)
+    names = list(names)
     words = [word.strip() for word in (only or "").split(",") if word.strip()]
-    chosen: set[str] = set()
+    selected: set[str] = set()
     for word in words:
-        found = {word} & set(known) or {name for name in known if word in name}
-        if not found:
-            raise unknown_name("name", word, known)
-        chosen |= found
-    return [name for name in known if not words or name in chosen]
+        matches = {word} & set(names) or {name for name in names if word in name}
+        if not matches:
+            raise unknown_name("name", word, names)
+        selected |= matches
+    return [name for name in names if not words or name in selected]
 
 
 def _list(entries: Iterable[CandidateAtSize], folder: Path) -> None:
     rows = []
     for entry in entries:
         row = read_row(folder / f"{entry.name}.json")
-        state = "" if row is None else "refused" if row.found is None else "measured"
-        rows.append((entry.name, format_value(entry.keep), entry.candidate.label, state))
-    write_table(("name", "keep", "method", "here"), rows)
+        status = "" if row is None else "refused" if row.found is None else "measured"
+        rows.append((entry.name, format_value(entry.keep), entry.candidate.label, status))
+    write_table(("name", "keep", "method", "status"), rows)
 
 
 def _measure(
     entries: list[CandidateAtSize], folder: Path, options: argparse.Namespace
 ) -> list[QualityRow]:
-    """Return the rows, those from disk that answer the same question."""
+    """Return the rows; those on disk with the same key are not measured again."""
     from compress_lib.models.loading import load_model
     from compress_lib.runs.studies.measuring.quality import measure_row, read_quality_context
 
@@ -124,7 +135,7 @@ def _measure(
 
 
 def _texts(options: argparse.Namespace) -> tuple[TextSpec, TextSpec, TextSpec]:
-    """Return the texts to measure on and the one to choose by."""
+    """Return the two evaluation texts and the calibration text."""
     sizes = {"tokens": options.tokens, "context": options.context}
     return (
         TextSpec(corpus=options.eval_text, **sizes),
@@ -134,34 +145,34 @@ def _texts(options: argparse.Namespace) -> tuple[TextSpec, TextSpec, TextSpec]:
 
 
 def _line(row: QualityRow) -> str:
-    found = row.found
-    if found is None:
+    result = row.found
+    if result is None:
         return f"refused: {row.refused}"
     return (
-        f"perplexity {format_perplexity(found.text.perplexity.compressed)}, on the second text "
-        f"{format_perplexity(found.second.perplexity.compressed)}, "
-        f"{format_bytes(found.memory.compressed_bytes)}"
+        f"perplexity {format_perplexity(result.text.perplexity.compressed)} (second text "
+        f"{format_perplexity(result.second.perplexity.compressed)}), "
+        f"{format_bytes(result.memory.compressed_bytes)}"
     )
 
 
 def _show(record: StudyRecord, options: argparse.Namespace) -> None:
-    """Write the table and what it says."""
-    said = findings(record)
+    """Write the table and its findings."""
+    sentences = findings(record)
     if options.json:
-        write_json({**record.to_json(), "findings": said})
+        write_json({**record.to_json(), "findings": sentences})
     elif options.markdown:
-        write_line("\n".join(f"- {sentence}" for sentence in said) + "\n")
+        write_line("\n".join(f"- {sentence}" for sentence in sentences) + "\n")
         write_line(record.to_markdown().rstrip())
     else:
         write_line(f"Baseline perplexity {record.baseline:.2f} on {record.text}.")
         write_table(list(record.columns.values()), _cells(record))
-        for sentence in said:
+        for sentence in sentences:
             write_line(sentence)
 
 
 def _cells(record: StudyRecord) -> list[list[str]]:
-    def cell(value: Mapping[str, object], name: str) -> str:
-        found = value.get(name)
-        return "" if found is None else format_value(found)  # type: ignore[arg-type]
+    def cell(row: Mapping[str, object], name: str) -> str:
+        value = row.get(name)
+        return "" if value is None else format_value(value)  # type: ignore[arg-type]
 
     return [[cell(row, name) for name in record.columns] for row in record.rows]

@@ -1,7 +1,7 @@
-"""`compress-lab bench speed`: is the compressed model as fast as the dense one?
+"""Speed benchmark (`compress-lab bench speed`): throughput of compressed and dense model.
 
-Both are timed by turns in one process, after a warm-up, and the medians' ratio is what counts,
-because seconds differ between machines and from minute to minute.
+Both are timed alternately in one process after a warm-up. Compare the ratio of the medians, because
+absolute times differ between machines and from minute to minute.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ USUAL_KEEP = "0.5"
 
 
 def run(options: argparse.Namespace) -> None:
-    """Time prefill and decoding of a model and of its compressed self."""
+    """Time prefill and decoding of a model before and after compression."""
     from compress_lib.models.loading import load_model
     from compress_lib.models.stored_tensors import total_bytes
 
@@ -48,15 +48,14 @@ def run(options: argparse.Namespace) -> None:
     share = total_bytes(compressed) / total_bytes(model)
     rule = plan.rules[0]
     if options.json:
-        found = {"keep": rule.keep, "options": rule.options, "bytes_share": share}
-        write_json({**found, "repeat": repeat, "speed": rows})
+        settings = {"keep": rule.keep, "options": rule.options, "bytes_share": share}
+        write_json({**settings, "repeat": repeat, "speed": rows})
         return
-    settings = "".join(f", {name}={value}" for name, value in rule.options.items())
+    changed = "".join(f", {name}={value}" for name, value in rule.options.items())
     size = "" if is_sized(rule.method) else f" at keep {rule.keep:g}"
     write_line(
-        f"{rule.method}{settings}{size} of {rule.pattern}: "
-        f"{format_share(share)} of the bytes; medians of {repeat}, tokens a second on "
-        f"{model.device}"
+        f"{rule.method}{changed}{size} on {rule.pattern}: {format_share(share)} of the original "
+        f"bytes; median tokens/s of {repeat} repetitions on {model.device}"
     )
     numbers = ("dense_tokens_per_second", "compressed_tokens_per_second", "speedup")
     write_table(
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def one_rule(options: argparse.Namespace) -> Plan:
-    """Return one rule for what is selected, and a text for methods that want one."""
+    """Return a plan with one rule, and a short calibration text for methods that need one."""
     keep: Any = options.keep or ("1" if is_sized(options.method) else USUAL_KEEP)
     rule = Rule(
         pattern=options.include,
@@ -75,13 +74,21 @@ def one_rule(options: argparse.Namespace) -> Plan:
         options=read_pairs(options.option),
     )
     plan = Plan(model=options.model, rules=(rule,))
-    # Speed does not depend on what was learned of a text: a short one does.
+    # The amount of calibration text does not affect speed.
     text = drop_unset(corpus=options.calibration_text) | {"tokens": QUICK_TOKENS}
     return replace(plan, calibration=replace(plan.calibration, **text))
 
 
 def prepare(model: LanguageModel, plan: Plan) -> tuple[list[Assignment], Calibration]:
-    """Return what is to be compressed, and the text that it learns from."""
+    """Return the assignments of a plan and their calibration text.
+
+    Args:
+        model: The uncompressed model.
+        plan: A plan for this model.
+
+    Returns:
+        The assignments, and the calibration text; it is empty if no method needs one.
+    """
     from compress_lib.data.calibration_text import Calibration
     from compress_lib.data.corpora import read_text
     from compress_lib.data.tokenization import tokenize_calibration
@@ -103,13 +110,13 @@ def _compress(model: LanguageModel, plan: Plan, report: ProgressLine) -> Languag
 
 
 def _times(model: LanguageModel, compressed: LanguageModel, repeat: int) -> list[dict[str, Any]]:
-    """Return how fast both are at reading, and at writing if they write."""
+    """Return the throughput of both models: prefill, and decode unless they are masked."""
     import torch
 
     rows = []
     tasks = [("prefill", _prefill, PREFILL_TOKENS), ("decode", _decode, DECODED_TOKENS)]
     with torch.inference_mode():
-        # A masked model reads, and writes nothing.
+        # Masked models do not decode.
         for name, make, tokens in tasks[: 1 if model.kind == "masked" else 2]:
             dense, small = by_turns(make(model), make(compressed), repeat)
             rows.append(
@@ -124,7 +131,7 @@ def _times(model: LanguageModel, compressed: LanguageModel, repeat: int) -> list
 
 
 def _prefill(model: LanguageModel) -> Callable[[], object]:
-    """Read a text at once: all of it, or until the first token after it is written."""
+    """Return a forward pass over a prompt; causal models also generate the next token."""
     import torch
 
     ids = torch.arange(PREFILL_TOKENS, device=model.device)[None] % 1000
@@ -134,14 +141,14 @@ def _prefill(model: LanguageModel) -> Callable[[], object]:
 
 
 def _decode(model: LanguageModel) -> Callable[[], object]:
-    """Write token by token."""
+    """Return the generation of `DECODED_TOKENS` tokens after a short prompt."""
     import torch
 
     return _generate(model, torch.arange(16, device=model.device)[None], DECODED_TOKENS)
 
 
 def _generate(model: LanguageModel, ids: Tensor, tokens: int) -> Callable[[], object]:
-    """Write so many tokens after `ids` `[1, length]`."""
+    """Return the greedy generation of `tokens` tokens after `ids` `[1, length]`."""
     return lambda: model.module.generate(  # type: ignore[operator]
         ids,
         attention_mask=ids.new_ones(ids.shape),
@@ -155,12 +162,18 @@ def _generate(model: LanguageModel, ids: Tensor, tokens: int) -> Callable[[], ob
 def by_turns(
     first: Callable[[], object], second: Callable[[], object], repeat: int
 ) -> tuple[float, float]:
-    """Return the median seconds of two functions, run by turns after a warm-up of each."""
+    """Return the median seconds of two functions, called alternately after one warm-up call each.
+
+    Args:
+        first: A function to time.
+        second: The function to compare with.
+        repeat: Timed calls of each function.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for round_number in range(repeat + 1):
-        for taken, function in zip(times, (first, second), strict=True):
+        for seconds, function in zip(times, (first, second), strict=True):
             started = time.perf_counter()
             function()
             if round_number:
-                taken.append(time.perf_counter() - started)
+                seconds.append(time.perf_counter() - started)
     return median(times[0]), median(times[1])

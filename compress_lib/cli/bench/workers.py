@@ -1,7 +1,8 @@
-"""`compress-lab bench workers`: what do matrices save that are compressed side by side?
+"""Parallel compression benchmark (`compress-lab bench workers`).
 
-One after the other, each on all cores, and several at once, a core each: by turns in one process,
-after a warm-up that also keeps what methods reuse. The medians' ratio is what counts.
+Compresses matrices sequentially, each on all cores, and in parallel, one core each: alternately in
+one process, after a warm-up that also fills the caches of methods. Compare the ratio of the
+medians.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from compress_lib.errors import check_integer
 
 
 def run(options: argparse.Namespace) -> None:
-    """Time compressing, one matrix after the other and several at once."""
+    """Time sequential and parallel compression of matrices."""
     import torch
 
     from compress_lib.compression.compress import compress_at_once
@@ -26,20 +27,20 @@ def run(options: argparse.Namespace) -> None:
     model = load_model(options.model, device=options.device, report=ProgressLine())
     assigned, text = prepare(model, plan)
 
-    def together() -> None:
+    def compress_parallel() -> None:
         compress_at_once(model, assigned, calibration=text)
 
-    def in_turn() -> None:
+    def compress_sequential() -> None:
         with limit_workers(1):
-            together()
+            compress_parallel()
 
-    alone, beside = by_turns(in_turn, together, repeat)
-    found = {"matrices": len(assigned), "threads": torch.get_num_threads(), "repeat": repeat}
+    sequential, parallel = by_turns(compress_sequential, compress_parallel, repeat)
+    settings = {"matrices": len(assigned), "threads": torch.get_num_threads(), "repeat": repeat}
     if options.json:
-        write_json({**found, "in_turn_seconds": alone, "side_by_side_seconds": beside})
+        write_json({**settings, "in_turn_seconds": sequential, "side_by_side_seconds": parallel})
         return
     write_line(
-        f"{plan.rules[0].method}, {len(assigned)} matrices, {found['threads']} threads, medians of "
-        f"{repeat}: {alone:.1f} s one after the other, {beside:.1f} s side by side, "
-        f"{alone / beside:.2f} × as fast"
+        f"{plan.rules[0].method}, {len(assigned)} matrices, {settings['threads']} threads, median "
+        f"of {repeat} repetitions: {sequential:.1f} s sequential, {parallel:.1f} s parallel, "
+        f"{sequential / parallel:.2f}× speedup"
     )

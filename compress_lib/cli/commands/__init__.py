@@ -1,1 +1,1 @@
-"""One module per subcommand of `compress-lab`."""
+"""Subcommands of `compress-lab`, one module each."""

@@ -1,4 +1,4 @@
-"""`compress-lab models`: what is on offer, and whether it is here already."""
+"""Model catalogue (`compress-lab models`): the available models and their cache status."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from compress_lib.models.sources.cached import cached_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--json", action="store_true", help="write JSON")
+    """Add the arguments of the command."""
+    parser.add_argument("--json", action="store_true", help="write JSON to stdout")
     parser.add_argument(
-        "--pin", action="store_true", help="write the newest commits into spaces.yml"
+        "--pin", action="store_true", help="write the latest Hub commits to spaces.yml"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the catalogue, or pin it."""
+    """List the catalogue, or pin its models to their latest commits."""
     if options.pin:
         _pin()
         return
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         write_json(rows)
         return
-    header = ("name", "weights", "licence", "here", "Hub id")
+    header = ("name", "parameters", "licence", "cached", "Hub ID")
     write_table(
         header,
         [
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
 def _describe(entry: CatalogueEntry) -> dict[str, object]:
     from compress_lib.models.sources.hub import pinned_commit
 
-    found = cached_weights(entry)
+    weights = cached_weights(entry)
     return {
         "name": entry.name,
         "label": entry.label,
@@ -57,9 +57,9 @@ def _describe(entry: CatalogueEntry) -> dict[str, object]:
         "gated": entry.gated,
         "package": entry.package.requirement if entry.package else None,
         "pinned": pinned_commit(entry.hub_id),
-        "cached": found is not None,
-        "source": found.source if found else None,
-        "revision": found.revision if found else None,
+        "cached": weights is not None,
+        "source": weights.source if weights else None,
+        "revision": weights.revision if weights else None,
     }
 
 
@@ -73,8 +73,8 @@ def _pin() -> None:
             commits[entry.hub_id] = resolve_commit(entry.hub_id)
         except HubUnreachableError as error:
             raise CompressionError(
-                f"The Hugging Face Hub cannot be reached ({error}), so no commit was resolved and "
-                "spaces.yml was left as it is."
+                f"The Hugging Face Hub cannot be reached ({error}); no commit was resolved, and "
+                "spaces.yml is unchanged."
             ) from error
     write_pins(commits)
     for name, commit in commits.items():

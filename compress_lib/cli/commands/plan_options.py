@@ -1,4 +1,4 @@
-"""From a command line's options to a plan."""
+"""Plan parser: turns the arguments of `compress-lab run` into a plan."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from compress_lib.plan.plan import Plan
 from compress_lib.plan.rule import DENSE, UNIFORM, Rule
 
 RULE_OPTIONS = ("group", "window", "orientation", "tie", "allocation", "inputs")
-"""Options that are fields of a rule by the same name."""
+"""Arguments with the same name as a field of `Rule`."""
 
 MANUAL = "manual"
-"""Everything keeps its own share, as with `uniform`, but not all the same one."""
+"""Allocation by `--keep-of`: stored as `uniform`, with a size for each pattern."""
 
 
 def read_plan(options: argparse.Namespace) -> Plan:
-    """Make the plan: from a file if one is named, changed by the other options.
+    """Return the plan of a plan file or the default plan, modified by the other arguments.
 
     Raises:
-        CompressionError: An option is missing, unknown or out of range.
+        CompressionError: An argument is missing, unknown or out of range.
     """
     plan = _from_file(options.plan) if options.plan else Plan()
     if options.model:
         plan = replace(plan, model=options.model, revision=None)
     elif not options.plan:
-        raise CompressionError(f"Name a model, e.g. compress-lab run {DEFAULT_MODEL} --plan FILE.")
+        raise CompressionError(
+            f"No model is given. For example: compress-lab run {DEFAULT_MODEL} --plan FILE."
+        )
     if options.revision:
         plan = replace(plan, revision=options.revision)
     rules = _rules(options)
@@ -40,17 +42,17 @@ def read_plan(options: argparse.Namespace) -> Plan:
         plan = replace(plan, rules=rules)
     elif not options.plan:
         raise CompressionError(
-            "Say what to do: --method NAME --keep F, or --plan FILE. "
+            "No compression is given: use --method NAME --keep F, or --plan FILE. "
             "For example: --method svd --keep 0.5 --include embedding."
         )
     evaluation = read_evaluation(options) | drop_unset(protocol=options.protocol)
     calibration = drop_unset(corpus=options.calibration_text, tokens=options.calibration_tokens)
-    writing = drop_unset(max_new_tokens=options.new_tokens, temperature=options.temperature)
+    generation = drop_unset(max_new_tokens=options.new_tokens, temperature=options.temperature)
     return replace(
         plan,
         evaluation=replace(plan.evaluation, digest=None, **evaluation),
         calibration=replace(plan.calibration, digest=None, **calibration),
-        generation=replace(plan.generation, **writing),
+        generation=replace(plan.generation, **generation),
         prompts=tuple(options.prompt) if options.prompt else plan.prompts,
         **drop_unset(seed=options.seed),
     )
@@ -61,24 +63,24 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
         for name in ("include", "exclude", "option", "preset", "keep_of", *RULE_OPTIONS):
             if getattr(options, name):
                 flag = name.replace("_", "-")
-                raise CompressionError(f"--{flag} needs --method and --keep beside it.")
+                raise CompressionError(f"--{flag} needs --method and --keep.")
         return ()
-    whole: Any = 1.0 if is_sized(options.method) and options.keep is None else options.keep
-    if options.method is None or whole is None:
+    default_keep: Any = 1.0 if is_sized(options.method) and options.keep is None else options.keep
+    if options.method is None or default_keep is None:
         missing = "--method NAME" if options.method is None else "--keep F"
-        raise CompressionError(f"{missing} is missing: method and keep belong together.")
+        raise CompressionError(f"{missing} is missing: --method and --keep belong together.")
     pairs: dict[str, OptionValue] = dict(preset_options(options.method, options.preset))
     pairs |= read_pairs(options.option)
-    words = drop_unset(**{name: getattr(options, name) for name in RULE_OPTIONS})
-    if words.get("allocation") == MANUAL:
-        words["allocation"] = UNIFORM
+    settings = drop_unset(**{name: getattr(options, name) for name in RULE_OPTIONS})
+    if settings.get("allocation") == MANUAL:
+        settings["allocation"] = UNIFORM
     patterns = options.include or ["*"]
-    if words.get("allocation", UNIFORM) != UNIFORM:
-        # Only the targets of one rule share their bytes.
+    if settings.get("allocation", UNIFORM) != UNIFORM:
+        # A budget is allocated within one rule, so all patterns form one.
         patterns = [",".join(patterns)]
-    keeps = [*((pattern, whole) for pattern in patterns), *_other_keeps(options)]
+    keeps = [*((pattern, default_keep) for pattern in patterns), *_other_keeps(options)]
     rules = [
-        Rule(pattern=pattern, method=options.method, keep=keep, options=pairs, **words)
+        Rule(pattern=pattern, method=options.method, keep=keep, options=pairs, **settings)
         for pattern, keep in keeps
     ]
     rules += [Rule(pattern=pattern, method=DENSE, keep=1.0) for pattern in options.exclude or ()]
@@ -86,19 +88,19 @@ def _rules(options: argparse.Namespace) -> tuple[Rule, ...]:
 
 
 def _other_keeps(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return patterns with a keep of their own; the last one that selects a target counts."""
+    """Return the patterns of `--keep-of` with their sizes; the last matching pattern wins."""
     if options.allocation == MANUAL and not options.keep_of:
         raise CompressionError(
-            "--allocation manual needs --keep-of PATTERN=KEEP, once or more: what it does not "
-            "name keeps --keep."
+            "--allocation manual needs --keep-of PATTERN=KEEP at least once; weights that no "
+            "pattern matches use --keep."
         )
-    found = []
+    keeps = []
     for text in options.keep_of or ():
         pattern, equals, keep = text.rpartition("=")
         if not (equals and pattern and keep):
-            raise CompressionError(f"--keep-of is PATTERN=KEEP, such as query=0.4, not {text!r}.")
-        found.append((pattern, keep))
-    return found
+            raise CompressionError(f"--keep-of must be PATTERN=KEEP, e.g. query=0.4, not {text!r}.")
+        keeps.append((pattern, keep))
+    return keeps
 
 
 def _from_file(name: str) -> Plan:
@@ -110,7 +112,7 @@ def _from_file(name: str) -> Plan:
     except OSError as error:
         raise CompressionError(f"{name} cannot be read: {error.strerror}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CompressionError(f"{name} is not JSON: {error}.") from error
+        raise CompressionError(f"{name} is not valid JSON: {error}.") from error
     if isinstance(data, dict) and "plan" in data and "perplexity" in data:
         data = data["plan"]
     return Plan.from_json(data)

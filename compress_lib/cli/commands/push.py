@@ -1,4 +1,4 @@
-"""`compress-lab push FOLDER REPO`: put a saved checkpoint on the Hugging Face Hub."""
+"""Checkpoint upload to the Hugging Face Hub (`compress-lab push FOLDER REPO`)."""
 
 from __future__ import annotations
 
@@ -13,43 +13,49 @@ from compress_lib.reporting.exports.card import CARD_FILE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("folder", help="a checkpoint that compress-lab run --save wrote")
-    parser.add_argument("repo", help="where it goes: owner/name")
-    parser.add_argument("--private", action="store_true", help="nobody else may see it")
+    """Add the arguments of the command."""
+    parser.add_argument("folder", help="checkpoint written by compress-lab run --save")
+    parser.add_argument("repo", help="target repository: owner/name")
+    parser.add_argument("--private", action="store_true", help="create the repository as private")
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be sent; send nothing"
+        "--dry-run", action="store_true", help="list the files without uploading them"
     )
-    parser.add_argument("--json", action="store_true", help="write what was sent as JSON")
+    parser.add_argument("--json", action="store_true", help="write JSON to stdout")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Send the folder with its model card; whatever is wrong is said before anything is sent."""
+    """Check a checkpoint folder, then upload it with its model card."""
     folder, repo = Path(options.folder), options.repo
     files = check_folder(folder, repo)
     size = sum(file.stat().st_size for file in files)
-    told = {"repo": repo, "files": [file.name for file in files], "bytes": size}
+    result = {"repo": repo, "files": [file.name for file in files], "bytes": size}
     if not options.dry_run:
-        ProgressLine().line(0.0, f"Sending {size / 1e6:,.1f} MB to {repo}")
-        told["url"] = send(folder, files, repo, private=options.private)
+        ProgressLine().line(0.0, f"Uploading {size / 1e6:,.1f} MB to {repo}")
+        result["url"] = send(folder, files, repo, private=options.private)
     if options.json:
-        write_json(told)
+        write_json(result)
         return
-    write_line(f"{', '.join(told['files'])}: {size / 1e6:,.1f} MB")
-    write_line(str(told.get("url", f"Nothing was sent to {repo}.")))
+    write_line(f"{', '.join(result['files'])}: {size / 1e6:,.1f} MB")
+    write_line(str(result.get("url", f"Dry run: nothing was uploaded to {repo}.")))
 
 
 def check_folder(folder: Path, repo: str) -> list[Path]:
-    """Return the files to send.
+    """Return the files to upload.
+
+    Args:
+        folder: The checkpoint folder.
+        repo: The target repository, `owner/name`.
 
     Raises:
-        CompressionError: The folder is no checkpoint of ours, has no model card, or the
-            repository's name is none.
+        CompressionError: The folder is not a checkpoint of Compression Lab, it has no model card,
+            or the repository name is invalid.
     """
     from compress_lib.models.checkpoint import read_description
 
     if not HUB_ID.fullmatch(repo):
-        raise CompressionError(f"A repository is owner/name, such as me/small-model, not {repo!r}.")
+        raise CompressionError(
+            f"A repository must be owner/name, e.g. me/small-model, not {repo!r}."
+        )
     if not folder.is_dir() or read_description(folder) is None:
         raise CompressionError(
             f"{folder} is not a checkpoint of Compression Lab. Make one with "
@@ -57,17 +63,24 @@ def check_folder(folder: Path, repo: str) -> list[Path]:
         )
     if not (folder / CARD_FILE).is_file():
         raise CompressionError(
-            f"{folder} has no {CARD_FILE} that says what was done to the model and what it cost; "
-            "compress-lab run … --save FOLDER writes one."
+            f"{folder} has no model card ({CARD_FILE}). Write one with "
+            "compress-lab run … --save FOLDER."
         )
     return sorted(file for file in folder.iterdir() if file.is_file())
 
 
 def send(folder: Path, files: Sequence[Path], repo: str, *, private: bool) -> str:
-    """Upload files of a folder, and return the address of the commit.
+    """Upload files of a folder and return the URL of the commit.
+
+    Args:
+        folder: The checkpoint folder.
+        files: The files of the folder to upload.
+        repo: The target repository, `owner/name`.
+        private: Whether a new repository is private.
 
     Raises:
-        CompressionError: The Hub cannot be reached or refuses.
+        CompressionError: The Hub cannot be reached or rejects the upload, or `private` is set and
+            the repository is public.
     """
     import httpx
     from huggingface_hub import HfApi
@@ -76,21 +89,23 @@ def send(folder: Path, files: Sequence[Path], repo: str, *, private: bool) -> st
     api = HfApi()
     try:
         api.create_repo(repo, private=private, exist_ok=True)
-        # One that was there before keeps being seen by whoever could see it.
+        # `create_repo` does not change the visibility of an existing repository.
         if private and not api.repo_info(repo).private:
             raise CompressionError(
-                f"{repo} exists and is public, so --private cannot hold. Name another repository, "
-                "or make that one private on the Hub first."
+                f"{repo} exists and is public, so --private has no effect. Name another "
+                "repository, or make this one private on the Hub first."
             )
         commit = api.upload_folder(
             repo_id=repo,
             folder_path=folder,
             allow_patterns=[file.name for file in files],
-            commit_message="A model compressed by Compression Lab",
+            commit_message="Upload a model compressed by Compression Lab",
         )
     except LocalTokenNotFoundError as error:
-        raise CompressionError("The Hub does not know you: run `hf auth login` first.") from error
+        raise CompressionError(
+            "You are not logged in to the Hub: run `hf auth login` first."
+        ) from error
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CompressionError(f"The Hub did not take {repo}: {first}") from error
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CompressionError(f"The upload to {repo} failed: {reason}") from error
     return str(commit)

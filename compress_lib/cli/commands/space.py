@@ -1,4 +1,4 @@
-"""`compress-lab space check | render | bundle`: the README agrees with spaces.yml; Spaces."""
+"""Space commands `compress-lab space check | render | bundle`: documents and deployment."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from compress_lib.utils.formatting import format_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "action",
         choices=("check", "render", "bundle"),
-        help="check: fail where README and spaces.yml differ; render: write the README's part; "
-        "bundle: write a folder that starts by itself",
+        help="check: fail if README.md or a document in assets/docs is out of date; render: update "
+        "them; bundle: write a self-contained folder to deploy",
     )
     parser.add_argument(
-        "--profile", metavar="NAME", default="cpu-basic", help="a profile of spaces.yml, or static"
+        "--profile", metavar="NAME", default="cpu-basic", help="profile of spaces.yml, or static"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="where the bundle goes")
+    parser.add_argument("--out", metavar="FOLDER", help="folder of the bundle")
     parser.add_argument(
         "--index",
         metavar="URL",
-        help="a package index that the bundle asks as well, such as PyTorch's for CPUs",
+        help="extra package index of the bundle, e.g. PyTorch's for CPUs",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Check or write the front matter, or write a bundle."""
+    """Check or update the documents, or write a bundle."""
     from compress_lib.cli.space.front_matter import check, render
 
     if options.action == "render":
-        changed = render()
-        write_line("README.md was changed." if changed else "README.md was right already.")
+        changed = ", ".join(path.name for path in render())
+        write_line(f"Updated {changed}." if changed else "All documents are up to date.")
         return
     if options.action == "bundle":
         _bundle(options)
         return
     check()
-    write_line("README.md and spaces.yml agree.")
+    write_line("All documents agree with the code and spaces.yml.")
 
 
 def _bundle(options: argparse.Namespace) -> None:

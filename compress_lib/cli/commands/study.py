@@ -1,4 +1,4 @@
-"""`compress-lab reproduce p1 | p2` and `compress-lab study NAME`: many measurements, one table."""
+"""Study commands: `compress-lab study NAME` and `compress-lab reproduce p1 | p2`."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ PAPERS = ("p1", "p2")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the arguments of the command."""
     from compress_lib.runs.studies import STUDIES
 
     add = parser.add_argument
     add("study", metavar="NAME", help=" or ".join(STUDIES))
-    add("model", nargs="?", default=DEFAULT_MODEL, help="a catalogue name, Hub id or folder")
-    add("--quick", action="store_true", help="p1 and p2: fewer epochs and sizes, under ten minutes")
-    add_pairs(parser, "an option of the study")
-    add("--seeds", metavar="N", help="repetitions of what is random")
+    add("model", nargs="?", default=DEFAULT_MODEL, help="catalogue name, Hub ID or folder")
+    add("--quick", action="store_true", help="p1 and p2: fewer epochs and sizes (under 10 minutes)")
+    add_pairs(parser, "study option (repeatable)")
+    add("--seeds", metavar="N", help="repetitions with different random seeds")
     add_texts(parser)
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps")
-    add("--out", metavar="FOLDER", help="where the tables go, and rows to resume from; studies")
+    add("--out", metavar="FOLDER", help="output folder, resumed if it has rows (default: studies)")
     add("--json", action="store_true", help="write the record to stdout")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run or resume a study, and write its tables and its figure."""
+    """Run or resume a study and write its tables and figure."""
     from compress_lib.runs.studies import build_study
 
     if options.command == "reproduce" and options.study not in PAPERS:
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     from compress_lib.runs.studies.measuring.runner import run_study, write_study
 
     texts = read_evaluation(options)
-    evaluation = TextSpec(**{**_usual(study.evaluation), **texts}) if texts else None
+    evaluation = TextSpec(**{**_text_fields(study.evaluation), **texts}) if texts else None
     calibration = None
     if options.calibration_text:
         calibration = TextSpec(corpus=options.calibration_text, tokens=32_768)
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     for record in run_study(
         study, model, folder, evaluation=evaluation, calibration=calibration, report=report
     ):
-        # What is there so far is a table at any moment.
+        # Write the table after each row, so that an interrupted study leaves a complete one.
         write_study(record, folder)
     assert record is not None
     written = write_study(record, folder, study_page(record))
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         write_json(record.to_json())
         return
     write_line(record.to_markdown().rstrip())
-    write_line(f"{len(record.rows)} rows, {format_seconds(record.seconds)} of measuring; written:")
+    write_line(f"{len(record.rows)} rows, measured in {format_seconds(record.seconds)}; files:")
     for file in written:
         write_line(f"  {file}")
 
@@ -76,5 +76,5 @@ def _options(options: argparse.Namespace) -> dict[str, object]:
     return pairs | drop_unset(seeds=options.seeds)
 
 
-def _usual(spec: TextSpec) -> dict[str, object]:
+def _text_fields(spec: TextSpec) -> dict[str, object]:
     return {"corpus": spec.corpus, "tokens": spec.tokens, "context": spec.context}

@@ -1,4 +1,4 @@
-"""A run on a terminal: what a person wants to know first."""
+"""Run summary for the terminal."""
 
 from __future__ import annotations
 
@@ -19,38 +19,37 @@ from compress_lib.utils.formatting import (
 
 
 def write_summary(record: RunRecord) -> None:
-    """Write what a person wants to know first."""
+    """Write the main results of a run to stdout."""
     ppl, memory = record.perplexity, record.memory
-
     write_line(f"model       {record.model.id}, {record.model.source}")
     write_line(
         f"perplexity  {format_perplexity(ppl.baseline)}{format_interval(ppl, 'baseline')} → "
         f"{format_perplexity(ppl.compressed)}{format_interval(ppl)}, "
-        f"× {ppl.ratio:.4g}{format_interval(ppl, 'ratio')}; {ppl.tokens:,} tokens of {ppl.corpus}, "
+        f"{ppl.ratio:.4g}×{format_interval(ppl, 'ratio')}; {ppl.tokens:,} tokens of {ppl.corpus}, "
         f"context {ppl.context}, protocol {ppl.protocol}"
     )
     write_line(
-        f"agreement   KL {record.agreement.kl:.4f} nats, same first choice "
+        f"agreement   KL {record.agreement.kl:.4f} nats/token, top-1 agreement "
         f"{format_share(record.agreement.top1)}"
     )
     if record.estimated_loss is not None:
         write_line(
-            f"estimate    {record.estimated_loss:.4f} nats were expected to be lost, before the run"
+            f"estimate    loss increase of {record.estimated_loss:.4f} nats/token, before the run"
         )
     write_line(
         f"memory      {format_bytes(memory.baseline_bytes)} → "
         f"{format_bytes(memory.compressed_bytes)} "
-        f"({format_share(memory.share)} of the whole model)"
+        f"({format_share(memory.share)} of the original model)"
     )
     if record.speed is not None:
         write_line(f"speed       {_speeds(record.speed)}")
     if decoding := describe_decoding(record):
         write_line(f"note        {decoding}")
-    tables = [target for target in record.targets if target.family in ("embedding", "head")]
-    for target in tables[:1]:
+    embeddings = [target for target in record.targets if target.family in ("embedding", "head")]
+    for target in embeddings[:1]:
         direction = target.direction_error
         write_line(
-            f"direction   mean {direction.mean:.4f}, median {direction.p50:.4f}, 95 % below "
+            f"direction   mean {direction.mean:.4f}, median {direction.p50:.4f}, 95th percentile "
             f"{direction.p95:.4f} (1 − cos, {target.names[0]})"
         )
     for task in record.tasks:
@@ -61,32 +60,32 @@ def write_summary(record: RunRecord) -> None:
         )
     for text in record.text:
         write_line(f"prompt      {text.prompt!r}")
-        write_line(f"  baseline   {text.baseline!r}")
+        write_line(f"  original   {text.baseline!r}")
         write_line(f"  compressed {text.compressed!r}")
     for fill in record.fills:
         write_line(f"prompt      {fill.prompt!r}")
-        write_line(f"  baseline   {_format_predictions(fill.baseline)}")
+        write_line(f"  original   {_format_predictions(fill.baseline)}")
         write_line(f"  compressed {_format_predictions(fill.compressed)}")
     write_line(f"took        {format_seconds(sum(record.seconds.values()))}, key {record.key}")
 
 
 def _format_predictions(predictions: Sequence[Prediction]) -> str:
-    """Return the tokens for each mask with their probabilities, masks apart by bars."""
+    """Return the predicted tokens with their probabilities; ` | ` separates masks."""
     masks = groupby(predictions, key=lambda prediction: prediction.mask)
     return " | ".join(
-        ", ".join(f"{found.token!r} {format_share(found.probability)}" for found in group)
+        ", ".join(f"{one.token!r} {format_share(one.probability)}" for one in group)
         for _, group in masks
     )
 
 
 def _speeds(speed: SpeedRecord) -> str:
-    """Return both models' tokens a second, and what reading gained."""
+    """Return the throughput of both models and the speedup of prefill."""
     text = (
-        f"reading {speed.baseline_prefill:,.0f} → {speed.compressed_prefill:,.0f} tokens a second "
-        f"(× {speed.prefill_ratio:.2f})"
+        f"prefill {speed.baseline_prefill:,.0f} → {speed.compressed_prefill:,.0f} tok/s "
+        f"({speed.prefill_ratio:.2f}×)"
     )
     if speed.baseline_decode is not None and speed.compressed_decode is not None:
-        text += f", writing {speed.baseline_decode:,.1f} → {speed.compressed_decode:,.1f}"
+        text += f", decode {speed.baseline_decode:,.1f} → {speed.compressed_decode:,.1f} tok/s"
     return text
 
 

@@ -1,1 +1,1 @@
-"""Deployment: Space front matter, README sections, bundles."""
+"""Deployment: front matter, generated documents and bundles."""

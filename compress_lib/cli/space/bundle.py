@@ -1,4 +1,4 @@
-"""Folders that start by themselves: what is pushed to a Space, or opened from a disk."""
+"""Deployment bundles: self-contained folders for a Space, or a static site."""
 
 from __future__ import annotations
 
@@ -16,50 +16,51 @@ from compress_lib.utils.files import atomic_folder, disk_errors
 from compress_lib.utils.paths import ROOT
 
 STATIC = "static"
-"""The bundle that computes nothing."""
+"""The bundle of the static site, which computes nothing."""
 
 PARTS = ("app.py", "compress_lib", "assets", "pyproject.toml")
-"""Copied as they are."""
+"""Files and folders of the checkout that are copied into a bundle."""
 
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "pictures")
+IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "pictures")
 
 ABOUT = """# Compression Lab
 
-Find out what compressing a language model really costs: perplexity, bytes, directions and text.
+Make a language model smaller. See what breaks: perplexity, memory, embedding directions and
+generated text.
 """
 
 
 def bundles() -> list[str]:
-    """Return the names of what can be bundled: every profile, and the static site."""
+    """Return the names of all bundles: every profile, and the static site."""
     return [*profiles.profiles(), STATIC]
 
 
 def bundle(name: str, out: Path, index: str | None = None) -> Path:
-    """Write a folder that starts by itself.
+    """Write a self-contained folder.
 
     Args:
         name: One of `bundles`.
-        out: A folder that is not there yet, or is empty.
-        index: The address of a package index to be asked as well, such as PyTorch's for CPUs, whose
-            builds are much smaller.
+        out: A new or empty folder.
+        index: The URL of an extra package index, such as PyTorch's for CPUs, whose builds are much
+            smaller.
 
     Returns:
         The folder.
 
     Raises:
-        CompressionError: The name is unknown, something is there already, the index is no address,
-            or this is no checkout of the project.
+        CompressionError: The name is unknown, `out` is a file or a folder with content, the index
+            is not a URL, or this is not a checkout of the project.
     """
     if name not in bundles():
         raise unknown_name("bundle", name, bundles())
     if index is not None:
         _check_index(name, index)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CompressionError(f"{out} is there already; name a new or an empty folder.")
-    missing = [part for part in (*PARTS, "spaces.yml") if not _here(part)]
+        raise CompressionError(f"{out} already exists; name a new or an empty folder.")
+    missing = [part for part in (*PARTS, "spaces.yml") if not _exists(part)]
     if missing:
         raise CompressionError(
-            f"{ROOT} has no {missing[0]}: bundles are made in a checkout of the project."
+            f"{ROOT} has no {missing[0]}: bundles need a checkout of the project."
         )
     with disk_errors(out), atomic_folder(out.absolute()) as unfinished:
         if name == STATIC:
@@ -71,17 +72,17 @@ def bundle(name: str, out: Path, index: str | None = None) -> Path:
 
 def _check_index(name: str, index: str) -> None:
     if name == STATIC:
-        raise CompressionError("The static site installs nothing, so it takes no package index.")
-    found = urlsplit(index)
-    whole = found.scheme == "https" and bool(found.hostname) and len(index.split()) == 1
-    if not whole or found.username or found.password:
+        raise CompressionError("The static site installs nothing, so it has no package index.")
+    url = urlsplit(index)
+    valid = url.scheme == "https" and bool(url.hostname) and len(index.split()) == 1
+    if not valid or url.username or url.password:
         raise CompressionError(
-            f"A package index is an address that begins with https:// and names no password, not "
-            f"{index!r}."
+            f"The package index must be a URL that begins with https:// and has no user name or "
+            f"password, not {index!r}."
         )
 
 
-def _here(part: str) -> bool:
+def _exists(part: str) -> bool:
     return (ROOT / part).exists()
 
 
@@ -102,29 +103,29 @@ def _static(folder: Path) -> None:
 def _gradio(name: str, folder: Path, index: str | None) -> None:
     for part in PARTS:
         if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part, ignore=LEFT_OUT)
+            shutil.copytree(ROOT / part, folder / part, ignore=IGNORED)
         else:
             shutil.copy(ROOT / part, folder / part)
-    # Spaces install what is listed before they copy anything: the project cannot be in the list.
+    # Spaces install the requirements before they copy files, so the project cannot be one of them.
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    own = (profiles.settings().get("bundles") or {}).get(name, {})
-    wanted = _requirements(project["dependencies"], own.get("requirements", []))
-    lines = [f"--extra-index-url {index}", *wanted] if index else wanted
+    changes = (profiles.settings().get("bundles") or {}).get(name, {})
+    requirements = _requirements(project["dependencies"], changes.get("requirements", []))
+    lines = [f"--extra-index-url {index}", *requirements] if index else requirements
     (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = (ROOT / "spaces.yml").read_text(encoding="utf-8")
     (folder / "spaces.yml").write_text(
-        f"{settings.rstrip()}\n\n# Of this bundle.\nprofile: {name}\n", encoding="utf-8"
+        f"{settings.rstrip()}\n\n# The profile of this bundle.\nprofile: {name}\n", encoding="utf-8"
     )
-    matter = front_matter(**own.get("space", {}))
+    matter = front_matter(**changes.get("space", {}))
     (folder / "README.md").write_text(f"{matter}\n{ABOUT}", encoding="utf-8")
 
 
-def _requirements(usual: Sequence[str], other: Sequence[str]) -> list[str]:
-    """Return requirements, those of the same packages replaced by others and the rest added."""
-    replaced = {_package(one) for one in other}
-    return [*(one for one in usual if _package(one) not in replaced), *other]
+def _requirements(default: Sequence[str], changes: Sequence[str]) -> list[str]:
+    """Return the default requirements with `changes` added; a change replaces its package."""
+    replaced = {_package(one) for one in changes}
+    return [*(one for one in default if _package(one) not in replaced), *changes]
 
 
 def _package(requirement: str) -> str:
-    found = re.match(r"[\w.-]+", requirement)
-    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else requirement
+    name = re.match(r"[\w.-]+", requirement)
+    return re.sub(r"[-_.]+", "-", name[0]).lower() if name else requirement

@@ -1,15 +1,17 @@
-"""The Space: what differs between hosts comes from `spaces.yml`, and README repeats it.
+"""README front matter and generated documents, and model pins in `spaces.yml`.
 
-A Space reads its settings from front matter at the top of README.md. `render` writes that front
-matter, `check` fails where it has drifted, and pins of models are written here.
+A Space reads its settings from the front matter at the top of README.md, which `render` generates
+from `spaces.yml`. `check` fails if a document is out of date. `write_pins` pins models to commits.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 
-from compress_lib.cli.space.readme import fill
+from compress_lib.cli.space import documents
 from compress_lib.errors import CompressionError
 from compress_lib.utils import profiles
 from compress_lib.utils.files import atomic_write
@@ -23,20 +25,20 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def front_matter(**changes: str | None) -> str:
-    """Return the README's front matter as `spaces.yml` wants it.
+    """Return the README front matter with the settings of `spaces.yml`.
 
     Args:
-        changes: Values that differ; None leaves a key out.
+        changes: Values that replace those of `spaces.yml`; None omits a key.
 
     Raises:
-        CompressionError: A value is one that Spaces refuse.
+        CompressionError: The description is too long for a Space, or a pin is not a commit.
     """
     from huggingface_hub import SpaceCardData
 
-    wanted = {**profiles.settings()["space"], **changes}
-    if len(wanted["short_description"]) > MAX_DESCRIPTION:
+    metadata = {**profiles.settings()["space"], **changes}
+    if len(metadata["short_description"]) > MAX_DESCRIPTION:
         raise CompressionError(
-            f"short_description in spaces.yml has {len(wanted['short_description'])} characters; "
+            f"short_description in spaces.yml has {len(metadata['short_description'])} characters; "
             f"Spaces allow {MAX_DESCRIPTION}."
         )
     for name, commit in profiles.pins().items():
@@ -45,54 +47,55 @@ def front_matter(**changes: str | None) -> str:
                 f"The pin of {name} in spaces.yml must be a commit of 40 hex digits, not "
                 f"{commit!r}; `compress-lab models --pin` writes it."
             )
-    wanted = {key: value for key, value in wanted.items() if value is not None}
-    wanted["models"] = list(profiles.settings()["models"])
-    return f"---\n{SpaceCardData(**wanted).to_yaml()}\n---\n"
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    metadata["models"] = list(profiles.settings()["models"])
+    return f"---\n{SpaceCardData(**metadata).to_yaml()}\n---\n"
 
 
 def check() -> None:
-    """Hold the README's front matter to `spaces.yml`, and its tables to the code.
+    """Compare front matter and generated blocks of all documents with `spaces.yml` and the code.
 
     Raises:
         CompressionError: They differ; the message names the first line that does.
     """
-    text = README.read_text(encoding="utf-8")
-    if not FRONT_MATTER.match(text):
+    if not FRONT_MATTER.match(README.read_text(encoding="utf-8")):
         raise CompressionError(
             "README.md has no front matter; `compress-lab space render` adds it."
         )
-    wanted = render_text(text)
-    if text == wanted:
-        return
-    pairs = zip_longest(text.splitlines(), wanted.splitlines(), fillvalue="")
-    has, wants = next(pair for pair in pairs if pair[0] != pair[1])
-    raise CompressionError(
-        f"README.md differs from what it is made from: it has {has!r} and should have {wants!r}. "
-        "`compress-lab space render` writes those parts."
-    )
+    for path, text, new in _rendered():
+        if text == new:
+            continue
+        pairs = zip_longest(text.splitlines(), new.splitlines(), fillvalue="")
+        has, wants = next(pair for pair in pairs if pair[0] != pair[1])
+        raise CompressionError(
+            f"{path.name} is out of date: it has {has!r} and should have {wants!r}. "
+            "`compress-lab space render` updates it."
+        )
 
 
-def render_text(text: str) -> str:
-    """Return a README with front matter and generated tables as they should be."""
-    body = FRONT_MATTER.sub("", text, count=1).lstrip("\n")
-    return f"{front_matter()}\n{fill(body)}"
+def render() -> list[Path]:
+    """Write front matter and generated blocks of all documents; return the files that changed."""
+    changed = []
+    for path, text, new in _rendered():
+        if new != text:
+            atomic_write(path, new)
+            changed.append(path)
+    return changed
 
 
-def render() -> bool:
-    """Write front matter and tables into the README; return whether it changed."""
-    text = README.read_text(encoding="utf-8")
-    new = render_text(text)
-    if new == text:
-        return False
-    atomic_write(README, new)
-    return True
+def _rendered() -> Iterator[tuple[Path, str, str]]:
+    """Yield each document with its present and its generated text."""
+    for path in (README, *sorted(documents.DOCS.glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        new = documents.fill(FRONT_MATTER.sub("", text, count=1).lstrip("\n"))
+        yield path, text, f"{front_matter()}\n{new}" if path == README else new
 
 
 def write_pins(commits: dict[str, str]) -> None:
-    """Write commits into `spaces.yml`, leaving its comments and order as they are.
+    """Write commits by Hub ID into `spaces.yml`, preserving its comments and order.
 
     Raises:
-        CompressionError: A model is not listed there.
+        CompressionError: `spaces.yml` does not list a model.
     """
     text = profiles.SPACES_FILE.read_text(encoding="utf-8")
     for name, commit in commits.items():

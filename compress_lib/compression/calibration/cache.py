@@ -1,6 +1,7 @@
-"""Gathered statistics on disk, and what methods compute from them.
+"""Disk cache of calibration statistics, and of decompositions that methods compute from them.
 
-Gathering takes minutes, a decomposition seconds, and the same model and text are used again.
+Collecting statistics takes minutes and a decomposition seconds; runs reuse both for the same
+model and text.
 """
 
 from __future__ import annotations
@@ -24,27 +25,27 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.utils.files import atomic_write, disk_errors, home
 
 SCHEMA = {"causal": 1, "masked": 2}
-"""By kind of model; raised when the same model and text would give other statistics."""
+"""Cache version by kind of model; incremented when the same text would give other statistics."""
 
 MEMO_SCHEMA = 2
-"""Raised when methods would compute something else of the same statistics."""
+"""Cache version of decompositions; incremented when methods compute different ones."""
 
 RECENT_SECONDS = 600
-"""What was used so lately is not deleted: another process may be at work with it."""
+"""Folders used within this time are not deleted, because another process may be using them."""
 
 Stored = Mapping[str, Tensor]
 
 MOST_BYTES = 8_000_000_000
-"""Beyond it the statistics that were not used for longest are deleted."""
+"""Maximum size of the cache in bytes; beyond it, the least recently used folders are deleted."""
 
 
 class StatisticsCache:
-    """One model's statistics from one text.
+    """Cached statistics of one model and one text.
 
     Args:
-        model: Known by where it came from and by its weights.
+        model: The model, identified by its source and its weights.
         text: The calibration text.
-        folder: Where everything is kept; in the lab's home folder if None.
+        folder: The cache folder; `statistics` in the home folder if None.
     """
 
     def __init__(self, model: LanguageModel, text: Calibration, folder: Path | None = None) -> None:
@@ -52,31 +53,45 @@ class StatisticsCache:
         self.folder = self.root / _key(model, text)
         self._device = model.device
         self._used = {self.folder}
-        # Several matrices may be worked on at once.
+        # Several matrices may be compressed in parallel.
         self._lock = threading.Lock()
 
     def has(self, target: str, kind: str) -> bool:
-        """Tell whether a statistic of a target is kept and readable."""
+        """Return whether a statistic of a target is cached and readable.
+
+        Args:
+            target: The target's name.
+            kind: The field of `Statistics`.
+        """
         return bool(_open(self._file(target, kind)))
 
     def find(self, target: str, kind: str) -> Tensor | None:
-        """Return a statistic of a target, if it was kept."""
-        found = _open(self._file(target, kind))
-        if found:
+        """Return a cached statistic of a target, or None.
+
+        Args:
+            target: The target's name.
+            kind: The field of `Statistics`.
+        """
+        tensors = _open(self._file(target, kind))
+        if tensors:
             _touch(self.folder)
-        return found[kind].to(self._device) if kind in found else None
+        return tensors[kind].to(self._device) if kind in tensors else None
 
     def add(self, target: str, values: Mapping[str, Tensor]) -> None:
-        """Keep statistics of a target.
+        """Cache statistics of a target.
+
+        Args:
+            target: The target's name.
+            values: Tensors by field of `Statistics`.
 
         Raises:
-            CompressionError: The disk is full, or the place cannot be written.
+            CompressionError: The disk is full, or the folder cannot be written.
         """
         for kind, value in values.items():
             _write(self._file(target, kind), {kind: value})
 
     def cached(self, target: str) -> Memo:
-        """Return what keeps tensors that methods compute from a target and its statistics."""
+        """Return a memo function for tensors computed from a target and its statistics."""
 
         def keep(name: str, compute: Callable[[], Stored]) -> Stored:
             digest = hashlib.sha256(f"{MEMO_SCHEMA}|{name}".encode()).hexdigest()[:16]
@@ -85,15 +100,15 @@ class StatisticsCache:
             with self._lock:
                 new = folder not in self._used and not folder.exists()
                 self._used.add(folder)
-            found = _open(file)
-            if not found:
+            tensors = _open(file)
+            if not tensors:
                 computed = compute()
                 _write(file, computed)
                 if new:
                     self.evict()
                 return computed
             _touch(folder)
-            return found
+            return tensors
 
         return keep
 
@@ -101,7 +116,7 @@ class StatisticsCache:
         return self.folder / kind / f"{target}.safetensors"
 
     def evict(self) -> None:
-        """Delete what was not used for longest, beyond `MOST_BYTES`; never what is in use."""
+        """Delete the least recently used folders beyond `MOST_BYTES`, except those in use."""
         with self._lock, disk_errors(self.root):
             for folder in self._used:
                 _touch(folder)
@@ -118,13 +133,13 @@ class StatisticsCache:
 
 
 def _touch(folder: Path) -> None:
-    """Note that a folder was used just now, if it is still there: touching would make a file."""
+    """Update the modification time of a folder; `Path.touch` would create a missing one as file."""
     with suppress(OSError):
         os.utime(folder)
 
 
 class _File(Mapping[str, Tensor]):
-    """The tensors of a file, each read when it is asked for."""
+    """Tensors of a file, each read on access."""
 
     def __init__(self, path: Path, names: list[str]) -> None:
         self._path = path
@@ -136,7 +151,7 @@ class _File(Mapping[str, Tensor]):
         if name not in self._names:
             raise KeyError(name)
         with safe_open(self._path, "pt") as file:
-            # A copy: the file is mapped into memory, and might be written to by others.
+            # A copy, because the file is memory-mapped and another process may overwrite it.
             return file.get_tensor(name).clone()  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[str]:
@@ -147,14 +162,14 @@ class _File(Mapping[str, Tensor]):
 
 
 def _open(path: Path) -> Mapping[str, Tensor]:
-    """Return a file's tensors; none if there is no sound file."""
+    """Return the tensors of a file; empty if it is missing or corrupt."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
             return _File(path, list(file.keys()))
     except (SafetensorError, OSError):
-        # A broken file is as good as none: what it held is made again.
+        # A corrupt file counts as missing; its contents are recomputed.
         return {}
 
 
@@ -165,18 +180,18 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _key(model: LanguageModel, text: Calibration) -> str:
-    """Name what statistics depend on: the weights, the tokens read and those predicted."""
+    """Hash everything that statistics depend on: weights, input tokens and predicted tokens."""
     digest = hashlib.sha256()
-    about: tuple[object, ...] = (SCHEMA[model.kind], model.id, model.source, model.revision)
-    about += (model.module.dtype,)
+    identity: tuple[object, ...] = (SCHEMA[model.kind], model.id, model.source, model.revision)
+    identity += (model.module.dtype,)
     scale = table_scale(model.module.get_input_embeddings())
-    about += () if scale is None else (scale,)
-    digest.update("|".join(map(str, about)).encode())
+    identity += () if scale is None else (scale,)
+    digest.update("|".join(map(str, identity)).encode())
     with torch.inference_mode():
         norms = [parameter.float().norm() for parameter in model.module.parameters()]
         digest.update(torch.stack(norms).cpu().numpy().tobytes())
     parts: list[Tensor] = text.input_blocks
-    # What a causal model has to predict follows from its blocks.
+    # For a causal model, the predicted tokens follow from the blocks.
     for example in () if text.causal else text.examples:
         parts += [example.ids, example.positions, example.labels, torch.tensor(example.singly)]
     for part in parts:
@@ -185,7 +200,7 @@ def _key(model: LanguageModel, text: Calibration) -> str:
 
 
 def _age(folder: Path) -> float:
-    """Return when a folder was used last; another process may just have deleted it."""
+    """Return when a folder was last used; 0 if another process has deleted it."""
     try:
         return folder.stat().st_mtime
     except FileNotFoundError:
@@ -194,7 +209,7 @@ def _age(folder: Path) -> float:
 
 def _size(folder: Path) -> int:
     total = 0
-    # Others write and delete meanwhile; what is gone in between has no size.
+    # Other processes may delete files meanwhile.
     with suppress(FileNotFoundError):
         for file in folder.rglob("*.safetensors"):
             with suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""Statistics of a model's weights from calibration text: streamed, and kept on disk.
+"""Collect calibration statistics of a model's weights, and cache them on disk.
 
-What passes layers is summed up by `observing`; here a weight's own gradient is reduced to its rows
-the moment it is complete, so that never more than one gradient exists.
+`hooks` accumulates activations and output gradients. Weight gradients are reduced here to one
+value per row as soon as they are complete, so only one gradient is in memory at a time.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def collect_statistics(
     text: Calibration,
     report: Report = ignore,
 ) -> LazyStatistics:
-    """Gather what methods need, in one pass for layers and one for each kind of weights' gradient.
+    """Collect missing statistics: one pass for activations, one per kind of weight gradient.
 
     Args:
         model: The baseline; it is not changed.
-        needs: For each target's name, the fields of `Statistics` that are wanted.
+        needs: The required fields of `Statistics` by target name.
         text: The calibration text.
-        report: Told about every piece of text; may raise `StoppedError`.
+        report: Receives progress events for every example; may raise `StoppedError`.
 
     Returns:
-        By target, read from disk when it is asked for; what was gathered before from the same
-        model and text is not gathered again.
+        Statistics by target, read from disk on access; cached ones of the same model and text
+        are reused.
 
     Raises:
-        CompressionError: A statistic is not finite, or a target has none of that kind.
+        CompressionError: A statistic is not finite, or a target has no such statistic.
     """
     store = StatisticsCache(model, text)
     wanted = {name: frozenset(kinds) & GATHERED for name, kinds in needs.items()}
@@ -72,9 +72,9 @@ def collect_statistics(
 
 
 class LazyStatistics(Mapping[str, Statistics]):
-    """Statistics by target, read from disk when they are asked for.
+    """Statistics by target, read from disk on access.
 
-    All of a model's take some gigabytes, and one target at a time is compressed.
+    All statistics of a model take gigabytes, but targets are compressed one at a time.
     """
 
     def __init__(
@@ -103,23 +103,21 @@ class LazyStatistics(Mapping[str, Statistics]):
 def _passes(
     model: LanguageModel, missing: Mapping[str, set[str]], text: Calibration, report: Report
 ) -> Iterable[Sums]:
-    """Make the passes that are needed: one for inputs, one for each kind of gradient."""
+    """Run the required passes: one for activations, one per kind of weight gradient."""
     plans: list[Callable[[Report], Sums]] = []
     observed = {kind: names for kind, names in missing.items() if kind in OBSERVED}
     singly = any(example.singly for example in text.examples)
-    # Of a text in copies, with one word hidden in each, inputs are those of the plain text.
+    # With one masked copy per word, moments are still those of the unmasked text.
     parts = [MOMENTS, CURVATURES] if singly else [OBSERVED]
     for part in parts:
-        some = {kind: names for kind, names in observed.items() if kind in part}
-        if some:
-            plans.append(partial(collect_sums, model, some, text))
+        wanted = {kind: names for kind, names in observed.items() if kind in part}
+        if wanted:
+            plans.append(partial(collect_sums, model, wanted, text))
     for kind, names in GRADIENTS.items():
-        at_weights = set().union(*(missing.get(name, set()) for name in names))
-        if at_weights:
+        targets = set().union(*(missing.get(name, set()) for name in names))
+        if targets:
             plans.append(
-                partial(
-                    _gradients, model, locations_of(model, at_weights), text.fisher_examples, kind
-                )
+                partial(_gradients, model, locations_of(model, targets), text.fisher_examples, kind)
             )
     for index, plan in enumerate(plans):
         yield plan(subrange(report, index / len(plans), (index + 1) / len(plans)))
@@ -132,22 +130,22 @@ def _gradients(
     kind: str,
     report: Report,
 ) -> Sums:
-    """Return each row's sum of squared and of absolute gradients over all examples.
+    """Return per-row sums of squared and absolute weight gradients over all examples.
 
-    Source: Fisher rows as in Hsu et al. 2022 (FWSVD), arXiv 2207.00112, with the gradient of
-    each example's log-likelihood taken by itself.
+    Source: row-wise Fisher information as in Hsu et al. 2022 (FWSVD), arXiv 2207.00112, with a
+    separate gradient of each example's log-likelihood.
     """
     squares, absolutes = GRADIENTS[kind]
     module = clone(model.module)
-    found: Sums = {site.target.name: {} for site in sites}
+    totals: Sums = {site.target.name: {} for site in sites}
 
     def reduce(members: list[WeightLocation], parameter: Tensor) -> None:
         assert parameter.grad is not None
         layer = module.get_submodule(members[0].modules[0])
         whole = torch_layout(layer, parameter.grad)
         for site in members:
-            gradient, sums = split_like(whole, site).float(), found[site.target.name]
-            # Norms need no copy of the gradient, which may be that of a whole vocabulary.
+            gradient, sums = split_like(whole, site).float(), totals[site.target.name]
+            # `vector_norm` makes no copy of the gradient, which can be as large as an embedding.
             length = torch.linalg.vector_norm(gradient, dim=1).double()
             total = torch.linalg.vector_norm(gradient, ord=1, dim=1).double()
             sums[squares] = sums.get(squares, 0) + length.square()
@@ -156,13 +154,11 @@ def _gradients(
 
     with ExitStack() as hooks, torch.enable_grad():
         for members in _by_module(sites):
-            weight = _own_parameter(module, members[0])
+            weight = _trainable_parameter(module, members[0])
             hook = weight.register_post_accumulate_grad_hook(partial(reduce, members))
             hooks.callback(hook.remove)
         for index, example in enumerate(examples):
-            report(
-                Event(index / len(examples), "Reading calibration text: gradients of the weights")
-            )
+            report(Event(index / len(examples), "Reading calibration text: weight gradients"))
             logits = predict(replace(model, module=module), example).float()
             labels = example.labels.to(logits.device)
             losses = nn.functional.cross_entropy(logits, labels, reduction="none")
@@ -170,20 +166,20 @@ def _gradients(
             value.backward()
     return {
         name: {statistic: total.float() for statistic, total in sums.items()}
-        for name, sums in found.items()
+        for name, sums in totals.items()
     }
 
 
 def _by_module(sites: Sequence[WeightLocation]) -> list[list[WeightLocation]]:
-    """Group the parts of fused weights, which have one gradient."""
+    """Group locations by module, because the parts of a fused weight share one gradient."""
     groups: dict[str, list[WeightLocation]] = {}
     for site in sites:
         groups.setdefault(site.modules[0], []).append(site)
     return list(groups.values())
 
 
-def _own_parameter(module: nn.Module, site: WeightLocation) -> nn.Parameter:
-    """Give a clone a parameter that learns, on the same numbers; the model's own stays frozen."""
+def _trainable_parameter(module: nn.Module, site: WeightLocation) -> nn.Parameter:
+    """Replace a clone's weight by a parameter with gradient that shares the frozen original."""
     first = module.get_submodule(site.modules[0])
     weight = nn.Parameter(first.weight.detach(), requires_grad=True)  # type: ignore[operator]
     for path in site.modules:
@@ -195,6 +191,6 @@ def _check(name: str, values: Mapping[str, Tensor]) -> None:
     for kind, value in values.items():
         if not bool(torch.isfinite(value).all()):
             raise CompressionError(
-                f"{name}: the {kind} gathered from the calibration text is not finite (NaN or "
-                "infinity); the model's predictions on it are broken."
+                f"{name}: the statistic {kind} of the calibration text is not finite (NaN or "
+                "infinity), so the model's predictions on this text are corrupt."
             )

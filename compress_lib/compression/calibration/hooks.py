@@ -1,7 +1,8 @@
-"""One pass over calibration text that sees what goes into layers and what comes back to them.
+"""Forward and backward hooks that accumulate layer inputs and output gradients in one pass.
 
-Inputs are summed up on the way forward, gradients of the loss at the outputs on the way back; a
-weight itself gets no gradient, so that the way back costs about as much as the way forward.
+The forward pass accumulates moments of the inputs, the backward pass moments of the loss
+gradients at the outputs. Weights get no gradient, so the backward pass costs about as much as
+the forward pass.
 """
 
 from __future__ import annotations
@@ -30,33 +31,36 @@ from compress_lib.models.surgery import clone, split_like
 from compress_lib.utils.progress import Event, Report
 
 Sums = dict[str, dict[str, Tensor]]
-"""By target and statistic."""
+"""Accumulated tensors by target and statistic."""
 
 CLIP = (0.1, 10.0)
-"""A token's gradient counts with a norm within these multiples of the mean norm in its text: a
-few surprising tokens have gradients a hundred times the usual, and would be all that is seen."""
+"""Range of a token's gradient norm as multiples of the mean norm in its example: a few surprising
+tokens have gradients a hundred times larger and would dominate the sum."""
 
 
 def collect_sums(
     model: LanguageModel, wanted: Mapping[str, set[str]], text: Calibration, report: Report
 ) -> Sums:
-    """Gather what forward and backward hooks can see, in one pass over the text.
+    """Collect the statistics of forward and backward hooks in one pass over the text.
 
     Args:
         model: The baseline; it is not changed.
-        wanted: By kind, one of `OBSERVED`, the names of targets.
+        wanted: The names of targets by kind, one of `OBSERVED`.
         text: The calibration text.
-        report: Told about every block, and as often as a layer is seen, so that a block of many
-            seconds can be stopped within one; may raise `StoppedError`.
+        report: Receives progress events for every example, and again at every hook, so that a
+            slow example can be stopped; may raise `StoppedError`.
+
+    Returns:
+        Means over all tokens, by target and statistic.
 
     Raises:
-        CompressionError: A target has nothing of a kind, or was not used.
+        CompressionError: A target has no such statistic, or was not used.
     """
     backward = any(wanted.get(kind) for kind in (OUTPUT_GRADIENT, LOOKUP_GRADIENT))
     module = clone(model.module)
     hooks = StatisticsHooks(model, module, wanted)
     count = len(text.examples)
-    statistics = "inputs of the layers" + (" and gradients at their outputs" if backward else "")
+    statistics = "layer inputs" + (" and output gradients" if backward else "")
     with ExitStack() as stack, torch.enable_grad() if backward else torch.inference_mode():
         hooks.attach(stack, backward=backward)
         for index, example in enumerate(text.examples):
@@ -77,7 +81,13 @@ def collect_sums(
 
 
 class StatisticsHooks:
-    """Forward and backward hooks of one pass, and the sums they have collected."""
+    """Forward and backward hooks of one pass, with their accumulated sums.
+
+    Args:
+        model: The baseline, with the locations of its weights.
+        module: The clone that is run.
+        wanted: The names of targets by kind, one of `OBSERVED`.
+    """
 
     def __init__(
         self, model: LanguageModel, module: nn.Module, wanted: Mapping[str, set[str]]
@@ -97,7 +107,12 @@ class StatisticsHooks:
         self._rows: dict[tuple[str, str], int] = {}
 
     def attach(self, stack: ExitStack, *, backward: bool) -> None:
-        """Register the hooks on the layers; the stack removes them."""
+        """Register the hooks on the layers.
+
+        Args:
+            stack: Removes the hooks when it is closed.
+            backward: Whether gradients are needed.
+        """
         for path in dict.fromkeys(self.readers.values()):
             layer = self.module.get_submodule(path)
             stack.callback(layer.register_forward_pre_hook(partial(self._see_input, path)).remove)
@@ -112,15 +127,15 @@ class StatisticsHooks:
             stack.callback(table.register_forward_hook(self._see_lookup).remove)
 
     def averages(self) -> Sums:
-        """Return means over all tokens seen."""
-        found: Sums = {}
+        """Return the means over all tokens, by target and statistic."""
+        means: Sums = {}
         for name, path in self.readers.items():
             source = self._same.get(path, path)
             if source not in self._inputs:
                 raise _unused_error(name)
             count = self._rows[source, "inputs"]
             moment, mean = (total / count for total in self._inputs[source])
-            found[name] = {"second_moment": moment.float(), "mean": mean.float()}
+            means[name] = {"second_moment": moment.float(), "mean": mean.float()}
         kinds = {OUTPUT_GRADIENT: self.outputs, LOOKUP_GRADIENT: self.lookups}
         for kind, sites in {**kinds, LOGIT_VARIANCE: self.tables}.items():
             for site in sites:
@@ -128,11 +143,11 @@ class StatisticsHooks:
                 if kind not in self._sums.get(name, {}):
                     raise _unused_error(name)
                 mean = self._sums[name].pop(kind) / self._rows[name, kind]
-                found.setdefault(name, {})[kind] = mean.float()
-        return found
+                means.setdefault(name, {})[kind] = mean.float()
+        return means
 
     def record_logits(self, logits: Tensor) -> None:
-        """Sum up the variance of each token under the predictions `[predictions, vocabulary]`."""
+        """Accumulate p (1 − p) of each token over predictions `[predictions, vocabulary]`."""
         if not self.tables:
             return
         p = logits.softmax(-1)
@@ -144,31 +159,31 @@ class StatisticsHooks:
     def _see_input(self, path: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.check_stop()
         x: Tensor = inputs[0]
-        # Query, key and value read the same tensor: sum it up once.
+        # Query, key and value share one input tensor, which is accumulated once.
         if self.latest and self.latest[0][0] is x:
             self._same.setdefault(path, self.latest[0][1])
         if path in self._same:
             return
         self.latest[:] = [(x, path)]
         flat = x.detach().flatten(0, -2).float()
-        # A layer may be called several times for one text: layers that share their weights.
+        # Layers that share weights call the same module several times per example.
         self._rows[path, "inputs"] = self._rows.get((path, "inputs"), 0) + len(flat)
         moment, mean = self._inputs.get(path, (0.0, 0.0))
-        # Means are taken away from moments later, which needs the digits of float64.
+        # The mean is later subtracted from the moment; float64 avoids cancellation.
         new = (moment + (flat.T @ flat).double(), mean + flat.double().sum(0))
         self._inputs[path] = new
 
     def _see_output(
         self, sites: list[WeightLocation], layer: nn.Module, inputs: Any, output: Tensor
     ) -> None:
-        # What no gradient reaches, such as tables of positions that are projected, is no use.
+        # No gradient reaches some outputs, such as projected position embeddings.
         if output.requires_grad:
             output.register_hook(partial(self._see_gradient, sites, OUTPUT_GRADIENT))
 
     def _see_lookup(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-        # No weight learns, so that this is where gradients have to begin.
+        # All weights are frozen, so the gradient graph has to start at the embedding's output.
         start = output.detach().requires_grad_()
-        # The gradient at a row itself, before the table's scale.
+        # The gradient with respect to the row itself, before the embedding's scale.
         scale = table_scale(layer) or 1.0
         start.register_hook(
             lambda gradient: self._see_gradient(self.lookups, LOOKUP_GRADIENT, scale * gradient)
@@ -179,8 +194,8 @@ class StatisticsHooks:
         self.check_stop()
         flat = gradient.detach().flatten(0, -2).float()
         for site in sites:
-            own = split_like(flat.T, site).T if kind == OUTPUT_GRADIENT else flat
-            clipped = _clip(own)
+            gradients = split_like(flat.T, site).T if kind == OUTPUT_GRADIENT else flat
+            clipped = _clip(gradients)
             self._add(site, kind, clipped.T @ clipped, len(flat))
 
     def _add(self, site: WeightLocation, kind: str, value: Tensor, count: int) -> None:
@@ -193,16 +208,21 @@ class StatisticsHooks:
 
 
 def _clip(gradients: Tensor) -> Tensor:
-    """Bring the norms of gradients `[tokens, width]` into the range of `CLIP`."""
+    """Clip the norms of gradients `[tokens, width]` to the range `CLIP` × their mean."""
     norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
-    # The last token of a text, and what is not predicted in masked models, gets no gradient.
-    usual = norms.sum() / (norms > 0).sum().clamp_min(1)
-    wanted = norms.clamp(CLIP[0] * usual, CLIP[1] * usual)
-    return gradients * torch.where(norms > 0, wanted / norms.clamp_min(1e-30), 0.0)
+    # The last token of an example and unmasked tokens of masked models have no gradient.
+    mean = norms.sum() / (norms > 0).sum().clamp_min(1)
+    clipped = norms.clamp(CLIP[0] * mean, CLIP[1] * mean)
+    return gradients * torch.where(norms > 0, clipped / norms.clamp_min(1e-30), 0.0)
 
 
 def locations_of(model: LanguageModel, names: set[str]) -> list[WeightLocation]:
-    """Return where the weights of some names are."""
+    """Return the locations of the targets with the given names.
+
+    Args:
+        model: The model.
+        names: Names of targets.
+    """
     return [site for site in model.sites if site.target.name in names]
 
 
@@ -212,21 +232,24 @@ def _unique(sites: Iterable[WeightLocation]) -> Sequence[WeightLocation]:
 
 def _unused_error(name: str) -> CompressionError:
     return CompressionError(
-        f"{name} was not used while the model read the calibration text, so nothing is "
-        "known about its inputs."
+        f"{name} was not used while the model read the calibration text, so its inputs are unknown."
     )
 
 
 def consuming_layer(module: nn.Module, site: WeightLocation) -> str:
-    """Return the path of the layer that multiplies by a weight.
+    """Return the path of the layer that multiplies its inputs by a weight.
+
+    Args:
+        module: The model.
+        site: The location of the weight.
 
     Raises:
-        CompressionError: None does.
+        CompressionError: The weight is an untied embedding, which is only looked up.
     """
     for path in site.modules:
         if not isinstance(module.get_submodule(path), nn.Embedding):
             return path
     raise CompressionError(
-        f"{site.target.name} is only looked up and multiplies nothing, so it has no inputs to "
-        "gather statistics of."
+        f"{site.target.name} is only looked up and multiplies no inputs, so it has no input "
+        "statistics."
     )

@@ -1,4 +1,4 @@
-"""Texts to measure and to calibrate with, one file each; every file here adds itself."""
+"""Corpora for evaluation and calibration, one per file; each file registers itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a corpus is: a text in two parts that never mix, one to choose by and one to judge by."""
+"""Corpus interface: a text with disjoint evaluation and calibration splits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from compress_lib.utils.registry import Registry
 Split = Literal["evaluation", "calibration"]
 
 CORPORA: Registry[Corpus] = Registry("corpus")
-"""Every corpus by its name; a file in this folder adds itself with `@register_corpus`."""
+"""Every corpus by name; files in this folder register theirs with `@register_corpus`."""
 
 register_corpus = CORPORA.register
 
 
 class Corpus(ABC):
-    """A text that everyone can get."""
+    """Publicly available text with an evaluation and a calibration split."""
 
     name: ClassVar[str]
     label: ClassVar[str]
@@ -33,16 +33,16 @@ class Corpus(ABC):
         """Return the text of a split.
 
         Raises:
-            CompressionError: It cannot be had here.
+            CompressionError: The text is not available on this machine.
         """
 
 
 @dataclass(frozen=True)
 class Text:
-    r"""A text that was read.
+    r"""Text that was read from a corpus, a file or a plan.
 
     Attributes:
-        name: Its corpus, or the name of its file.
+        name: Its corpus or file name.
         content: The text, with newlines as `\\n`.
     """
 
@@ -56,7 +56,11 @@ class Text:
 
 
 def read_text(spec: TextSpec, split: Split) -> Text:
-    """Read the text that a plan names.
+    """Read the text that a plan specifies.
+
+    Args:
+        spec: Corpus name, path of a text file, or custom text.
+        split: Split of the corpus; files and custom texts have only one.
 
     Raises:
         CompressionError: There is no such corpus or file, or it is empty or not text.
@@ -72,7 +76,7 @@ def read_text(spec: TextSpec, split: Split) -> Text:
             return _check(path.name, path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise CompressionError(f"{path.name} is not UTF-8 text ({error.reason}).") from error
-    # A `~` that stands for nobody is a RuntimeError.
+    # A path such as ~unknown raises a RuntimeError.
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CompressionError(f"{spec.corpus[:80]!r} cannot be read ({reason}).") from error
@@ -82,7 +86,7 @@ def read_text(spec: TextSpec, split: Split) -> Text:
 
 
 def _check(name: str, content: str) -> Text:
-    """Return a text from outside, however its newlines are written.
+    """Validate a user's text and normalise its newlines.
 
     Raises:
         CompressionError: It is empty, or not text.
@@ -90,7 +94,7 @@ def _check(name: str, content: str) -> Text:
     content = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not content.strip():
         raise CompressionError(f"The text of {name} is empty.")
-    # Half a UTF-16 character passes for one in Python, until it must be written.
+    # Python strings may contain lone surrogates, which cannot be encoded.
     if "\0" in content or any("\ud800" <= character <= "\udfff" for character in content):
-        raise CompressionError(f"{name} is not UTF-8 text (not all of it is characters).")
+        raise CompressionError(f"{name} is not UTF-8 text (it contains invalid characters).")
     return Text(name, content)

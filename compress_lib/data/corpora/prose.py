@@ -1,4 +1,4 @@
-"""Prose written for this project, so that no model has seen it in training."""
+"""Original prose, written for this project so that no model was trained on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = ASSETS / "text"
 
 @register_corpus
 class Prose(Corpus):
-    """A story, an article, a how-to, news, letters, science, an essay: twice, by split."""
+    """Per split: a story, an article, a how-to, news, letters, science and an essay."""
 
     name: ClassVar[str] = "prose"
     label: ClassVar[str] = "Original prose (several registers)"
@@ -24,8 +24,8 @@ class Prose(Corpus):
         file = FOLDER / f"prose_{split}.txt"
         if not file.exists():
             raise CompressionError(
-                "The project's own prose lies in the folder assets of its repository, which this "
-                "installation lacks: install with `pip install -e .` from a checkout, or use the "
-                "corpus python-docs."
+                "The corpus prose is read from the repository's assets folder, which this "
+                "installation does not include: install with `pip install -e .` from a checkout, "
+                "or use the corpus python-docs."
             )
         return file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The language reference that comes with every Python: half its topics for each split."""
+"""Python language reference, shipped with every Python: half of its topics per split."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from compress_lib.data.corpora.base import Corpus, Split, register_corpus
 
-TELLING = 40
-"""Two passages with a line in common that has more characters than this are the same text."""
+MIN_SHARED = 40
+"""Two passages that share a line longer than this many characters count as duplicates."""
 
 
 @register_corpus
@@ -26,12 +26,12 @@ class PythonDocs(Corpus):
         evaluation = "\n\n".join(dict.fromkeys(texts[1::2]))
         if split == "evaluation":
             return evaluation
-        # Many topics are chapters of others, so a passage may stand on both sides.
-        judged = _telling(evaluation)
+        # Some topics are chapters of others, so a passage may occur in both splits.
+        evaluated = _long_lines(evaluation)
         passages = dict.fromkeys("\n\n".join(texts[::2]).split("\n\n"))
-        return "\n\n".join(p for p in passages if not _telling(p) & judged)
+        return "\n\n".join(p for p in passages if not _long_lines(p) & evaluated)
 
 
-def _telling(text: str) -> set[str]:
+def _long_lines(text: str) -> set[str]:
     lines = (line.strip() for line in text.splitlines())
-    return {line for line in lines if len(line) > TELLING}
+    return {line for line in lines if len(line) > MIN_SHARED}

@@ -1,4 +1,4 @@
-"""WikiText-2, raw: the text of most published figures; needs the Hub once."""
+"""WikiText-2 (raw), used by most published perplexities; downloaded from the Hub once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ TIMEOUT = 10.0
 class WikiText2(Corpus):
     """Good and featured Wikipedia articles.
 
-    Source: Merity et al. 2016, arXiv 1609.07843. Joined with blank lines, as published
-    perplexities of compressed models have it.
+    Lines are joined with blank lines, as in published perplexities of compressed models.
+
+    Source: Merity et al. 2016, arXiv 1609.07843.
     """
 
     name: ClassVar[str] = "wikitext-2"
@@ -38,7 +39,7 @@ class WikiText2(Corpus):
 
 
 def _fetch(file: str) -> str:
-    """Return the path of a file of the data set; the network is asked only the first time."""
+    """Return the path of a file of the data set, downloading it on first use."""
     from huggingface_hub import HfApi, constants, errors, hf_hub_download
 
     try:
@@ -47,7 +48,7 @@ def _fetch(file: str) -> str:
         pass
     try:
         with disk_errors(Path(constants.HF_HUB_CACHE)):
-            # Left alone, hf_hub_download asks a Hub that does not answer for minutes.
+            # Fail fast: hf_hub_download alone retries an unreachable Hub for minutes.
             HfApi().dataset_info(REPOSITORY, timeout=TIMEOUT)
             return hf_hub_download(REPOSITORY, file, repo_type="dataset")
     except (
@@ -57,6 +58,6 @@ def _fetch(file: str) -> str:
     ) as error:
         raise CompressionError(
             "WikiText-2 is not in the cache and the Hugging Face Hub cannot be reached "
-            f"({reason_of(error).rstrip('.')}). Use the corpus prose or python-docs, or name a "
-            "text file of your own."
+            f"({reason_of(error).rstrip('.')}). Use the corpus prose or python-docs, or your own "
+            "text file."
         ) from error

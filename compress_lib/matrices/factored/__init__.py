@@ -1,1 +1,1 @@
-"""Storage forms that keep factors: low rank, pivoted, Kronecker, Tucker."""
+"""Factorized storage forms: low rank, pivoted, Kronecker, Tucker."""

@@ -1,4 +1,4 @@
-"""What products of smaller matrices have in common: an offset, and a bias."""
+"""Factored-matrix base class: a product of smaller matrices, with an offset and a bias."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from compress_lib.matrices.base import CompressedMatrix, check_stored, empty, ro
 
 
 class FactoredMatrix(CompressedMatrix):
-    """Ŵ = a product + 1 offsetᵀ; a subclass knows the product.
+    """Base class of Ŵ = product + 1 offsetᵀ; subclasses implement the product.
 
     Attributes:
-        offset: `[cols]`, where a decoder has a bias.
-        bias: `[rows]`. It is no part of Ŵ: it is added to the outputs of a linear layer.
+        offset: `[cols]`, the bias of a linear decoder, or None.
+        bias: `[rows]`, or None. Not part of Ŵ: it is added to a linear layer's outputs.
     """
 
     def __init__(
@@ -33,24 +33,24 @@ class FactoredMatrix(CompressedMatrix):
 
     @abstractmethod
     def _product_rows(self, ids: Tensor) -> Tensor:
-        """Return the product's rows `ids` `[...]` as `[..., cols]`."""
+        """Return rows `ids` `[...]` of the product as `[..., cols]`."""
 
     @abstractmethod
     def _product_project(self, x: Tensor) -> Tensor:
-        """Return x times the product's transpose, `[..., rows]`."""
+        """Return `x` `[..., cols]` times the transposed product, `[..., rows]`."""
 
     @abstractmethod
     def _product_combine(self, x: Tensor) -> Tensor:
-        """Return x times the product, `[..., cols]`."""
+        """Return `x` `[..., rows]` times the product, `[..., cols]`."""
 
     @abstractmethod
     def _product(self) -> Tensor:
-        """Return the product `[rows, cols]`, without a gradient."""
+        """Return the product `[rows, cols]`, detached."""
 
     def lookup(self, ids: Tensor) -> Tensor:
         """See `CompressedMatrix.lookup`."""
-        found = self._product_rows(ids)
-        return found if self.offset is None else found + self.offset
+        rows = self._product_rows(ids)
+        return rows if self.offset is None else rows + self.offset
 
     def linear(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.linear`."""
@@ -64,40 +64,45 @@ class FactoredMatrix(CompressedMatrix):
 
     def to_dense(self) -> Tensor:
         """See `CompressedMatrix.to_dense`."""
-        whole = self._product()
-        return whole if self.offset is None else whole + self.offset.detach()
+        product = self._product()
+        return product if self.offset is None else product + self.offset.detach()
 
     def _split_bias(self, sizes: Sequence[int]) -> Sequence[nn.Parameter | None]:
-        """Return the bias of each of several parts, rounded as it is."""
+        """Return the bias of each part of a row split."""
         if self.bias is None:
             return [None] * len(sizes)
         return [round_to(part, self.dtype) for part in self.bias.detach().split(list(sizes))]
 
     def _base_spec(self) -> dict[str, Any]:
-        found = super()._base_spec() | {"offset": self.offset is not None}
-        return found | ({"bias": True} if self.bias is not None else {})
+        spec = super()._base_spec() | {"offset": self.offset is not None}
+        return spec | ({"bias": True} if self.bias is not None else {})
 
 
 def as_parameters(
     offset: Tensor | None, bias: Tensor | None, dtype: torch.dtype
 ) -> dict[str, nn.Parameter | None]:
-    """Return an offset and a bias, where there are any, as `FactoredMatrix` takes them.
+    """Return keyword arguments for `FactoredMatrix`: offset and bias rounded to `dtype`.
+
+    Args:
+        offset: `[cols]`, or None.
+        bias: `[rows]`, or None.
+        dtype: Checkpoint type.
 
     Raises:
-        CompressionError: One is not finite, or too large for `dtype`.
+        CompressionError: A tensor is not finite or overflows `dtype`.
     """
-    found = {
+    parameters = {
         name: None if tensor is None else round_to(tensor, dtype)
         for name, tensor in (("offset", offset), ("bias", bias))
     }
-    for tensor in found.values():
+    for tensor in parameters.values():
         if tensor is not None:
             check_stored([tensor], (1, len(tensor)), dtype)
-    return found
+    return parameters
 
 
 def empty_beside(spec: dict[str, Any]) -> dict[str, nn.Parameter | None]:
-    """Return an offset and a bias without values, as a spec has them."""
+    """Return the uninitialized offset and bias of a spec, as keyword arguments."""
     rows, cols = spec["shape"]
     return {
         "offset": empty(cols) if spec["offset"] else None,

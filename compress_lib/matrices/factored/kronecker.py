@@ -1,4 +1,4 @@
-"""A sum of Kronecker products."""
+"""Sum of Kronecker products as a storage form."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from compress_lib.matrices.base import (
 )
 
 ELEMENTS = 2**24
-"""Numbers that may stand between the two multiplications at once: 64 MB."""
+"""Maximum number of intermediate entries between the two multiplications: 64 MB in float32."""
 
 
 @register_form
 class KroneckerMatrix(CompressedMatrix):
-    """Stores left `[terms, a1, a2]` and right `[terms, b1, b2]`.
+    """Sum of Kronecker products of left `[terms, a1, a2]` and right `[terms, b1, b2]`.
 
-    Ŵ = Σ_t left_t ⊗ right_t: row i of Ŵ takes row i ÷ b1 of every left factor and row i mod b1
-    of every right one. Ŵ x is Σ_t left_t X right_tᵀ with x folded to X `[a2, b2]`.
+    Ŵ = Σ_t left_t ⊗ right_t: row i of Ŵ combines row i ÷ b1 of every left factor with row
+    i mod b1 of every right factor. Ŵ x = Σ_t left_t X right_tᵀ with x folded to X `[a2, b2]`.
     """
 
     name: ClassVar[str] = "kronecker"
@@ -40,10 +40,15 @@ class KroneckerMatrix(CompressedMatrix):
 
     @classmethod
     def from_factors(cls, left: Tensor, right: Tensor, dtype: torch.dtype) -> KroneckerMatrix:
-        """Store factors `[terms, a1, a2]` and `[terms, b1, b2]`, rounded to `dtype`.
+        """Store factors, rounded to `dtype`.
+
+        Args:
+            left: `[terms, a1, a2]`.
+            right: `[terms, b1, b2]`.
+            dtype: Checkpoint type.
 
         Raises:
-            CompressionError: A factor is not finite, or too large for `dtype`.
+            CompressionError: A factor is not finite or overflows `dtype`.
         """
         matrix = cls(round_to(left, dtype), round_to(right, dtype), dtype)
         check_stored([matrix.left, matrix.right], matrix.shape, dtype)
@@ -61,10 +66,10 @@ class KroneckerMatrix(CompressedMatrix):
         step = max(1, ELEMENTS // (terms * (width + height)))
         decoded = [
             (
-                self.left[:, some // block].permute(1, 2, 0)
-                @ self.right[:, some % block].permute(1, 0, 2)
+                self.left[:, chunk // block].permute(1, 2, 0)
+                @ self.right[:, chunk % block].permute(1, 0, 2)
             ).flatten(1)
-            for some in ids.flatten().split(step)
+            for chunk in ids.flatten().split(step)
         ]
         return torch.cat(decoded).reshape(*ids.shape, self.shape[1])
 
@@ -85,13 +90,13 @@ class KroneckerMatrix(CompressedMatrix):
         return _multiply(self.left.mT, self.right.mT, x)
 
     def _blocks(self, dtype: torch.dtype) -> Iterator[Tensor]:
-        """Yield the matrix in blocks of rows, of no more than `ELEMENTS` numbers if possible."""
+        """Yield the matrix in blocks of rows, each of at most `ELEMENTS` entries if possible."""
         each = int(self.right.shape[1]) * self.shape[1]
         for left in self.left.detach().split(max(1, ELEMENTS // each), dim=1):
             yield _sum_kronecker(left, self.right.detach()).to(dtype)
 
     def _rebuilding_pays(self, x: Tensor) -> bool:
-        """Tell whether so many vectors are multiplied with less work by the matrix itself."""
+        """Return whether multiplying by the rebuilt matrix takes fewer multiply-adds."""
         (terms, a1, a2), (_, b1, b2) = self.left.shape, self.right.shape
         each = min(a2 * b1 * (b2 + a1), a1 * b2 * (a2 + b1))
         vectors, numbers = math.prod(x.shape[:-1]), math.prod(self.shape)
@@ -102,7 +107,7 @@ class KroneckerMatrix(CompressedMatrix):
         return _sum_kronecker(self.left.detach(), self.right.detach())
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
-        """See `CompressedMatrix.split_rows`: parts of whole blocks share `right`."""
+        """See `CompressedMatrix.split_rows`: parts of full blocks share `right`."""
         block = self.right.shape[1]
         if any(size % block for size in sizes):
             return None
@@ -110,7 +115,7 @@ class KroneckerMatrix(CompressedMatrix):
         return [KroneckerMatrix(round_to(p, self.dtype), self.right, self.dtype) for p in parts]
 
     def transposed(self) -> CompressedMatrix:
-        """See `CompressedMatrix.transposed`: every factor is."""
+        """See `CompressedMatrix.transposed`: every factor is transposed."""
         left, right = (round_to(factor.mT, self.dtype) for factor in (self.left, self.right))
         return KroneckerMatrix(left, right, self.dtype)
 
@@ -132,7 +137,7 @@ def _sum_kronecker(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _multiply(left: Tensor, right: Tensor, x: Tensor) -> Tensor:
-    """Return `x (Σ_t left_t ⊗ right_t)ᵀ`: two multiplications a batch of terms."""
+    """Return `x (Σ_t left_t ⊗ right_t)ᵀ` with two multiplications per batch of terms."""
     (terms, a1, a2), (_, b1, b2) = left.shape, right.shape
     tokens = math.prod(x.shape[:-1])
     if tokens == 0:
@@ -140,11 +145,11 @@ def _multiply(left: Tensor, right: Tensor, x: Tensor) -> Tensor:
     folded = x.reshape(tokens, a2, b2)
     total = x.new_zeros(tokens, a1, b1)
     right_first = a2 * b1 * (b2 + a1) <= a1 * b2 * (a2 + b1)
-    between = tokens * (a2 * b1 if right_first else a1 * b2)
-    for some in torch.arange(terms, device=x.device).split(max(1, ELEMENTS // between)):
-        a, b, count = left[some], right[some], len(some)
+    intermediate = tokens * (a2 * b1 if right_first else a1 * b2)
+    for batch in torch.arange(terms, device=x.device).split(max(1, ELEMENTS // intermediate)):
+        a, b, count = left[batch], right[batch], len(batch)
         if right_first:
-            # [tokens · a2, b2] × [b2, terms · b1], then the terms and a2 are summed together.
+            # [tokens · a2, b2] × [b2, terms · b1], then sum over terms and a2 in one product.
             half = folded.reshape(-1, b2) @ b.reshape(-1, b2).T
             half = half.view(tokens, a2, count, b1).transpose(1, 2).reshape(tokens, -1, b1)
             total += a.transpose(0, 1).reshape(a1, -1) @ half

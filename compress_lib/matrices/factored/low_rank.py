@@ -1,4 +1,4 @@
-"""Two factors, an offset where a decoder has a bias, and a bias where a layer's output needs it."""
+"""Low-rank storage: two factors, with an optional offset and layer bias."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from compress_lib.matrices.factored.base import FactoredMatrix, empty_beside
 
 @register_form
 class LowRankMatrix(FactoredMatrix):
-    """Stores left `[rows, rank]`, right `[rank, cols]`, perhaps offset `[cols]` and bias `[rows]`.
+    """Low-rank matrix: left `[rows, rank]`, right `[rank, cols]`, optional offset and bias.
 
-    Ŵ = left right + 1 offsetᵀ. A linear decoder without a bias is the case without an offset.
+    Ŵ = left · right + 1 offsetᵀ, with offset `[cols]` the bias of a linear decoder. bias `[rows]`
+    is added to a linear layer's outputs.
     """
 
     name: ClassVar[str] = "low_rank"
@@ -51,18 +52,25 @@ class LowRankMatrix(FactoredMatrix):
     ) -> LowRankMatrix:
         """Store factors, rounded to `dtype`.
 
+        Args:
+            left: `[rows, rank]`.
+            right: `[rank, cols]`.
+            dtype: Checkpoint type.
+            offset: `[cols]`, or None.
+            bias: `[rows]`, or None.
+
         Raises:
-            CompressionError: A factor is not finite, or too large for `dtype`.
+            CompressionError: A tensor is not finite or overflows `dtype`.
         """
-        given = (left, right, offset, bias)
-        stored = [None if tensor is None else round_to(tensor, dtype) for tensor in given]
+        tensors = (left, right, offset, bias)
+        stored = [None if tensor is None else round_to(tensor, dtype) for tensor in tensors]
         check_stored([t for t in stored if t is not None], (left.shape[0], right.shape[1]), dtype)
         assert stored[0] is not None and stored[1] is not None
         return cls(stored[0], stored[1], stored[2], dtype, stored[3])
 
     @property
     def rank(self) -> int:
-        """The number of columns of the left factor."""
+        """Number of columns of the left factor."""
         return self.left.shape[1]
 
     def _product_rows(self, ids: Tensor) -> Tensor:
@@ -86,7 +94,7 @@ class LowRankMatrix(FactoredMatrix):
         ]
 
     def transposed(self) -> CompressedMatrix | None:
-        """See `CompressedMatrix.transposed`: the factors change places."""
+        """See `CompressedMatrix.transposed`: the factors are swapped and transposed."""
         if self.offset is not None or self.bias is not None:
             return None
         left, right = (round_to(factor.T, self.dtype) for factor in (self.right, self.left))

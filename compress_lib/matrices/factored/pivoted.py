@@ -1,4 +1,4 @@
-"""Some rows of a low-rank matrix, and what the others are made of; or some of its columns."""
+"""Pivoted low-rank storage (PIFA): pivot rows or columns, and coefficients of the others."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from compress_lib.matrices.views import split_rows
 
 @register_form
 class PivotedMatrix(FactoredMatrix):
-    """Stores pivots, coefficients, and `order`, integers: which row or column is where.
+    """Low-rank matrix stored as pivots, coefficients, and an integer permutation `order`.
 
-    By rows: Ŵ = [pivots; coefficients · pivots] with its rows in order, pivots `[rank, cols]`,
-    coefficients `[rows − rank, rank]`; row i is at the place `order[i]`. The parts of a split
-    matrix share the pivots, each using some of them as they are.
-    By columns: Ŵ = [pivots, pivots · coefficients], pivots `[rows, rank]`, coefficients
-    `[rank, cols − rank]`; what is at place j is column `order[j]`.
+    By rows: Ŵ is [pivots; coefficients · pivots] with its rows permuted; pivots `[rank, cols]`,
+    coefficients `[rows − rank, rank]`; row i of Ŵ is row `order[i]` of the stack. The parts of a
+    split matrix share all pivots; each uses some of them as its own rows.
+    By columns: Ŵ is [pivots, pivots · coefficients] with its columns permuted; pivots
+    `[rows, rank]`, coefficients `[rank, cols − rank]`; column j of the stack is column `order[j]`
+    of Ŵ.
 
-    Both are what a multiplication has to gather: its outputs, or its inputs.
+    In both cases `order` is the gather index of a multiplication, for its outputs or its inputs.
 
     Source: Zhao et al. 2025 (PIFA), arXiv 2501.19090.
     """
@@ -66,23 +67,23 @@ class PivotedMatrix(FactoredMatrix):
         offset: nn.Parameter | None = None,
         bias: nn.Parameter | None = None,
     ) -> PivotedMatrix:
-        """Put stored parts together.
+        """Build the matrix from stored pivots and coefficients.
 
         Args:
-            pivots: See the class.
-            coefficients: See the class.
-            places: The numbers of the pivots, ascending, and then those of the others.
-            by_columns: Whether pivots are columns.
-            offset: `[cols]`.
-            bias: `[rows]`.
+            pivots: `[rank, cols]`, or `[rows, rank]` by columns.
+            coefficients: `[rows − rank, rank]`, or `[rank, cols − rank]` by columns.
+            places: Indices of the pivots, ascending, followed by the indices of the others.
+            by_columns: Whether the pivots are columns.
+            offset: `[cols]`, or None.
+            bias: `[rows]`, or None.
         """
         order = places if by_columns else places.argsort()
-        kept = freeze(order.to(smallest_integer(len(order) - 1)))
-        return cls(pivots, coefficients, kept, offset, bias, by_columns=by_columns)
+        stored = freeze(order.to(smallest_integer(len(order) - 1)))
+        return cls(pivots, coefficients, stored, offset, bias, by_columns=by_columns)
 
     @property
     def rank(self) -> int:
-        """The number of pivots."""
+        """Number of pivots."""
         return int(self.pivots.shape[1 if self.by_columns else 0])
 
     @property
@@ -94,43 +95,43 @@ class PivotedMatrix(FactoredMatrix):
         if self.by_columns:
             return self._spread_columns(self.pivots.lookup(ids))
         places = self.order[ids.flatten()].long()
-        chosen = places < self.rank
-        found = self.pivots.lookup(places.clamp_max(self.rank - 1))
-        others = places[~chosen] - self.rank
-        made = self.pivots.matmul(self.coefficients.lookup(others))
-        return found.index_put((~chosen,), made).reshape(*ids.shape, self.shape[1])
+        is_pivot = places < self.rank
+        rows = self.pivots.lookup(places.clamp_max(self.rank - 1))
+        others = places[~is_pivot] - self.rank
+        combined = self.pivots.matmul(self.coefficients.lookup(others))
+        return rows.index_put((~is_pivot,), combined).reshape(*ids.shape, self.shape[1])
 
     def _product_project(self, x: Tensor) -> Tensor:
         if self.by_columns:
             sorted_x = x.index_select(-1, self.order.long())
-            ahead, rest = sorted_x.tensor_split([self.rank], dim=-1)
-            return self.pivots.linear(ahead + self.coefficients.linear(rest))
-        ahead = self.pivots.linear(x)
-        both = torch.cat([ahead, self.coefficients.linear(ahead)], dim=-1)
-        return both.index_select(-1, self.order.long())
+            pivot_x, other_x = sorted_x.tensor_split([self.rank], dim=-1)
+            return self.pivots.linear(pivot_x + self.coefficients.linear(other_x))
+        pivot_y = self.pivots.linear(x)
+        stacked = torch.cat([pivot_y, self.coefficients.linear(pivot_y)], dim=-1)
+        return stacked.index_select(-1, self.order.long())
 
     def _product_combine(self, x: Tensor) -> Tensor:
         if self.by_columns:
             return self._spread_columns(self.pivots.matmul(x))
         count = self.rank + self.coefficients.shape[0]
         placed = x.new_zeros(*x.shape[:-1], count).index_copy(-1, self.order.long(), x)
-        ahead, rest = placed.tensor_split([self.rank], dim=-1)
-        return self.pivots.matmul(ahead + self.coefficients.matmul(rest))
+        pivot_x, other_x = placed.tensor_split([self.rank], dim=-1)
+        return self.pivots.matmul(pivot_x + self.coefficients.matmul(other_x))
 
     def _product(self) -> Tensor:
         if self.by_columns:
             return self._spread_columns(self.pivots.to_dense())
-        ahead = self.pivots.to_dense()
-        both = torch.cat([ahead, self.coefficients.to_dense() @ ahead])
-        return both.index_select(0, self.order.long())
+        pivots = self.pivots.to_dense()
+        stacked = torch.cat([pivots, self.coefficients.to_dense() @ pivots])
+        return stacked.index_select(0, self.order.long())
 
-    def _spread_columns(self, ahead: Tensor) -> Tensor:
-        """Return whole rows `[..., cols]` from what they have in the pivots' columns."""
-        both = torch.cat([ahead, self.coefficients.matmul(ahead)], dim=-1)
-        return torch.empty_like(both).index_copy(-1, self.order.long(), both)
+    def _spread_columns(self, pivots: Tensor) -> Tensor:
+        """Return rows `[..., cols]` from their entries in the pivot columns `[..., rank]`."""
+        stacked = torch.cat([pivots, self.coefficients.matmul(pivots)], dim=-1)
+        return torch.empty_like(stacked).index_copy(-1, self.order.long(), stacked)
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
-        """See `CompressedMatrix.split_rows`: the parts share what all rows are made of."""
+        """See `CompressedMatrix.split_rows`: parts share pivots or, by columns, coefficients."""
         biases = self._split_bias(sizes)
         if self.by_columns:
             return [
@@ -140,20 +141,20 @@ class PivotedMatrix(FactoredMatrix):
                 for pivots, bias in zip(split_rows(self.pivots, sizes), biases, strict=True)
             ]
         orders = self.order.detach().long().split(list(sizes))
-        owned = [int((order >= self.rank).sum()) for order in orders]
+        other_counts = [int((order >= self.rank).sum()) for order in orders]
         parts: list[CompressedMatrix] = []
         first = 0
-        for order, coefficients, own, bias in zip(
-            orders, split_rows(self.coefficients, owned), owned, biases, strict=True
+        for order, coefficients, count, bias in zip(
+            orders, split_rows(self.coefficients, other_counts), other_counts, biases, strict=True
         ):
-            # Other rows are stored in their order, so that those of a part follow each other.
+            # Non-pivot rows are stored in row order, so those of a part are consecutive.
             moved = torch.where(order >= self.rank, order - first, order).to(self.order.dtype)
             parts.append(
                 PivotedMatrix(
                     self.pivots, coefficients, freeze(moved), self.offset, bias, by_columns=False
                 )
             )
-            first += own
+            first += count
         return parts
 
     def spec(self) -> dict[str, Any]:

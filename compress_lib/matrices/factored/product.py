@@ -1,4 +1,4 @@
-"""A product of two matrices that may be stored in any form: factors in few bits."""
+"""Product of two factors that are stored in any form, e.g. quantized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compress_lib.matrices.views import split_rows
 
 @register_form
 class ProductMatrix(FactoredMatrix):
-    """Stores the matrices left `[rows, rank]` and right `[rank, cols]`, each in its own form."""
+    """Product of left `[rows, rank]` and right `[rank, cols]`, each in its own storage form."""
 
     name: ClassVar[str] = "product"
 
@@ -31,7 +31,7 @@ class ProductMatrix(FactoredMatrix):
 
     @property
     def rank(self) -> int:
-        """The number of columns of the left factor."""
+        """Number of columns of the left factor."""
         return self.left.shape[1]
 
     @property

@@ -1,4 +1,4 @@
-"""A Tucker decomposition of a matrix whose rows are folded in two."""
+"""Tucker decomposition of a matrix whose row dimension is folded into two."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from compress_lib.matrices.base import (
 )
 
 ELEMENTS = 2**22
-"""Numbers that a chunk of rows may take on the way: 16 MB."""
+"""Maximum number of intermediate entries per chunk of rows: 16 MB in float32."""
 
 
 @register_form
 class TuckerMatrix(CompressedMatrix):
-    """Stores core `[r1, r2, r3]` and factors `[n1, r1]`, `[n2, r2]`, `[cols, r3]`.
+    """Tucker matrix: core `[r1, r2, r3]` and factors `[n1, r1]`, `[n2, r2]`, `[cols, r3]`.
 
     Row i of Ŵ is Σ_abc core[a, b, c] · first[i ÷ n2, a] · second[i mod n2, b] · third[:, c].
-    Where n1 · n2 is more than the rows, those that follow mean nothing.
+    If n1 · n2 exceeds the number of rows, the excess rows are padding.
     """
 
     name: ClassVar[str] = "tucker"
@@ -44,8 +44,14 @@ class TuckerMatrix(CompressedMatrix):
     ) -> TuckerMatrix:
         """Store a core and its factors, rounded to `dtype`.
 
+        Args:
+            core: `[r1, r2, r3]`.
+            factors: `[n1, r1]`, `[n2, r2]` and `[cols, r3]`.
+            rows: Rows of the matrix, at most n1 · n2.
+            dtype: Checkpoint type.
+
         Raises:
-            CompressionError: One of them is not finite, or too large for `dtype`.
+            CompressionError: A tensor is not finite or overflows `dtype`.
         """
         stored = [round_to(tensor, dtype) for tensor in (core, *factors)]
         check_stored(stored, (rows, factors[2].shape[0]), dtype)
@@ -61,27 +67,27 @@ class TuckerMatrix(CompressedMatrix):
         flat, fold = ids.flatten(), len(self.second)
         blocks, place = (flat // fold).unique(return_inverse=True)
         if len(blocks) * fold <= 2 * len(flat):
-            # Neighbours share most of the work, so that whole blocks are cheaper.
+            # Rows of a block share most of the work, so decoding full blocks is cheaper.
             step = max(1, ELEMENTS // (fold * self.shape[1]))
-            parts = [self._blocks(self.first[some]) for some in blocks.split(step)]
-            found = torch.cat(parts)[place, flat % fold]
+            parts = [self._blocks(self.first[chunk]) for chunk in blocks.split(step)]
+            rows = torch.cat(parts)[place, flat % fold]
         else:
             step = max(1, ELEMENTS // (self.core.shape[0] * self.core.shape[1]))
-            found = torch.cat([self._single(some) for some in flat.split(step)])
-        return found.reshape(*ids.shape, self.shape[1])
+            rows = torch.cat([self._single(chunk) for chunk in flat.split(step)])
+        return rows.reshape(*ids.shape, self.shape[1])
 
     def _single(self, ids: Tensor) -> Tensor:
-        """Return the rows `ids` `[n]` one by one, `[n, cols]`."""
+        """Return the rows `ids` `[n]`, decoded individually, `[n, cols]`."""
         fold = len(self.second)
         pairs = self.first[ids // fold][:, :, None] * self.second[ids % fold][:, None]
-        found: Tensor = pairs.flatten(1) @ self.core.flatten(0, 1) @ self.third.T
-        return found
+        rows: Tensor = pairs.flatten(1) @ self.core.flatten(0, 1) @ self.third.T
+        return rows
 
     def _blocks(self, first: Tensor) -> Tensor:
-        """Return `[blocks, n2, cols]` for rows `[blocks, r1]` of the first factor."""
+        """Return the row blocks `[blocks, n2, cols]` of rows `[blocks, r1]` of the first factor."""
         mixed = (first @ self.core.flatten(1)).unflatten(1, self.core.shape[1:])
-        found: Tensor = self.second @ mixed @ self.third.T
-        return found
+        rows: Tensor = self.second @ mixed @ self.third.T
+        return rows
 
     def linear(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.linear`."""
@@ -92,8 +98,8 @@ class TuckerMatrix(CompressedMatrix):
     def matmul(self, x: Tensor) -> Tensor:
         """See `CompressedMatrix.matmul`."""
         fold = (len(self.first), len(self.second))
-        filled = nn.functional.pad(x, (0, fold[0] * fold[1] - self.shape[0]))
-        mixed: Tensor = self.first.T @ filled.unflatten(-1, fold) @ self.second
+        padded = nn.functional.pad(x, (0, fold[0] * fold[1] - self.shape[0]))
+        mixed: Tensor = self.first.T @ padded.unflatten(-1, fold) @ self.second
         return mixed.flatten(-2) @ self.core.flatten(0, 1) @ self.third.T
 
     def to_dense(self) -> Tensor:
@@ -101,7 +107,7 @@ class TuckerMatrix(CompressedMatrix):
         return self._blocks(self.first).flatten(0, 1)[: self.shape[0]].detach()
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix] | None:
-        """See `CompressedMatrix.split_rows`: parts of whole folds share all but one factor."""
+        """See `CompressedMatrix.split_rows`: full blocks share all but the first factor."""
         fold = len(self.second)
         if any(size % fold for size in sizes):
             return None

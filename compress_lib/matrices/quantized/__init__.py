@@ -1,1 +1,1 @@
-"""Storage forms that keep integer codes: uniform grids, NF4, mixed bits, product codes."""
+"""Storage forms with integer codes: uniform grids, NF4, mixed bits, product quantization."""

@@ -1,4 +1,4 @@
-"""What forms have in common that store packed codes, and numbers that groups of columns share."""
+"""Group-wise quantization base class: packed codes and scales per group of columns."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from compress_lib.matrices.packing import pack, packed_width
 from compress_lib.matrices.row_decoding import ELEMENTS, DecodedByRows
 
 IN_CACHE = 2**21
-"""Numbers decoded at once on a processor."""
+"""Entries decoded at once on a CPU."""
 
 
 class GroupedMatrix(DecodedByRows):
-    """Stores packed codes, and one number or more for every group of a row.
+    """Base class of matrices with packed codes and one or more scales per group of a row.
 
-    `codes` is uint8 `[rows, bytes]`, see `packing`. What a group shares is `[rows, groups]`, a
-    group being `group` neighbouring columns. The last group of a row may have fewer; one group a
-    row is the case group = cols.
+    `codes` is uint8 `[rows, bytes]`, see `packing`. Each scale tensor is `[rows, groups]`; a group
+    is `group` consecutive columns, the last of a row may be smaller. Row-wise quantization is the
+    case group = cols.
     """
 
     scales: ClassVar[tuple[str, ...]]
-    """Names of what a group shares; a matrix may lack the last ones."""
+    """Parameter names of the per-group scales; a matrix may lack the last ones."""
 
     def __init__(
         self,
@@ -54,10 +54,17 @@ class GroupedMatrix(DecodedByRows):
     def from_parts(
         cls, codes: Tensor, shared: Sequence[Tensor], *, bits: int, group: int, dtype: torch.dtype
     ) -> Self:
-        """Pack codes `[rows, cols]`, and store what groups share `[rows, groups]` in `dtype`.
+        """Pack codes and round the per-group scales to `dtype`.
+
+        Args:
+            codes: `[rows, cols]`, from 0 to 2^bits − 1.
+            shared: Tensors `[rows, groups]`, in the order of `scales`.
+            bits: Bits per code.
+            group: Columns per group.
+            dtype: Checkpoint type.
 
         Raises:
-            CompressionError: A number is not finite, or too large for `dtype`.
+            CompressionError: A scale is not finite or overflows `dtype`.
         """
         shape = (codes.shape[0], codes.shape[1])
         stored = [round_to(tensor, dtype) for tensor in shared]
@@ -66,7 +73,7 @@ class GroupedMatrix(DecodedByRows):
 
     @property
     def num_codes(self) -> int:
-        """See `CompressedMatrix.num_codes`: a code an entry."""
+        """See `CompressedMatrix.num_codes`: one code per entry."""
         return self.shape[0] * self.shape[1]
 
     @property
@@ -76,11 +83,11 @@ class GroupedMatrix(DecodedByRows):
 
     @abstractmethod
     def _read_values(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return as new floats what packed codes stand for where the first of the scales is 1."""
+        """Return the values of packed codes for a first scale of 1, as a new float tensor."""
 
     @abstractmethod
     def _apply_scales(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
-        """Apply what groups share to values in place; both have shapes that broadcast."""
+        """Apply the per-group scales to the values in place; the shapes broadcast."""
 
     def _decode(self, ids: Tensor) -> Tensor:
         return self._decode_packed(self.codes[ids], [part[ids] for part in self._shared])
@@ -91,37 +98,37 @@ class GroupedMatrix(DecodedByRows):
         )
 
     def _decode_packed(self, packed: Tensor, shared: Sequence[Tensor]) -> Tensor:
-        """Return the rows whose packed codes and scales these are."""
+        """Return the rows decoded from packed codes and per-group scales."""
         cols = self.shape[1]
         values = self._read_values(packed, shared[0].dtype)
         if cols % self.group == 0:
             grouped = values.unflatten(1, (-1, self.group))
-            return self._apply_scales(grouped, [one[..., None] for one in shared]).flatten(1)
-        spread = (one.repeat_interleave(self.group, dim=1)[:, :cols] for one in shared)
-        return self._apply_scales(values, list(spread))
+            return self._apply_scales(grouped, [scale[..., None] for scale in shared]).flatten(1)
+        expanded = (scale.repeat_interleave(self.group, dim=1)[:, :cols] for scale in shared)
+        return self._apply_scales(values, list(expanded))
 
     @property
     def _chunk(self) -> int:
-        # What is decoded is used at once: there it should still be in the processor's cache.
-        most = IN_CACHE if self.codes.device.type == "cpu" else ELEMENTS
-        return max(1, most // self.shape[1])
+        # On a CPU, decoded chunks should still be in the cache when they are multiplied.
+        elements = IN_CACHE if self.codes.device.type == "cpu" else ELEMENTS
+        return max(1, elements // self.shape[1])
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
-        """See `CompressedMatrix.split_rows`: every tensor is cut."""
-        cut = (
+        """See `CompressedMatrix.split_rows`: every tensor is split."""
+        split = (
             [freeze(part.detach().clone()) for part in tensor.split(list(sizes))]
             for tensor in (self.codes, *self._shared)
         )
         return [
             type(self)(parts, (size, self.shape[1]), self.bits, self.group, self.dtype)
-            for size, parts in zip(sizes, zip(*cut, strict=True), strict=True)
+            for size, parts in zip(sizes, zip(*split, strict=True), strict=True)
         ]
 
     def spec(self) -> dict[str, Any]:
         """See `CompressedMatrix.spec`."""
         count = len(self._shared)
-        fewer = {} if count == len(self.scales) else {"scales": count}
-        return self._base_spec() | {"bits": self.bits, "group": self.group} | fewer
+        missing = {} if count == len(self.scales) else {"scales": count}
+        return self._base_spec() | {"bits": self.bits, "group": self.group} | missing
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""Codes whose bits fall from the first columns to the last, with a step for every column."""
+"""Mixed-precision quantization: bit widths decrease over the columns; one step per column."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from compress_lib.matrices.packing import pack, packed_width, unpack
 from compress_lib.matrices.row_decoding import DecodedByRows
 
 Bands = Sequence[tuple[int, int]]
-"""Bits and how many columns have them, from the first column on."""
+"""`(bits, number of columns)` of each band, from the first column on."""
 
 
 @register_form
 class MixedBitMatrix(DecodedByRows):
-    """Stores packed codes and a step for every coded column; the columns after them are zero.
+    """Mixed-precision matrix: packed codes and a step per coded column; later columns are zero.
 
-    Entry = (code − (2^bits − 1) ÷ 2) · step, values evenly spaced around zero. `codes` is uint8
+    Entry = (code − (2^bits − 1) ÷ 2) · step, a uniform grid centred at zero. `codes` is uint8
     `[rows, bytes]`, band after band, each packed as in `packing`; `steps` is `[coded columns]`.
     """
 
@@ -51,17 +51,17 @@ class MixedBitMatrix(DecodedByRows):
     def from_codes(
         cls, codes: Tensor, steps: Tensor, cols: int, bands: Bands, dtype: torch.dtype
     ) -> MixedBitMatrix:
-        """Pack codes `[rows, coded columns]` and store steps in `dtype`.
+        """Pack codes and round steps to `dtype`.
 
         Args:
-            codes: From 0 to 2^bits − 1 of each column's band.
+            codes: `[rows, coded columns]`, from 0 to 2^bits − 1 of each column's band.
             steps: `[coded columns]`.
-            cols: Of the whole matrix.
-            bands: Bits and widths, whose sum is the coded columns.
-            dtype: What a checkpoint stores.
+            cols: Columns of the matrix, including the zero columns.
+            bands: Bits and widths; the widths sum to the number of coded columns.
+            dtype: Checkpoint type.
 
         Raises:
-            CompressionError: A step is not finite, or too large for `dtype`.
+            CompressionError: A step is not finite or overflows `dtype`.
         """
         shape = (codes.shape[0], cols)
         stored = round_to(steps, dtype)
@@ -71,23 +71,22 @@ class MixedBitMatrix(DecodedByRows):
         return cls(freeze(torch.cat(packed, dim=1)), stored, shape, bands, dtype)
 
     def _decode(self, ids: Tensor) -> Tensor:
-        found = (
-            torch.cat(self._read_unscaled(self.codes[ids], self.steps.dtype), dim=1) * self.steps
-        )
-        return nn.functional.pad(found, (0, self.shape[1] - found.shape[1]))
+        bands = self._read_unscaled(self.codes[ids], self.steps.dtype)
+        coded = torch.cat(bands, dim=1) * self.steps
+        return nn.functional.pad(coded, (0, self.shape[1] - coded.shape[1]))
 
     def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
-        # Columns have their steps in common, so what they meet is scaled instead of them.
+        # All rows share the steps, so scale the inputs instead of the decoded rows.
         parts = self._read_unscaled(self.codes[start:stop], x.dtype)
         scaled = x[..., : len(self.steps)] * self.steps.to(x.dtype)
-        met = scaled.split([width for _, width in self.bands], dim=-1)
-        y: Tensor = met[0] @ parts[0].T
-        for some, part in zip(met[1:], parts[1:], strict=True):
-            y += some @ part.T
+        inputs = scaled.split([width for _, width in self.bands], dim=-1)
+        y: Tensor = inputs[0] @ parts[0].T
+        for band_x, part in zip(inputs[1:], parts[1:], strict=True):
+            y += band_x @ part.T
         return y
 
     def _read_unscaled(self, codes: Tensor, dtype: torch.dtype) -> list[Tensor]:
-        """Return the values of packed rows, band by band, where every step is 1."""
+        """Return the values of packed rows for steps of 1, band by band."""
         packed = codes.split([packed_width(width, bits) for bits, width in self.bands], 1)
         return [
             unpack(part, bits, width).to(dtype).sub_((2**bits - 1) / 2)

@@ -1,4 +1,4 @@
-"""Codes of values that lie as a normal distribution does, and a scale for every group of a row."""
+"""NormalFloat (NF4) quantization: packed codes of normal quantiles, with a scale per group."""
 
 from __future__ import annotations
 
@@ -16,39 +16,45 @@ from compress_lib.matrices.quantized.grouped_codes import GroupedMatrix
 
 @cache
 def normal_levels(bits: int) -> Tensor:
-    """Return the 2^bits levels of a normal distribution, from −1 over 0 to 1, in float32.
+    """Return the 2^bits NormalFloat levels, ascending from −1 to 1, in float32.
 
-    Half of them are quantiles above zero, one less are quantiles below, and one is zero itself.
+    Half of the levels are positive quantiles of the normal distribution, one is zero, and the
+    others are negative quantiles.
 
-    Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314, whose outermost quantile leaves the
-    mean of 1 ÷ 2^(bits + 1) and 1 ÷ (2^(bits + 1) − 2) beyond it.
+    Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314. The tail probability beyond the
+    outermost quantile is the mean of 1 ÷ 2^(bits + 1) and 1 ÷ (2^(bits + 1) − 2).
     """
     half = 2 ** (bits - 1)
-    beyond = (1 / (4 * half) + 1 / (4 * half - 2)) / 2
-    # Made once, and maybe where no gradients are known: what is kept must serve everywhere.
+    tail = (1 / (4 * half) + 1 / (4 * half - 2)) / 2
+    # The cached tensor must also be usable in autograd, even if created in inference mode.
     with torch.inference_mode(False), torch.device("cpu"):
-        shares = [
-            torch.linspace(1 - beyond, 0.5, count + 1, dtype=torch.float64)[:-1]
+        probabilities = [
+            torch.linspace(1 - tail, 0.5, count + 1, dtype=torch.float64)[:-1]
             for count in (half - 1, half)
         ]
-        below, above = (torch.special.ndtri(some) for some in shares)
+        below, above = (torch.special.ndtri(side) for side in probabilities)
         levels = torch.cat([-below, below.new_zeros(1), above.flip(0)])
         return (levels / levels.max()).float()
 
 
 def nearest_level(values: Tensor, bits: int) -> Tensor:
-    """Return the uint8 codes of the levels nearest to values."""
+    """Return the uint8 codes of the nearest levels.
+
+    Args:
+        values: Values in units of the scale, so in [−1, 1].
+        bits: Bits per code.
+    """
     levels = normal_levels(bits).to(values.device)
     return torch.bucketize(values, (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
 
 
 PAIRED = 4
-"""The bits of which a byte holds two codes."""
+"""Bit width at which a byte holds two codes."""
 
 
 @cache
 def _pairs(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return for every byte the levels of its two codes, as one number."""
+    """Return the lookup table of all 256 bytes: the levels of both codes, as one integer."""
     with torch.inference_mode(False), device:
         codes = unpack(torch.arange(256).to(torch.uint8)[:, None], PAIRED, 2)
         return join_bytes(normal_levels(PAIRED).to(device, dtype)[codes.long()])
@@ -56,10 +62,10 @@ def _pairs(dtype: torch.dtype, device: torch.device) -> Tensor:
 
 @register_form
 class CodebookMatrix(GroupedMatrix):
-    """Stores packed codes, and a scale for every group of a row.
+    """NormalFloat matrix: packed codes and a scale per group of a row.
 
-    Entry = scale · level[code]; see `GroupedMatrix`. The levels are those of `normal_levels`,
-    which are computed and not stored.
+    Entry = scale · level[code]; see `GroupedMatrix`. The levels of `normal_levels` are computed,
+    not stored.
     """
 
     name: ClassVar[str] = "codebook"

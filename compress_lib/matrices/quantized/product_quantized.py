@@ -1,4 +1,4 @@
-"""Codes that stand for several neighbouring columns at once: product quantization."""
+"""Product quantization: each code selects a codebook vector for several adjacent columns."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from compress_lib.utils.packed_sizes import code_bytes
 
 @register_form
 class ProductCodesMatrix(DecodedByRows):
-    """Stores codes, the vectors that they stand for, and a scale for every row.
+    """Product-quantized matrix: codes, codebooks, and a scale per row.
 
-    Columns are cut into `parts` of about equal width. A row is its scale times the sum over
-    stages of the vectors that its codes name, part by part. `codes` is uint8
-    `[rows, stages · bytes]`, each stage packed as in `packing`, though 8-bit codes are not filled
-    up; `codebooks` is `[2^bits, stages · cols]`, in each row a vector for every part; `scales` is
-    `[rows]`.
+    Columns are split into `parts` subvectors whose widths differ by at most one. A row is its
+    scale times the sum over stages of the concatenated codebook vectors selected by its codes.
+    `codes` is uint8 `[rows, stages · bytes]`, each stage packed as in `packing`, but 8-bit codes
+    are not padded; `codebooks` is `[2^bits, stages · cols]`, each row holding one vector per part;
+    `scales` is `[rows]`.
     """
 
     name: ClassVar[str] = "product_codes"
@@ -54,49 +54,49 @@ class ProductCodesMatrix(DecodedByRows):
     def from_codes(
         cls, codes: Tensor, codebooks: Tensor, scales: Tensor, bits: int, dtype: torch.dtype
     ) -> ProductCodesMatrix:
-        """Pack codes, and store codebooks and scales in `dtype`.
+        """Pack codes and round codebooks and scales to `dtype`.
 
         Args:
             codes: `[stages, rows, parts]`, from 0 to 2^bits − 1.
             codebooks: `[2^bits, stages · cols]`.
             scales: `[rows]`.
-            bits: Of a code, 1 to 8.
-            dtype: What a checkpoint stores.
+            bits: Bits per code, 1 to 8.
+            dtype: Checkpoint type.
 
         Raises:
-            CompressionError: A vector or a scale is not finite, or too large for `dtype`.
+            CompressionError: A codebook or scale is not finite or overflows `dtype`.
         """
         stored = [round_to(tensor, dtype) for tensor in (codebooks, scales)]
         check_stored(stored, (len(scales), codebooks.shape[1] // len(codes)), dtype)
-        whole = bits == BITS_IN_BYTE
-        small = codes.to(torch.uint8)
-        packed = torch.cat([stage if whole else pack(stage, bits) for stage in small], dim=1)
+        whole_bytes = bits == BITS_IN_BYTE
+        stages = codes.to(torch.uint8)
+        packed = torch.cat([stage if whole_bytes else pack(stage, bits) for stage in stages], dim=1)
         return cls([freeze(packed), *stored], codes.shape[2], bits, dtype)
 
     def _decode(self, ids: Tensor) -> Tensor:
         cols = self.shape[1]
         part_of = part_numbers(cols, self.parts, ids.device)
-        # A vector at a time is several times faster to look up than a number at a time, so that
-        # parts are filled up to equal widths for it.
+        # Looking up vectors is several times faster than looking up single entries, but requires
+        # equal widths, so narrower parts are padded.
         widest = -(-cols // self.parts)
         within = torch.arange(cols, device=ids.device)
         within = within - torch.searchsorted(part_of, part_of)
         starts = torch.arange(self.parts, device=ids.device) * 2**self.bits
-        found = self.codebooks.new_zeros(len(ids), self.parts, widest)
+        decoded = self.codebooks.new_zeros(len(ids), self.parts, widest)
         stages = self.codes[ids].chunk(self.stages, dim=1)
         for packed, books in zip(stages, self.codebooks.split(cols, dim=1), strict=True):
             vectors = books.new_zeros(self.parts, widest, 2**self.bits)
             vectors[part_of, within] = books.T
             numbers = unpack(packed, self.bits, self.parts) + starts
-            found += nn.functional.embedding(numbers, vectors.transpose(1, 2).flatten(0, 1))
-        rows = found.flatten(1)
+            decoded += nn.functional.embedding(numbers, vectors.transpose(1, 2).flatten(0, 1))
+        rows = decoded.flatten(1)
         if cols % self.parts:
             rows = rows[:, part_of * widest + within]
         return rows * self.scales[ids, None]
 
     def split_rows(self, sizes: Sequence[int]) -> list[CompressedMatrix]:
         """See `CompressedMatrix.split_rows`: the parts share the codebooks."""
-        cut = zip(self.codes.split(list(sizes)), self.scales.split(list(sizes)), strict=True)
+        split = zip(self.codes.split(list(sizes)), self.scales.split(list(sizes)), strict=True)
         return [
             ProductCodesMatrix(
                 [freeze(codes.detach().clone()), self.codebooks, freeze(scales.detach().clone())],
@@ -104,7 +104,7 @@ class ProductCodesMatrix(DecodedByRows):
                 self.bits,
                 self.dtype,
             )
-            for codes, scales in cut
+            for codes, scales in split
         ]
 
     @property
@@ -126,5 +126,11 @@ class ProductCodesMatrix(DecodedByRows):
 
 
 def part_numbers(cols: int, parts: int, device: torch.device) -> Tensor:
-    """Return which part each column belongs to, `[cols]`: widths differ by at most one."""
+    """Return the part index of each column, `[cols]`; part widths differ by at most one.
+
+    Args:
+        cols: Number of columns.
+        parts: Number of parts.
+        device: Device of the result.
+    """
     return torch.arange(cols, device=device) * parts // cols

@@ -1,4 +1,4 @@
-"""Small codes of evenly spaced values: rows or groups of columns, really packed."""
+"""Uniform quantization: bit-packed codes with a scale per row or group of columns."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from compress_lib.matrices.quantized.grouped_codes import GroupedMatrix
 
 
 def centre(bits: int) -> float:
-    """Return the code that stands for zero where groups have no minimum: between the middle two."""
+    """Return the code of zero in symmetric quantization: halfway between the middle two codes."""
     return (1 << bits) / 2 - 0.5
 
 
 @register_form
 class QuantizedMatrix(GroupedMatrix):
-    """Stores packed codes, a step for every group of a row, and mostly a minimum.
+    """Uniformly quantized matrix: packed codes, and a step and usually a minimum per group.
 
-    Entry = minimum + code · step, or without minima (code − centre) · step; see `GroupedMatrix`.
+    Entry = minimum + code · step (asymmetric), or without minima (code − centre) · step
+    (symmetric); see `GroupedMatrix`.
     """
 
     name: ClassVar[str] = "quantized"
@@ -42,17 +43,25 @@ class QuantizedMatrix(GroupedMatrix):
         group: int,
         dtype: torch.dtype,
     ) -> QuantizedMatrix:
-        """Pack codes `[rows, cols]` and store steps and minima `[rows, groups]` in `dtype`.
+        """Pack codes and round steps and minima to `dtype`.
+
+        Args:
+            codes: `[rows, cols]`, from 0 to 2^bits − 1.
+            steps: `[rows, groups]`.
+            minima: `[rows, groups]`, or None for symmetric quantization.
+            bits: Bits per code.
+            group: Columns per group.
+            dtype: Checkpoint type.
 
         Raises:
-            CompressionError: A step or a minimum is not finite, or too large for `dtype`.
+            CompressionError: A step or minimum is not finite or overflows `dtype`.
         """
         shared = [steps] if minima is None else [steps, minima]
         return cls.from_parts(codes, shared, bits=bits, group=group, dtype=dtype)
 
     def _read_values(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
-        found = unpack(packed, self.bits, self.shape[1]).to(dtype)
-        return found if self.minima is not None else found.sub_(centre(self.bits))
+        codes = unpack(packed, self.bits, self.shape[1]).to(dtype)
+        return codes if self.minima is not None else codes.sub_(centre(self.bits))
 
     def _apply_scales(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
         values.mul_(shared[0])
@@ -61,8 +70,8 @@ class QuantizedMatrix(GroupedMatrix):
     def _project_between(self, x: Tensor, start: int, stop: int) -> Tensor:
         if self.group < self.shape[1]:
             return super()._project_between(x, start, stop)
-        # Codes of whole rows need not be scaled. Shifted to lie around zero, their products with
-        # x are as exact as those of the values.
+        # With one group per row, multiply by the codes and scale the outputs. Codes centred around
+        # zero make the product as accurate as that of the decoded values.
         half = 1 << (self.bits - 1)
         codes = unpack(self.codes[start:stop], self.bits, self.shape[1]).to(x.dtype).sub_(half)
         steps = self.steps[start:stop, 0].to(x.dtype)

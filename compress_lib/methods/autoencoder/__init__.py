@@ -1,1 +1,1 @@
-"""Autoencoders over the rows of a matrix: their shape, network, losses, training and storage."""
+"""Autoencoders over the rows of a matrix: shape, network, losses, training and storage."""

@@ -1,4 +1,4 @@
-"""From a weight to the stored form of an autoencoder trained on its rows."""
+"""Autoencoder fitting: train on a weight's rows and return the best epoch's stored matrix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from compress_lib.methods.statistics import Statistics
 from compress_lib.utils.progress import Event, Report, TrainingProgress
 
 METRICS = ("direction_error", "relative_error", "rmse", "mae", "powered_mae")
-"""What is noted at every look, beside the epoch, the loss and perhaps the perplexity."""
+"""Metrics recorded at every evaluation, besides the epoch, the loss and any perplexity."""
 
 
 def fit(
@@ -32,14 +32,14 @@ def fit(
     statistics: Statistics,
     report: Report,
 ) -> CompressedMatrix:
-    """Train an autoencoder and return the best epoch's matrix among those looked at.
+    """Train an autoencoder and return the matrix of the best evaluated epoch.
 
     Args:
-        options: Its options.
+        options: Hyperparameters.
         weight: `[rows, cols]`.
-        shape: What the budget holds.
-        statistics: What the options need.
-        report: Told about the epochs; may raise `StoppedError`.
+        shape: Layer sizes solved for the budget.
+        statistics: Calibration statistics that the options require.
+        report: Receives the progress of the epochs; may raise `StoppedError`.
 
     Raises:
         CompressionError: The weight or the loss is not finite.
@@ -69,7 +69,7 @@ def _model(options: AutoencoderOptions, shape: Shape, generator: torch.Generator
 
 
 class BestEpochTracker:
-    """Trains, looks at the matrix every few epochs, and remembers the best."""
+    """Training loop that evaluates the matrix every few epochs and keeps the best."""
 
     def __init__(
         self,
@@ -84,11 +84,16 @@ class BestEpochTracker:
         self._history: dict[str, list[float]] = {}
 
     def best(self, generator: torch.Generator, report: Report) -> CompressedMatrix:
-        """Train, and return the matrix of the best epoch that was evaluated."""
+        """Train and return the matrix of the best evaluated epoch.
+
+        Args:
+            generator: Shuffles the rows.
+            report: Receives the progress of the epochs; may raise `StoppedError`.
+        """
         options = self._options
         latest = Event(0.0, "Training the autoencoder")
         best: CompressedMatrix | None = None
-        score, waited = float("inf"), 0
+        best_score, waited = float("inf"), 0
         steps = train(
             self._model,
             self._rows,
@@ -96,58 +101,58 @@ class BestEpochTracker:
             _schedule(options),
             generator,
             weights=_weights(options, self._rows, self._statistics),
-            step=lambda share: report(replace(latest, fraction=share)),
+            step=lambda fraction: report(replace(latest, fraction=fraction)),
         )
         for epoch, loss in enumerate(steps, start=1):
-            words = f"Epoch {epoch} of {options.epochs}: loss {loss:.5f}"
-            latest = TrainingProgress(epoch / options.epochs, words, epoch, loss)
+            message = f"Epoch {epoch} of {options.epochs}: loss {loss:.5f}"
+            latest = TrainingProgress(epoch / options.epochs, message, epoch, loss)
             report(latest)
             if epoch % options.eval_every and epoch != options.epochs:
                 continue
             matrix = matrix_of(options, self._model, self._rows, self._dtype)
-            new = self._note(matrix, epoch, loss)
+            score = self._evaluate(matrix, epoch, loss)
             if options.select_best_by not in ("none", "loss"):
-                words += f", {options.select_best_by.replace('_', ' ')} {new:.5g}"
-                latest = replace(latest, message=words)
+                message += f", {options.select_best_by.replace('_', ' ')} {score:.5g}"
+                latest = replace(latest, message=message)
             waited += 1
-            if best is None or new < score or options.select_best_by == "none":
-                best, score, waited = matrix, new, 0
+            if best is None or score < best_score or options.select_best_by == "none":
+                best, best_score, waited = matrix, score, 0
             if options.patience and waited >= options.patience:
                 break
         assert best is not None
         best.history = self._history
         return best
 
-    def _note(self, matrix: CompressedMatrix, epoch: int, loss: float) -> float:
-        """Note every metric, and return the one that the best epoch is chosen by."""
+    def _evaluate(self, matrix: CompressedMatrix, epoch: int, loss: float) -> float:
+        """Record every metric and return the one that selects the best epoch."""
         errors = row_errors(self._rows, matrix, control=False)
-        noted = {"epoch": float(epoch), "loss": loss, **_metrics(errors)}
+        metrics = {"epoch": float(epoch), "loss": loss, **_metrics(errors)}
         if self._options.select_best_by == "perplexity":
-            noted["perplexity"] = float(self._statistics.require("perplexity")(matrix))
-        for name, value in noted.items():
+            metrics["perplexity"] = float(self._statistics.require("perplexity")(matrix))
+        for name, value in metrics.items():
             self._history.setdefault(name, []).append(value)
-        return noted[
+        return metrics[
             "loss" if self._options.select_best_by == "none" else self._options.select_best_by
         ]
 
 
 def _metrics(errors: RowErrors) -> dict[str, float]:
-    found = {"direction_error": float(errors.direction.mean()), "relative_error": errors.relative}
-    return found | {name: getattr(errors, name) for name in METRICS[2:]}
+    means = {"direction_error": float(errors.direction.mean()), "relative_error": errors.relative}
+    return means | {name: getattr(errors, name) for name in METRICS[2:]}
 
 
 def _loss(options: AutoencoderOptions, rows: Tensor, statistics: Statistics) -> CombinedLoss:
-    half = None
+    half_moment = None
     if options.output:
         moment = statistics.require("second_moment").to(rows.device).double()
         values, vectors = torch.linalg.eigh(moment)
-        half = (vectors * values.clamp_min(0).sqrt()).float()
+        half_moment = (vectors * values.clamp_min(0).sqrt()).float()
     return CombinedLoss(
         cosine=options.cosine,
         power_l1=options.power_l1,
         rmse=options.rmse,
         output=options.output,
-        half_moment=half,
+        half_moment=half_moment,
     )
 
 
@@ -155,10 +160,10 @@ def _weights(options: AutoencoderOptions, rows: Tensor, statistics: Statistics) 
     if options.row_weights == "none":
         return None
     if options.row_weights == FREQUENCY:
-        found = smoothed_counts(statistics.require("row_counts").to(rows.device))
+        importance = smoothed_counts(statistics.require("row_counts").to(rows.device))
     else:
-        found = statistics.require(options.row_weights).to(rows.device)
-    weights = normalize_weights(found, options.normalization, options.exponent)
+        importance = statistics.require(options.row_weights).to(rows.device)
+    weights = normalize_weights(importance, options.normalization, options.exponent)
     return (weights / weights.mean()).float()
 
 
@@ -177,16 +182,17 @@ def _schedule(options: AutoencoderOptions) -> Schedule:
 def matrix_of(
     options: AutoencoderOptions, model: Autoencoder, rows: Tensor, dtype: torch.dtype
 ) -> CompressedMatrix:
-    """Return what a checkpoint would hold of a trained autoencoder.
+    """Return the matrix that a checkpoint stores for a trained autoencoder.
 
-    Norms are enforced after everything else is rounded, so that they come out right. Where they
-    fold into the latents, the decoder is homogeneous: D(c z) = c D(z) for c > 0.
+    Norms are restored last, from the rounded latents and decoder, so that rounding does not
+    change them. Folding them into the latents relies on a homogeneous decoder: D(c z) = c D(z)
+    for c > 0.
 
     Args:
-        options: Its options: whether norms fold into the latents, and in how many bits to store.
-        model: The autoencoder.
-        rows: `[rows, cols]`.
-        dtype: Of the checkpoint.
+        options: Hyperparameters: whether norms fold into the latents, and the storage bits.
+        model: The trained autoencoder.
+        rows: `[rows, cols]`, the original weight.
+        dtype: Type of the checkpoint's numbers.
     """
     with torch.no_grad():
         latents = model.latents(rows)
@@ -195,12 +201,12 @@ def matrix_of(
         weights = [start.T, *rest]
         biases = [layer.bias for layer in model.decoder.linear if layer.bias is not None]
 
-        def build(own: Tensor, scale: Tensor | None) -> CompressedMatrix:
+        def build(latents: Tensor, scale: Tensor | None) -> CompressedMatrix:
             if model.shape.flat:
                 offset = biases[0] if biases else None
-                return encode(own, weights[0].T, dtype, options.factor_storage, offset=offset)
+                return encode(latents, weights[0].T, dtype, options.factor_storage, offset=offset)
             return DecoderMatrix.from_tensors(
-                own,
+                latents,
                 weights,
                 biases,
                 dtype,
@@ -213,8 +219,8 @@ def matrix_of(
         if model.norms == "none":
             return build(latents, None)
         decoded = build(latents, None).to_dense()
-        size = decoded.norm(dim=1).clamp_min(1e-12)
-        scale = lengths(decoded / size[:, None], rows, model.norms) / size
+        norms = decoded.norm(dim=1).clamp_min(1e-12)
+        scale = lengths(decoded / norms[:, None], rows, model.norms) / norms
         if options.norms == "folded":
             return build(latents * scale[:, None], None)
         return build(latents, scale)

@@ -1,4 +1,4 @@
-"""What an autoencoder minimises: any mix of losses, rows weighted."""
+"""Autoencoder losses: a weighted sum of cosine, power-L1, RMSE and output losses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ POWER_EPSILON = 1e-10
 
 @dataclass(frozen=True)
 class CombinedLoss:
-    """A sum of losses with non-negative coefficients.
+    """Weighted sum of reconstruction losses with non-negative coefficients.
 
     Attributes:
-        cosine: Of the mean of 1 − cos over rows.
-        power_l1: Of the mean of |error| ^ power over entries.
-        rmse: Of the root of the mean squared error of the entries.
-        output: Of the root of the mean squared error of the outputs W x on calibration text.
-        half_moment: `[cols, cols]`, a root H of E[x xᵀ] = H Hᵀ, where `output` is not zero.
+        cosine: Coefficient of the mean of 1 − cos over rows.
+        power_l1: Coefficient of the mean of |error| ^ power over entries.
+        rmse: Coefficient of the root mean squared error of the entries.
+        output: Coefficient of the root mean squared error of the outputs W x on calibration text.
+        half_moment: `[cols, cols]`, a square root H of E[x xᵀ] = H Hᵀ; required if `output` is
+            not zero.
 
     Source: Bałazy et al. 2021, arXiv 2106.08181, section 3; Banaei et al. 2023, arXiv 2302.04045;
-    the loss of outputs after Chen et al. 2021 (DRONE).
+    the output loss follows Chen et al. 2021 (DRONE).
     """
 
     cosine: float = 0.0
@@ -34,13 +35,13 @@ class CombinedLoss:
     def __call__(
         self, original: Tensor, decoded: Tensor, power: float, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of rows `[batch, cols]`.
+        """Return the loss of a batch of rows.
 
         Args:
-            original: The rows.
-            decoded: What the autoencoder makes of them.
-            power: The exponent of the L1 term.
-            weights: `[batch]`, how much each row counts, 1 on average over all rows.
+            original: `[batch, cols]`.
+            decoded: `[batch, cols]`, their reconstruction.
+            power: Exponent of the L1 term.
+            weights: `[batch]` row weights with mean 1 over the matrix; None weights all equally.
         """
 
         def mean(per_row: Tensor) -> Tensor:
@@ -56,6 +57,6 @@ class CombinedLoss:
         if self.rmse:
             total = total + self.rmse * mean((original - decoded).square().mean(1)).sqrt()
         if self.output and self.half_moment is not None:
-            missed = (original - decoded) @ self.half_moment
-            total = total + self.output * mean(missed.square().sum(1)).sqrt()
+            output_error = (original - decoded) @ self.half_moment
+            total = total + self.output * mean(output_error.square().sum(1)).sqrt()
         return total

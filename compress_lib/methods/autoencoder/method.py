@@ -1,4 +1,4 @@
-"""Autoencoders over a weight's rows: the linear one of P1, the deep one of P2, and between."""
+"""Autoencoder method over a weight's rows: linear (P1), deep (P2) or anything in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderMethod(AutoencoderOptions, Method):
-    """Stores each row's latent, and the decoder.
+    """Autoencoder whose latents, one per row, and decoder replace the weight.
 
     Source: Bałazy et al. 2021, arXiv 2106.08181 (linear, for embeddings; preset P1), and Banaei
     et al. 2023, arXiv 2302.04045 (hidden layers, every family; preset P2).
@@ -45,32 +45,33 @@ class AutoencoderMethod(AutoencoderOptions, Method):
 
     @property
     def required_statistics(self) -> frozenset[str]:
-        """What choosing the epoch, the loss and the weights of rows take."""
-        found = {"perplexity"} if self.select_best_by == "perplexity" else set()
+        """Statistics for epoch selection, the output loss and the row weights."""
+        names = {"perplexity"} if self.select_best_by == "perplexity" else set()
         if self.output:
-            found.add("second_moment")
+            names.add("second_moment")
         if self.row_weights != "none":
-            found.add("row_counts" if self.row_weights == FREQUENCY else self.row_weights)
-        return frozenset(found)
+            names.add("row_counts" if self.row_weights == FREQUENCY else self.row_weights)
+        return frozenset(names)
 
     def check_applies(self, family: str, name: str) -> None:
         """See `Method.check_applies`."""
         super().check_applies(family, name)
         if self.row_weights == FREQUENCY and family not in TABLES:
             raise CompressionError(
-                f"row_weights={FREQUENCY} is for tables of tokens, and {name} is {family}; use "
-                "fisher or sensitivity."
+                f"row_weights={FREQUENCY} applies only to embeddings and LM heads, but {name} is "
+                f"of type {family}; use row_weights=fisher or row_weights=sensitivity."
             )
         if self.output and family == "embedding":
             raise CompressionError(
-                f"The output loss is for layers that multiply, and {name} is a table; set output=0."
+                f"The output loss applies only to linear layers, but {name} is an embedding; set "
+                "output=0."
             )
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: latents, decoder, its biases, and norms if they are stored."""
-        found = self._shape(shape, budget // itemsize, itemsize)
-        nbytes = found.nbytes(itemsize, self.factor_storage)
-        return Preview(budget, nbytes, found.latent, solution=found)
+        """See `Method.preview`: latents, decoder with biases, and norms if stored."""
+        solved = self._shape(shape, budget // itemsize, itemsize)
+        nbytes = solved.nbytes(itemsize, self.factor_storage)
+        return Preview(budget, nbytes, solved.latent, solution=solved)
 
     def compress(
         self,

@@ -1,4 +1,4 @@
-"""Encoder and decoder: linear, or with hidden layers, which can begin as the best projection."""
+"""Autoencoder network: linear or multi-layer encoder and decoder, with SVD initialization."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from compress_lib.methods.autoencoder.shape import Shape
 from compress_lib.methods.linalg import top_right_vectors
 
 ODD_SLOPE = {"none": 2.0, "leaky_relu": 1.01, "elu": 2.0}
-"""f(a) − f(−a) ÷ a: what a pair of hidden units with opposite signs passes on."""
+"""(f(a) − f(−a)) ÷ a: the slope of a pair of hidden units with opposite signs."""
 
 ELU_SCALE = 0.2
-"""An exponential linear unit is nearly linear for inputs this small."""
+"""Input scale at which an ELU is nearly linear."""
 
 
 class Mlp(nn.Module):
-    """Linear layers with an activation between them.
+    """Multi-layer perceptron: linear layers with an activation between them.
 
     Args:
-        widths: Of the input, the hidden layers and the output.
+        widths: Widths of the input, the hidden layers and the output.
         activation: A name of `ACTIVATIONS`.
-        bias: Whether layers have biases.
-        generator: Draws the weights, uniform within 1 ÷ √inputs as usual for linear layers.
+        bias: Whether the layers have biases.
+        generator: Draws the weights uniformly from ±1 ÷ √inputs, the usual linear layer default.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Mlp(nn.Module):
 
     @property
     def linear(self) -> list[nn.Linear]:
-        """The layers."""
+        """The linear layers, from input to output."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,10 +58,11 @@ class Mlp(nn.Module):
         return x
 
     def init_as_linear_map(self, matrix: Tensor) -> None:
-        """Begin as multiplication by `matrix` `[outputs, inputs]`, of a rank that fits.
+        """Initialize the network as multiplication by `matrix` `[outputs, inputs]`.
 
         Each coordinate goes through a pair of hidden units with opposite signs, whose difference
-        is linear; units that are left over begin without effect, and can learn.
+        is linear; the rank is cut to the number of pairs that fit. Spare units start with zero
+        output weights and can learn.
         """
         layers = self.linear
         with torch.no_grad():
@@ -90,7 +91,7 @@ class Mlp(nn.Module):
 
 
 def _halves(matrix: Tensor, inner: int) -> tuple[Tensor, Tensor]:
-    """Return `[inner, inputs]` and `[outputs, inner]` whose product is the matrix."""
+    """Factorize a matrix into `[inner, inputs]` and `[outputs, inner]`, by SVD if truncated."""
     outputs, inputs = matrix.shape
     if inner == inputs:
         return torch.eye(inner).to(matrix), matrix
@@ -101,16 +102,17 @@ def _halves(matrix: Tensor, inner: int) -> tuple[Tensor, Tensor]:
 
 
 class Autoencoder(nn.Module):
-    """Rows to latents and back.
+    """Autoencoder that maps rows to latents and back.
 
     Args:
-        shape: Sizes.
-        activation: Between layers.
-        latent_activation: Whether the latent passes the activation too.
+        shape: Layer sizes.
+        activation: Activation between layers, a name of `ACTIVATIONS`.
+        latent_activation: Whether the activation is applied to the latent too.
         tanh: Whether the decoder ends with a hyperbolic tangent.
-        norms: `none` leaves decoded rows as they are, `exact` gives them the norm of the original,
-            `least_squares` the length with the least squared error: the norm times the cosine.
-        unit_rows: Whether the encoder is shown rows of norm one.
+        norms: `none` keeps the norm of decoded rows, `exact` restores the original norm,
+            `least_squares` sets the norm with the least squared error: the original norm times
+            the cosine.
+        unit_rows: Whether rows are normalized to norm 1 before the encoder.
         generator: Draws the weights.
     """
 
@@ -145,27 +147,37 @@ class Autoencoder(nn.Module):
         self.table: nn.Embedding | None = None
 
     def start_from_svd(self, rows: Tensor) -> None:
-        """Begin at the best projection of the rows: the answer that training has to beat."""
-        given = self._normalize(rows)
-        basis = top_right_vectors(given, self.shape.latent).float()
+        """Initialize encoder and decoder from the truncated SVD of the rows."""
+        inputs = self._normalize(rows)
+        basis = top_right_vectors(inputs, self.shape.latent).float()
         self.encoder.init_as_linear_map(basis)
         self.decoder.init_as_linear_map(basis.T.contiguous())
 
     def train_latents(self, rows: Tensor) -> None:
-        """From now on learn the latents themselves; the encoder has done its part."""
+        """Replace the encoder by a table of latents, which are trained directly from now on."""
         with torch.no_grad():
             latents = self.latents(rows)
         self.table = nn.Embedding.from_pretrained(latents, freeze=False, sparse=True)
 
     def latents(self, rows: Tensor, ids: Tensor | None = None) -> Tensor:
-        """Return the latents `[batch, latent]` of rows `[batch, cols]` with the numbers `ids`."""
+        """Return the latents `[batch, latent]` of some rows.
+
+        Args:
+            rows: `[batch, cols]`; ignored once the latents are trained directly.
+            ids: `[batch]` indices of these rows in the matrix; None if `rows` is the full matrix.
+        """
         if self.table is not None:
-            found: Tensor = self.table.weight if ids is None else self.table(ids)
-            return found
+            trained: Tensor = self.table.weight if ids is None else self.table(ids)
+            return trained
         return self._latent_function(self.encoder(self._normalize(rows)))
 
     def decode(self, latents: Tensor, original: Tensor) -> Tensor:
-        """Return rows `[batch, cols]` from latents, as long as the original says, if it does."""
+        """Decode latents to rows `[batch, cols]` and restore their norms as `norms` specifies.
+
+        Args:
+            latents: `[batch, latent]`.
+            original: `[batch, cols]`, the rows that the norms are taken from.
+        """
         decoded: Tensor = self.decoder(latents)
         if self.tanh:
             decoded = decoded.tanh()
@@ -179,6 +191,12 @@ class Autoencoder(nn.Module):
 
 
 def lengths(unit: Tensor, original: Tensor, norms: str) -> Tensor:
-    """Return how long unit rows `[batch, cols]` are to be made, `[batch]`; see `Autoencoder`."""
+    """Return the target norms `[batch]` of decoded rows.
+
+    Args:
+        unit: `[batch, cols]`, decoded rows scaled to norm 1.
+        original: `[batch, cols]`, the original rows.
+        norms: `exact` or `least_squares`; see `Autoencoder`.
+    """
     cosines: Tensor = (unit * original).sum(1).clamp_min(0)
     return cosines if norms == "least_squares" else original.norm(dim=1)

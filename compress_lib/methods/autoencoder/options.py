@@ -1,4 +1,4 @@
-"""Options of the autoencoder: loss, schedule, network, row norms, model selection, storage."""
+"""Autoencoder options: loss, schedule, network, row norms, epoch selection and storage."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CRITERIA = (
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderOptions:
-    """Hyperparameters of one autoencoder; their defaults follow Bałazy et al. 2021.
+    """Hyperparameters of one autoencoder; the defaults follow Bałazy et al. 2021.
 
-    Loss, Adam, learning rate, its steps and the epochs are those of the paper. Batches are larger,
-    because 46,000 steps of 32 rows leave two cores idle, and the best epoch is looked for at every
-    third.
+    Loss, optimizer (Adam), learning rate, its decay and the number of epochs are the paper's.
+    Batches are larger, because 46,000 steps of 32 rows leave two cores idle, and only every third
+    epoch is evaluated.
     """
 
     epochs: int = option(30, "Epochs", "Passes over all rows.", minimum=1, maximum=1000)
@@ -132,31 +132,32 @@ class AutoencoderOptions:
     factor_bits: int = bits_option("latents and decoder")
 
     def __post_init__(self) -> None:
-        # Making it refuses what cannot be stored.
+        # Building it validates factor_bits.
         assert self.factor_storage
         parse_widths(self.encoder, "encoder")
         parse_widths(self.decoder, "decoder")
         if not self.cosine + self.power_l1 + self.rmse + self.output:
             raise CompressionError(
-                "All losses of the autoencoder are 0, so there is nothing to minimise: set "
+                "All loss weights of the autoencoder are 0, so there is nothing to minimise: set "
                 "cosine, power_l1, rmse or output above 0."
             )
         if self.norms == "folded" and (self.bias or self.tanh or self.activation == "elu"):
             raise CompressionError(
                 "norms=folded needs a decoder that scales with its latent: set bias=false, "
-                "tanh=false and activation=leaky_relu or none, or take norms=stored."
+                "tanh=false and activation=leaky_relu or none, or use norms=stored."
             )
         if self.latent_activation and self.initialization == "svd":
             raise CompressionError(
-                "initialization=svd needs latents of both signs: set latent_activation=false, or "
+                "initialization=svd needs latents of both signs: set latent_activation=false or "
                 "initialization=random."
             )
         if self.latent_epochs > self.epochs:
             raise CompressionError(
-                f"latent_epochs is {self.latent_epochs}, but there are only {self.epochs} epochs."
+                f"latent_epochs is {self.latent_epochs}, but there are only {self.epochs} epochs; "
+                "lower latent_epochs or raise epochs."
             )
 
     @property
     def factor_storage(self) -> FactorStorage:
-        """How latents and the decoder's weights are stored."""
+        """Storage format of the latents and the decoder's weights."""
         return FactorStorage(bits=self.factor_bits)

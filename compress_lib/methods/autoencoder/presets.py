@@ -1,4 +1,4 @@
-"""Settings of the autoencoder: those of the two papers, and our own. Knows no torch."""
+"""Autoencoder presets: the settings of the two papers (P1, P2) and our own (Lab)."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ LAB: dict[str, OptionValue] = {
     "latent_epochs": 15,
     "select_best_by": "direction_error",
 }
-"""Begins at the SVD, folds lengths into latents for free, and ends by training those."""
+"""SVD initialization, row norms folded into the latents, final epochs on the latents alone."""

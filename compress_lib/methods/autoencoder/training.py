@@ -1,4 +1,4 @@
-"""Training of autoencoders on the rows of a matrix."""
+"""Train an autoencoder on the rows of a matrix with Adam."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from compress_lib.methods.autoencoder.losses import CombinedLoss
 from compress_lib.methods.autoencoder.network import Autoencoder
 
 FINAL_POWER = 0.1
+"""Final exponent of the L1 term."""
 
 MIN_BATCH, MIN_STEPS = 16, 32
-"""A small matrix gets smaller batches, down to 16 rows, so that an epoch has 32 steps."""
+"""Small matrices get smaller batches, down to 16 rows, so that an epoch has 32 steps."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train.
+    """Training schedule: epochs, batch size, learning rate and annealing.
 
     Attributes:
         epochs: Passes over all rows.
-        anneal_epochs: The L1 term's exponent falls from 1.0 to 0.1 over so many epochs.
-        batch_size: Rows in a step, at most.
-        learning_rate: Of Adam, at the start.
-        decay: The learning rate is multiplied by it …
-        decay_epochs: … every so many epochs.
-        latent_epochs: In the last so many epochs latents are learned directly.
+        anneal_epochs: Epochs over which the L1 term's exponent falls from 1.0 to 0.1.
+        batch_size: Maximum rows per step.
+        learning_rate: Adam's initial learning rate.
+        decay: Factor of the learning rate at every decay.
+        decay_epochs: Epochs between decays.
+        latent_epochs: Final epochs that train the latents directly instead of the encoder.
     """
 
     epochs: int
@@ -41,18 +42,18 @@ class Schedule:
     latent_epochs: int = 0
 
     def power(self, epoch: int) -> float:
-        """Return the exponent of the L1 term in an epoch, counted from 0."""
+        """Return the exponent of the L1 term in a zero-based epoch."""
         if self.anneal_epochs <= 1:
             return FINAL_POWER
         share = min(epoch / (self.anneal_epochs - 1), 1.0)
         return 1.0 + (FINAL_POWER - 1.0) * share
 
     def rate(self, epoch: int) -> float:
-        """Return the learning rate in an epoch, counted from 0."""
+        """Return the learning rate in a zero-based epoch."""
         return float(self.learning_rate * self.decay ** (epoch // self.decay_epochs))
 
     def batch(self, rows: int) -> int:
-        """Return the rows in a step."""
+        """Return the batch size for a matrix with `rows` rows."""
         return min(self.batch_size, max(MIN_BATCH, rows // MIN_STEPS))
 
 
@@ -66,16 +67,16 @@ def train(
     weights: Tensor | None = None,
     step: Callable[[float], None] = lambda fraction: None,
 ) -> Iterator[float]:
-    """Train in place with Adam, yielding the mean loss after every epoch.
+    """Train in place with Adam and yield the mean loss after every epoch.
 
     Args:
         model: The autoencoder.
         rows: `[rows, cols]` in float32.
-        loss: What to minimise.
-        schedule: How long and how fast.
+        loss: Objective to minimise.
+        schedule: Epochs, batch size and learning rate.
         generator: Shuffles the rows.
-        weights: `[rows]`, how much each row counts; 1 on average.
-        step: Told the share of the training that is done; may raise `StoppedError`.
+        weights: `[rows]` loss weights with mean 1; None weights all rows equally.
+        step: Called with the completed fraction of the training; may raise `StoppedError`.
 
     Raises:
         CompressionError: The loss is not finite.
@@ -96,8 +97,8 @@ def train(
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             decoded = model.decode(model.latents(batch, ids), batch)
-            part = None if weights is None else weights[ids]
-            value = loss(batch, decoded, schedule.power(epoch), part)
+            batch_weights = None if weights is None else weights[ids]
+            value = loss(batch, decoded, schedule.power(epoch), batch_weights)
             value.backward()
             for optimizer in optimizers:
                 optimizer.step()
@@ -120,6 +121,6 @@ def _check_finite(mean: float, epoch: int, schedule: Schedule) -> float:
     if mean != mean or mean == float("inf"):
         raise CompressionError(
             f"Training diverged in epoch {epoch + 1}: the loss is not finite. Lower the "
-            f"learning rate (it is {schedule.learning_rate:g})."
+            f"learning rate (currently {schedule.learning_rate:g})."
         )
     return mean

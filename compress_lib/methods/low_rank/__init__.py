@@ -1,1 +1,1 @@
-"""Low-rank factorizations, with the encoding of their factors."""
+"""Low-rank factorizations and the encoding of their factors."""

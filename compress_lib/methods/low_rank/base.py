@@ -1,4 +1,4 @@
-"""What methods have in common whose result is two factors of the largest rank that fits."""
+"""Low-rank factorization base class: two factors of the largest rank that fits."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 STORAGE_OPTIONS = ("storage", "factor_bits", "factor_group_size")
-"""Options that say how factors are stored, and not what they are."""
+"""Options that determine how factors are stored, not their values."""
 
 FINE_BITS = 8
-"""From here on, what rounding factors loses is nothing beside what a rank leaves out."""
+"""From this bit width on, rounding loss of the factors is negligible next to truncation loss."""
 
 
 class Factors(NamedTuple):
-    """What a method found.
+    """Factors of a weight, with an optional bias.
 
     Attributes:
         left: `[rows, rank]`.
         right: `[rank, cols]`.
-        bias: `[rows]` to be stored for a layer's outputs, or None.
-        mean: `[cols]`, the inputs at which the bias makes outputs exact, or None.
+        bias: `[rows]`, added to the layer's outputs, or None.
+        mean: `[cols]`, the input for which the bias makes the outputs exact, or None.
     """
 
     left: Tensor
@@ -48,7 +48,7 @@ class Factors(NamedTuple):
 
 
 def bits_option(of: str) -> Any:
-    """Declare the option of the bits per stored entry."""
+    """Declare the option for the bits per stored entry."""
     return option(
         0,
         "Factor bits",
@@ -61,10 +61,10 @@ def bits_option(of: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class LowRankMethod(Method):
-    """Finds left `[rows, rank]` and right `[rank, cols]`; a subclass says how.
+    """Low-rank factorization into left `[rows, rank]` and right `[rank, cols]`.
 
-    Most subclasses have `factors` alone. One that stores a bias besides has `solve`, and
-    `fixed_numbers` for a budget to count it.
+    Most subclasses implement only `factors`. A subclass that also stores a bias implements `solve`,
+    and `fixed_numbers` to include the bias in the budget.
     """
 
     storage: str = option(
@@ -84,55 +84,70 @@ class LowRankMethod(Method):
     )
 
     ranks_are_nested: ClassVar[bool] = False
-    """Whether `factors` of a rank are the beginnings of those of any larger one."""
+    """Whether the factors of any rank are prefixes of those of every larger rank."""
 
     def __post_init__(self) -> None:
-        # Making it refuses what cannot be stored.
+        # Constructing it validates the storage options.
         assert self.factor_storage
 
     @property
     def factor_storage(self) -> FactorStorage:
-        """How the factors are stored."""
+        """The storage format of the factors."""
         return FactorStorage(self.storage, self.factor_bits, self.factor_group_size)
 
     @property
     def few_bits(self) -> bool:
-        """Whether factors are rounded so far that it costs something of its own."""
+        """Whether factors are rounded so coarsely that the rounding loss matters."""
         return 0 < self.factor_bits < FINE_BITS
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """See `Method.options`: a method's own come first."""
+        """See `Method.options`: the subclass's options precede the inherited ones."""
         inherited = set(STORAGE_OPTIONS)
         return tuple(sorted(super().options(), key=lambda declared: declared.name in inherited))
 
     def own_options(self) -> dict[str, OptionValue]:
-        """Return the options that decide the factors, as caches name them."""
+        """Return the options that determine the factors, by their names of version 0.1.0.
+
+        Cache keys are built from them.
+        """
         declared = [one for one in self.options() if one.name in STORAGE_OPTIONS]
         storage = {one.formerly or one.name for one in declared}
         return {name: v for name, v in self.former_values().items() if name not in storage}
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
-        """Return left `[rows, rank]` and right `[rank, cols]` whose product approximates W."""
+        """Return left `[rows, rank]` and right `[rank, cols]`, whose product approximates W.
+
+        Args:
+            weight: W `[rows, cols]`.
+            rank: At most min(rows, cols).
+            statistics: The fields named by `required_statistics_for`.
+        """
         raise NotImplementedError
 
     def solve(self, weight: Tensor, rank: int, statistics: Statistics) -> Factors:
-        """Return `factors`, and what else is stored."""
+        """Return `factors` and everything else to be stored; see `factors`."""
         return Factors(*self.factors(weight, rank, statistics))
 
     def fixed_numbers(self, shape: tuple[int, int]) -> int:
-        """Return how many numbers are stored besides the factors, whatever the rank."""
+        """Return how many numbers are stored besides the factors, at any rank."""
         return 0
 
     def rank_bytes(self, shape: tuple[int, int], rank: int, itemsize: int) -> int:
-        """Return the bytes of a result of a rank, all that is stored counted."""
+        """Return the total bytes stored at a rank.
+
+        Args:
+            shape: `[rows, cols]`.
+            rank: At most min(rows, cols).
+            itemsize: Bytes per number in the checkpoint.
+        """
         fixed = self.fixed_numbers(shape) * itemsize
         return fixed + self.factor_storage.nbytes(shape, rank, itemsize)
 
     def curve(
         self, weight: Tensor, statistics: Statistics, report: Report = ignore
     ) -> list[OperatingPoint]:
-        """See `Method.curve`: of nested factors, the largest tell what every rank leaves out."""
+        """See `Method.curve`: nested factors need a single decomposition for all ranks."""
         import torch
 
         from compress_lib.methods.loss_curve import cache_key, measure_curve, nested_losses
@@ -141,7 +156,7 @@ class LowRankMethod(Method):
             return measure_curve(self, weight, statistics, report)
 
         def compute() -> dict[str, Tensor]:
-            report(Event(0.0, f"{self.label}: loss at every rank"))
+            report(Event(0.0, f"{self.label}: estimating the loss at every rank"))
             left, right = self.factors(weight, min(weight.shape), statistics)
             return {"losses": torch.tensor(nested_losses(left, right, statistics)).double()}
 
@@ -152,18 +167,24 @@ class LowRankMethod(Method):
     def points(
         self, losses: Sequence[float], shape: tuple[int, int], itemsize: int
     ) -> list[OperatingPoint]:
-        """Return the points of a curve from the loss at every rank, beginning with 1."""
+        """Return the operating points of all ranks.
+
+        Args:
+            losses: Estimated loss increase at every rank, from 1 on.
+            shape: `[rows, cols]`.
+            itemsize: Bytes per number in the checkpoint.
+        """
         from compress_lib.methods.rate_distortion import OperatingPoint
 
         fixed = self.fixed_numbers(shape) * itemsize
         sizes = bytes_by_rank(self.factor_storage, shape, itemsize)
-        # A rank that gives way to another is none that can be bought.
-        kept = self.factor_storage.align_rank
+        # `preview` never returns ranks that are aligned to another rank.
+        align_rank = self.factor_storage.align_rank
         ranked = enumerate(zip(sizes, losses, strict=True), start=1)
         return [
             OperatingPoint(fixed + size, loss)
             for rank, (size, loss) in ranked
-            if kept(rank) == rank
+            if align_rank(rank) == rank
         ]
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
@@ -186,14 +207,14 @@ class LowRankMethod(Method):
         left, right, bias, mean = self.solve(weight, preview.rank, statistics)
         matrix = encode(left, right, weight.dtype, self.factor_storage, bias=bias)
         if bias is not None and mean is not None and not self.factor_storage.plain:
-            _mend_bias(matrix, weight, mean)
+            _recompute_bias(matrix, weight, mean)
         return matrix
 
 
-def _mend_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:
-    """Choose the bias again: rounding to few bits has moved the mean output as well."""
+def _recompute_bias(matrix: CompressedMatrix, weight: Tensor, mean: Tensor) -> None:
+    """Recompute the bias, because rounding to few bits changes the mean output."""
     from compress_lib.matrices.base import round_to
 
-    wide = mean.double()
-    missing = weight.double() @ wide - matrix.to_dense().double() @ wide
-    matrix.bias = round_to(missing, matrix.dtype)
+    mean64 = mean.double()
+    mean_error = weight.double() @ mean64 - matrix.to_dense().double() @ mean64
+    matrix.bias = round_to(mean_error, matrix.dtype)

@@ -1,4 +1,4 @@
-"""What SVDs have in common that weigh rows by gradients of the loss."""
+"""SVD with rows weighted by gradients of the loss (FWSVD, L1 sensitivity)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from compress_lib.methods.base import register
 
 @dataclass(frozen=True, kw_only=True)
 class GradientSVD(LowRankMethod):
-    """SVD of diag(w) W, undone; a subclass says which statistic makes w."""
+    """SVD of diag(w) W, with the scaling undone; subclasses choose the statistic for w."""
 
     relative_cost: ClassVar[float] = 0.6
     ranks_are_nested: ClassVar[bool] = True
     statistics: ClassVar[dict[str, str]]
-    """The statistic's name, by what the gradient is of."""
+    """Name of the statistic by gradient objective."""
     squared: ClassVar[bool]
-    """Whether the statistic weighs squared errors, so that w is its root."""
+    """Whether the statistic weights squared errors, so that w is its square root."""
 
     gradient: str = option(
         "likelihood",
@@ -41,25 +41,26 @@ class GradientSVD(LowRankMethod):
 
     @property
     def required_statistics(self) -> frozenset[str]:
-        """The statistic of the rows."""
+        """The row statistic for the chosen gradient."""
         return frozenset({self.statistics[self.gradient]})
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""
         from compress_lib.methods.linalg import row_scaled_svd
 
-        found = statistics.require(self.statistics[self.gradient]).to(weight.device)
-        scale = normalize_weights(found, self.normalization, self.exponent)
+        row_weights = statistics.require(self.statistics[self.gradient]).to(weight.device)
+        scale = normalize_weights(row_weights, self.normalization, self.exponent)
         return row_scaled_svd(weight, scale.sqrt() if self.squared else scale, rank)
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class FisherSVD(GradientSVD):
-    """Least squared error weighted by the rows' Fisher information.
+    """SVD with squared error weighted by the Fisher information of each row.
 
-    Source: Hsu et al. 2022, arXiv 2207.00112: SVD of diag(w) W with w the root of the sum of
-    squared gradients. `normalization=sum` is that; a squared error is weighted by the sum itself.
+    Source: Hsu et al. 2022, arXiv 2207.00112: SVD of diag(w) W, where w is the root of the sum of
+    squared gradients. `normalization=sum` reproduces it, since the squared error is weighted by the
+    sum itself.
     """
 
     name: ClassVar[str] = "fisher_svd"
@@ -76,7 +77,7 @@ class FisherSVD(GradientSVD):
 @register
 @dataclass(frozen=True, kw_only=True)
 class SensitivitySVD(GradientSVD):
-    """SVD of diag(w) W, undone, with w the rows' L1 sensitivity.
+    """SVD of diag(w) W, with the scaling undone, where w is the L1 sensitivity of each row.
 
     Source: Banaei et al. 2023, arXiv 2302.04045, w = Σ |gradient|.
     """

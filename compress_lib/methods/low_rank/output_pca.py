@@ -1,4 +1,4 @@
-"""Principal components of a layer's outputs: the common optimum of DRONE and SVD-LLM."""
+"""PCA of a layer's outputs: the common optimum of DRONE and SVD-LLM."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class OutputPCA(LowRankMethod):
-    """The factors of a rank with the least error of the outputs W x on calibration text.
+    """Low-rank factors with the least error of the outputs W x on calibration text.
 
-    With C = E[x xᵀ]: U = leading eigenvectors of W C Wᵀ, Ŵ = U Uᵀ W. Nothing is inverted, so
-    that a singular C does no harm. With the mean μ of x, C is that around the mean, and
-    (I − U Uᵀ) W μ is added to the layer's bias.
+    With C = E[x xᵀ]: U = leading eigenvectors of W C Wᵀ, Ŵ = U Uᵀ W. Nothing is inverted, so a
+    singular C is harmless. With the mean μ of x, C is the covariance, and (I − U Uᵀ) W μ is added
+    to the layer's bias.
 
     Source: the optimum of Chen et al. 2021 (DRONE) and Wang et al. 2024 (SVD-LLM),
     arXiv 2403.07378, in the form of principal components.
@@ -54,15 +54,15 @@ class OutputPCA(LowRankMethod):
 
         check_finite(weight)
         moment = statistics.require("second_moment").to(weight.device).double()
-        wide = weight.double()
+        weight64 = weight.double()
         mean = None
         if self.bias:
             mean = statistics.require("mean").to(weight.device).double()
             moment = moment - mean[:, None] * mean
-        basis = output_basis(wide, moment, rank)
-        left, right = balance(basis.float(), (basis.T @ wide).float())
+        basis = output_basis(weight64, moment, rank)
+        left, right = balance(basis.float(), (basis.T @ weight64).float())
         if mean is None:
             return Factors(left, right)
-        output = wide @ mean
+        output = weight64 @ mean
         bias = (output - basis @ (basis.T @ output)).float()
         return Factors(left, right, bias, mean)

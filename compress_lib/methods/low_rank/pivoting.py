@@ -1,4 +1,4 @@
-"""Rows of a tall matrix in which all its other rows can be written with small coefficients."""
+"""Pivot row selection: rows of a tall matrix that span the others with small coefficients."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import torch
 from torch import Tensor
 
 BOUND = 1.5
-"""Pivots are exchanged while a coefficient is larger: partial pivoting alone leaves some of 3,
-and each rounding error comes back multiplied by the coefficients."""
+"""Pivots are exchanged while a coefficient exceeds this: partial pivoting alone leaves some of
+about 3, and coefficients amplify rounding errors."""
 
 MOST_EXCHANGES = 500
 
 
 def find_pivots(tall: Tensor, bound: float = BOUND) -> tuple[Tensor, Tensor]:
-    """Choose as many rows of a matrix as it has columns, and write the others in them.
+    """Choose as many rows of a matrix as it has columns, and express the others in them.
 
-    It begins with the rows that elimination with partial pivoting takes, and exchanges the pair
-    with the largest coefficient, which multiplies the volume of the chosen rows by it.
+    Starting from the pivots of Gaussian elimination with partial pivoting, the pair with the
+    largest coefficient is exchanged, which multiplies the volume of the pivot rows by that
+    coefficient.
 
     Args:
-        tall: `[rows, rank]`, rank at most rows; it may have dependent columns. Coefficients are
-            exact to some 10⁻¹³ in float64 and 10⁻⁵ in float32.
-        bound: The coefficient that is small enough.
+        tall: `[rows, rank]` with rank at most rows; columns may be linearly dependent. Coefficients
+            are exact to about 10⁻¹³ in float64 and 10⁻⁵ in float32.
+        bound: Exchanges stop at this largest absolute coefficient.
 
     Returns:
-        The numbers of the pivots, ascending, and then those of the others, ascending, `[rows]`;
-        and coefficients `[rows − rank, rank]` with `tall[others] = coefficients tall[pivots]`.
+        A permutation `[rows]`, the pivots' indices in ascending order followed by the others' in
+        ascending order; and coefficients `[rows − rank, rank]` with
+        `tall[others] = coefficients tall[pivots]`.
 
     Source: Goreinov et al. 2010, "How to find a good submatrix", doi:10.1142/9789812836021_0015.
     """
@@ -34,8 +36,8 @@ def find_pivots(tall: Tensor, bound: float = BOUND) -> tuple[Tensor, Tensor]:
     order = list(range(rows))
     for index, step in enumerate(steps.tolist()):
         order[index], order[step - 1] = order[step - 1], order[index]
-    # others = L₂ L₁⁻¹ pivots, with L₁ the unit triangle on top of L. The upper factor, which is
-    # singular where columns depend on each other, is not divided by.
+    # others = L₂ L₁⁻¹ pivots, with L₁ the unit triangle on top of L. U is singular for linearly
+    # dependent columns and is not inverted.
     top, below = factors[:rank], factors[rank:]
     coefficients = torch.linalg.solve_triangular(
         top, below, upper=False, left=False, unitriangular=True
@@ -54,7 +56,7 @@ def find_pivots(tall: Tensor, bound: float = BOUND) -> tuple[Tensor, Tensor]:
 
 
 def _exchange(coefficients: Tensor, row: int, pivot: int) -> None:
-    """Let an other row and a pivot change places, in place."""
+    """Exchange a pivot with another row, in place."""
     across, along = coefficients[row].clone(), coefficients[:, pivot].clone()
     factor = along[row].clone()
     across[pivot] -= 1

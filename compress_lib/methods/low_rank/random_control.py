@@ -1,4 +1,4 @@
-"""The papers' control: numbers that know nothing of the weight but its size."""
+"""Random-factor control: ignores the weight except for its shape and norm."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class RandomControl(LowRankMethod):
-    """Two random factors whose product has the Frobenius norm of the weight.
+    """Control with two random factors whose product has the Frobenius norm of the weight.
 
-    What a compressed model loses has to be seen beside what it would lose without this weight:
-    a method that is not better than this one has kept nothing.
+    The loss of a compressed model must be compared with its loss without the information in this
+    weight: a method that is no better than this control has preserved nothing.
 
     Source: the random re-initialisation of Banaei et al. 2023, arXiv 2302.04045.
     """
@@ -41,12 +41,12 @@ class RandomControl(LowRankMethod):
 
         check_finite(weight)
         rows, cols = weight.shape
-        # Drawn on the processor, so that the numbers are the same on every machine.
+        # Drawn on the CPU, so that the numbers are the same on every machine.
         generator = torch.Generator().manual_seed(self.seed)
         left = torch.randn(rows, rank, generator=generator).to(weight.device)
         right = torch.randn(rank, cols, generator=generator).to(weight.device)
-        # ‖L R‖² is the sum of all entries of LᵀL ∘ R Rᵀ, which are small matrices.
-        wide_left, wide_right = left.double(), right.double()
-        product = (wide_left.T @ wide_left * (wide_right @ wide_right.T)).sum().sqrt()
+        # ‖L R‖² is the sum of the entries of LᵀL ∘ R Rᵀ, which avoids forming L R.
+        left64, right64 = left.double(), right.double()
+        product = (left64.T @ left64 * (right64 @ right64.T)).sum().sqrt()
         scale = weight.double().norm() / product.clamp_min(1e-30)
         return balance(left * scale.float(), right)

@@ -1,4 +1,4 @@
-"""SVD of unit rows: the closed form of a linear autoencoder with a cosine loss."""
+"""SVD of unit-norm rows: the closed form of a linear autoencoder with a cosine loss."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class RowNormalizedSVD(LowRankMethod):
-    """Give every row the same weight, whatever its norm, then restore the norms.
+    """SVD of rows normalized to unit length; the norms are restored afterwards.
 
-    For a projector P the cosine between x and P x is ‖P x‖ ÷ ‖x‖, so the projector that keeps
-    the most squared norm of the unit rows keeps the most squared cosine. The norms fold into
-    the left factor and need no storage of their own.
+    For a projector P the cosine between x and P x is ‖P x‖ ÷ ‖x‖, so the projector that preserves
+    the most squared norm of the unit rows preserves the most squared cosine. The norms are folded
+    into the left factor and take no extra storage.
     """
 
     name: ClassVar[str] = "row_normalized_svd"
@@ -36,6 +36,6 @@ class RowNormalizedSVD(LowRankMethod):
         """See `LowRankMethod.factors`."""
         from compress_lib.methods.linalg import row_scaled_svd
 
-        # A row of zeros has no direction: its scale of 1 leaves it zero, and adds nothing.
+        # Zero rows get scale 1 and stay zero.
         norms = weight.float().norm(dim=1)
         return row_scaled_svd(weight, norms.where(norms > 0, 1.0).reciprocal(), rank)

@@ -1,6 +1,6 @@
-"""What methods share whose factors of every rank are the beginnings of one pair of bases.
+"""Spectral low-rank base class: nested factors truncated from one cached pair of bases.
 
-The bases are computed once, and kept with their energies; another rank is then a cut.
+The bases are computed once and cached with their energies; another rank is then a truncation.
 """
 
 from __future__ import annotations
@@ -23,43 +23,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralMethod(LowRankMethod):
-    """A low-rank method with bases that are sorted by what each pair of vectors is worth."""
+    """Low-rank method whose bases are sorted by the energy of each pair of vectors."""
 
     @abstractmethod
     def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:
         """Return `left` `[rows, k]`, `right` `[k, cols]` and `energy` `[k]`, in float32.
 
-        k = min(rows, cols), and left right = W. Without all but the first r pairs, the estimated
-        loss grows by half the sum of the energies left out.
+        k = min(rows, cols), and left right = W. Truncating to the first r pairs increases the
+        estimated loss by half the sum of the dropped energies.
+
+        Args:
+            weight: W `[rows, cols]`.
+            statistics: The fields named by `required_statistics_for`.
         """
 
     def factors(self, weight: Tensor, rank: int, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """See `LowRankMethod.factors`."""
         from compress_lib.methods.linalg import balance
 
-        found = self._cached(weight, statistics)
-        left, right = (found[side].to(weight.device) for side in ("left", "right"))
+        bases = self._cached(weight, statistics)
+        left, right = (bases[side].to(weight.device) for side in ("left", "right"))
         return balance(left[:, :rank].contiguous(), right[:rank].contiguous())
 
     def curve(
         self, weight: Tensor, statistics: Statistics, report: Report = ignore
     ) -> list[OperatingPoint]:
-        """See `Method.curve`: half the sum of the energies that a rank leaves out."""
+        """See `Method.curve`: the loss at a rank is half the sum of the dropped energies."""
         from compress_lib.methods.loss_curve import measure_curve
 
         if not statistics.has(OUTPUT_GRADIENT) or not self._comparable:
             return measure_curve(self, weight, statistics, report)
         energy = self._cached(weight, statistics)["energy"].double()
-        left_out = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
+        losses = 0.5 * (energy.sum() - energy.cumsum(0)).clamp_min(0)
         shape = (weight.shape[0], weight.shape[1])
-        return self.points(left_out.tolist(), shape, weight.element_size())
+        return self.points(losses.tolist(), shape, weight.element_size())
 
     @property
     def _comparable(self) -> bool:
-        """Whether energies left out are all that is lost, in the currency that methods share.
+        """Whether the dropped energies equal the loss estimate that all methods share.
 
-        Rounding factors to few bits loses more, and so does a metric of one's own that is blind
-        to what the shared one minds. The same goes for a table, whose tokens are drawn together.
+        They do not if factors are rounded to few bits, which adds a loss, or if this method's
+        shrinkage differs from the shared one. Nor do they for an embedding or LM head, whose token
+        diagonal is shrunk in the shared estimate.
         """
         values = self.option_values()
         return (

@@ -1,4 +1,4 @@
-"""Truncated singular value decomposition: the least squared error at a rank."""
+"""Truncated singular value decomposition: least squared error at a given rank."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class SVD(LowRankMethod):
-    """Keep the largest singular values.
+    """Truncated singular value decomposition.
 
     Source: Eckart and Young (1936), doi:10.1007/BF02288367.
     """

@@ -1,4 +1,4 @@
-"""SVD in which inputs and the loss's gradients both have their say."""
+"""Two-sided weighted SVD: input and gradient second moments as the metric (K-FAC)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class TwoSidedSVD(SpectralMethod):
-    """Least estimated loss ½ tr(G Δ C Δᵀ) of an error Δ: SVD of R W L, undone.
+    """SVD of R W L, transformed back: minimises the estimated loss ½ tr(G Δ C Δᵀ) of an error Δ.
 
-    L Lᵀ = C, the second moment of the inputs, and Rᵀ R = G, that of the loss's gradients at the
-    outputs, both drawn a little towards a multiple of the identity, because calibration text is
-    short. For a token table G is diagonal, and C sees both of its ends: see `curvature`.
+    L Lᵀ = C is the second moment of the inputs and Rᵀ R = G that of the loss gradients with respect
+    to the outputs, both shrunk slightly towards a multiple of the identity, because calibration
+    text is short. For an embedding or LM head G is diagonal, and a tied weight combines both of its
+    uses: see `curvature`.
 
     Source: a Kronecker-factored curvature, Martens & Grosse 2015 (K-FAC), arXiv 1503.05671, in
-    the place of the identity in Eckart & Young's theorem.
+    place of the identity in Eckart & Young's theorem.
     """
 
     name: ClassVar[str] = "two_sided_svd"
@@ -68,11 +69,11 @@ class TwoSidedSVD(SpectralMethod):
 
     @property
     def required_statistics(self) -> frozenset[str]:
-        """What tells the curvature of a layer; that of a table is told by other statistics."""
+        """The fields for the curvature of a layer; see also `required_statistics_for`."""
         return LAYER_CURVATURE
 
     def required_statistics_for(self, target: Target) -> frozenset[str]:
-        """See `Method.required_statistics_for`: what tells the curvature."""
+        """See `Method.required_statistics_for`: the fields for the curvature."""
         return curvature_needs(target)
 
     def bases(self, weight: Tensor, statistics: Statistics) -> Mapping[str, Tensor]:

@@ -1,1 +1,1 @@
-"""Scalar quantization: integer grids, NF4, and GPTQ."""
+"""Scalar quantization: integer grids, NF4 and GPTQ."""

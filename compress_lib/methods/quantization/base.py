@@ -1,4 +1,4 @@
-"""What quantizing methods have in common whose size follows from their options alone."""
+"""Group quantization base classes: the size follows from the options alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compress_lib.models.targets import Target
 
 RTN, GPTQ = ALGORITHMS = ("rtn", "gptq")
-"""Round to nearest, or let later columns compensate the errors of earlier ones."""
+"""Round to nearest, or compensate rounding errors in later columns."""
 
 MINMAX, MSE, HQQ = "minmax", "mse", "hqq"
 
@@ -33,31 +33,36 @@ def algorithm_option() -> str:
         "rtn rounds to nearest; gptq (Frantar et al. 2022) compensates rounding errors in later "
         "columns, using calibration text."
     )
-    found: str = option(RTN, "Algorithm", text, choices=ALGORITHMS)
-    return found
+    declared: str = option(RTN, "Algorithm", text, choices=ALGORITHMS)
+    return declared
 
 
 def range_option(default: str, choices: tuple[str, ...] = (MINMAX, MSE, HQQ)) -> str:
-    """Declare the option `range` with a default that suits the bits."""
+    """Declare the option `range`.
+
+    Args:
+        default: One of `choices`; it depends on the bit width.
+        choices: The ranges offered.
+    """
     text = {
         MINMAX: "minmax spans a group's smallest to largest value",
         MSE: "mse searches for the least squared error",
         HQQ: "hqq minimises a robust error (Badri and Shaji 2023)",
     }
     help_text = "; ".join(text[name] for name in choices) + "."
-    found: str = option(default, "Range", help_text, choices=choices)
-    return found
+    declared: str = option(default, "Range", help_text, choices=choices)
+    return declared
 
 
 def group_size_option(default: int) -> int:
-    """Declare the option `group_size` with a default that suits the bits."""
+    """Declare the option `group_size`, whose default depends on the bit width."""
     text = "Columns that share a scale; 0 = the whole row."
-    found: int = option(default, "Group size", text, minimum=0, formerly="group")
-    return found
+    declared: int = option(default, "Group size", text, minimum=0, formerly="group")
+    return declared
 
 
 def former_refinements(*ranges: str) -> FormerOptions:
-    """Return what the option `refine` of version 0.1.0 is called today."""
+    """Return today's options for each value of `refine`, an option of version 0.1.0."""
     values: dict[OptionValue, dict[str, OptionValue]] = {
         "none" if name == MINMAX else name: {"algorithm": RTN, "range": name} for name in ranges
     }
@@ -66,7 +71,10 @@ def former_refinements(*ranges: str) -> FormerOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupQuantization(Method):
-    """Rounds entries to 2^bits values that a group of columns shares; a subclass says which."""
+    """Quantization of each group of columns to its own 2^bits levels.
+
+    Subclasses define the levels.
+    """
 
     bits: ClassVar[int]
     supports_sharing: ClassVar[bool] = False
@@ -79,26 +87,26 @@ class GroupQuantization(Method):
     range: str = range_option(MSE)
 
     def for_target(self, target: Target) -> Self:
-        """See `Method.for_target`: a table that is only looked up has no inputs to listen to."""
+        """See `Method.for_target`: an untied embedding has no inputs, so GPTQ falls back to RTN."""
         has_no_inputs = self.algorithm == GPTQ and target.only_looked_up
         return replace(self, algorithm=RTN) if has_no_inputs else self
 
     @abstractmethod
     def levels(self) -> QuantGrid:
-        """Return which values codes may stand for."""
+        """Return the grid of values that codes represent."""
 
     @property
     def per_group(self) -> int:
-        """How many numbers a group stores."""
+        """How many numbers are stored per group."""
         return 1
 
     @property
     def required_statistics(self) -> frozenset[str]:
-        """What a layer's inputs are like, for the feedback of errors."""
+        """The second moment of the layer's inputs, for GPTQ only."""
         return frozenset({"second_moment"} if self.algorithm == GPTQ else ())
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: packed codes, and what groups share."""
+        """See `Method.preview`: the packed codes and the scales of each group."""
         nbytes = grouped_bytes(shape, self.bits, self.group_size, self.per_group * itemsize)
         check_fits(nbytes, budget, self.bits, shape, itemsize)
         return Preview(budget, nbytes, note=f"{self.bits} bits")
@@ -122,7 +130,7 @@ class GroupQuantization(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class UniformQuantization(GroupQuantization):
-    """Values are evenly spaced."""
+    """Group quantization to evenly spaced values."""
 
     former_options: ClassVar[FormerOptions] = {
         **GroupQuantization.former_options,
@@ -135,7 +143,7 @@ class UniformQuantization(GroupQuantization):
 
     @property
     def per_group(self) -> int:
-        """A step, and perhaps a minimum."""
+        """A step and, unless `symmetric`, a minimum."""
         return 1 if self.symmetric else 2
 
     def levels(self) -> QuantGrid:
@@ -146,10 +154,17 @@ class UniformQuantization(GroupQuantization):
 
 
 def check_fits(nbytes: int, budget: int, bits: int, shape: tuple[int, int], itemsize: int) -> None:
-    """Refuse a budget that codes of so many bits do not fit into.
+    """Reject a budget that is too small for a bit width.
+
+    Args:
+        nbytes: Bytes needed.
+        budget: Bytes allowed.
+        bits: Bits per code, for the message.
+        shape: `[rows, cols]`, for the message.
+        itemsize: Bytes per number in the checkpoint.
 
     Raises:
-        BudgetError: They take more bytes.
+        BudgetError: The codes need more bytes than allowed.
     """
     if nbytes > budget:
         rows, cols = shape

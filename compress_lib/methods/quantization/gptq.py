@@ -1,4 +1,4 @@
-"""Rounding column by column, where later columns make up for the errors of earlier ones."""
+"""GPTQ: quantize column by column and compensate the error in the remaining columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from compress_lib.methods.quantization.rounding import (
 )
 
 BLOCK = 64
-"""Columns whose errors are collected before they reach the columns after them."""
+"""Columns whose errors are accumulated before they are applied to the columns after the block."""
 
 DAMPING = 0.01
 
@@ -29,26 +29,26 @@ def quantize_gptq(
     *,
     damping: float = DAMPING,
 ) -> CompressedMatrix:
-    """Round one column after the other; what it is off by is made up for by those that follow.
+    """Quantize one column after the other and compensate each error in the columns that follow.
 
     With U the upper Cholesky factor of (C + damping)⁻¹, an error e of column i, in units of
-    U[i, i], takes e · U[i, j] from every later column j: the least-squares answer to the error
-    that the outputs W x would have. Columns whose inputs are largest come first, while there are
-    many that can make up for them. Groups keep their columns, so that no order is stored, and
-    take their ranges from the weight as it was.
+    U[i, i], subtracts e · U[i, j] from every later column j: the least-squares compensation of the
+    resulting error of the outputs W x. Columns with the largest inputs come first, while many
+    columns remain to compensate for them. Groups keep their original columns, so no order is
+    stored, and take their ranges from the original weight.
 
     Args:
-        levels: What codes stand for.
-        weight: `[rows, cols]`, any floating type, which is that of scales as well.
-        moment: C = E[x xᵀ] `[cols, cols]`. An input that was never seen gets no part of any
+        levels: The grid of values that codes represent.
+        weight: `[rows, cols]`, any floating dtype, which is also that of the scales.
+        moment: C = E[x xᵀ] `[cols, cols]`. An input that was never active receives no share of any
             error, and its column is rounded to nearest.
         group: Neighbouring columns that share scales; None for whole rows.
-        damping: What is added to C's diagonal, as a share of its mean.
+        damping: Added to C's diagonal, relative to the mean of the diagonal.
 
     Raises:
-        CompressionError: The weight or C is not finite, or a scale is too large for its type.
+        CompressionError: The weight or C is not finite, or a scale is too large for its dtype.
 
-    Source: Frantar et al. 2022 (GPTQ), arXiv 2210.17323, with the order by C's diagonal.
+    Source: Frantar et al. 2022 (GPTQ), arXiv 2210.17323, ordered by C's diagonal.
     """
     check_finite(weight)
     check_finite(moment)
@@ -63,35 +63,37 @@ def quantize_gptq(
 
 def _inverse_factor(moment: Tensor, damping: float) -> Tensor:
     """Return U in float32, upper triangular, with Uᵀ U = (C + damping)⁻¹."""
-    # Turned end for end, the lower factor is an upper one R with R Rᵀ = C + damping, so U = R⁻¹.
-    wide = moment.double().flip(0, 1)
-    mean = float(wide.diagonal().mean())
-    one = torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
-    added = damping * mean if mean > 0 else 1.0
-    factor = lower_root(wide + added * one)
-    upper: Tensor = torch.linalg.solve_triangular(factor.flip(0, 1), one, upper=True)
+    # Flipped in both axes, the lower factor is an upper R with R Rᵀ = C + damping, so U = R⁻¹.
+    flipped = moment.double().flip(0, 1)
+    mean = float(flipped.diagonal().mean())
+    identity = torch.eye(len(flipped), dtype=flipped.dtype, device=flipped.device)
+    ridge = damping * mean if mean > 0 else 1.0
+    factor = lower_root(flipped + ridge * identity)
+    upper: Tensor = torch.linalg.solve_triangular(factor.flip(0, 1), identity, upper=True)
     return upper.float()
 
 
 def _round_rows(
     levels: QuantGrid, rows: Tensor, upper: Tensor, order: Tensor, group: int
 ) -> tuple[Tensor, Scales]:
-    """Return codes `[rows, cols]`, and each of the scales `[rows, groups]`."""
+    """Return codes `[rows, cols]`, and the scales, each `[rows, groups]`."""
     _, scales = round_to_nearest(levels, rows, group)
-    # Columns are rows here, because memory is read row by row.
-    left = rows.T[order].float()
-    shared = [scale.T.contiguous() for scale in scales]
-    codes = torch.empty(left.shape, dtype=torch.uint8, device=rows.device)
+    # Transposed, so that each column is contiguous in memory.
+    remaining = rows.T[order].float()
+    group_scales = [scale.T.contiguous() for scale in scales]
+    codes = torch.empty(remaining.shape, dtype=torch.uint8, device=rows.device)
     columns = order.tolist()
-    for start in range(0, len(left), BLOCK):
-        stop = min(start + BLOCK, len(left))
-        errors = torch.empty_like(left[start:stop])
+    for start in range(0, len(remaining), BLOCK):
+        stop = min(start + BLOCK, len(remaining))
+        errors = torch.empty_like(remaining[start:stop])
         for index in range(start, stop):
             column = columns[index]
-            own = [scale[column // group] for scale in shared]
-            codes[column] = levels.encode(left[index], own)
-            error = (left[index] - levels.decode(codes[column], own)) / upper[index, index]
+            column_scales = [scale[column // group] for scale in group_scales]
+            codes[column] = levels.encode(remaining[index], column_scales)
+            error = (remaining[index] - levels.decode(codes[column], column_scales)) / upper[
+                index, index
+            ]
             errors[index - start] = error
-            left[index + 1 : stop].addr_(upper[index, index + 1 : stop], error, alpha=-1)
-        left[stop:].addmm_(upper[start:stop, stop:].T, errors, alpha=-1)
+            remaining[index + 1 : stop].addr_(upper[index, index + 1 : stop], error, alpha=-1)
+        remaining[stop:].addmm_(upper[start:stop, stop:].T, errors, alpha=-1)
     return codes.T.contiguous(), scales

@@ -16,7 +16,7 @@ from compress_lib.methods.quantization.base import (
 
 @dataclass(frozen=True, kw_only=True)
 class IntegerQuantization(UniformQuantization):
-    """Rounds to the nearest of 2^bits evenly spaced values that a group of columns shares.
+    """Integer quantization to 2^bits evenly spaced values per group of columns.
 
     Source: Badri and Shaji 2023 for `hqq`; Frantar et al. 2022, arXiv 2210.17323, for `gptq`.
     """
@@ -27,7 +27,7 @@ class IntegerQuantization(UniformQuantization):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Int2(IntegerQuantization):
-    """2 bits: 4 values."""
+    """2-bit integer quantization: 4 values."""
 
     name: ClassVar[str] = "int2"
     label: ClassVar[str] = "int2"
@@ -38,7 +38,7 @@ class Int2(IntegerQuantization):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Int3(IntegerQuantization):
-    """3 bits: 8 values."""
+    """3-bit integer quantization: 8 values."""
 
     name: ClassVar[str] = "int3"
     label: ClassVar[str] = "int3"
@@ -49,7 +49,7 @@ class Int3(IntegerQuantization):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Int4(IntegerQuantization):
-    """4 bits: 16 values."""
+    """4-bit integer quantization: 16 values."""
 
     name: ClassVar[str] = "int4"
     label: ClassVar[str] = "int4"
@@ -60,7 +60,7 @@ class Int4(IntegerQuantization):
 @register
 @dataclass(frozen=True, kw_only=True)
 class Int8(IntegerQuantization):
-    """8 bits: 256 values, by default one grid a row."""
+    """8-bit integer quantization: 256 values, by default one grid per row."""
 
     name: ClassVar[str] = "int8"
     label: ClassVar[str] = "int8"

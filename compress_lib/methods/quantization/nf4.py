@@ -1,4 +1,4 @@
-"""Four-bit codes of values that lie as a normal distribution does."""
+"""NF4 (NormalFloat): 4-bit codes for normally distributed values."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class NF4(GroupQuantization):
-    """Rounds to 16 quantiles of a normal distribution, times a group's largest absolute value.
+    """Quantization to 16 quantiles of a normal distribution, scaled by a group's absolute maximum.
 
-    Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314; its scales are not quantized again.
+    Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314; the scales are not quantized again.
     """
 
     name: ClassVar[str] = "nf4"

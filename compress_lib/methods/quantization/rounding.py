@@ -1,6 +1,6 @@
-"""Rounding of groups of columns that quantizing methods share, and how a group's range is chosen.
+"""Quantization grids and rounding per group of columns, shared by the quantizers.
 
-Where several ranges are tried, the values that count are those of the rounded steps and minima.
+Range searches evaluate candidates with the rounded steps and minima that would be stored.
 """
 
 from __future__ import annotations
@@ -29,41 +29,63 @@ from compress_lib.methods.quantization.range_search import (
 )
 
 Scales = list[Tensor]
-"""What the columns of a group share: each `[..., groups]`, in float32 as the type rounds them."""
+"""Stored parameters of groups: each `[..., groups]`, in float32 rounded to the stored dtype."""
 
 
 class QuantGrid(ABC):
-    """Which values a code may stand for, given what its group stores."""
+    """Grid of values that codes represent, given the stored parameters of their group."""
 
     bits: int
 
     @abstractmethod
     def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
-        """Choose what groups `[..., width]` of float32 values store, each `[...]`."""
+        """Choose the stored parameters of groups, each `[...]`.
+
+        Args:
+            values: `[..., width]` in float32.
+            dtype: The dtype in which the parameters are stored.
+        """
 
     @abstractmethod
     def encode(self, values: Tensor, scales: Scales) -> Tensor:
-        """Return the uint8 codes of the nearest values; `scales` broadcast."""
+        """Return the uint8 codes of the nearest grid values.
+
+        Args:
+            values: Float32 values of any shape.
+            scales: Broadcast against `values`.
+        """
 
     @abstractmethod
     def decode(self, codes: Tensor, scales: Scales) -> Tensor:
-        """Return the values that codes stand for; `scales` broadcast."""
+        """Return the values that codes represent.
+
+        Args:
+            codes: Of any shape.
+            scales: Broadcast against `codes`.
+        """
 
     @abstractmethod
     def matrix(
         self, codes: Tensor, scales: Scales, group: int, dtype: torch.dtype
     ) -> CompressedMatrix:
-        """Store codes `[rows, cols]` and scales `[rows, groups]`."""
+        """Build the stored matrix.
+
+        Args:
+            codes: `[rows, cols]`.
+            scales: Each `[rows, groups]`.
+            group: Columns per group.
+            dtype: The dtype in which the scales are stored.
+        """
 
 
 @dataclass(frozen=True)
 class UniformGrid(QuantGrid):
-    """2^bits evenly spaced values.
+    """Grid of 2^bits evenly spaced values.
 
     Attributes:
         bits: 1 to 8.
-        minimum: Whether a group stores its smallest value beside the step; without, its values
-            lie evenly around zero.
+        minimum: Whether a group stores its minimum beside the step; otherwise its values are
+            symmetric around zero.
         range: `minmax` spans a group's smallest to largest value; `hqq` and `mse` search for a
             range with less error, see `range_search`.
     """
@@ -105,16 +127,16 @@ class UniformGrid(QuantGrid):
 
 
 SHRINKS = 10
-"""How many smaller scales are tried, down to half of the largest entry."""
+"""How many smaller scales are tried, down to half of the largest absolute value."""
 
 
 @dataclass(frozen=True)
 class NormalFloatGrid(QuantGrid):
-    """The quantiles of a normal distribution, times a group's largest absolute value.
+    """Grid of the quantiles of a normal distribution, scaled by the group's absolute maximum.
 
     Attributes:
         bits: 2 to 8.
-        range: `mse` also tries smaller scales, and takes what has the least squared error.
+        range: `mse` also tries smaller scales and takes the one with the least squared error.
 
     Source: Dettmers et al. 2023 (QLoRA), arXiv 2305.14314.
     """
@@ -125,18 +147,18 @@ class NormalFloatGrid(QuantGrid):
     def calibrate(self, values: Tensor, dtype: torch.dtype) -> Scales:
         """See `QuantGrid.calibrate`."""
         largest = values.abs().amax(-1)
-        found = round_trip(largest, dtype)
+        scale = round_trip(largest, dtype)
         if self.range != "minmax":
-            error = self._error(values, found)
+            error = self._error(values, scale)
             for index in range(1, SHRINKS + 1):
                 trial = round_trip(largest * (1 - 0.5 * index / SHRINKS), dtype)
-                other = self._error(values, trial)
-                found, error = found.where(error <= other, trial), error.minimum(other)
-        return [found]
+                trial_error = self._error(values, trial)
+                scale, error = scale.where(error <= trial_error, trial), error.minimum(trial_error)
+        return [scale]
 
     def _error(self, values: Tensor, scale: Tensor) -> Tensor:
-        wide = [scale[..., None]]
-        return (self.decode(self.encode(values, wide), wide) - values).square().sum(-1)
+        scales = [scale[..., None]]
+        return (self.decode(self.encode(values, scales), scales) - values).square().sum(-1)
 
     def encode(self, values: Tensor, scales: Scales) -> Tensor:
         """See `QuantGrid.encode`."""
@@ -158,29 +180,34 @@ def quantize(
 ) -> QuantizedMatrix:
     """Round every entry to the nearest of 2^bits evenly spaced values of its group.
 
-    With the range `minmax` the values reach from the group's smallest entry to its largest. Scales
-    and minima are rounded to the weight's type before the codes are chosen, so that the codes
-    compensate: no entry of a group that has zero in its range is off by more than half a step.
+    With the range `minmax` the values span the group's smallest to largest entry. Scales and minima
+    are rounded to the weight's dtype before the codes are chosen, so that the codes compensate: no
+    entry of a group whose range includes zero is off by more than half a step.
 
     Args:
-        weight: `[rows, cols]`, any floating type, which is that of steps and minima as well.
+        weight: `[rows, cols]`, any floating dtype, which is also that of steps and minima.
         bits: 1 to 8.
         group: Neighbouring columns that share a step and a minimum; None for whole rows.
         range_name: See `UniformGrid.range`.
 
     Raises:
-        CompressionError: The weight is not finite, or a step is too large for its type.
+        CompressionError: The weight is not finite, or a step is too large for its dtype.
     """
-    found = quantize_to(UniformGrid(bits, range=range_name), weight, group)
-    assert isinstance(found, QuantizedMatrix)
-    return found
+    matrix = quantize_to(UniformGrid(bits, range=range_name), weight, group)
+    assert isinstance(matrix, QuantizedMatrix)
+    return matrix
 
 
 def quantize_to(levels: QuantGrid, weight: Tensor, group: int | None = None) -> CompressedMatrix:
-    """Round every entry of a weight `[rows, cols]` to the nearest of its group's values.
+    """Round every entry to the nearest value of its group's grid.
+
+    Args:
+        levels: The grid.
+        weight: `[rows, cols]`, any floating dtype, which is also that of the scales.
+        group: Neighbouring columns that share scales; None for whole rows.
 
     Raises:
-        CompressionError: The weight is not finite, or a scale is too large for its type.
+        CompressionError: The weight is not finite, or a scale is too large for its dtype.
     """
     check_finite(weight)
     cols = weight.shape[1]
@@ -190,29 +217,47 @@ def quantize_to(levels: QuantGrid, weight: Tensor, group: int | None = None) -> 
 
 
 def in_chunks(weight: Tensor) -> Iterator[Tensor]:
-    """Yield some rows at a time, so that what is needed on the way stays small."""
+    """Yield chunks of rows, to bound the memory of intermediate tensors."""
     yield from weight.split(max(1, ELEMENTS // weight.shape[1]))
 
 
 def from_chunks(
     levels: QuantGrid, chunks: Sequence[tuple[Tensor, Scales]], group: int, dtype: torch.dtype
 ) -> CompressedMatrix:
-    """Store codes `[some rows, cols]` and scales `[some rows, groups]`, chunk after chunk."""
+    """Build the stored matrix from chunks of rows.
+
+    Args:
+        levels: The grid.
+        chunks: Codes `[chunk rows, cols]` and scales, each `[chunk rows, groups]`.
+        group: Columns per group.
+        dtype: The dtype in which the scales are stored.
+    """
     codes = torch.cat([codes for codes, _ in chunks])
-    scales = [torch.cat(parts) for parts in zip(*(found for _, found in chunks), strict=True)]
+    scales = [
+        torch.cat(parts)
+        for parts in zip(*(group_scales for _, group_scales in chunks), strict=True)
+    ]
     return levels.matrix(codes, scales, group, dtype)
 
 
 def round_to_nearest(levels: QuantGrid, rows: Tensor, group: int) -> tuple[Tensor, Scales]:
-    """Return codes `[rows, cols]`, and each of the scales `[rows, groups]`."""
-    whole = rows.shape[1] // group * group
+    """Return codes `[rows, cols]` and the scales, each `[rows, groups]`.
+
+    Args:
+        levels: The grid.
+        rows: `[rows, cols]`.
+        group: Columns per group; the last group may be narrower.
+    """
+    full_cols = rows.shape[1] // group * group
     codes: list[Tensor] = []
     parts: list[Scales] = []
-    # The last group may be shorter.
-    for some, width in ((rows[:, :whole], group), (rows[:, whole:], rows.shape[1] - whole)):
+    for block, width in (
+        (rows[:, :full_cols], group),
+        (rows[:, full_cols:], rows.shape[1] - full_cols),
+    ):
         if width:
-            grouped = some.float().unflatten(1, (-1, width))
+            grouped = block.float().unflatten(1, (-1, width))
             scales = levels.calibrate(grouped, rows.dtype)
             codes.append(levels.encode(grouped, [one[..., None] for one in scales]).flatten(1))
             parts.append(scales)
-    return torch.cat(codes, 1), [torch.cat(found, 1) for found in zip(*parts, strict=True)]
+    return torch.cat(codes, 1), [torch.cat(chunk, 1) for chunk in zip(*parts, strict=True)]

@@ -1,4 +1,4 @@
-"""Round-to-nearest quantization of whole rows: the papers' baseline."""
+"""Row-wise round-to-nearest quantization: the papers' baseline."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST_BITS = 8
 @register
 @dataclass(frozen=True, kw_only=True)
 class RowQuantization(Method):
-    """Rounds to one of 2^bits evenly spaced values from a row's smallest to its largest entry.
+    """Row quantization to 2^bits evenly spaced values between each row's minimum and maximum.
 
-    The paper's code used 2^bits + 1 values, which do not fit into `bits` bits; here it is 2^bits.
+    The paper's code used 2^bits + 1 values, which do not fit into `bits` bits; this uses 2^bits.
 
     Source: the row-wise quantization that Banaei et al. 2023, arXiv 2302.04045, compare with.
     """
@@ -40,14 +40,14 @@ class RowQuantization(Method):
     )
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: packed codes, and a step and a minimum for every row."""
+        """See `Method.preview`: the packed codes, and a step and a minimum per row."""
         bits = self._bits(shape, budget, itemsize)
         nbytes = grouped_bytes(shape, bits, 0, 2 * itemsize)
         check_fits(nbytes, budget, bits, shape, itemsize)
         return Preview(budget, nbytes, note=f"{bits} bits", solution=bits)
 
     def _bits(self, shape: tuple[int, int], budget: int, itemsize: int) -> int:
-        """Return the bits that were asked for, or else the most that fit; 1 if none do."""
+        """Return the requested bits, otherwise the most that fit, or 1 if none do."""
         most = range(MOST_BITS, 1, -1)
         fits = (b for b in most if grouped_bytes(shape, b, 0, 2 * itemsize) <= budget)
         return self.bits or next(fits, 1)

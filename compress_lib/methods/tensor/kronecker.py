@@ -1,4 +1,4 @@
-"""A sum of Kronecker products, in closed form: the SVD of the rearranged matrix."""
+"""Kronecker product approximation in closed form: the SVD of the rearranged matrix."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from compress_lib.methods.statistics import Statistics
 
 LARGEST_SIDE = 1536
-"""Eigenvectors of a Gram matrix of this size take a second; the time grows with its cube."""
+"""Largest Gram matrix to decompose: this size takes a second, and the time grows cubically."""
 
 STEP = 0.003
-"""Learning rate of a refinement, in units of each factor's root mean square."""
+"""Learning rate of the refinement, relative to each factor's root mean square."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """The sizes of the factors: left `[terms, a1, a2]`, right `[terms, b1, b2]`."""
+    """Factor sizes: left `[terms, a1, a2]`, right `[terms, b1, b2]`."""
 
     a1: int
     a2: int
@@ -37,18 +37,18 @@ class _Layout:
     terms: int
 
     @property
-    def each(self) -> int:
-        """Numbers in one term."""
+    def numbers_per_term(self) -> int:
+        """Count of stored numbers per term."""
         return self.a1 * self.a2 + self.b1 * self.b2
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class Kronecker(Method):
-    """Least squared error of Σ_t A_t ⊗ B_t at a number of terms.
+    """Sum of Kronecker products Σ_t A_t ⊗ B_t with the least squared error.
 
-    Written as a row each, the blocks `[b1, b2]` of W make a matrix `[a1 · a2, b1 · b2]`; in it a
-    Kronecker product is an outer product, so its truncated SVD is the answer.
+    The blocks `[b1, b2]` of W, each flattened to a row, form a matrix `[a1 · a2, b1 · b2]` in
+    which a Kronecker product is an outer product, so its truncated SVD is optimal.
 
     Source: Van Loan and Pitsianis 1993, doi:10.1007/978-94-015-8196-7_17. The loss of the
     refinement follows Banaei et al. 2023, arXiv 2302.04045.
@@ -82,10 +82,11 @@ class Kronecker(Method):
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""
-        made = self._layout(shape, budget, itemsize)
-        factors = f"({made.a1} × {made.a2}) ⊗ ({made.b1} × {made.b2})"
-        note = f"{made.terms} × {factors}"
-        return Preview(budget, made.terms * made.each * itemsize, note=note, solution=made)
+        layout = self._layout(shape, budget, itemsize)
+        factors = f"({layout.a1} × {layout.a2}) ⊗ ({layout.b1} × {layout.b2})"
+        note = f"{layout.terms} × {factors}"
+        nbytes = layout.terms * layout.numbers_per_term * itemsize
+        return Preview(budget, nbytes, note=note, solution=layout)
 
     def compress(
         self,
@@ -98,13 +99,14 @@ class Kronecker(Method):
         from compress_lib.matrices.factored.kronecker import KroneckerMatrix
         from compress_lib.methods.linalg import truncate_svd
 
-        made: _Layout = preview.solution
-        folded = weight.reshape(made.a1, made.b1, made.a2, made.b2).transpose(1, 2)
-        rearranged = folded.reshape(made.a1 * made.a2, made.b1 * made.b2)
-        left, right = truncate_svd(rearranged, made.terms)
+        layout: _Layout = preview.solution
+        a1, a2, b1, b2 = layout.a1, layout.a2, layout.b1, layout.b2
+        folded = weight.reshape(a1, b1, a2, b2).transpose(1, 2)
+        rearranged = folded.reshape(a1 * a2, b1 * b2)
+        left, right = truncate_svd(rearranged, layout.terms)
         closed = KroneckerMatrix.from_factors(
-            left.T.reshape(-1, made.a1, made.a2),
-            right.reshape(-1, made.b1, made.b2),
+            left.T.reshape(-1, a1, a2),
+            right.reshape(-1, b1, b2),
             weight.dtype,
         )
         if not self.refine_steps:
@@ -114,23 +116,23 @@ class Kronecker(Method):
 
     def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> _Layout:
         rows, cols = shape
-        for given, size, which in ((self.left_rows, rows, "rows"), (self.left_cols, cols, "cols")):
-            if given and size % given:
+        for value, size, axis in ((self.left_rows, rows, "rows"), (self.left_cols, cols, "cols")):
+            if value and size % value:
                 allowed = ", ".join(str(divisor) for divisor in _divisors(size))
                 raise CompressionError(
-                    f"The option left_{which} must divide the {size} {which} of a "
-                    f"{rows} × {cols} matrix, and {given} does not. Allowed: {allowed}, or 0."
+                    f"The option left_{axis} must divide the {size} {axis} of a "
+                    f"{rows} × {cols} matrix, but {value} does not. Allowed: {allowed}, or 0."
                 )
         a1, a2 = _left_factor(rows, cols, self.left_rows, self.left_cols)
         one = _Layout(a1, a2, rows // a1, cols // a2, 1)
         most = min(a1 * a2, one.b1 * one.b2)
-        terms = min(self.terms or budget // (one.each * itemsize), most)
-        least = max(terms, 1) * one.each * itemsize
+        terms = min(self.terms or budget // (one.numbers_per_term * itemsize), most)
+        least = max(terms, 1) * one.numbers_per_term * itemsize
         if terms < 1 or least > budget:
             raise BudgetError(
-                f"{budget:,} bytes are too few for {max(terms, 1)} × ({a1} × {a2}) ⊗ "
-                f"({one.b1} × {one.b2}), a {rows} × {cols} matrix: it needs at least {least:,} "
-                f"bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
+                f"{budget:,} bytes are too few to store a {rows} × {cols} matrix as "
+                f"{max(terms, 1)} × ({a1} × {a2}) ⊗ ({one.b1} × {one.b2}): it needs at least "
+                f"{least:,} bytes, a keep of {format_keep(least / (rows * cols * itemsize))}."
             )
         return _Layout(a1, a2, one.b1, one.b2, terms)
 
@@ -143,22 +145,22 @@ def _divisors(number: int) -> tuple[int, ...]:
 
 @cache
 def _left_factor(rows: int, cols: int, left_rows: int, left_cols: int) -> tuple[int, int]:
-    """Choose the left factor's size where it is not given.
+    """Choose the left factor's size from the divisors, where it is not given.
 
-    Among the divisors, both sides of the rearranged matrix should be as equal as the time for
-    its SVD allows; then each factor as square as the matrix itself.
+    Prefers a rearranged matrix that is as square as the time for its SVD allows, then factors
+    with the aspect ratio of the matrix itself.
     """
 
-    def worth(a1: int, a2: int) -> tuple[bool, int, float]:
+    def score(a1: int, a2: int) -> tuple[bool, int, float]:
         left = a1 * a2
         side = min(left, rows * cols // left)
         skew = abs(math.log(a1 * a1 / rows)) + abs(math.log(a2 * a2 / cols))
-        quick = side <= LARGEST_SIDE
-        return quick, side if quick else -side, -skew
+        fast = side <= LARGEST_SIDE
+        return fast, side if fast else -side, -skew
 
     heights = (left_rows,) if left_rows else _divisors(rows)
     widths = (left_cols,) if left_cols else _divisors(cols)
-    return max(((a1, a2) for a1 in heights for a2 in widths), key=lambda size: worth(*size))
+    return max(((a1, a2) for a1 in heights for a2 in widths), key=lambda size: score(*size))
 
 
 def _direction_error(weight: Tensor, matrix: KroneckerMatrix) -> float:
@@ -168,18 +170,18 @@ def _direction_error(weight: Tensor, matrix: KroneckerMatrix) -> float:
 
 
 def _refine(start: KroneckerMatrix, weight: Tensor, steps: int, report: Report) -> KroneckerMatrix:
-    """Train both factors with Adam: mean(1 − cos) of the rows + relative squared error."""
+    """Refine both factors with Adam on mean(1 − cos) of the rows + relative squared error."""
     import torch
 
     from compress_lib.matrices.factored.kronecker import KroneckerMatrix
 
     (_, a1, a2), (_, b1, b2) = start.left.shape, start.right.shape
     with torch.inference_mode(False), torch.enable_grad():
-        # Tensors made in inference mode cannot be learned from, but their copies can.
+        # Autograd rejects inference-mode tensors, but accepts copies of them.
         target = weight.clone().float()
         total = target.square().sum().clamp_min(1e-30)
         left, right = (f.detach().clone().requires_grad_() for f in (start.left, start.right))
-        groups = [{"params": [f], "lr": STEP * _size(f)} for f in (left, right)]
+        groups = [{"params": [f], "lr": STEP * _rms(f)} for f in (left, right)]
         optimizer = torch.optim.Adam(groups)
         for step in range(steps):
             report(Event(step / steps, f"Refining Kronecker factors: step {step + 1} of {steps}"))
@@ -193,5 +195,5 @@ def _refine(start: KroneckerMatrix, weight: Tensor, steps: int, report: Report) 
     return KroneckerMatrix.from_factors(left, right, weight.dtype)
 
 
-def _size(factor: Tensor) -> float:
+def _rms(factor: Tensor) -> float:
     return float(factor.detach().square().mean().sqrt().clamp_min(1e-12))

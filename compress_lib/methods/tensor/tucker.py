@@ -1,4 +1,4 @@
-"""Tucker decomposition of a matrix whose rows are folded: heads × head size, or in two evenly."""
+"""Tucker decomposition of a matrix whose rows are folded, by attention head or evenly."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 Triple = tuple[int, int, int]
 
 GROWTH = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
-"""The modes whose ranks may grow at once: two where each alone is held back by the other."""
+"""Modes whose ranks may grow together: two where `_cap` stops either one from growing alone."""
 
 TOLERANCE = 1e-4
-"""Iterating ends when the relative error falls by less."""
+"""HOOI stops when an iteration lowers the relative error by less than this."""
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class Tucker(Method):
-    """Folds rows to `[n1, n2]` and keeps a core and a factor for each of the three modes.
+    """Tucker decomposition of a tensor `[n1, n2, cols]`: a core and one factor per mode.
 
-    Starts from the leading singular vectors of every mode and improves one mode after the other
-    (HOOI). The ranks are one share of the three sizes, then grown while bytes last.
+    Rows are folded to `[n1, n2]`. The factors start as the leading singular vectors of every mode
+    (HOSVD) and are refined one mode at a time (HOOI). The ranks are a common fraction of the three
+    sizes, then grown one by one while the budget lasts.
 
     Source: Tucker 1966, doi:10.1007/BF02289464; De Lathauwer et al. 2000,
     doi:10.1137/S0895479898346995 (HOOI). Folding as in Banaei et al. 2023, arXiv 2302.04045.
@@ -58,16 +59,16 @@ class Tucker(Method):
     )
 
     def for_target(self, target: Target) -> Method:
-        """See `Method.for_target`: the size of a head, unless one was asked for."""
+        """See `Method.for_target`: the target's head size, unless `head_dim` is set."""
         return self if self.head_dim else replace(self, head_dim=target.head_dim or 0)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
         """See `Method.preview`."""
         sizes = self._sizes(shape)
         ranks = self._ranks(shape, budget, itemsize)
-        core, whole = (" × ".join(str(number) for number in triple) for triple in (ranks, sizes))
+        core, tensor = (" × ".join(str(number) for number in triple) for triple in (ranks, sizes))
         nbytes = _numbers(ranks, sizes) * itemsize
-        return Preview(budget, nbytes, note=f"core {core} of {whole}", solution=(sizes, ranks))
+        return Preview(budget, nbytes, note=f"core {core} of {tensor}", solution=(sizes, ranks))
 
     def compress(
         self,
@@ -88,10 +89,11 @@ class Tucker(Method):
         padding = (0, 0, 0, sizes[0] * sizes[1] - rows)
         tensor = torch.nn.functional.pad(weight.float(), padding).reshape(sizes)
         core, factors = _decompose(tensor, ranks, self.iterations, report)
-        # The core has the norm of the weight, which may not fit into 16 bits; shared out it does.
-        share = float(core.abs().max()) ** 0.25 or 1.0
-        factors = [factor * share for factor in factors]
-        return TuckerMatrix.from_factors(core / share**3, factors, rows, weight.dtype)
+        # The core has the norm of the weight, which may overflow 16 bits; spread its scale over
+        # core and factors.
+        scale = float(core.abs().max()) ** 0.25 or 1.0
+        factors = [factor * scale for factor in factors]
+        return TuckerMatrix.from_factors(core / scale**3, factors, rows, weight.dtype)
 
     def _sizes(self, shape: tuple[int, int]) -> Triple:
         rows, cols = shape
@@ -108,15 +110,15 @@ class Tucker(Method):
         if ranks is None:
             (rows, cols), least = shape, _numbers((1, 1, 1), sizes) * itemsize
             raise BudgetError(
-                f"{budget:,} bytes are below ranks 1, 1, 1 for a {rows} × {cols} matrix folded to "
-                f"{sizes[0]} × {sizes[1]} × {cols}: it needs at least {least:,} bytes, a keep of "
-                f"{format_keep(least / (rows * cols * itemsize))}."
+                f"{budget:,} bytes are too few for ranks 1, 1, 1 of a {rows} × {cols} matrix "
+                f"folded to {sizes[0]} × {sizes[1]} × {cols}: it needs at least {least:,} bytes, a "
+                f"keep of {format_keep(least / (rows * cols * itemsize))}."
             )
         return ranks
 
 
 def _fold(rows: int, head_dim: int) -> tuple[int, int]:
-    """Return n1 and n2, whose product is the rows or, where those must be padded, a few more."""
+    """Return n1 and n2; their product is the number of rows, or slightly more if padded."""
     if head_dim:
         return -(-rows // head_dim), head_dim
     root = math.isqrt(rows)
@@ -128,12 +130,12 @@ def _fold(rows: int, head_dim: int) -> tuple[int, int]:
 
 
 def _numbers(ranks: Sequence[int], sizes: Sequence[int]) -> int:
-    """Return how many numbers core and factors hold."""
+    """Return the number of entries of core and factors."""
     return math.prod(ranks) + sum(rank * size for rank, size in zip(ranks, sizes, strict=True))
 
 
 def _cap(ranks: Sequence[int]) -> Triple:
-    """Lower a rank above the product of the others, which a core cannot have."""
+    """Cap each rank at the product of the other two, the most that a core can use."""
     a, b, c = ranks
     return min(a, b * c), min(b, a * c), min(c, a * b)
 
@@ -144,11 +146,11 @@ def largest_ranks(sizes: Triple, numbers: int) -> Triple | None:
 
     Args:
         sizes: n1, n2, n3.
-        numbers: How many may be stored.
+        numbers: Budget, in stored numbers.
 
     Returns:
-        One share of all sizes, as large as fits, then single ranks grown, those with the
-        smallest share first; None if not even ranks of 1 fit.
+        The largest common fraction of all sizes that fits, then grown rank by rank, the smallest
+        fraction rank ÷ size first; None if not even ranks of 1 fit.
     """
     ranks: Triple = (1, 1, 1)
     if _numbers(ranks, sizes) > numbers:
@@ -176,9 +178,9 @@ def largest_ranks(sizes: Triple, numbers: int) -> Triple | None:
         ranks = min(grown)[2]
 
 
-def _scale(sizes: Triple, part: int, whole: int) -> Triple:
-    """Return the ranks at the share `part ÷ whole`."""
-    return _cap([max(1, size * part // whole) for size in sizes])
+def _scale(sizes: Triple, numerator: int, denominator: int) -> Triple:
+    """Return the ranks at the fraction `numerator ÷ denominator` of all sizes."""
+    return _cap([max(1, size * numerator // denominator) for size in sizes])
 
 
 def _grow(ranks: Triple, modes: tuple[int, ...]) -> Triple:
@@ -189,11 +191,11 @@ def _grow(ranks: Triple, modes: tuple[int, ...]) -> Triple:
 def _decompose(
     tensor: Tensor, ranks: Triple, iterations: int, report: Report
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the core and orthonormal factors `[size, rank]` of a tensor `[n1, n2, n3]`."""
+    """HOOI: return the core and orthonormal factors `[size, rank]` of a tensor `[n1, n2, n3]`."""
     step, steps = 0, 3 * (1 + iterations)
 
     def leading(projected: Tensor, mode: int) -> Tensor:
-        """Return the singular vectors `[size, rank]` of a tensor unfolded at a mode."""
+        """Return the leading singular vectors `[size, rank]` of the unfolding along a mode."""
         from compress_lib.methods.linalg import top_right_vectors
 
         nonlocal step
@@ -204,32 +206,32 @@ def _decompose(
 
     factors = [leading(tensor, mode) for mode in range(3)]
     core = _project(tensor, factors)
-    whole, error = _norm(tensor) or 1.0, math.inf
+    norm, error = _norm(tensor) or 1.0, math.inf
     for _ in range(iterations):
         for mode in range(3):
-            held = _project(tensor, factors, but=mode)
-            factors[mode] = leading(held, mode)
-        # The last projection lacks nothing but its own mode.
-        core = held @ factors[2]
-        # Factors are orthonormal: what the core does not hold is lost.
-        before, error = error, math.sqrt(max(0.0, 1 - (_norm(core) / whole) ** 2))
+            projected = _project(tensor, factors, skip=mode)
+            factors[mode] = leading(projected, mode)
+        # Only the last mode is still missing from the last projection.
+        core = projected @ factors[2]
+        # Factors are orthonormal: the error is the norm that the core lacks.
+        before, error = error, math.sqrt(max(0.0, 1 - (_norm(core) / norm) ** 2))
         if not before - error > TOLERANCE:
             break
     return core, factors
 
 
 def _norm(tensor: Tensor) -> float:
-    """Return a Frobenius norm; one sum of millions of squares in float32 would lose 1e-3 of it."""
+    """Return the Frobenius norm; one float32 sum of millions of squares would be off by 1e-3."""
     return float(tensor.flatten(1).norm(dim=1).double().norm())
 
 
-def _project(tensor: Tensor, factors: Sequence[Tensor], but: int | None = None) -> Tensor:
-    """Multiply every mode of a tensor, or all but one, by its transposed factor."""
+def _project(tensor: Tensor, factors: Sequence[Tensor], skip: int | None = None) -> Tensor:
+    """Multiply every mode of a tensor, or all but `skip`, by its transposed factor."""
     for mode, factor in enumerate(factors):
-        # The mode in front goes behind the others, and after all three each is in its place.
+        # Each step moves the first mode to the end; after three steps the order is restored.
         tensor = (
             tensor.movedim(0, -1)
-            if mode == but
+            if mode == skip
             else (tensor.flatten(1).T @ factor).view(*tensor.shape[1:], factor.shape[1])
         )
     return tensor

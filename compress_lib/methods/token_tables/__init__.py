@@ -1,1 +1,1 @@
-"""Methods for token tables: tiers, blocks of ranks, product quantization."""
+"""Embedding and LM head methods: tiered bits, GroupReduce, product quantization."""

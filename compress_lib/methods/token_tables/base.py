@@ -1,4 +1,4 @@
-"""What methods for token tables have in common: which token counts, and which direction."""
+"""Base class of embedding and LM head methods: token importance and hidden-state metric."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from compress_lib.models.targets import Target
 
 SPAN = 128
-"""How often the smallest block of rows goes into the whole table: Zipf's law spreads tokens
-evenly over powers of ten."""
+"""Total rows ÷ rows of the smallest block. Block sizes grow geometrically, because Zipf's law
+spreads tokens evenly over powers of ten."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenTableMethod(Method):
-    """Minimises Σ_v f_v (e_v − ê_v)ᵀ M (e_v − ê_v) over the rows e_v of a table.
+    """Method for a matrix with one row per token: an embedding or an LM head.
 
-    f_v is a power of token v's smoothed count. M is the second moment of what the table
-    multiplies, a model's final hidden states, shrunk towards its mean diagonal; where a table is
-    only looked up, M is the identity.
+    Minimises Σ_v f_v (e_v − ê_v)ᵀ M (e_v − ê_v) over the rows e_v. f_v is a power of token v's
+    smoothed count. M is the second moment of the LM head's inputs, the model's final hidden
+    states, shrunk towards its mean diagonal; for an embedding that is only looked up, M is the
+    identity.
 
-    On the default model's tied table powers of 0.5 to 0.7 are best: an error of a rare token
-    costs more than the share of its count, because a logit that is wrong by much takes
-    probability from every other token.
+    On the default model's tied embedding, powers of 0.5 to 0.7 work best: an error in a rare
+    token costs more than its count suggests, because a badly wrong logit takes probability from
+    every other token.
     """
 
     families: ClassVar[tuple[str, ...] | None] = TABLES
@@ -60,22 +61,27 @@ class TokenTableMethod(Method):
 
     @property
     def required_statistics(self) -> frozenset[str]:
-        """Counts of every token, and what the table multiplies."""
+        """Token counts and, with the hidden metric, the second moment of the inputs."""
         moment = {"second_moment"} if self.metric == "hidden" else set()
         return frozenset({"row_counts", *moment})
 
     def for_target(self, target: Target) -> Method:
-        """See `Method.for_target`: a table that is only looked up sees no hidden states."""
+        """See `Method.for_target`: an untied embedding gets the plain metric."""
         return replace(self, metric="plain") if target.only_looked_up else self
 
     def importance(self, statistics: Statistics) -> Tensor:
-        """Return f `[rows]` in float64, mean 1."""
+        """Return the token importance f `[rows]` in float64, with mean 1."""
         return row_importance(
             statistics, power=self.power, smoothing=self.smoothing, prior=self.prior
         )
 
     def coordinates(self, weight: Tensor, statistics: Statistics) -> WhitenedTable:
-        """Return a table `[rows, cols]` in coordinates in which all errors count alike."""
+        """Return the matrix in whitened coordinates, where errors in all directions cost the same.
+
+        Args:
+            weight: `[rows, cols]`.
+            statistics: Token counts and, with the hidden metric, the second moment of the inputs.
+        """
         from compress_lib.methods.token_tables.whitening import WhitenedTable
 
         moment = statistics.require("second_moment") if self.metric == "hidden" else None
@@ -83,7 +89,12 @@ class TokenTableMethod(Method):
 
 
 def block_ends(rows: int, count: int) -> list[int]:
-    """Return where blocks of rows end whose sizes grow by a constant factor, at most `count`."""
+    """Return the end of each block of rows, geometrically spaced.
+
+    Args:
+        rows: Number of rows.
+        count: Maximum number of blocks; few rows give fewer.
+    """
     first = max(1.0, rows / SPAN)
     steps = max(count - 1, 1)
     ends = {round(first * (rows / first) ** (index / steps)) for index in range(count)}
@@ -91,7 +102,14 @@ def block_ends(rows: int, count: int) -> list[int]:
 
 
 def too_few_bytes(budget: int, least: int, shape: tuple[int, int], itemsize: int) -> BudgetError:
-    """Build the error for a budget below the smallest thing that can be stored."""
+    """Build the error for a budget below the smallest size that a method can store.
+
+    Args:
+        budget: Bytes allowed.
+        least: Bytes of the smallest result.
+        shape: `[rows, cols]` of the matrix.
+        itemsize: Bytes of a number in the checkpoint's type.
+    """
     rows, cols = shape
     return BudgetError(
         f"{budget:,} bytes are too few for a {rows} × {cols} matrix: it needs at least "

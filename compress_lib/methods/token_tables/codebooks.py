@@ -1,4 +1,4 @@
-"""Learning codebooks and encoding rows with them, stage after stage."""
+"""Codebook learning and encoding of rows, one residual stage after another."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from compress_lib.utils.progress import Event, Report
 
 @dataclass(frozen=True)
 class Coding:
-    """How rows are coded.
+    """Product quantizer settings.
 
     Attributes:
-        parts: Of a row, each with a code of its own.
-        bits: Of a code.
-        iterations: Of k-means.
+        parts: Subvectors per row, one code each.
+        bits: Bits per code.
+        iterations: k-means iterations.
         sample: Rows that codebooks are learned from.
-        seed: Of what is drawn.
+        seed: Seed of the sample and of k-means.
     """
 
     parts: int
@@ -38,40 +38,40 @@ class Coding:
         dtype: torch.dtype,
         report: Report,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Code rows `[rows, cols]` in float32.
+        """Learn codebooks and encode rows with them.
 
         Args:
-            values: Rows; errors in all columns cost alike.
+            values: `[rows, cols]` in float32; errors in all columns cost the same.
             importance: `[rows]`, positive.
-            stages: Each codes what those before it left.
-            dtype: What codebooks and scales will be stored in.
-            report: Told about every part.
+            stages: Residual stages; each encodes the residual of the previous ones.
+            dtype: Type in which codebooks and scales will be stored.
+            report: Receives the progress of every part; may raise `StoppedError`.
 
         Returns:
-            codes `[stages, rows, parts]`, codebooks `[2^bits, stages · cols]`, scales `[rows]`.
+            Codes `[stages, rows, parts]`, codebooks `[2^bits, stages · cols]`, scales `[rows]`.
         """
         lengths = values.norm(dim=1)
         directions = values / torch.where(lengths > 0, lengths, 1.0)[:, None]
         weights = importance * lengths.square()
-        left, codes, books = directions.clone(), [], []
+        residual, codes, books = directions.clone(), [], []
         for stage in range(stages):
-            found, book = self._stage(left, weights, stage / stages, 1 / stages, report)
+            stage_codes, book = self._stage(residual, weights, stage / stages, 1 / stages, report)
             part_of = part_numbers(values.shape[1], self.parts, values.device)
             book = book.to(dtype).float()
-            for rows, some in zip(left.split(8192), found.split(8192), strict=True):
-                rows -= book.gather(0, some.long()[:, part_of])
-            codes.append(found)
+            for rows, chunk in zip(residual.split(8192), stage_codes.split(8192), strict=True):
+                rows -= book.gather(0, chunk.long()[:, part_of])
+            codes.append(stage_codes)
             books.append(book)
-        coded = directions - left
-        # The scale with the least error, not the norm: codes are shorter than what they stand for.
-        size = coded.square().sum(1)
-        scales = (values * coded).sum(1) / torch.where(size > 0, size, 1.0)
+        decoded = directions - residual
+        # Least-squares scales instead of norms: centroids are shorter than the rows they replace.
+        energy = decoded.square().sum(1)
+        scales = (values * decoded).sum(1) / torch.where(energy > 0, energy, 1.0)
         return torch.stack(codes), torch.cat(books, dim=1), scales
 
     def _stage(
         self, rows: Tensor, weights: Tensor, start: float, share: float, report: Report
     ) -> tuple[Tensor, Tensor]:
-        """Return codes `[rows, parts]` and a codebook `[2^bits, cols]`."""
+        """Return the codes `[rows, parts]` and the codebook `[2^bits, cols]` of one stage."""
         generator = torch.Generator().manual_seed(self.seed)
         usable = weights if bool((weights > 0).any()) else torch.ones_like(weights)
         drawn = torch.multinomial(
@@ -87,35 +87,35 @@ class Coding:
             columns = slice(first, first + width)
             points = rows[:, columns].contiguous()
             centres = kmeans(points[drawn], 2**self.bits, self.iterations, generator)
-            found, _ = nearest(points, centres)
-            centres, _ = means(points, usable, found, centres)
-            codes[:, part] = found.to(torch.uint8)
+            assignment, _ = nearest(points, centres)
+            centres, _ = means(points, usable, assignment, centres)
+            codes[:, part] = assignment.to(torch.uint8)
             book[:, columns] = centres
             first += width
         return codes, book
 
 
 def balanced_order(energy: Tensor, parts: int) -> Tensor:
-    """Return columns in an order in which parts of neighbours have about equal volume.
+    """Return a column order whose consecutive parts have about equal volume.
 
-    Every part has the same bits, and the error that is left follows the product of its columns'
-    energies, so that each column, largest first, goes to the part with the smallest product.
+    Every part has the same bits, and its remaining error follows the product of its columns'
+    energies, so each column, largest energy first, goes to the part with the smallest product.
 
     Args:
-        energy: `[cols]`, falling.
-        parts: How many.
+        energy: `[cols]`, descending.
+        parts: Number of parts.
 
     Source: eigenvalue allocation, Ge et al. 2013 (OPQ), doi:10.1109/CVPR.2013.379.
     """
     part_of = part_numbers(len(energy), parts, energy.device)
-    room = part_of.bincount(minlength=parts).tolist()
+    capacity = part_of.bincount(minlength=parts).tolist()
     logs = energy.clamp_min(1e-12 * float(energy[0]) + 1e-300).log()
-    # Above zero everywhere, so that a column more is never a smaller product.
+    # Shifted above zero, so that adding a column never lowers a part's sum.
     heights = (logs - logs.min() + 1).tolist()
     members: list[list[int]] = [[] for _ in range(parts)]
     sums = [0.0] * parts
     for column, height in enumerate(heights):
-        part = min((p for p in range(parts) if len(members[p]) < room[p]), key=sums.__getitem__)
+        part = min((p for p in range(parts) if len(members[p]) < capacity[p]), key=sums.__getitem__)
         members[part].append(column)
         sums[part] += height
     order = [column for part in members for column in part]

@@ -1,4 +1,4 @@
-"""Rounding of columns to few evenly spaced values around zero."""
+"""Uniform symmetric quantization of columns, with one step size per column."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from compress_lib.matrices.quantized.mixed_bits import MixedBitMatrix
 from compress_lib.methods.token_tables.bit_allocation import EIGHT, UNIFORM_STEP
 
 STRETCHES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.7, 2.0)
-"""Steps that are tried, as multiples of what is best for a normal variable."""
+"""Candidate step sizes, as multiples of the optimum for a normal distribution."""
 
 
 def round_columns(values: Tensor, bits: Sequence[int], dtype: torch.dtype) -> MixedBitMatrix:
-    """Round columns `[rows, cols]`, each with the step that leaves the least squared error.
+    """Quantize each column with the candidate step size of least squared error.
 
     Args:
-        values: In float32.
-        bits: Of every eight columns, falling; those with 0 are not stored.
-        dtype: What steps are stored in; they are rounded before codes are chosen.
+        values: `[rows, cols]` in float32.
+        bits: Bits of each group of eight columns, descending; groups with 0 bits are not stored.
+        dtype: Type of the stored step sizes, which are rounded to it before codes are chosen.
     """
     cols = values.shape[1]
     bands: list[tuple[int, int]] = []
     first = 0
-    for width, eights in groupby(bits):
-        last = min(cols, first + EIGHT * len(list(eights)))
+    for width, groups in groupby(bits):
+        last = min(cols, first + EIGHT * len(list(groups)))
         if width:
             bands.append((width, last - first))
         first = last
     coded = sum(width for _, width in bands)
     parts = values[:, :coded].split([width for _, width in bands], dim=1)
-    found = [_round(part, bits, dtype) for part, (bits, _) in zip(parts, bands, strict=True)]
-    codes, steps = (torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
+    rounded = [_round(part, bits, dtype) for part, (bits, _) in zip(parts, bands, strict=True)]
+    codes, steps = (torch.cat(pieces, dim=-1) for pieces in zip(*rounded, strict=True))
     return MixedBitMatrix.from_codes(codes, steps, cols, bands, dtype)
 
 
 def _round(values: Tensor, bits: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return codes `[rows, cols]` and steps `[cols]` of columns with equal bits."""
+    """Return codes `[rows, cols]` and step sizes `[cols]` for columns with equal bits."""
     highest, half = 2**bits - 1, (2**bits - 1) / 2
-    usual = values.square().mean(dim=0).sqrt() * UNIFORM_STEP[bits]
+    normal_steps = values.square().mean(dim=0).sqrt() * UNIFORM_STEP[bits]
     best: tuple[Tensor, Tensor, Tensor] | None = None
     for stretch in STRETCHES:
-        steps = (usual * stretch).to(dtype).float()
+        steps = (normal_steps * stretch).to(dtype).float()
         scale = torch.where(steps > 0, 1 / steps.clamp_min(1e-30), 0.0)
         codes = (values * scale).add_(half).round_().clamp_(0, highest)
         errors = ((codes - half) * steps).sub_(values).square_().sum(dim=0)

@@ -1,4 +1,4 @@
-"""Blocks of tokens by frequency, each with a basis and a rank of its own."""
+"""GroupReduce: low-rank factorization of token blocks, each with its own basis and rank."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True, kw_only=True)
 class GroupReduce(TokenTableMethod):
-    """Factorizes blocks of equally important tokens, with ranks by what a byte saves.
+    """Block-wise low-rank factorization of tokens grouped by importance.
 
     The paper sets ranks in proportion to a block's mean frequency; here the next rank goes to
-    the block in which it saves most of the weighted error per byte, until the budget is spent.
+    the block where it reduces the weighted error most per byte, until the budget is spent.
 
     Source: Chen et al. 2018 (GroupReduce), arXiv 1806.06950.
     """
@@ -40,7 +40,7 @@ class GroupReduce(TokenTableMethod):
     blocks: int = option(8, "Blocks", "Number of token blocks.", minimum=1, maximum=64)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: all of the budget, up to full ranks."""
+        """See `Method.preview`: the budget, capped at the size with full ranks."""
         rows, cols = shape
         most = 0
         splits = self._splits(shape, budget, itemsize)
@@ -72,56 +72,56 @@ class GroupReduce(TokenTableMethod):
             blocks = [ids.sort().values for ids in order.split(sizes)]
             spectra = [coordinates.spectrum(ids) for ids in blocks]
             energies = [energy.tolist() for energy, _ in spectra]
-            left = preview.budget - members_bytes(rows, len(sizes))
-            ranks, loss = best_ranks(energies, sizes, cols, left // weight.element_size())
+            remaining = preview.budget - members_bytes(rows, len(sizes))
+            ranks, loss = best_ranks(energies, sizes, cols, remaining // weight.element_size())
             if best is None or loss < best[0]:
-                kept = [found[:, :rank] for (_, found), rank in zip(spectra, ranks, strict=True)]
+                kept = [basis[:, :rank] for (_, basis), rank in zip(spectra, ranks, strict=True)]
                 best = loss, blocks, kept
         assert best is not None
-        numbers = torch.empty_like(order)
+        block_of = torch.empty_like(order)
         parts = []
         for index, (ids, vectors) in enumerate(zip(*best[1:], strict=True)):
-            numbers[ids] = index
+            block_of[ids] = index
             parts.append(coordinates.low_rank(ids, vectors, weight.dtype))
-        return BlocksMatrix.of(parts, numbers)
+        return BlocksMatrix.of(parts, block_of)
 
     def _splits(self, shape: tuple[int, int], budget: int, itemsize: int) -> list[list[int]]:
-        """Return the sizes of blocks to be tried: as many as asked for, half as many, …, one.
+        """Return candidate block sizes: `blocks` blocks, half as many, …, one.
 
-        A basis for every block may cost more than it saves.
+        Fewer blocks may win, because a basis per block may cost more than it saves.
 
         Raises:
             BudgetError: Not even one block of rank 1 fits.
         """
         rows, cols = shape
-        found, least, count = [], 0, self.blocks
+        splits, least, count = [], 0, self.blocks
         while count:
             sizes = [end - start for start, end in pairwise([0, *block_ends(rows, count)])]
             least = members_bytes(rows, len(sizes)) + (rows + len(sizes) * cols) * itemsize
             if least <= budget:
-                found.append(sizes)
+                splits.append(sizes)
             count //= 2
-        if not found:
+        if not splits:
             raise too_few_bytes(budget, least, shape, itemsize)
-        return found
+        return splits
 
 
 def best_ranks(
     energies: Sequence[Sequence[float]], sizes: Sequence[int], cols: int, numbers: int
 ) -> tuple[list[int], float]:
-    """Spend a budget where the next rank saves most for what it takes; every block gets one.
+    """Allocate ranks greedily by error reduction per stored number; every block gets at least one.
 
     Args:
-        energies: By block, what each direction carries, falling.
+        energies: Weighted energy of each direction, by block, in descending order.
         sizes: Rows of each block.
-        cols: Of all blocks.
-        numbers: How many may be stored in all factors.
+        cols: Columns of every block.
+        numbers: Budget, in stored numbers of all factors.
 
     Returns:
-        The ranks, and what is lost.
+        The rank of each block and the total weighted squared error.
     """
     ranks = [1] * len(sizes)
-    left = numbers - sum(size + cols for size in sizes)
+    remaining = numbers - sum(size + cols for size in sizes)
     steps = [
         (-energy / (size + cols), block, index)
         for block, (size, spectrum) in enumerate(zip(sizes, energies, strict=True))
@@ -130,8 +130,8 @@ def best_ranks(
     ]
     for _, block, index in sorted(steps):
         cost = sizes[block] + cols
-        if cost <= left and ranks[block] == index:
+        if cost <= remaining and ranks[block] == index:
             ranks[block] += 1
-            left -= cost
-    loss = sum(sum(found[rank:]) for found, rank in zip(energies, ranks, strict=True))
+            remaining -= cost
+    loss = sum(sum(spectrum[rank:]) for spectrum, rank in zip(energies, ranks, strict=True))
     return ranks, loss

@@ -1,4 +1,4 @@
-"""Product quantization: a code for a few columns at once, from learned codebooks."""
+"""Product quantization: one code per subvector of a row, with learned codebooks."""
 
 from __future__ import annotations
 
@@ -18,32 +18,43 @@ if TYPE_CHECKING:
     from compress_lib.methods.statistics import Statistics
 
 SHARE = 5
-"""What rows share, a basis or codebooks, may take about one byte in so many."""
+"""A basis, or the codebooks, may each take at most 1/5 of the budget."""
 
 MOST_BITS = 8
+"""Maximum bits per code."""
 
 
 @dataclass(frozen=True)
 class CodeLayout:
-    """What is stored: `parts` codes of `bits` bits in each of `stages`, with or without a basis."""
+    """Storage layout of a product quantization.
+
+    Attributes:
+        parts: Codes per row and stage.
+        bits: Bits per code.
+        stages: Residual stages.
+        rotated: Whether a basis is stored.
+        nbytes: Total bytes.
+    """
 
     parts: int
     bits: int
     stages: int
-    turned: bool
+    rotated: bool
     nbytes: int
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class ProductQuantization(TokenTableMethod):
-    """Rows in directions that cost alike, cut into parts, each the nearest of 2^bits vectors.
+    """Product quantization of rows in coordinates in which all errors cost the same.
 
-    A row's norm is a scale of 16 bits, and the vectors are for directions. They are learned by
-    k-means from rows drawn by importance. Later stages code what the earlier ones left.
+    Each row is cut into subvectors, and each subvector is replaced by the nearest of 2^bits
+    codebook vectors. Codebooks quantize directions; the length of a row is stored as a separate
+    scale in the checkpoint's type. Codebooks are learned by k-means on rows sampled by
+    importance. Later stages quantize the residual of earlier ones.
 
     Source: Jégou et al. 2011, doi:10.1109/TPAMI.2010.57; parts of equal volume as in Ge et al.
-    2013 (OPQ), doi:10.1109/CVPR.2013.379; stages as in Chen et al. 2010,
+    2013 (OPQ), doi:10.1109/CVPR.2013.379; residual stages as in Chen et al. 2010,
     doi:10.3390/s101211259.
     """
 
@@ -86,10 +97,10 @@ class ProductQuantization(TokenTableMethod):
     seed: int = option(0, "Seed", "Seed of the random sample.", minimum=0, maximum=2**31 - 1)
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: codes, codebooks, scales, and perhaps a basis."""
+        """See `Method.preview`: codes, codebooks, scales and, if it pays off, a basis."""
         layout = self._layout(shape, budget, itemsize)
         codes = f"{layout.stages} × {layout.parts}" if layout.stages > 1 else f"{layout.parts}"
-        note = f"{codes} codes of {layout.bits} bits a row"
+        note = f"{codes} codes of {layout.bits} bits per row"
         return Preview(budget, layout.nbytes, note=note, solution=layout)
 
     def compress(
@@ -106,7 +117,7 @@ class ProductQuantization(TokenTableMethod):
 
         layout: CodeLayout = preview.solution
         coordinates = self.coordinates(weight, statistics)
-        if layout.turned:
+        if layout.rotated:
             order = balanced_order(coordinates.variance, layout.parts)
             values = coordinates.coefficients[:, order] * coordinates.variance[order].sqrt().float()
         else:
@@ -116,39 +127,39 @@ class ProductQuantization(TokenTableMethod):
             values, coordinates.importance.float(), layout.stages, weight.dtype, report
         )
         matrix = ProductCodesMatrix.from_codes(codes, codebooks, scales, layout.bits, weight.dtype)
-        if not layout.turned:
+        if not layout.rotated:
             return matrix
         report(Event(0.95, "Product quantization: fitting the basis"))
         before = coordinates.basis[order]
         return RotatedMatrix.of(matrix, coordinates.refit(matrix.to_dense(), weight, before))
 
     def _layout(self, shape: tuple[int, int], budget: int, itemsize: int) -> CodeLayout:
-        """Return the codes that fill a budget.
+        """Return the best layout that fits the budget.
 
         Raises:
             BudgetError: Not even the fewest codes fit.
         """
         rows, cols = shape
         least = 0
-        for turned, bits in self._choices(cols, budget, itemsize):
+        for rotated, bits in self._choices(cols, budget, itemsize):
             fixed = (rows + 2**bits * self.stages * cols) * itemsize
-            fixed += cols * cols * itemsize if turned else 0
-            room = (budget - fixed) // (rows * self.stages)
-            # Eight codes fill `bits` bytes; only whole bytes can come one by one.
-            most = min(cols, room if bits == MOST_BITS else 8 * (room // bits))
+            fixed += cols * cols * itemsize if rotated else 0
+            bytes_per_row = (budget - fixed) // (rows * self.stages)
+            # Codes below 8 bits are packed in groups of eight, which take `bits` bytes.
+            most = min(cols, bytes_per_row if bits == MOST_BITS else 8 * (bytes_per_row // bits))
             fewest = max(1, round(cols / self.subvector_size)) if self.subvector_size else 1
             least = fixed + rows * self.stages * code_bytes(fewest, bits)
             if least <= budget:
                 parts = fewest if self.subvector_size else most
                 nbytes = fixed + rows * self.stages * code_bytes(parts, bits)
-                return CodeLayout(parts, bits, self.stages, turned, nbytes)
+                return CodeLayout(parts, bits, self.stages, rotated, nbytes)
         raise too_few_bytes(budget, least, shape, itemsize)
 
     def _choices(self, cols: int, budget: int, itemsize: int) -> Iterator[tuple[bool, int]]:
-        """Yield whether a basis is stored, and the bits of a code, the best first."""
-        basis = cols * cols * itemsize * SHARE <= budget
-        for turned in (True, False) if basis else (False,):
+        """Yield candidate pairs of basis stored or not and bits per code, the preferred first."""
+        basis_fits = cols * cols * itemsize * SHARE <= budget
+        for rotated in (True, False) if basis_fits else (False,):
             for bits in (self.bits,) if self.bits else range(MOST_BITS, 0, -1):
                 shared = 2**bits * self.stages * cols * itemsize
                 if self.bits or bits == 1 or shared * SHARE <= budget:
-                    yield turned, bits
+                    yield rotated, bits

@@ -1,4 +1,4 @@
-"""Few bits for rare tokens and for directions that carry little, many for the others."""
+"""Tiered quantization: bits by token frequency and by importance of the direction."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     from compress_lib.methods.token_tables.whitening import WhitenedTable
 
 STEP_SHARE = 50
-"""Steps of all tiers may take about one byte in so many."""
+"""Step sizes of all tiers may take at most about 1/50 of the budget."""
 
 WIDTHS = 12
-"""How many widths of the stored basis are tried."""
+"""Number of candidate widths of the stored basis."""
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class Tiered(TokenTableMethod):
-    """Gives every eight columns of every tier of tokens the bits that save most per byte.
+    """Quantization with bits allocated per token tier and group of eight columns.
 
-    The table is turned into coordinates in which all errors cost alike, and the basis stored.
-    Low rank is the case of columns without any bits.
+    Bits go where they reduce the weighted error most per byte. The matrix is rotated into
+    coordinates in which all errors cost the same, unless storing their basis costs more than it
+    saves. Columns with zero bits are dropped, which makes low rank a special case.
 
     Source: reverse water-filling, Cover & Thomas, Elements of Information Theory, 10.3.3, over
-    the coordinates of `token_metric`.
+    the coordinates of `WhitenedTable`.
     """
 
     name: ClassVar[str] = "tiered"
@@ -56,21 +57,21 @@ class Tiered(TokenTableMethod):
         self.widths()
 
     def widths(self) -> list[int]:
-        """Return the bits that a code may have, rising.
+        """Return the allowed bits per code, ascending.
 
         Raises:
-            CompressionError: `bits` is no list of numbers from 1 to 8.
+            CompressionError: `bits` is not a list of numbers from 1 to 8.
         """
-        words = [word.strip() for word in self.bits.split(",")]
-        if not all(word in tuple("12345678") for word in words):
+        parts = [part.strip() for part in self.bits.split(",")]
+        if not all(part in tuple("12345678") for part in parts):
             raise CompressionError(
-                f"The option bits must be numbers from 1 to 8 with commas between them, such as "
-                f"8,4,2; not {self.bits!r}."
+                f"The option bits must be comma-separated numbers from 1 to 8, such as 8,4,2, not "
+                f"{self.bits!r}."
             )
-        return sorted({int(word) for word in words})
+        return sorted({int(part) for part in parts})
 
     def preview(self, shape: tuple[int, int], *, budget: int, itemsize: int) -> Preview:
-        """See `Method.preview`: all of the budget, up to what the widest codes take."""
+        """See `Method.preview`: the budget, capped at the size with the widest codes."""
         from compress_lib.methods.token_tables.bit_allocation import full_bytes
 
         rows, cols = shape
@@ -97,20 +98,20 @@ class Tiered(TokenTableMethod):
         from compress_lib.methods.token_tables.column_rounding import round_columns
 
         sizes: list[int] = preview.solution
-        report(Event(0.0, "Tiers: the directions that matter"))
+        report(Event(0.0, "Tiers: computing the basis"))
         coordinates = self.coordinates(weight, statistics)
         order = coordinates.importance.argsort(descending=True, stable=True)
         tiers = [ids.sort().values for ids in order.split(sizes)]
-        left = preview.budget - members_bytes(weight.shape[0], len(sizes))
-        width, layout = self._layout(weight, coordinates, tiers, left)
+        budget = preview.budget - members_bytes(weight.shape[0], len(sizes))
+        width, layout = self._layout(weight, coordinates, tiers, budget)
         values = coordinates.coefficients[:, :width] if width else weight.float()
-        numbers = torch.empty_like(order)
+        tier_of = torch.empty_like(order)
         blocks = []
         for index, (ids, bits) in enumerate(zip(tiers, layout.bits, strict=True)):
             report(Event(0.3 + 0.6 * index / len(tiers), f"Tiers: rounding tier {index + 1}"))
-            numbers[ids] = index
+            tier_of[ids] = index
             blocks.append(round_columns(values[ids], bits, weight.dtype))
-        matrix = BlocksMatrix.of(blocks, numbers)
+        matrix = BlocksMatrix.of(blocks, tier_of)
         if not width:
             return matrix
         report(Event(0.9, "Tiers: fitting the basis"))
@@ -118,7 +119,7 @@ class Tiered(TokenTableMethod):
         return RotatedMatrix.of(matrix, coordinates.refit(matrix.to_dense(), weight, before))
 
     def _sizes(self, shape: tuple[int, int], budget: int, itemsize: int) -> list[int]:
-        """Return the rows of each tier: fewer tiers where their steps would take too much.
+        """Return the rows of each tier, with fewer tiers if step sizes would take too much.
 
         Raises:
             BudgetError: Not even one tier fits.
@@ -140,25 +141,28 @@ class Tiered(TokenTableMethod):
     def _layout(
         self, weight: Tensor, coordinates: WhitenedTable, tiers: list[Tensor], budget: int
     ) -> tuple[int, Layout]:
-        """Return how many columns are stored in another basis, 0 for the table's own, and bits.
+        """Return the width of the stored basis and the bit allocation; width 0 stores no basis.
 
-        The basis has to be stored, and a narrow one leaves more for the codes.
+        The basis takes bytes, so a narrow one, or none, leaves more for the codes.
         """
         from compress_lib.methods.token_tables.bit_allocation import EIGHT, fill, least_bytes
         from compress_lib.methods.token_tables.whitening import energy_of_eights
 
         cols, itemsize = weight.shape[1], weight.element_size()
         sizes, widths = [len(ids) for ids in tiers], self.widths()
-        turned, plain = energy_of_eights(coordinates, weight, tiers)
-        found = [(0, fill(plain, sizes, cols, widths=widths, budget=budget, itemsize=itemsize))]
-        eights = len(turned[0])
-        for tried in sorted({-(-eights * index // WIDTHS) for index in range(1, WIDTHS + 1)}):
-            width = min(EIGHT * tried, cols)
-            left = budget - width * cols * itemsize
-            if left < least_bytes(sizes, width, widths[0], itemsize):
+        rotated, plain = energy_of_eights(coordinates, weight, tiers)
+        layout = fill(plain, sizes, cols, widths=widths, budget=budget, itemsize=itemsize)
+        candidates = [(0, layout)]
+        groups = len(rotated[0])
+        for kept in sorted({-(-groups * index // WIDTHS) for index in range(1, WIDTHS + 1)}):
+            width = min(EIGHT * kept, cols)
+            remaining = budget - width * cols * itemsize
+            if remaining < least_bytes(sizes, width, widths[0], itemsize):
                 break
-            some = [energies[:tried] for energies in turned]
-            layout = fill(some, sizes, width, widths=widths, budget=left, itemsize=itemsize)
-            dropped = sum(sum(energies[tried:]) for energies in turned)
-            found.append((width, layout.with_loss(dropped)))
-        return min(found, key=lambda item: item[1].loss)
+            energies = [row[:kept] for row in rotated]
+            layout = fill(
+                energies, sizes, width, widths=widths, budget=remaining, itemsize=itemsize
+            )
+            dropped = sum(sum(row[kept:]) for row in rotated)
+            candidates.append((width, layout.with_loss(dropped)))
+        return min(candidates, key=lambda item: item[1].loss)

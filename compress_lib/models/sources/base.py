@@ -1,4 +1,4 @@
-"""What every source of weights gives back."""
+"""Weights and errors that all sources of models share."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FLOATING = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
-"""Types of numbers that a model can be computed from: safetensors' names, and torch's."""
+"""Supported weight types: safetensors names mapped to torch names."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Files of a model on this machine.
+    """Local files of a model.
 
     Attributes:
-        folder: Holds config.json, safetensors and the tokenizer.
-        source: Where they came from, in words.
+        folder: Folder with config.json, safetensors and the tokenizer.
+        source: Readable description of where they came from.
         revision: Their exact version.
     """
 
@@ -25,16 +25,16 @@ class Weights:
 
 
 class HubUnreachableError(Exception):
-    """The Hub did not answer: another source may."""
+    """The Hub did not answer; another source may have the model."""
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Tell whether a folder holds a whole checkpoint: configuration and every weight file."""
+    """Return whether a folder holds a complete checkpoint: config.json and every weight file."""
     from compress_lib.utils.files import read_json
 
     if not (folder / "config.json").exists():
         return False
-    # Some repositories hold both; transformers too then reads the one file, not the shards.
+    # If a repository has both, transformers also prefers the single file over the shards.
     if (folder / "model.safetensors").exists():
         return True
     index = read_json(folder / "model.safetensors.index.json") or {}

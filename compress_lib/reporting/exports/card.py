@@ -21,11 +21,10 @@ from compress_lib.utils.formatting import format_bytes, format_perplexity, forma
 
 CARD_FILE = "README.md"
 RECORD_FILE = "compression_record.json"
-"""Files of a checkpoint that describe it."""
-
+"""Model card and record: the files that describe a checkpoint."""
 
 FENCE = "`" * 6
-"""Encloses code that may contain backticks of a user's text."""
+"""Code fence, long because the code may contain backticks of a user's text."""
 
 
 def card_files(record: RunRecord) -> dict[str, str]:
@@ -38,7 +37,7 @@ def card_files(record: RunRecord) -> dict[str, str]:
 
 
 def _public(record: RunRecord, base: str) -> Plan:
-    """Return the plan without private parts: custom text and the path of a folder."""
+    """Return the plan without private data: custom text and the path of a local folder."""
     plan = record.plan
     if plan.evaluation.text is not None:
         plan = replace(plan, evaluation=Plan().evaluation)
@@ -46,13 +45,13 @@ def _public(record: RunRecord, base: str) -> Plan:
 
 
 def model_card(record: RunRecord) -> str:
-    """Return the README of a compressed checkpoint, with the front matter that the Hub reads."""
+    """Return the model card (README.md) of a compressed checkpoint, with Hub front matter."""
     ppl, memory = record.perplexity, record.memory
     entry = CATALOGUE.get(record.model.id)
     base = entry.hub_id if entry else record.model.id
     on_hub = HUB_ID.fullmatch(base) is not None
     if not on_hub:
-        # The path of a local folder is private.
+        # Do not publish the path of a local folder.
         base = Path(base).name
     auto_class = (
         "AutoModelForCausalLM" if PROTOCOLS[ppl.protocol] == "causal" else "AutoModelForMaskedLM"
@@ -79,7 +78,7 @@ def model_card(record: RunRecord) -> str:
 
 
 def _card_data(record: RunRecord, base: str, *, on_hub: bool) -> ModelCardData:
-    """Return the front matter: what the Hub searches by, and the results that it shows."""
+    """Return the front matter: base model, tags and evaluation results."""
     ppl = record.perplexity
     causal = PROTOCOLS[ppl.protocol] == "causal"
     metrics = {"perplexity": ppl.compressed, "kl": record.agreement.kl}

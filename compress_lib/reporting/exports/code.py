@@ -1,4 +1,4 @@
-"""A plan as Python code that makes it again. Knows no torch."""
+"""Python code generator for plans."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from compress_lib.plan.plan import Plan
 INDENT = "    "
 WIDTH = 96
 
-TOLD: dict[str, tuple[str, ...]] = {"Plan": ("rules",), "Rule": ("pattern", "method", "keep")}
-"""What is said of a class even where it is usual: whoever reads it wants to know."""
+ALWAYS_WRITTEN: dict[str, tuple[str, ...]] = {
+    "Plan": ("rules",),
+    "Rule": ("pattern", "method", "keep"),
+}
+"""Fields by class that are written even if they have their default value."""
 
 
 def python_code(plan: Plan) -> str:
-    """Return a script that runs a plan and tells its cost; what is usual is mostly left out."""
+    """Return a script that runs a plan and prints its cost; most default values are omitted."""
     used = ", ".join(["Plan", *sorted(_classes(plan) - {"Plan"}), "run_plan"])
     return (
         f"from compress_lib import {used}\n\n"
@@ -30,13 +33,19 @@ def python_code(plan: Plan) -> str:
 
 
 def constructor(value: Any, depth: int = 0) -> str:
-    """Return an expression for an equal value: of a dataclass, its unusual fields and `TOLD`."""
+    """Return a Python expression that evaluates to an equal value.
+
+    Args:
+        value: A dataclass, of which `ALWAYS_WRITTEN` and non-default fields are written, or a
+            tuple, list, mapping, string or number.
+        depth: The level of indentation.
+    """
     if not is_dataclass(value):
         return _plain(value, depth)
     parts = [
         f"{field.name}={constructor(getattr(value, field.name), depth + 1)}"
         for field in fields(value)
-        if _is_told(value, field)
+        if _is_written(value, field)
     ]
     return _format_call(type(value).__name__, parts, "()", depth)
 
@@ -53,12 +62,12 @@ def _plain(value: Any, depth: int) -> str:
             f"{json.dumps(key)}: {constructor(item, depth + 1)}" for key, item in value.items()
         ]
         return _format_call("", parts, "{}", depth)
-    # The quotes that formatters prefer; what JSON escapes, Python reads alike.
+    # JSON strings have the double quotes of formatters, and Python reads the same escapes.
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _format_call(name: str, parts: list[str], brackets: str, depth: int) -> str:
-    """Return `name(parts)` in one line if it fits, else a part a line."""
+    """Return `name(parts)` on one line if it fits, else with one part per line."""
     opening, closing = brackets[0], brackets[1]
     line = f"{name}{opening}{', '.join(parts)}{closing}"
     if len(line) + len(INDENT) * depth <= WIDTH and "\n" not in line:
@@ -68,30 +77,31 @@ def _format_call(name: str, parts: list[str], brackets: str, depth: int) -> str:
     return f"{name}{opening}\n{body}{INDENT * depth}{closing}"
 
 
-def _is_told(value: Any, field: Any) -> bool:
-    if field.name in TOLD.get(type(value).__name__, ()):
+def _is_written(value: Any, field: Any) -> bool:
+    if field.name in ALWAYS_WRITTEN.get(type(value).__name__, ()):
         return True
-    return bool(field.name != "digest" and _unread(getattr(value, field.name)) != _usual(field))
+    given = _without_digest(getattr(value, field.name))
+    return bool(field.name != "digest" and given != _default(field))
 
 
-def _unread(value: Any) -> Any:
-    """Return a text as it was before it was read and known by its digest."""
+def _without_digest(value: Any) -> Any:
+    """Return a `TextSpec` without the digest that reading the text adds."""
     return replace(value, digest=None) if isinstance(value, TextSpec) else value
 
 
-def _usual(field: Any) -> Any:
+def _default(field: Any) -> Any:
     if field.default is not MISSING:
         return field.default
     return field.default_factory() if field.default_factory is not MISSING else MISSING
 
 
 def _classes(value: Any) -> set[str]:
-    """Return the names of the dataclasses that an expression calls."""
+    """Return the names of the dataclasses in the expression of a value."""
     if not is_dataclass(value):
         items = value if isinstance(value, tuple | list) else ()
         return set().union(*(_classes(item) for item in items))
-    named = {type(value).__name__}
+    names = {type(value).__name__}
     for field in fields(value):
-        if _is_told(value, field):
-            named |= _classes(getattr(value, field.name))
-    return named
+        if _is_written(value, field):
+            names |= _classes(getattr(value, field.name))
+    return names

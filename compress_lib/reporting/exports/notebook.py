@@ -1,4 +1,4 @@
-"""A run as a Jupyter notebook that makes it again. Knows no torch."""
+"""Jupyter notebook export of a plan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compress_lib.reporting.exports.code import python_code
 
 FORMAT = {"nbformat": 4, "nbformat_minor": 5}
 
-MADE = "Made by Compression Lab; `pip install -e .` in its folder."
+INSTALL = "Exported from Compression Lab; install it with `pip install -e .` in its repository."
 
 TABLE = """from compress_lib.results.describe import targets_frame
 
@@ -27,28 +27,25 @@ for fill in record.fills:
 
 
 def notebook(plan: Plan, title: str) -> str:
-    """Return a notebook as JSON: the plan, its cost, every matrix, and what both models write.
+    """Return a notebook as JSON: the plan, its cost, the matrices and the generated texts.
 
     Args:
-        plan: What it runs.
-        title: What people read above.
+        plan: The plan that the notebook runs.
+        title: The heading.
     """
     cells = [
-        _cell("markdown", f"# {title}\n\n{MADE}"),
+        _cell("markdown", f"# {title}\n\n{INSTALL}"),
         _cell("code", python_code(plan).rstrip()),
-        _cell("markdown", "Every compressed matrix:"),
+        _cell("markdown", "Compressed matrices:"),
         _cell("code", TABLE),
-        _cell(
-            "markdown",
-            "What both models write, or put in the place of a mask:",
-        ),
+        _cell("markdown", "Generated text, or predicted tokens of masks, of both models:"),
         _cell("code", TEXTS),
     ]
     for index, cell in enumerate(cells):
         cell["id"] = f"cell-{index}"
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    whole = {"cells": cells, "metadata": {"kernelspec": kernel}, **FORMAT}
-    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    document = {"cells": cells, "metadata": {"kernelspec": kernel}, **FORMAT}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _cell(kind: str, source: str) -> dict[str, Any]:

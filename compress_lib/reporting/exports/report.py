@@ -1,4 +1,4 @@
-"""A run as a page of its own: one file that needs no network. Knows no torch."""
+"""HTML report of a run: one file that works offline."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from compress_lib.utils.formatting import (
     format_share,
 )
 
-SHADES = "The stronger a token is shaded, the less likely the other model found it there."
-TIP = "the other model: {other}, the writer: {own}"
+SHADES = "Stronger shading marks tokens that are less likely under the other model."
+TIP = "p = {other} under the other model, {own} under this one"
 
 STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;"
@@ -40,21 +40,21 @@ STYLE = (
 
 
 def report(record: RunRecord, others: Sequence[RunRecord] = (), plotly: bool | str = True) -> str:
-    """Return a run as one HTML file: numbers, charts, texts, and the code that repeats it.
+    """Return a run as one HTML file: metrics, charts, texts, and the code to reproduce it.
 
     Args:
         record: The run.
-        others: Runs on the same text, to stand beside it in the chart of cost against size.
-        plotly: Whether the library that draws comes along, or the file that it is in.
+        others: Runs on the same text to compare with in the chart of quality against size.
+        plotly: Whether to embed the Plotly library, or the URL of its file.
     """
     title = escape(describe(record))
-    charts = [("Cost against size", frontier.frontier(others, [record], record.key))]
+    charts = [("Quality vs. size", frontier.frontier(others, [record], record.key))]
     if record.direction:
-        charts.append(("How far tokens turned", direction_histogram([record])))
+        charts.append(("Embedding direction error", direction_histogram([record])))
     charts.append(("Memory", matrices.memory_bars(record)))
-    drawn = "".join(
+    chart_html = "".join(
         f"<h2>{escape(name)}</h2>"
-        # The library comes with the first chart, and serves all.
+        # Only the first chart needs to embed the library.
         + figure.to_html(full_html=False, include_plotlyjs=plotly if index == 0 else False)
         for index, (name, figure) in enumerate(charts)
     )
@@ -62,7 +62,7 @@ def report(record: RunRecord, others: Sequence[RunRecord] = (), plotly: bool | s
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(_about(record))}</p>"
-        f"{_numbers(record)}{drawn}{_texts(record)}{_matrices(record)}<h2>Again</h2>"
+        f"{_metrics(record)}{chart_html}{_texts(record)}{_matrices(record)}<h2>Reproduce</h2>"
         f"<pre>{escape(python_code(record.plan))}</pre></body></html>\n"
     )
 
@@ -71,45 +71,46 @@ def _about(record: RunRecord) -> str:
     ppl = record.perplexity
     decoding = describe_decoding(record)
     return (
-        f"{record.model.id} ({record.model.source}), measured on {ppl.tokens:,} tokens of "
+        f"{record.model.id} ({record.model.source}), evaluated on {ppl.tokens:,} tokens of "
         f"{ppl.corpus}, context {ppl.context}, with compress_lib "
         f"{record.environment.get('compress_lib', '')} on {record.created[:10]}. {decoding}"
     ).strip()
 
 
-def _numbers(record: RunRecord) -> str:
-    found = record.metrics()
+def _metrics(record: RunRecord) -> str:
+    values = record.metrics()
     rows = "".join(
         f"<tr><td>{escape(metric.label)}</td>"
-        f'<td class="number">{format_number(value)}{_around(record, name)}</td>'
+        f'<td class="number">{format_number(value)}{_interval(record, name)}</td>'
         f"<td>{'lower' if metric.lower_is_better else 'higher'} is better</td>"
         f"<td>{escape(metric.meaning)}</td></tr>"
         for name, metric in METRICS.items()
-        if (value := found[name]) is not None
+        if (value := values[name]) is not None
     )
     ppl = record.perplexity
-    before = (
-        f"Before: perplexity {format_perplexity(ppl.baseline)}, "
+    original = (
+        f"Original: perplexity {format_perplexity(ppl.baseline)}, "
         f"{format_bytes(record.memory.baseline_bytes)}."
     )
-    notes = f"{before} {_predicted_loss(record)} In brackets: 95 % intervals over blocks of text."
-    return f"<h2>Numbers</h2><p>{escape(notes)}</p><table>{rows}</table>"
+    intervals = "In parentheses: 95% confidence intervals over text blocks."
+    notes = f"{original} {_predicted_loss(record)} {intervals}"
+    return f"<h2>Metrics</h2><p>{escape(notes)}</p><table>{rows}</table>"
 
 
 def _predicted_loss(record: RunRecord) -> str:
-    """Say what the growth of the loss was expected to be."""
+    """Return a sentence with the predicted loss increase, or nothing if there is none."""
     loss = predicted_loss(record)
     if loss is None:
         return ""
-    grows = f"the loss grows by some {loss:.2g} nats a token"
-    words = forecast.describe_prediction(
-        loss, grows, f"{grows} or far more", "little is left of the model"
+    increase = f"a loss increase of about {loss:.2g} nats/token"
+    prediction = forecast.describe_prediction(
+        loss, increase, f"{increase} or far more", "a model that is no longer usable"
     )
-    return f"Expected before the run: {words}."
+    return f"Predicted before the run: {prediction}."
 
 
-def _around(record: RunRecord, name: str) -> str:
-    """Return between which ends a number lies, 95 times in 100, of what has an interval."""
+def _interval(record: RunRecord, name: str) -> str:
+    """Return the 95% confidence interval of a metric, or nothing if it has none."""
     which = {"perplexity": "compressed", "perplexity_ratio": "ratio"}.get(name)
     return format_interval(record.perplexity, which) if which else ""
 
@@ -123,21 +124,21 @@ def _texts(record: RunRecord) -> str:
         f"{_shade(text.compressed, text.compressed_tokens)}</p>"
         for text in record.text
     )
-    filled = "".join(
+    fills = "".join(
         f"<p><b>{escape(name)}</b>\n{escape(fill.prompt)}\n"
-        + "\n".join(f"{escape(p.token)}  {format_share(p.probability)}" for p in found)
+        + "\n".join(f"{escape(p.token)}  {format_share(p.probability)}" for p in predictions)
         + "</p>"
         for fill in record.fills
-        for name, found in (("Original", fill.baseline), ("Compressed", fill.compressed))
+        for name, predictions in (("Original", fill.baseline), ("Compressed", fill.compressed))
     )
-    shades = any(text.baseline_tokens or text.compressed_tokens for text in record.text)
-    how = f"<p>{SHADES}</p>" if shades else ""
-    return f'<h2>Text</h2>{how}<div class="texts">{pairs}{filled}</div>'
+    shaded = any(text.baseline_tokens or text.compressed_tokens for text in record.text)
+    legend = f"<p>{SHADES}</p>" if shaded else ""
+    return f'<h2>Text</h2>{legend}<div class="texts">{pairs}{fills}</div>'
 
 
-def _shade(whole: str, tokens: Sequence[WrittenToken]) -> str:
-    """Return a text, its tokens shaded where it is known what the other model thought."""
-    return "".join(shade_token(token, TIP) for token in tokens) or escape(whole)
+def _shade(text: str, tokens: Sequence[WrittenToken]) -> str:
+    """Return a text with shaded tokens; without shading if there are no token probabilities."""
+    return "".join(shade_token(token, TIP) for token in tokens) or escape(text)
 
 
 def _matrices(record: RunRecord) -> str:
@@ -150,6 +151,14 @@ def _matrices(record: RunRecord) -> str:
         f'<td class="number">{target.direction_error.mean:.4f}</td></tr>'
         for target in record.targets
     )
-    names = ("Matrix", "Method", "Rank", "Shape", "% bytes", "Relative error", "Direction error")
+    names = (
+        "Matrix",
+        "Method",
+        "Rank",
+        "Shape",
+        "Size kept (%)",
+        "Relative error",
+        "Direction error",
+    )
     head = "".join(f"<th>{name}</th>" for name in names)
     return f"<h2>Matrices</h2><table><tr>{head}</tr>{rows}</table>"

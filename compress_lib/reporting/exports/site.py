@@ -1,7 +1,7 @@
-"""All that was measured as a site that only has to be looked at. Knows no torch.
+"""Static site of all landmark runs and studies.
 
-One page leads to a page for every landmark and every study; it opens from a folder, without a
-network.
+The index links to one page per landmark and per study. The site opens from a folder and works
+offline.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ from compress_lib.utils.files import atomic_write
 from compress_lib.utils.formatting import format_bytes, format_perplexity
 
 PLOTLY = "plotly.min.js"
-TITLE = "What compressing a language model costs"
+TITLE = "The cost of compressing a language model"
 INTRO = (
-    "Runs of Compression Lab on one model, measured beforehand. Nothing is computed here: the lab "
-    "itself runs any of these plans, and others, on your own machine."
+    "Precomputed runs of Compression Lab on one model. This site computes nothing: install the lab "
+    "to run these plans, or your own, on your machine."
 )
 
 
 def write_site(folder: Path) -> list[Path]:
-    """Write the site into a folder, and return its files."""
+    """Write the site into a folder and return its files."""
     runs = landmarks_by_name()
     studies = load_studies()
     pages = {"index.html": _index(runs, studies), PLOTLY: drawing_library()}
-    beside = tuple(runs.values())
     for name, record in runs.items():
-        others = [other for other in beside if other.key != record.key]
+        others = [other for other in runs.values() if other.key != record.key]
         pages[f"runs/{name}.html"] = report(record, others, f"../{PLOTLY}")
     for name, study in studies.items():
         pages[f"studies/{name}.html"] = study_page(study, f"../{PLOTLY}")
@@ -54,13 +53,13 @@ def _index(runs: Mapping[str, RunRecord], studies: Mapping[str, StudyRecord]) ->
     for measure in frontier.MEASURES:
         figure = frontier.frontier(records, (), None, measure)
         if figure.data:
-            drawn = figure.to_html(full_html=False, include_plotlyjs=False)
+            chart = figure.to_html(full_html=False, include_plotlyjs=False)
             metric = METRICS[measure]
-            better = "lower" if metric.lower_is_better else "higher"
+            better = "Lower" if metric.lower_is_better else "Higher"
             charts.append(
-                f"<h2>{escape(metric.label)} against size</h2>"
-                f"<p>{escape(metric.meaning)} Here {better} is better, and left is smaller.</p>"
-                f"{drawn}"
+                f"<h2>{escape(metric.label)} vs. size</h2>"
+                f"<p>{escape(metric.meaning)} {better} is better; further left is smaller.</p>"
+                f"{chart}"
             )
     items = "".join(
         f'<li><a href="studies/{escape(name, quote=True)}.html">{escape(study.label)}</a>: '
@@ -78,7 +77,7 @@ def _index(runs: Mapping[str, RunRecord], studies: Mapping[str, StudyRecord]) ->
 
 
 def _legend(records: Sequence[RunRecord]) -> str:
-    """Return what the signs of the charts stand for; the ringed one is on pages of single runs."""
+    """Return the legend of the charts, without the ring, which only pages of single runs have."""
     items = "".join(
         f'<li><span style="color:{colour}">{sign}</span> {escape(name)}</li>'
         for sign, colour, name in frontier.frontier_legend(records)[:-1]
@@ -97,6 +96,7 @@ def _table(runs: Mapping[str, RunRecord]) -> str:
         for name, record in ordered
     )
     heads = "".join(
-        f"<th>{escape(name)}</th>" for name in ("Run", "Perplexity", "× baseline", "Size", "KL")
+        f"<th>{escape(name)}</th>"
+        for name in ("Run", "Perplexity", "Perplexity ratio", "Size", "KL")
     )
     return f"<table><tr>{heads}</tr>{rows}</table>"

@@ -1,1 +1,1 @@
-"""Charts: a DataFrame in, a plotly figure out."""
+"""Plotly figures of run and study records."""

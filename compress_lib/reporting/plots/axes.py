@@ -1,4 +1,4 @@
-"""The axes of the chart of quality against size: one scale per metric."""
+"""Axis scales of the quality vs. size chart, one per metric."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SIZE_TITLES = {
     "megabytes": "Model size (MB)",
     "parameters": "Model size (million parameters)",
 }
-"""In English; see `translation.translate`."""
+"""English titles of the x axis, keys of `translation.translate`."""
 
 FLOOR = 5e-4
-"""The smallest excess of a perplexity over the baseline's that is drawn above its line.
+"""Lowest perplexity ÷ baseline − 1 on the axis; smaller values are drawn at the baseline.
 
 Smaller differences are noise in texts of a few thousand tokens.
 """
 
 TICKS = (1.001, 1.01, 1.1, 2, 10, 100, 1_000, 10_000, 100_000)
-"""Ratios of perplexities at the ticks."""
+"""Tick positions as perplexity ÷ baseline."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Scale:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether zero cannot be drawn."""
+        """Whether the y axis is logarithmic, so that zero cannot be drawn."""
         return self.metric.axis != "linear"
 
     @property
@@ -66,7 +66,7 @@ class Scale:
         return self._value(record)
 
     def cost(self, record: RunRecord) -> float:
-        """Return a number that is lower the better a drawable run is."""
+        """Return the metric of a drawable run, negated if higher is better."""
         value = self._value(record)
         return value if self.metric.lower_is_better else -value
 
@@ -79,11 +79,11 @@ class Scale:
     def whole(self, record: RunRecord) -> float:
         """Return the x coordinate of the uncompressed model."""
         memory = record.memory
-        counted = self.size == "parameters"
-        return (memory.baseline_parameters if counted else memory.baseline_bytes) / 1e6
+        in_parameters = self.size == "parameters"
+        return (memory.baseline_parameters if in_parameters else memory.baseline_bytes) / 1e6
 
     def place(self, height: float) -> float:
-        """Return the y coordinate of an annotation: the logarithm, on a logarithmic axis."""
+        """Return the y coordinate of an annotation: on a logarithmic axis, the logarithm."""
         return log10(height) if self.logarithmic else height
 
     def describe(self, record: RunRecord) -> str:
@@ -91,7 +91,7 @@ class Scale:
         return f"{self._value(record):.4g}"
 
     def baseline(self, record: RunRecord) -> tuple[float, str] | None:
-        """Return y coordinate and text of the uncompressed model; None where it cannot be drawn."""
+        """Return y coordinate and text of the uncompressed model, or None if it cannot be drawn."""
         height = self.metric.uncompressed
         return None if height is None else (height, f"{height:g}")
 
@@ -113,8 +113,8 @@ class Scale:
 class ExcessScale(Scale):
     """Perplexity ÷ baseline − 1 on a logarithmic y axis.
 
-    On a logarithmic axis of perplexity itself, runs that cost nothing and runs that cost a fifth
-    would share a pixel wherever another run is a thousand times worse.
+    On a logarithmic axis of perplexity itself, an increase of 0% and one of 20% would share a pixel
+    as soon as another run is a thousand times worse.
     """
 
     @property
@@ -155,5 +155,5 @@ class ExcessScale(Scale):
 
 def scale_of(measure: str, size: str = SIZES[0]) -> Scale:
     """Return the scale of one of `MEASURES` over one of `SIZES`."""
-    made = ExcessScale if METRICS[measure].axis == "excess" else Scale
-    return made(measure, size)
+    scale = ExcessScale if METRICS[measure].axis == "excess" else Scale
+    return scale(measure, size)

@@ -1,6 +1,6 @@
-"""What all charts share. Only the modules called plots import plotly.
+"""Common layout, colours and heat map of all charts.
 
-Backgrounds are transparent and texts mid-grey, so that a chart reads on light and dark alike.
+Backgrounds are transparent and texts mid-grey, so that charts work in light and dark mode.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from compress_lib.utils.translation import translate
 INK = "#7c8494"
 GRID = "rgba(128, 136, 150, 0.22)"
 
-# Okabe and Ito's palette for colour-blind readers, without its black and yellow, and a little
-# lighter, so that it shows on dark as well.
+# Okabe and Ito's palette for colour-blind readers without black and yellow, slightly lightened for
+# dark backgrounds.
 PALETTE = ("#2f86c9", "#e69f00", "#13a079", "#cc79a7", "#dd6a2b", "#63bdf0")
 
 COLOURS = (*PALETTE, "#8c6bb1", "#7f8c2d", "#b5495b", "#4d6fa9", "#2aa7a1", "#9a7b4f")
-"""Where more lines than the palette has colours are to be told apart."""
+"""Extended palette for charts with more lines than `PALETTE` has colours."""
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon", "cross", "x")
 
 FARTHEST = 1e7
-"""A perplexity beyond it is drawn there: nothing is left of the model."""
+"""Perplexities above this value, of unusable models, are clipped to it."""
 
 LAYOUT: dict[str, Any] = {
     "paper_bgcolor": "rgba(0,0,0,0)",
@@ -41,7 +41,7 @@ LAYOUT: dict[str, Any] = {
 
 
 def axis() -> dict[str, Any]:
-    """Return how every axis looks."""
+    """Return the style of every axis."""
     return {
         "gridcolor": GRID,
         "zeroline": False,
@@ -52,7 +52,7 @@ def axis() -> dict[str, Any]:
 
 
 def figure_of(x_title: str, y_title: str) -> go.Figure:
-    """Return an empty chart with titles at its axes."""
+    """Return an empty chart with axis titles."""
     return go.Figure(
         layout={
             **LAYOUT,
@@ -65,12 +65,12 @@ def figure_of(x_title: str, y_title: str) -> go.Figure:
 def layer_map(
     cells: Mapping[tuple[str, int], Any], title: str, *, logarithmic: bool = False
 ) -> go.Figure:
-    """A heat map of families × layers.
+    """Return a heat map of module types × layers.
 
     Args:
-        cells: By family and layer; where nothing stands, the map is empty.
-        title: Of the colours.
-        logarithmic: Colour by powers of ten, where one cell would outshine all others.
+        cells: Values by family and layer; missing cells stay empty.
+        title: The title of the colour scale.
+        logarithmic: Use a logarithmic colour scale, for values that span orders of magnitude.
     """
 
     def colour(value: Any) -> float | None:
@@ -89,7 +89,7 @@ def layer_map(
             z=[[colour(cells.get((family, layer))) for layer in layers] for family in families],
             customdata=[[cells.get((family, layer)) for layer in layers] for family in families],
             colorscale="Cividis",
-            # Above the map and not beside it, where it would take half of a phone's width.
+            # Beside the map, the colour bar would take half of a phone's width.
             colorbar={
                 "title": {
                     "text": translate("{measure} by layer").format(measure=title),
@@ -115,7 +115,7 @@ def layer_map(
 
 
 def _powers(cells: Mapping[tuple[str, int], Any]) -> dict[str, Any]:
-    """Return ticks at the powers of ten, and thrice those, that values lie between."""
+    """Return ticks at 10ⁿ and 3 · 10ⁿ over the range of the values."""
     values = [log10(max(float(value), 1e-6)) for value in cells.values() if value is not None]
     if not values:
         return {}
@@ -125,7 +125,7 @@ def _powers(cells: Mapping[tuple[str, int], Any]) -> dict[str, Any]:
 
 
 def drawing_library() -> str:
-    """Return the script that draws charts in a browser, for pages that share one file of it."""
+    """Return the source of plotly.js, for pages that share one file of it."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())

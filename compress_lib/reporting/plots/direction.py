@@ -1,4 +1,4 @@
-"""Charts of directions: how far tokens turned, and how far the rows of every layer did."""
+"""Direction error charts: histogram over embedding rows, and error by layer."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from compress_lib.results.token_record import DirectionRecord
 from compress_lib.utils.translation import translate
 
 ABREAST = 3
-"""Small charts side by side."""
+"""Columns of small charts."""
 
 BIN = 0.01
-"""The width of error to which shares refer."""
+"""Error width of a linear axis: densities are % of tokens per width."""
 
 NARROW = 0.001
-"""The same where all errors lie within `NARROW_AXIS`, and shares would exceed 100 %."""
+"""Error width if all errors are below `NARROW_AXIS`, where densities would exceed 100%."""
 
 DECADE = 0.1
-"""The same on a logarithmic axis: a tenth of a power of ten."""
+"""Width on a logarithmic axis: a tenth of a power of ten."""
 
 NARROW_AXIS = 0.05
-"""Where a linear axis has to end for shares of `NARROW`."""
+"""Errors all below this value use the width `NARROW`."""
 
 FINEST = 0.001
-"""The narrowest bins of a linear axis, where finer ones would be needles."""
+"""Minimum bin width on a linear axis; narrower bins would be needles."""
 
 SMALLEST = 1e-7
-"""Where the first bin begins on a logarithmic axis: smaller errors, and zeros, are in it."""
+"""Lower edge of the first bin on a logarithmic axis; it includes smaller errors and zeros."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How a histogram of direction errors is drawn.
+    """Axis settings of a histogram of direction errors.
 
     Attributes:
-        cumulative: Show the share of tokens up to an error.
-        weighted: Count every token as often as the calibration text has it.
-        logarithmic: Stretch small errors, which is how good tables are told apart.
-        width: Of error, to which shares refer on a linear axis.
+        cumulative: Show the share of tokens up to each error instead of the density.
+        weighted: Weight tokens by their frequency in the calibration text.
+        logarithmic: Use a logarithmic error axis, which separates good embeddings.
+        width: Error width of densities on a linear axis.
     """
 
     cumulative: bool = False
@@ -59,7 +59,7 @@ class Axis:
 
     @property
     def title(self) -> str:
-        """What the height of a line says."""
+        """Return the title of the y axis."""
         what = translate("Token occurrences") if self.weighted else translate("Tokens")
         if self.cumulative:
             return translate("{what} (cumulative %)").format(what=what)
@@ -70,16 +70,21 @@ class Axis:
     def points(
         self, edges: Sequence[float], counts: Sequence[int]
     ) -> tuple[list[float], list[float]]:
-        """Return where points stand, and their shares in percent."""
+        """Return the errors of a line's points, and their shares or densities in percent.
+
+        Args:
+            edges: The bin edges `[bins + 1]`.
+            counts: The tokens in each bin `[bins]`.
+        """
         if not self.logarithmic:
             edges, counts = _coarse(edges, counts)
         total = sum(counts) or 1
         if self.cumulative:
             return list(edges[1:]), [100 * count / total for count in accumulate(counts)]
         if self.logarithmic and edges[1] >= FINEST:
-            # Of what an older record has in its first bin nobody knows how small it is.
+            # Older records do not resolve the errors within their first bin.
             edges, counts = edges[1:], counts[1:]
-        # Bins differ in width: what is shown is how many tokens lie within one width of error.
+        # Bins differ in width, so show a density: the share of tokens per width.
         spans = [(max(a, SMALLEST), b) if self.logarithmic else (a, b) for a, b in pairwise(edges)]
         if self.logarithmic:
             middles = [sqrt(a * b) for a, b in spans]
@@ -92,7 +97,12 @@ class Axis:
         ]
 
     def reach(self, edges: Sequence[float], counts: Sequence[int]) -> list[float]:
-        """Return where rows lie, but for one in five thousand: that is what an axis has to show."""
+        """Return the errors that the axis must cover: those of all but 1 in 5000 rows.
+
+        Args:
+            edges: The bin edges `[bins + 1]`.
+            counts: The tokens in each bin `[bins]`.
+        """
         middles, shares = replace(self, cumulative=False).points(edges, counts)
         if self.logarithmic:
             return [m for m, share in zip(middles, shares, strict=True) if share > 0.02]
@@ -102,7 +112,7 @@ class Axis:
 
 
 def suits_logarithm(record: RunRecord) -> bool:
-    """Whether nearly all rows of a run's token table turned so little that a linear axis ends."""
+    """Return whether over 95% of a run's embedding rows have errors too small for a linear axis."""
     direction = record.direction
     if direction is None:
         return False
@@ -118,24 +128,26 @@ def suits_logarithm(record: RunRecord) -> bool:
 def direction_histogram(
     records: Sequence[RunRecord], empty: str = "", how: Axis | None = None
 ) -> go.Figure:
-    """Direction errors of the embedding: a line a run, its same-norm control dotted.
+    """Return the histogram of embedding direction errors: one line per run.
+
+    A dotted line shows random noise of the same norm.
 
     Args:
-        records: Runs; those that leave the embedding as it is are passed over.
-        empty: What to write where no run is left.
-        how: Counted and drawn; as it suits the runs if left out. Where tokens count as often
-            as the text has them there is no control, and runs that read no text are passed over.
+        records: Runs; those without a compressed embedding are skipped.
+        empty: The text of an empty chart.
+        how: The axis settings; None chooses them from the runs. Weighted histograms have no noise
+            line and skip runs without calibration text.
     """
     how = how or Axis(logarithmic=any(map(suits_logarithm, records)))
-    seen = _reach(records, how)
-    if not how.logarithmic and max([0.0, *seen]) < NARROW_AXIS:
+    errors = _reach(records, how)
+    if not how.logarithmic and max([0.0, *errors]) < NARROW_AXIS:
         how = replace(how, width=NARROW)
     figure = figure_of(translate("Direction error of rows (1 − cos)"), how.title)
     for position, record in enumerate(records):
         direction = record.direction
         if direction is None:
             continue
-        # Of several runs two may be of one method, whose colour would not tell them apart.
+        # Several runs may share a method, so only a single run has the colour of its method.
         colour = PALETTE[position % len(PALETTE)]
         if len(records) == 1:
             method = next(t.method for t in record.targets if t.names[0] == direction.target)
@@ -150,26 +162,29 @@ def direction_histogram(
                     mode="lines",
                     line={"color": colour, "dash": dash, "width": 2.5, "shape": "hvh"},
                     fill="tozeroy" if dash == "solid" and len(records) == 1 else None,
-                    hovertemplate=f"{translate('error')} ≈ %{{x:.3g}}<br>%{{y:.2f}} %",
+                    hovertemplate=f"{translate('error')} ≈ %{{x:.3g}}<br>%{{y:.2f}}%",
                 )
             )
     if not figure.data:
         figure.add_annotation(text=empty, showarrow=False, font={"size": 14})
-    if how.logarithmic:
-        seen = seen or [BIN, 1.0]
-        ends = log10(min(seen) / 2), log10(min(2 * max(seen), 2.0))
-        few = ends[1] - ends[0] < 2
-        figure.update_xaxes(
-            type="log", range=ends, dtick="D2" if few else 1, exponentformat="power"
-        )
-    else:
-        figure.update_xaxes(range=[0, min(1.2 * max([BIN, *seen]), 1.05)])
+    _set_error_axis(figure, errors, logarithmic=how.logarithmic)
     figure.update_layout(height=340)
     return figure
 
 
+def _set_error_axis(figure: go.Figure, errors: Sequence[float], *, logarithmic: bool) -> None:
+    """Set the x axis to a range that covers the errors."""
+    if not logarithmic:
+        figure.update_xaxes(range=[0, min(1.2 * max([BIN, *errors]), 1.05)])
+        return
+    errors = errors or [BIN, 1.0]
+    ends = log10(min(errors) / 2), log10(min(2 * max(errors), 2.0))
+    short = ends[1] - ends[0] < 2
+    figure.update_xaxes(type="log", range=ends, dtick="D2" if short else 1, exponentformat="power")
+
+
 def _reach(records: Sequence[RunRecord], how: Axis) -> list[float]:
-    """Return where rows of any run lie; see `Axis.reach`."""
+    """Return the errors that the axis must cover for all runs; see `Axis.reach`."""
     return [
         place
         for record in records
@@ -182,7 +197,7 @@ def _reach(records: Sequence[RunRecord], how: Axis) -> list[float]:
 def _lines(
     direction: DirectionRecord, name: str, *, weighted: bool
 ) -> list[tuple[tuple[int, ...], str, str]]:
-    """Return counts, dash and name of a run's lines."""
+    """Return the counts, dash and name of each line of a run."""
     if weighted:
         return [(direction.weighted_counts, "solid", name)] if direction.weighted_counts else []
     return [
@@ -192,22 +207,24 @@ def _lines(
 
 
 def _coarse(edges: Sequence[float], counts: Sequence[int]) -> tuple[list[float], list[int]]:
-    """Put bins together that are narrower than the narrowest of a linear axis."""
-    wider, found, held = [edges[0]], list[int](), 0
+    """Merge bins that are narrower than `FINEST`."""
+    merged_edges, merged_counts, pending = [edges[0]], list[int](), 0
     for edge, count in zip(edges[1:], counts, strict=True):
-        held += count
-        if edge - wider[-1] >= FINEST * 0.999:
-            wider.append(edge)
-            found.append(held)
-            held = 0
-    return wider, found
+        pending += count
+        if edge - merged_edges[-1] >= FINEST * 0.999:
+            merged_edges.append(edge)
+            merged_counts.append(pending)
+            pending = 0
+    return merged_edges, merged_counts
 
 
 def direction_by_layer(record: RunRecord) -> go.Figure | None:
-    """How far the rows of every layer turned: a small chart a family, a band up to 95 % of rows.
+    """Return small charts of direction error by layer, one per module type.
+
+    A line shows the mean over rows, and a band reaches up to the 95th percentile.
 
     Returns:
-        None where no family was compressed in two layers.
+        The figure, or None if no module type was compressed in two layers.
     """
     families: dict[str, list[TargetRecord]] = {}
     for target in record.targets:
@@ -243,7 +260,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
         ([t.direction_error.p95 for t in ordered], {"width": 0, "color": PALETTE[0]}, "tozeroy"),
         ([t.direction_error.mean for t in ordered], {"width": 2.5, "color": PALETTE[0]}, None),
     ):
-        told = translate("95th percentile") if fill else translate("mean")
+        name = translate("95th percentile") if fill else translate("mean")
         figure.add_trace(
             go.Scatter(
                 x=layers,
@@ -252,7 +269,7 @@ def _add_layers(figure: go.Figure, targets: Sequence[TargetRecord], place: dict[
                 line=line,
                 fill=fill,
                 fillcolor="rgba(47, 134, 201, 0.18)",
-                hovertemplate=f"{translate('layer')} %{{x}}, {told} %{{y:.4f}}<extra></extra>",
+                hovertemplate=f"{translate('layer')} %{{x}}, {name} %{{y:.4f}}<extra></extra>",
             ),
             **place,
         )

@@ -1,4 +1,4 @@
-"""Cost against size: every run among the others."""
+"""Quality vs. size chart with the Pareto front of all runs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["MEASURES", "SIZES", "frontier", "frontier_legend", "pareto"]
 RING = "#d8461b"
 
 FILLINGS = {"embedding": "", "everything": "-open-dot"}
-"""How marks are filled, by what was compressed; all else is open."""
+"""Marker suffixes by compressed weights; all others are open markers."""
 
 FILLED = (("●", "embedding only"), ("○", "layers"), ("⊙", "everything"))
-"""The same in a legend."""
+"""Legend entries of the markers."""
 
 NAMED = ("attention", "FFN")
-"""Scopes that are written beside their lines."""
+"""Scopes whose lines have a text label."""
 
 
 def frontier(
@@ -40,20 +40,20 @@ def frontier(
     measure: str = MEASURES[0],
     size: str = SIZES[0],
 ) -> go.Figure:
-    """A measure over a size: landmarks small, runs of one's own large, the shown one ringed.
+    """Return the chart of a quality metric over size.
 
-    A line joins the landmarks of one method on the same weights, and a wide pale one those runs
-    that no other beats in both.
+    Landmarks have small markers, the user's runs large ones, and the shown run has a ring. Lines
+    join landmarks with the same method and weights. A wide pale line is the Pareto front.
 
     Args:
-        landmarks: Measured beforehand.
-        own: Runs of this session, on the same text.
+        landmarks: Precomputed runs.
+        own: Runs of this session on the same text.
         current: The key of the run whose results are shown.
         measure: One of `MEASURES`.
-        size: One of `SIZES`; runs that are older than the number are left out.
+        size: One of `SIZES`; runs whose record lacks it are skipped.
 
     Returns:
-        A figure whose points know the key of their run, as the second of their custom data.
+        A figure; the second item of a point's custom data is the key of its run.
     """
     scale = scale_of(measure, size)
     figure = figure_of(translate(SIZE_TITLES[size]), scale.title)
@@ -67,31 +67,36 @@ def frontier(
             name = f"{method_label(method)} · {where}"
             figure.add_trace(_points(members, _look(method, where, joined=joined), name, scale))
             if joined and where in NAMED:
-                _write_beside(figure, members, where, method_style(method)[0], scale)
+                _label_line(figure, members, where, method_style(method)[0], scale)
     ringed = [record for record in (*landmarks, *own) if record.key == current]
     if ringed:
         line = {"width": 2.5, "color": RING}
         ring = {"mode": "markers", "marker": {"size": 22, "color": "rgba(0,0,0,0)", "line": line}}
         figure.add_trace(_points(ringed[:1], ring, translate("shown run"), scale))
     figure.update_yaxes(scale.layout([scale.height(record) for record in (*landmarks, *own)]))
-    # A legend inside would take half of a phone's chart: `frontier_legend` stands below it.
+    # A legend inside would take half of a phone's chart; the page shows `frontier_legend` below.
     figure.update_layout(height=440, showlegend=False)
     return figure
 
 
 def pareto(records: Sequence[RunRecord], scale: Scale) -> list[RunRecord]:
-    """Return the runs that no other beats in both size and measure, the smallest first."""
+    """Return the Pareto-optimal runs in size and metric, smallest first.
+
+    Args:
+        records: Drawable runs.
+        scale: The axes.
+    """
     best = inf
-    found: list[RunRecord] = []
+    front: list[RunRecord] = []
     for record in sorted(records, key=lambda r: (scale.width(r), scale.cost(r))):
         if scale.cost(record) < best:
             best = scale.cost(record)
-            found.append(record)
-    return found
+            front.append(record)
+    return front
 
 
 def frontier_legend(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
-    """Return sign, colour and name of everything in a frontier chart."""
+    """Return the symbol, colour and name of each legend entry of the chart."""
     if not records:
         return []
     entries = [("★", BASELINE, translate("Original"))]
@@ -103,14 +108,14 @@ def frontier_legend(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
 
 
 def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
-    """Join what no other run beats, by steps: between two of them nothing is known to be better."""
-    best = pareto(records, scale)
-    if len(best) < 2:
+    """Draw the Pareto front as steps, because no run is known between two points."""
+    front = pareto(records, scale)
+    if len(front) < 2:
         return
     figure.add_trace(
         go.Scatter(
-            x=[scale.width(record) for record in best],
-            y=[scale.height(record) for record in best],
+            x=[scale.width(record) for record in front],
+            y=[scale.height(record) for record in front],
             mode="lines",
             line={"shape": "hv", "width": 7, "color": "rgba(138,143,156,0.28)"},
             name=translate("Pareto front"),
@@ -120,11 +125,11 @@ def _add_pareto(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -
 
 
 def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale) -> None:
-    """Mark the model as it came."""
-    found = scale.baseline(records[0]) if records else None
-    if found is None:
+    """Mark the uncompressed model by a star and a horizontal line."""
+    baseline = scale.baseline(records[0]) if records else None
+    if baseline is None:
         return
-    memory, (height, told) = records[0].memory, found
+    memory, (height, value) = records[0].memory, baseline
     figure.add_trace(
         go.Scatter(
             x=[scale.whole(records[0])],
@@ -132,14 +137,14 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
             name=translate("Original"),
             mode="markers",
             marker={"size": 15, "color": BASELINE, "symbol": "star"},
-            hovertemplate=f"{translate('Baseline')}<br>"
-            f"{translate(METRICS[scale.measure].label)} {told}<br>"
+            hovertemplate=f"{translate('Original')}<br>"
+            f"{translate(METRICS[scale.measure].label)} {value}<br>"
             f"{format_bytes(memory.baseline_bytes)}<extra></extra>",
         )
     )
     figure.add_hline(y=height, line={"color": BASELINE, "width": 1, "dash": "dot"})
     figure.add_annotation(
-        text=translate("original {value}").format(value=told),
+        text=translate("original {value}").format(value=value),
         x=0.01,
         xref="paper",
         y=scale.place(height),
@@ -151,28 +156,28 @@ def _add_baseline(figure: go.Figure, records: Sequence[RunRecord], scale: Scale)
 
 
 def _series(records: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:
-    """Group runs by method and by what they compressed, in the order of the methods."""
-    found: dict[tuple[str, str], list[RunRecord]] = {}
+    """Group runs by method and compressed weights, in the order of the methods."""
+    series: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
-        # What was asked for: the best of several is not what it took for the first matrix.
-        asked = [rule.method for rule in record.plan.rules if rule.method != DENSE]
-        if asked and record.targets:
+        # The method of the plan: `mixed` uses another method for each matrix.
+        methods = [rule.method for rule in record.plan.rules if rule.method != DENSE]
+        if methods and record.targets:
             where = scope_label(record) + settings_label(record)
-            found.setdefault((asked[0], where), []).append(record)
-    methods, scopes = [*METHODS], [*DASHES]
+            series.setdefault((methods[0], where), []).append(record)
+    names, scopes = [*METHODS], [*DASHES]
 
-    def place(series: tuple[str, str]) -> tuple[int, int]:
-        method, where = series
+    def position(key: tuple[str, str]) -> tuple[int, int]:
+        method, where = key
         return (
-            methods.index(method) if method in methods else len(methods),
+            names.index(method) if method in names else len(names),
             scopes.index(where) if where in scopes else len(scopes),
         )
 
-    return {series: found[series] for series in sorted(found, key=place)}
+    return {key: series[key] for key in sorted(series, key=position)}
 
 
 def _look(method: str, where: str, *, joined: bool) -> dict[str, Any]:
-    """Return colour and symbol of a method; what was compressed shows in filling and dashes."""
+    """Return the trace style: colour and symbol by method, fill and dashes by weights."""
     colour, symbol = method_style(method)
     filling = FILLINGS.get(where.partition(" (")[0], "-open")
     marker = {
@@ -191,10 +196,10 @@ def _look(method: str, where: str, *, joined: bool) -> dict[str, Any]:
     }
 
 
-def _write_beside(
+def _label_line(
     figure: go.Figure, members: Sequence[RunRecord], text: str, colour: str, scale: Scale
 ) -> None:
-    """Name a line at its left end, because dashes alone are hard to tell apart."""
+    """Label a line at its left end, because dashes alone are hard to distinguish."""
     first = min(members, key=scale.width)
     figure.add_annotation(
         text=text,

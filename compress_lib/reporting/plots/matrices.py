@@ -1,4 +1,4 @@
-"""Charts of one run's weights: bytes, errors layer by layer, and how training went."""
+"""Weight charts of one run: bytes, errors by layer and training curves."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from compress_lib.utils.translation import translate
 BEFORE = "#aab2c2"
 OUTLINED = {"color": "rgba(0,0,0,0)", "line": {"color": PALETTE[0], "width": 1.5}}
 ABREAST = 2
-"""Training curves side by side; a phone has room for no more."""
+"""Columns of training curves; a phone has no room for more."""
 
 WIDE = 50
-"""From this ratio of its largest to its smallest value on, a curve needs a logarithmic axis."""
+"""Ratio of largest to smallest value above which a training curve has a logarithmic axis."""
 
 
 def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -> go.Figure:
-    """Megabytes of each component, before and after.
+    """Return a bar chart of the megabytes of each component before and after compression.
 
     Args:
         record: The run.
-        predicted: What its plan foretold, see `predicted.predicted_bytes`.
+        predicted: The bytes predicted from its plan, see `predictions.predicted_bytes`.
     """
     figure = figure_of(translate("Megabytes"), "")
     parts = [part for part in record.memory.components if part.baseline_bytes]
@@ -45,14 +45,14 @@ def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -
         (translate("Original"), {"color": BEFORE}, [p.baseline_bytes for p in parts]),
     ]
     if predicted is not None:
-        foretold = [predicted[part.component] for part in parts]
-        bars.insert(1, (translate("Compressed, predicted"), OUTLINED, foretold))
-    for when, marker, values in bars:
+        expected = [predicted[part.component] for part in parts]
+        bars.insert(1, (translate("Compressed, predicted"), OUTLINED, expected))
+    for name, marker, values in bars:
         figure.add_trace(
             go.Bar(
                 y=names,
                 x=[value / 1e6 for value in values],
-                name=when,
+                name=name,
                 orientation="h",
                 marker=marker,
                 text=[format_bytes(value) for value in values],
@@ -70,7 +70,12 @@ def memory_bars(record: RunRecord, predicted: Mapping[str, int] | None = None) -
 
 
 def error_map(record: RunRecord, measure: str) -> go.Figure:
-    """A heat map of one of `metrics.ERRORS`, families × layers."""
+    """Return a heat map of a reconstruction error over module types and layers.
+
+    Args:
+        record: The run.
+        measure: One of `metrics.ERRORS`.
+    """
     cells = {
         (target.family, target.layer): target.errors[measure]
         for target in record.targets
@@ -80,9 +85,9 @@ def error_map(record: RunRecord, measure: str) -> go.Figure:
 
 
 def training_curves(target: TargetRecord) -> go.Figure:
-    """What was noted while a weight or its group was trained: a small chart a measure.
+    """Return the training curves of a weight or its group, one small chart per metric.
 
-    The lowest point of each curve is marked, because every measure is better when it is lower.
+    The lowest point of each curve is marked: lower is better for every metric.
     """
     epochs = target.history.get("epoch", ())
     measures = [name for name in target.history if name != "epoch"]
@@ -95,7 +100,7 @@ def training_curves(target: TargetRecord) -> go.Figure:
         place = {"row": index // ABREAST + 1, "col": index % ABREAST + 1}
         _add_curve(figure, epochs, target.history[name], titles[index], place)
     figure.update_annotations(font={"size": 13})
-    # Looks fall on whole epochs.
+    # Metrics are evaluated at whole epochs.
     figure.update_xaxes(**axis(), tick0=0, dtick=max(1, ceil(max(epochs, default=1) / 5)))
     figure.update_yaxes(**axis(), nticks=4, tickformat="~g", exponentformat="power")
     for index in range(max(0, len(measures) - ABREAST), len(measures)):

@@ -1,4 +1,4 @@
-"""The chart of `bench quality`: perplexity of whole models over their bytes."""
+"""Perplexity vs. size chart of `bench quality`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from compress_lib.runs.studies.record import Row, StudyRecord, format_value
 
 
 def quality_figure(record: StudyRecord) -> go.Figure:
-    """Perplexity (log) over megabytes, a line a method; a method of one size is a point.
+    """Return the chart of perplexity (log) over megabytes, one line per method.
 
-    What lies beyond `FARTHEST`, or is no number, stands at the border.
+    A method of one size is a point. Values above `FARTHEST`, and missing ones, are clipped to it.
     """
-    figure = figure_of("Size of the whole model (MB)", "Perplexity (log scale; 10M: or more)")
+    figure = figure_of("Model size (MB)", "Perplexity (log scale, clipped at 10M)")
     lines: dict[str, list[Row]] = {}
     for row in record.rows:
         if row.get("megabytes") is not None:

@@ -1,4 +1,4 @@
-"""Charts of studies: one figure each, chosen by what its rows hold."""
+"""Study charts: one figure per study, chosen by its columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from compress_lib.runs.studies.record import Row, StudyRecord, format_value
 
 
 def study_figure(record: StudyRecord) -> go.Figure:
-    """Draw a study: a heat map of modules, lines over a perturbation, or methods over bytes."""
+    """Return the figure of a study: heat map of modules, lines over a perturbation, or a grid."""
     if record.name == QUALITY:
         return quality_figure(record)
     if "layer" in record.columns:
@@ -37,11 +37,12 @@ def study_figure(record: StudyRecord) -> go.Figure:
 
 
 def study_page(record: StudyRecord, plotly: bool | str = True) -> str:
-    """Return a page of its own with the figure, the question and the table; needs no network.
+    """Return an HTML page with the question, figure, findings and table of a study.
 
     Args:
         record: The study.
-        plotly: Whether the library that draws comes along, or the file that it is in.
+        plotly: Whether to embed the Plotly library, so that the page works offline, or the URL of
+            its file.
     """
     figure = study_figure(record).to_html(full_html=False, include_plotlyjs=plotly)
     head = "".join(f"<th>{escape(label)}</th>" for label in record.columns.values())
@@ -51,50 +52,50 @@ def study_page(record: StudyRecord, plotly: bool | str = True) -> str:
         + "</tr>"
         for row in record.rows
     )
-    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings(record))
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings(record))
     title = escape(record.label)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         "<style>body{font:16px system-ui;margin:2rem;max-width:1200px}td,th{padding:.2rem .6rem;"
         "text-align:left;border-bottom:1px solid #ddd}</style>"
         f"<h1>{title}</h1><p>{escape(record.question)}</p><p>{escape(about(record))}"
-        f"</p>{figure}<ul>{said}</ul><table><tr>{head}</tr>{body}</table></html>\n"
+        f"</p>{figure}<ul>{sentences}</ul><table><tr>{head}</tr>{body}</table></html>\n"
     )
 
 
 def about(record: StudyRecord) -> str:
-    """Say in a sentence what the numbers come from."""
-    known = STUDIES[record.name].options() if record.name in STUDIES else ()
-    usual = {option.name: option.default for option in known}
+    """Return the provenance of a study: model, text, settings, date and version."""
+    options = STUDIES[record.name].options() if record.name in STUDIES else ()
+    defaults = {option.name: option.default for option in options}
     settings = ", ".join(
         name if value is True else f"{name} {format_value(value)}"
         for name, value in record.settings.items()
-        if value != usual.get(name)
+        if value != defaults.get(name)
     )
     version = record.environment.get("compress_lib", "")
     return (
         f"{record.model.id} ({record.model.source}), baseline perplexity {record.baseline:.2f} on "
-        f"{record.text}. Settings: {settings or 'the usual ones'}. Measured "
+        f"{record.text}. Settings: {settings or 'defaults'}. Measured "
         f"{record.created[:10]} with version {version}."
     )
 
 
 def module_map(record: StudyRecord, measure: str = "kl") -> go.Figure:
-    """A heat map of layers × families: how much worse the model is with only that one compressed.
+    """Return a heat map of module types × layers: the cost of compressing one module alone.
 
     Args:
-        record: Rows with family, layer and the measure.
-        measure: The column that colours.
+        record: A study whose rows have a family, a layer and the measure.
+        measure: The column of the colour scale.
     """
     rows = [row for row in record.rows if row.get("layer") is not None]
-    found = {(str(row["family"]), int(str(row["layer"]))): row.get(measure) for row in rows}
+    cells = {(str(row["family"]), int(str(row["layer"]))): row.get(measure) for row in rows}
     title = record.columns.get(measure, measure)
-    return layer_map(found, title, logarithmic=measure in ("kl", "ratio", "perplexity"))
+    return layer_map(cells, title, logarithmic=measure in ("kl", "ratio", "perplexity"))
 
 
 def perturbations(record: StudyRecord) -> go.Figure:
-    """Perplexity over the size of a perturbation, for each kind; all seeds, and their mean."""
-    figure = _figure("Error of a row ÷ its norm", "Perplexity (log scale)")
+    """Return a chart of perplexity over perturbation size, per kind: all seeds and their mean."""
+    figure = _figure("Row error ÷ row norm", "Perplexity (log scale)")
     for index, (ends, kind) in enumerate(dict.fromkeys(_kind(row) for row in record.rows)):
         rows = [r for r in record.rows if _kind(r) == (ends, kind) and _number(r, "perplexity")]
         levels = sorted({_number(row, "level") for row in rows})
@@ -102,14 +103,14 @@ def perturbations(record: StudyRecord) -> go.Figure:
             _mean([_number(r, "perplexity") for r in rows if _number(r, "level") == level])
             for level in levels
         ]
-        look = {"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 8}
+        marker = {"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 8}
         figure.add_trace(
             go.Scatter(
                 x=levels,
                 y=means,
                 name=kind if ends == "both" else f"{kind}, {ends} only",
                 mode="lines+markers",
-                marker=look,
+                marker=marker,
                 line={"dash": "solid" if ends == "both" else "dot"},
             )
         )
@@ -118,7 +119,7 @@ def perturbations(record: StudyRecord) -> go.Figure:
                 x=[_number(row, "level") for row in rows],
                 y=[_number(row, "perplexity") for row in rows],
                 mode="markers",
-                marker=look | {"size": 4},
+                marker=marker | {"size": 4},
                 opacity=0.6,
                 showlegend=False,
                 hoverinfo="skip",
@@ -131,10 +132,10 @@ def perturbations(record: StudyRecord) -> go.Figure:
 
 
 def grid(record: StudyRecord) -> go.Figure:
-    """Dots for every method: perplexity left, direction error right, one line of panels a place.
+    """Return dots per method: perplexity left, direction error right, one row per place.
 
-    A place is a family at a size. What lies beyond `FARTHEST` stands at the border, as does what
-    has no number.
+    A place is a module type at a size. Perplexities above `FARTHEST`, and missing ones, are clipped
+    to it.
     """
     places = list(dict.fromkeys((row["matrices"], row["times_smaller"]) for row in record.rows))
     counts = [len(_methods(record, place)) for place in places]
@@ -142,7 +143,7 @@ def grid(record: StudyRecord) -> go.Figure:
     titles = []
     for family, smaller in places:
         label = FAMILIES.get(str(family), str(family))
-        titles += [f"{label}, {smaller:g} × smaller: perplexity (10M: or more)", "direction error"]
+        titles += [f"{label}, {smaller:g}× smaller: perplexity (clipped at 10M)", "direction error"]
     figure = make_subplots(
         rows=max(len(places), 1),
         cols=2,
@@ -152,15 +153,15 @@ def grid(record: StudyRecord) -> go.Figure:
         vertical_spacing=min(0.3, 60 / (22 * total + 90 * len(counts))) if len(places) > 1 else 0,
         row_heights=[count / total for count in counts] if counts else None,
     )
-    told: set[str] = set()
+    in_legend: set[str] = set()
     for line, place in enumerate(places, start=1):
         for index, grouping in enumerate(dict.fromkeys(str(r["grouping"]) for r in record.rows)):
             rows = [row for row in _at(record, place) if row["grouping"] == grouping]
             if not rows:
                 continue
             for column, measure in enumerate(("perplexity", "direction_error"), start=1):
-                trace = _dots(rows, measure, grouping, index, legend=grouping not in told)
-                told.add(grouping)
+                trace = _dots(rows, measure, grouping, index, legend=grouping not in in_legend)
+                in_legend.add(grouping)
                 figure.add_trace(trace, row=line, col=column)
         figure.update_yaxes(categoryarray=_methods(record, place), row=line)
     _decorate(figure)
@@ -181,7 +182,7 @@ def _at(record: StudyRecord, place: tuple[object, object]) -> list[Row]:
 
 
 def _methods(record: StudyRecord, place: tuple[object, object]) -> list[str]:
-    """The methods measured at a place, the best at the top, which is the last."""
+    """Return the methods measured at a place, best last, which is at the top."""
     best: dict[str, float] = {}
     for row in _at(record, place):
         value = _number(row, "perplexity") or float("inf")
@@ -236,7 +237,7 @@ def _figure(x: str, y: str) -> go.Figure:
 
 
 def _decorate(figure: go.Figure) -> None:
-    """Transparent and mid-grey, to be read on light and dark alike."""
+    """Apply the common layout, with room for the titles of panels and axes."""
     figure.update_layout(LAYOUT | {"margin": {"l": 60, "r": 20, "t": 40, "b": 50}})
     figure.update_xaxes(gridcolor=GRID, zeroline=False)
     figure.update_yaxes(gridcolor=GRID, zeroline=False)

@@ -1,4 +1,4 @@
-"""How runs look in every chart."""
+"""Colours and symbols of methods, the same in every chart."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SIGNS = {
     "pentagon": "⬟",
     "hexagon": "⬢",
 }
-"""Symbols of the charts and, for texts, what they look like."""
+"""Plotly marker symbols, and the characters for them in text."""
 SYMBOLS = tuple(SIGNS)
 
 
 def method_style(name: str) -> tuple[str, str]:
     """Return the colour and the symbol of a method, the same in every chart."""
     position = list(METHODS).index(name) if name in METHODS else len(METHODS)
-    # Every full turn of the colours starts one symbol further on, so that no pair comes twice.
+    # Shift the symbols by one after each cycle of colours, so that no pair repeats.
     turns = position // len(PALETTE)
     return PALETTE[position % len(PALETTE)], SYMBOLS[(position + turns) % len(SYMBOLS)]
 
 
 def method_label(name: str) -> str:
-    """Return what people read for a method."""
+    """Return the label of a method; an unknown name is its own label."""
     return METHODS[name].label if name in METHODS else name

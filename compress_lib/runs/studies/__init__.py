@@ -1,7 +1,7 @@
-"""Questions that take many runs, one file each; every file of this folder adds itself.
+"""Studies: experiments of many runs, one file each; every file of this folder registers itself.
 
-A study is a list of cells, each measured by itself, so that it can be stopped and resumed. Knows
-no torch until something is measured.
+A study is a list of independently measured cells, so it can be stopped and resumed. Does not
+import torch until something is measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a study is: options, cells, and how one cell is measured."""
+"""Study base class and registry: options, cells, and how cells are measured."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from compress_lib.runs.studies.context import StudyContext
 
 STUDIES: Registry[Study] = Registry("study")
-"""Every study by its name; a file in this folder adds itself with `@register_study`."""
+"""All studies by name; a file in this folder registers its study with `@register_study`."""
 
 register_study = STUDIES.register
 
 
 @dataclass(frozen=True)
 class StudyCell:
-    """One thing to measure.
+    """One measurement of a study.
 
     Attributes:
-        key: Tells it from all others of the study; kept with its row, to resume by.
+        key: Identifies the cell within the study, to resume from stored rows.
         known: The columns that are known before measuring.
-        data: What the study needs to measure it.
+        data: Input of the study's `measure`; None if there is nothing to measure.
     """
 
     key: str
@@ -40,47 +40,60 @@ class StudyCell:
 
 @dataclass(frozen=True, kw_only=True)
 class Study(ABC):
-    """A question that takes many measurements. Options are declared as those of methods."""
+    """An experiment of many measurements. Options are declared like those of methods."""
 
     name: ClassVar[str]
     label: ClassVar[str]
     question: ClassVar[str]
     columns: ClassVar[Mapping[str, str]]
-    """By name of the column, what people read above it."""
+    """Column headings by column name."""
 
     @property
     def evaluation(self) -> TextSpec:
-        """How much text is measured on."""
+        """The evaluation text."""
         return TextSpec(tokens=1024)
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether calibration text has to be read."""
+        """Whether the study needs calibration text."""
         return True
 
     @abstractmethod
-    def cells(self, bench: StudyContext) -> list[StudyCell]:
-        """Return everything there is to measure, cheap ones and dear ones alike."""
+    def cells(self, context: StudyContext) -> list[StudyCell]:
+        """Return all cells of the study for a model."""
 
     @abstractmethod
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
+        self, context: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
-        """Measure cells one by one; each row is complete, and kept, when it is yielded."""
+        """Measure cells one by one.
+
+        Args:
+            context: The model with its texts and its baseline.
+            cells: The cells to measure.
+            report: Receives progress events; may raise `StoppedError`.
+
+        Yields:
+            Each cell with its complete row, which is stored at once.
+        """
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """The options in the order in which they are declared."""
+        """Return the options in the order of their declaration."""
         return declared_options(cls)
 
     @property
     def settings(self) -> dict[str, Value]:
-        """The options by name."""
+        """The values of the options by name."""
         return {option.name: getattr(self, option.name) for option in self.options()}
 
 
 def build_study(name: str, options: Mapping[str, object]) -> Study:
-    """Make a study from its name and options, as they come from a command line.
+    """Build a study from its name and options, which may be text from a command line.
+
+    Args:
+        name: The name of the study.
+        options: Values by option name.
 
     Raises:
         CompressionError: The study or an option is unknown, or a value is out of range.

@@ -1,4 +1,4 @@
-"""A model with its texts and its baseline, on which the cells of a study are measured."""
+"""Study context: a model with its texts and its baseline, shared by all cells of a study."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from compress_lib.models.loading import LanguageModel
 from compress_lib.utils.progress import Event, Report, ignore
 
 KEPT_BYTES = 400_000_000
-"""Of the baseline's logits: those of 2,048 predictions among 49,152 tokens."""
+"""Maximum bytes of cached baseline logits, as of 2,048 predictions over 49,152 tokens."""
 
 
 @dataclass(frozen=True)
 class StudyContext:
-    """What all cells of a study have in common.
+    """Model, texts and baseline of a study.
 
     Attributes:
         model: The baseline.
-        examples: What is measured on.
-        calibration: What is chosen by.
-        text: What was measured on, in words.
-        digest: SHA-256 of both texts and how much of them is used, to resume by.
+        examples: The tokenized evaluation text.
+        calibration: The calibration text.
+        text: Description of both texts.
+        digest: SHA-256 digests and sizes of both texts, part of every row's key.
     """
 
     model: LanguageModel
@@ -44,34 +44,43 @@ class StudyContext:
 
     @cached_property
     def baseline(self) -> float:
-        """The uncompressed model's perplexity."""
+        """Perplexity of the uncompressed model."""
         return self.compare(self.model).baseline.value
 
     def compare(self, compressed: LanguageModel, report: Report = ignore) -> Comparison:
-        """Score a compressed model; the baseline's part is computed once.
+        """Score a compressed model; the baseline's logits are cached.
+
+        Args:
+            compressed: The compressed model.
+            report: Receives progress events; may raise `StoppedError`.
 
         Raises:
             CompressionError: The logits are not finite.
         """
-        *_, found = compare(
+        *_, comparison = compare(
             self.model,
             compressed,
             self.examples,
             lambda share: report(Event(share, "Measuring perplexity")),
             self._read,
         )
-        return found
+        return comparison
 
     def numbers(
         self, compressed: LanguageModel, report: Report = ignore
     ) -> dict[str, float | None]:
-        """Return perplexity, its ratio to the baseline, and KL, as the columns of a row."""
-        found = self.compare(compressed, report)
-        value = found.compressed.value
+        """Return the columns perplexity, ratio to the baseline and KL of a compressed model.
+
+        Args:
+            compressed: The compressed model.
+            report: Receives progress events; may raise `StoppedError`.
+        """
+        comparison = self.compare(compressed, report)
+        value, ratio = comparison.compressed.value, comparison.ratio.value
         return {
             "perplexity": value if math.isfinite(value) else None,
-            "ratio": found.ratio.value if math.isfinite(found.ratio.value) else None,
-            "kl": found.kl,
+            "ratio": ratio if math.isfinite(ratio) else None,
+            "kl": comparison.kl,
         }
 
 
@@ -80,33 +89,38 @@ def read_study_context(
 ) -> StudyContext:
     """Read the texts of a study.
 
+    Args:
+        model: The baseline.
+        evaluation: The evaluation text.
+        calibration: The calibration text, if the study needs one.
+
     Raises:
-        CompressionError: A text is missing, too short, or part of the other.
+        CompressionError: A text is missing or too short, or both texts overlap.
     """
-    judged = read_text(evaluation, "evaluation")
-    chosen = read_text(calibration, "calibration") if calibration else None
-    examples, text = prepare_texts(
-        model, evaluation, judged, calibration or evaluation, chosen, seed=0
+    evaluation_text = read_text(evaluation, "evaluation")
+    calibration_text = read_text(calibration, "calibration") if calibration else None
+    examples, prepared = prepare_texts(
+        model, evaluation, evaluation_text, calibration or evaluation, calibration_text, seed=0
     )
     return StudyContext(
         model=model,
         examples=tuple(examples),
-        calibration=text,
-        text=_in_words(evaluation, judged, calibration, text),
+        calibration=prepared,
+        text=_describe(evaluation, evaluation_text, calibration, prepared),
         digest="|".join(
             part
-            for text_read, spec in ((judged, evaluation), (chosen, calibration))
-            if text_read and spec
-            for part in (text_read.digest, str(spec.tokens), str(spec.context), spec.protocol)
+            for text, spec in ((evaluation_text, evaluation), (calibration_text, calibration))
+            if text and spec
+            for part in (text.digest, str(spec.tokens), str(spec.context), spec.protocol)
         ),
     )
 
 
-def _in_words(
-    evaluation: TextSpec, judged: Text, calibration: TextSpec | None, text: Calibration
+def _describe(
+    evaluation: TextSpec, text: Text, calibration: TextSpec | None, prepared: Calibration
 ) -> str:
-    words = f"{evaluation.tokens:,} tokens of {judged.name}, context {evaluation.context}"
+    description = f"{evaluation.tokens:,} tokens of {text.name}, context {evaluation.context}"
     if calibration is None:
-        return words
-    tokens = sum(map(len, text.input_blocks))
-    return f"{words}; calibration on {tokens:,} tokens of {calibration.corpus}"
+        return description
+    tokens = sum(map(len, prepared.input_blocks))
+    return f"{description}; calibration on {tokens:,} tokens of {calibration.corpus}"

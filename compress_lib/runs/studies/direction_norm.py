@@ -1,4 +1,4 @@
-"""Direction against norm: what a perturbation of each costs at the same squared error."""
+"""Perturbation study: direction against norm of the rows, at the same squared error."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ KINDS = {"norm": "only the norm", "direction": "only the direction", "both": "bo
 @register_study
 @dataclass(frozen=True, kw_only=True)
 class DirectionNorm(Study):
-    """Moves every row by the same share of its norm: along itself, around, or anywhere.
+    """Study that moves every row by the same share of its norm, in three kinds of directions.
 
-    Source: the motivation of Bałazy et al. 2021, arXiv 2106.08181, Figure 1, made measurable.
+    Along the row, perpendicular at constant norm, or random. Source: a measurement of the
+    motivation of Bałazy et al. 2021, arXiv 2106.08181, Figure 1.
     """
 
     name: ClassVar[str] = "direction_norm"
-    label: ClassVar[str] = "Direction against norm"
+    label: ClassVar[str] = "Direction vs. norm"
     question: ClassVar[str] = (
-        "The perplexity after every row is moved by the same share of its norm: along itself, at "
-        "constant norm, or in a random direction."
+        "At the same squared error, what raises the perplexity more: changing the norm of every "
+        "row, its direction, or both at random?"
     )
     columns: ClassVar[Mapping[str, str]] = {
-        "ends": "ends of the tie",
+        "ends": "tied ends",
         "perturbed": "perturbed",
         "level": "error ÷ norm",
         "seed": "seed",
@@ -49,16 +50,16 @@ class DirectionNorm(Study):
         "kl": "KL",
     }
 
-    include: str = option("embedding", "What", "A pattern that selects the weights.")
+    include: str = option("embedding", "Weights", "Pattern that selects the weights.")
     ends: str = option(
         "both,input",
-        "Ends of a tie",
-        "Whether a table that is tied is perturbed at both ends, at its input, or each in turn.",
+        "Tied embeddings",
+        "Perturb embedding and LM head, the input embedding only, or first one, then the other.",
         choices=("both,input", "both", "input"),
     )
     levels: str = option("0.05,0.1,0.2,0.3,0.45,0.6", "Levels", "Error of a row ÷ its norm.")
-    seeds: int = option(3, "Seeds", "Repetitions with other random numbers.", minimum=1, maximum=50)
-    tokens: int = option(1024, "Tokens", "How much text is measured on.", minimum=2)
+    seeds: int = option(3, "Seeds", "Number of random seeds.", minimum=1, maximum=50)
+    tokens: int = option(1024, "Tokens", "Number of evaluation tokens.", minimum=2)
 
     @property
     def evaluation(self) -> TextSpec:
@@ -67,12 +68,12 @@ class DirectionNorm(Study):
 
     @property
     def needs_calibration(self) -> bool:
-        """See `Study.needs_calibration`: nothing is chosen."""
+        """See `Study.needs_calibration`: nothing is fitted."""
         return False
 
-    def cells(self, bench: StudyContext) -> list[StudyCell]:
+    def cells(self, context: StudyContext) -> list[StudyCell]:
         """See `Study.cells`: kinds × levels × seeds."""
-        select(bench.model.targets, self.include)
+        select(context.model.targets, self.include)
         levels = [
             check_number("A level", part, minimum=1e-4, maximum=1.0)
             for part in self.levels.split(",")
@@ -83,18 +84,18 @@ class DirectionNorm(Study):
                 {"ends": ends, "perturbed": KINDS[kind], "level": level, "seed": seed},
                 (ends, kind, level, seed),
             )
-            for ends in self._ends(bench)
+            for ends in self._ends(context)
             for level in levels
             for kind in KINDS
             for seed in range(self.seeds)
         ]
 
-    def _ends(self, bench: StudyContext) -> list[str]:
-        tied = any(target.tied for target in select(bench.model.targets, self.include))
+    def _ends(self, context: StudyContext) -> list[str]:
+        tied = any(target.tied for target in select(context.model.targets, self.include))
         return self.ends.split(",") if tied else ["both"]
 
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
+        self, context: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
         """See `Study.measure`."""
         import torch
@@ -104,40 +105,42 @@ class DirectionNorm(Study):
         from compress_lib.matrices.reconstruction_error import direction_error
         from compress_lib.models.surgery import read_weight
 
-        names = {target.name for target in select(bench.model.targets, self.include)}
-        sites = [site for site in bench.model.sites if site.target.name in names]
+        names = {target.name for target in select(context.model.targets, self.include)}
+        sites = [site for site in context.model.sites if site.target.name in names]
         for cell in cells:
             ends, kind, level, seed = cell.data
             generator = torch.Generator().manual_seed(seed)
-            matrices, turned, lost, total = {}, [], 0.0, 0.0
+            matrices, direction_errors, error, total = {}, [], 0.0, 0.0
             for site in sites:
-                weight = read_weight(bench.model.module, site, torch.float32)
+                weight = read_weight(context.model.module, site, torch.float32)
                 moved = perturb(weight, kind, level, generator)
-                turned.append(direction_error(weight, moved))
-                lost += float((weight - moved).double().square().sum())
+                direction_errors.append(direction_error(weight, moved))
+                error += float((weight - moved).double().square().sum())
                 total += float(weight.double().square().sum())
                 matrices[site.target.name] = DenseMatrix.from_weight(moved)
             yield (
                 cell,
                 {
-                    "relative_error": (lost / total) ** 0.5,
-                    "direction_error": float(torch.cat(turned).mean()),
-                    **bench.numbers(
-                        with_matrices(bench.model, dict(matrices), names if ends == "input" else ())
+                    "relative_error": (error / total) ** 0.5,
+                    "direction_error": float(torch.cat(direction_errors).mean()),
+                    **context.numbers(
+                        with_matrices(
+                            context.model, dict(matrices), names if ends == "input" else ()
+                        )
                     ),
                 },
             )
 
 
 def perturb(weight: Tensor, kind: str, level: float, generator: torch.Generator) -> Tensor:
-    """Move every row by `level` times its norm.
+    """Return a weight with every row moved by `level` times its norm.
 
     Args:
         weight: `[rows, cols]`.
-        kind: `norm` makes a row longer or shorter, `direction` turns it at its norm, `both` adds
+        kind: `norm` scales a row up or down, `direction` rotates it at constant norm, `both` adds
             a random vector.
         level: Norm of the error ÷ norm of the row, at most 1.
-        generator: Draws signs and directions.
+        generator: Random generator of signs and directions.
     """
     import torch
 
@@ -151,14 +154,14 @@ def perturb(weight: Tensor, kind: str, level: float, generator: torch.Generator)
         moved: Tensor = rows + level * norms * _unit(noise)
         return moved
     unit = _unit(rows)
-    around = _unit(noise - (noise * unit).sum(1, keepdim=True) * unit)
-    # A chord of length ε of the unit circle belongs to an angle with cos = 1 − ε² ÷ 2.
+    orthogonal = _unit(noise - (noise * unit).sum(1, keepdim=True) * unit)
+    # A chord of length ε on the unit circle spans an angle with cos = 1 − ε² ÷ 2.
     cosine = 1 - level**2 / 2
-    turned: Tensor = norms * (cosine * unit + (1 - cosine**2) ** 0.5 * around)
-    return turned
+    rotated: Tensor = norms * (cosine * unit + (1 - cosine**2) ** 0.5 * orthogonal)
+    return rotated
 
 
 def _unit(rows: Tensor) -> Tensor:
-    """Return rows `[rows, cols]` of norm one; a row of zeros stays."""
+    """Return rows `[rows, cols]` normalised to norm 1; zero rows stay zero."""
     unit: Tensor = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-30)
     return unit

@@ -1,10 +1,11 @@
-"""What the rows of a study say, in sentences made from the numbers. Knows no torch."""
+"""Findings of a study: sentences generated from its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from compress_lib.models.targets import FAMILIES
+from compress_lib.results.describe import family_in_text
 from compress_lib.runs.studies.quality.table import NAME as QUALITY
 from compress_lib.runs.studies.quality.table import quality_findings
 from compress_lib.runs.studies.record import Row, StudyRecord, format_value
@@ -16,7 +17,7 @@ ONE_END = "input only"
 
 
 def findings(record: StudyRecord) -> list[str]:
-    """Return sentences on what was found; none where there are too few rows."""
+    """Return the findings of a study as sentences; empty if there are too few rows."""
     if record.name == QUALITY:
         return quality_findings(record)
     if "times_smaller" in record.columns:
@@ -27,33 +28,38 @@ def findings(record: StudyRecord) -> list[str]:
 
 
 def _grid(rows: Sequence[Row]) -> list[str]:
-    found = [_contest(rows, SVD), _contest(rows, NORMALISED), *_sharing(rows), *_winners(rows)]
-    return [sentence for sentence in found if sentence]
+    sentences = [
+        _compare_autoencoder(rows, SVD),
+        _compare_autoencoder(rows, NORMALISED),
+        *_sharing(rows),
+        *_best_methods(rows),
+    ]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _contest(rows: Sequence[Row], rival: str) -> str:
-    """Where does the best autoencoder turn rows less than a closed form at equal bytes?"""
-    won: list[str] = []
-    lost: list[str] = []
+def _compare_autoencoder(rows: Sequence[Row], rival: str) -> str:
+    """Where does the best autoencoder have a lower direction error than an SVD at equal bytes?"""
+    lower: list[str] = []
+    not_lower: list[str] = []
     name = "direction_error"
     for place, members in _places(rows).items():
         other = _least([r for r in members if r["method"] == rival], name)
-        mine = _least([r for r in members if str(r["method"]).startswith(AUTOENCODER)], name)
-        if other is None or mine is None:
+        best = _least([r for r in members if str(r["method"]).startswith(AUTOENCODER)], name)
+        if other is None or best is None:
             continue
-        text = f"{_where(place)} ({_n(mine, name)} against {_n(other, name)})"
-        (won if _value(mine, name) < _value(other, name) else lost).append(text)
-    if not won and not lost:
+        text = f"{_place_label(place)} ({_n(best, name)} vs. {_n(other, name)})"
+        (lower if _value(best, name) < _value(other, name) else not_lower).append(text)
+    if not lower and not not_lower:
         return ""
-    said = f"The best autoencoder turns rows less than {rival}"
-    beaten = f"in {len(won)} of {len(won) + len(lost)} places"
-    better = f": {_enumerate(won)}" if won else ""
-    worse = f". It does not for {_enumerate(lost)}" if lost else ""
-    return f"{said} {beaten}{better}{worse}."
+    claim = f"The best autoencoder has a lower direction error than {rival}"
+    count = f"in {len(lower)} of {len(lower) + len(not_lower)} comparisons"
+    better = f": {_enumerate(lower)}" if lower else ""
+    worse = f". Not lower: {_enumerate(not_lower)}" if not_lower else ""
+    return f"{claim} {count}{better}{worse}."
 
 
 def _sharing(rows: Sequence[Row]) -> list[str]:
-    """Does a shared basis or decoder help at equal bytes?"""
+    """Does a shared basis or decoder lower the perplexity at equal bytes?"""
     better: dict[str, list[str]] = {}
     worse: dict[str, list[str]] = {}
     pairs: dict[tuple[str, ...], dict[str, Row]] = {}
@@ -66,7 +72,7 @@ def _sharing(rows: Sequence[Row]) -> list[str]:
             continue
         if method.startswith("random"):
             continue
-        text = f"{method} at {float(ratio):g} × ({_n(alone)} → {_n(shared)})"
+        text = f"{method} at {float(ratio):g}× ({_n(alone)} → {_n(shared)})"
         target = better if _value(shared) < _value(alone) else worse
         target.setdefault(family, []).append(text)
     sentences = []
@@ -78,35 +84,38 @@ def _sharing(rows: Sequence[Row]) -> list[str]:
         ):
             if cases:
                 sentences.append(
-                    f"{label}: {winner} beats {loser} in perplexity for {_enumerate(cases)}."
+                    f"{label}: {winner} has a lower perplexity than {loser} for "
+                    f"{_enumerate(cases)} (separated → concatenated)."
                 )
     return sentences
 
 
-def _winners(rows: Sequence[Row]) -> list[str]:
-    """Which method keeps the model best at a size?"""
+def _best_methods(rows: Sequence[Row]) -> list[str]:
+    """Which method has the lowest perplexity at each size?"""
     sizes: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if _has(row) and row["grouping"] != ONE_END:
             sizes.setdefault((str(row["matrices"]), str(row["times_smaller"])), []).append(row)
-    # A chart beside it may show that the input end alone costs less.
-    ends = ", with both ends of a tied table" if any(r["grouping"] == ONE_END for r in rows) else ""
-    won = []
+    # Rows with a dense LM head, which have lower perplexities, are excluded.
+    has_dense_head = any(row["grouping"] == ONE_END for row in rows)
+    scope = " with embedding and LM head compressed" if has_dense_head else ""
+    winners = []
     for (family, ratio), members in sizes.items():
         best = _least(members, "perplexity")
         assert best is not None
         grouping = "" if best["grouping"] == SEPARATED else f" {best['grouping']}"
-        label = FAMILIES.get(family, family).lower()
-        won.append(f"{label} {float(ratio):g} × smaller, {best['method']}{grouping} ({_n(best)})")
-    return [f"Lowest perplexity{ends}: {_enumerate(won)}."] if won else []
+        place = f"{family_in_text(family)} {float(ratio):g}× smaller"
+        winners.append(f"{best['method']}{grouping} for {place} ({_n(best)})")
+    return [f"Lowest perplexity{scope}: {_enumerate(winners)}."] if winners else []
 
 
 def _direction_norm(record: StudyRecord) -> list[str]:
-    """At equal error, does the norm or the direction cost more?"""
+    """At equal error, does the norm or the direction raise the perplexity more?"""
     sentences = []
-    for ends in dict.fromkeys(str(row["ends"]) for row in record.rows):
+    all_ends = list(dict.fromkeys(str(row["ends"]) for row in record.rows))
+    for ends in all_ends:
         rows = [row for row in record.rows if row["ends"] == ends and _has(row)]
-        dearer: dict[str, list[str]] = {}
+        worse: dict[str, list[str]] = {}
         for level in sorted({_value(row, "level") for row in rows}):
             means = {
                 kind: _mean(r for r in rows if r["perturbed"] == kind and r["level"] == level)
@@ -114,52 +123,57 @@ def _direction_norm(record: StudyRecord) -> list[str]:
             }
             if None in means.values():
                 continue
-            norm, turn = (value or 0.0 for value in means.values())
-            kind = "norm" if norm > turn else "direction"
-            dearer.setdefault(kind, []).append(
-                f"{level:g} ({format_value(norm)} against {format_value(turn)})"
+            norm, direction = (value or 0.0 for value in means.values())
+            kind = "norm" if norm > direction else "direction"
+            worse.setdefault(kind, []).append(
+                f"{level:g} ({format_value(norm)} vs. {format_value(direction)})"
             )
-        where = "at both ends of the tie" if ends == "both" else "at its input only"
-        for kind, levels in dearer.items():
+        if ends == "both":
+            where = "In embedding and LM head" if len(all_ends) > 1 else "In these weights"
+        else:
+            where = "In the input embedding only"
+        for kind, levels in worse.items():
             sentences.append(
-                f"Perturbed {where}, the {kind} costs more at an error of "
-                f"{_enumerate(levels)} of a row's norm (perplexity: norm against direction)."
+                f"{where}, a change of {kind} raises the perplexity more at a relative error of "
+                f"{_enumerate(levels)} (perplexity: norm vs. direction)."
             )
     return sentences
 
 
 def _modules(record: StudyRecord) -> list[str]:
+    """Which weights raise the perplexity most, and which least?"""
     measured = sorted((row for row in record.rows if _has(row)), key=_value, reverse=True)
     if len(measured) < 2:
         return []
     worst = [f"{row['module']} (perplexity {_n(row)})" for row in measured[:5]]
     least = measured[-1]
     return [
-        f"What hurts most alone, by {record.settings['method']} at keep "
+        f"Most sensitive, compressed alone with {record.settings['method']} at keep "
         f"{record.settings['keep']:g}: {_enumerate(worst)}.",
-        f"What hurts least: {least['module']} ({_n(least)}).",
+        f"Least sensitive: {least['module']} (perplexity {_n(least)}).",
     ]
 
 
 def _places(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Row]]:
-    found: dict[tuple[str, ...], list[Row]] = {}
+    """Group rows by matrices, size and grouping, without those with a dense LM head."""
+    places: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if row["grouping"] == ONE_END or row.get("direction_error") is None:
             continue
         key = (str(row["matrices"]), str(row["times_smaller"]), str(row["grouping"]))
-        found.setdefault(key, []).append(row)
-    return found
+        places.setdefault(key, []).append(row)
+    return places
 
 
-def _where(place: tuple[str, ...]) -> str:
+def _place_label(place: tuple[str, ...]) -> str:
     family, ratio, grouping = place
-    label = FAMILIES.get(family, family).lower()
-    return f"{label} {float(ratio):g} ×" + ("" if grouping == SEPARATED else f" {grouping}")
+    suffix = "" if grouping == SEPARATED else f" {grouping}"
+    return f"{family_in_text(family)} {float(ratio):g}×{suffix}"
 
 
 def _least(rows: Sequence[Row], name: str) -> Row | None:
-    known = [row for row in rows if row.get(name) is not None]
-    return min(known, key=lambda row: _value(row, name)) if known else None
+    measured = [row for row in rows if row.get(name) is not None]
+    return min(measured, key=lambda row: _value(row, name)) if measured else None
 
 
 def _value(row: Row, name: str = "perplexity") -> float:

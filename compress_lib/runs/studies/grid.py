@@ -1,4 +1,4 @@
-"""Methods × byte budgets × matrices: the form of both papers' experiments."""
+"""Grid study: methods × byte budgets × matrices, the design of both papers' experiments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = {
     "grouping": "grouping",
     "method": "method",
     "rank": "rank",
-    "bytes": "bytes of the compressed",
+    "bytes": "bytes",
     "budget": "budget",
     "direction_error": "direction error",
     "relative_error": "relative error",
@@ -42,94 +42,101 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class MethodVariant:
-    """A method with its options, under the name that the table shows."""
+    """A method with its options and its label in the table."""
 
     label: str
     method: str
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     tied_too: bool = False
-    """Whether a tied table is compressed at its input end alone as well."""
+    """Whether tied embeddings are also measured with an uncompressed LM head."""
 
     @property
     def groups(self) -> bool:
-        """Whether stacking matrices can matter: it does where something is shared."""
+        """Whether stacking matrices makes a difference, because the method shares something."""
         return METHODS[self.method].supports_sharing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid(Study):
-    """Compresses the same matrices to the same bytes by every method, one after the other."""
+    """Study that compresses the same matrices to the same bytes by every method."""
 
     columns: ClassVar[Mapping[str, str]] = COLUMNS
 
     def rules(self) -> Iterator[tuple[MethodVariant, Rule]]:
-        """Yield everything that is compared."""
+        """Yield the method variants of the grid, each with its rule."""
         raise NotImplementedError
 
-    def cells(self, bench: StudyContext) -> list[StudyCell]:
+    def cells(self, context: StudyContext) -> list[StudyCell]:
         """See `Study.cells`."""
-        found = []
+        cells = []
         for variant, rule in self.rules():
-            smaller = 1 / rule.keep
-            where = rule.group if rule.tie == "both" else "input only"
-            found.append(
+            ratio = 1 / rule.keep
+            grouping = rule.group if rule.tie == "both" else "input only"
+            cells.append(
                 StudyCell(
-                    f"{rule.pattern} {smaller:.3g} {where} {variant.label} {rule.options}",
+                    f"{rule.pattern} {ratio:.3g} {grouping} {variant.label} {rule.options}",
                     {
                         "matrices": rule.pattern,
-                        "times_smaller": round(smaller, 3),
-                        "grouping": where,
+                        "times_smaller": round(ratio, 3),
+                        "grouping": grouping,
                         "method": variant.label,
                     },
                     rule,
                 )
             )
-        return found
+        return cells
 
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
+        self, context: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
-        """See `Study.measure`; what a method refuses becomes a note."""
+        """See `Study.measure`; errors become notes of their rows."""
         from compress_lib.compression.compress import compress_at_once
         from compress_lib.compression.stacking import with_matrices
 
-        made: tuple[Rule, list[Assignment], list[CompressedTarget]] | None = None
+        last: tuple[Rule, list[Assignment], list[CompressedTarget]] | None = None
         for cell in cells:
             report(Event(0.0, f"{cell.known['matrices']}, {cell.known['method']}"))
             rule: Rule = cell.data
-            # One matrix serves for both ends of a tie and for one, unless it was chosen by what
-            # the model does with it.
-            whole = (
+            # The same matrix serves with and without a compressed LM head, unless the method
+            # selects by the perplexity of the resulting model.
+            shared_rule = (
                 rule
                 if "perplexity" in rule.build(0).required_statistics
                 else replace(rule, tie="both")
             )
-            if made is None or made[0] != whole:
+            if last is None or last[0] != shared_rule:
                 try:
-                    assigned = allocate(Plan(rules=(whole,)), bench.model.targets)
+                    assigned = allocate(Plan(rules=(shared_rule,)), context.model.targets)
                 except CompressionError as error:
                     yield cell, {"note": _short(error)}
                     continue
                 done, _ = compress_at_once(
-                    bench.model, assigned, calibration=bench.calibration, report=report
+                    context.model, assigned, calibration=context.calibration, report=report
                 )
-                made = (whole, assigned, done)
-            matrices = {item.record.names[0]: item.matrix for item in made[2]}
-            ends = tuple(matrices) if rule.tie == "input" else ()
-            small = with_matrices(bench.model, matrices, ends)
-            row = summary(made[1], made[2])
+                last = (shared_rule, assigned, done)
+            matrices = {item.record.names[0]: item.matrix for item in last[2]}
+            input_only = tuple(matrices) if rule.tie == "input" else ()
+            compressed = with_matrices(context.model, matrices, input_only)
+            row = summary(last[1], last[2])
             try:
-                yield cell, {**row, **bench.numbers(small, report)}
+                yield cell, {**row, **context.numbers(compressed, report)}
             except NotFiniteError as error:
                 yield cell, {**row, "note": _short(error)}
 
 
 def summary(assigned: Sequence[Assignment], done: Sequence[CompressedTarget]) -> dict[str, Value]:
-    """Return one row's numbers over all matrices: means weighted by entries, or by norm."""
+    """Return bytes and errors over all matrices of a row.
+
+    RMSE and MAE are weighted by entries, direction errors by rows, relative errors by norm.
+
+    Args:
+        assigned: The assignments, with their budgets.
+        done: The compressed targets.
+    """
     records = [item.record for item in done]
     sizes = [record.rows * record.cols for record in records]
-    squares = sum(record.squared_norm for record in records)
-    lost = sum(record.squared_norm * record.relative_error**2 for record in records)
+    total_squares = sum(record.squared_norm for record in records)
+    error_squares = sum(record.squared_norm * record.relative_error**2 for record in records)
 
     def mean(name: str, power: int = 1) -> float:
         total = sum(n * getattr(r, name) ** power for n, r in zip(sizes, records, strict=True))
@@ -144,7 +151,7 @@ def summary(assigned: Sequence[Assignment], done: Sequence[CompressedTarget]) ->
         else sum(record.bytes_after for record in records),
         "budget": sum(item.budget for item in assigned),
         "direction_error": sum(r.rows * r.direction_error.mean for r in records) / rows,
-        "relative_error": (lost / squares) ** 0.5 if squares else 0.0,
+        "relative_error": (error_squares / total_squares) ** 0.5 if total_squares else 0.0,
         "rmse": mean("rmse", 2),
         "mae": mean("mae"),
         "powered_mae": mean("powered_mae"),
@@ -154,5 +161,5 @@ def summary(assigned: Sequence[Assignment], done: Sequence[CompressedTarget]) ->
 
 
 def _short(error: CompressionError) -> str:
-    """Return the first clause of a refusal, for a cell of a table."""
+    """Return the first clause of an error message, for a table cell."""
     return str(error).partition(": ")[2].partition("; ")[0][:160] or str(error)[:160]

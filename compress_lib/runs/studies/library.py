@@ -1,4 +1,4 @@
-"""The studies of the default model that come along. Knows no torch."""
+"""Bundled studies of the default model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from compress_lib.runs.studies.record import FOLDER, StudyRecord
 
 @cache
 def load_studies(folder: Path = FOLDER) -> dict[str, StudyRecord]:
-    """Read the studies that come along, by name; the table of `bench quality` is one of them."""
-    found = [
+    """Return the bundled studies by name, including the table of `bench quality`."""
+    records = [
         StudyRecord.from_json(json.loads(file.read_text(encoding="utf-8")))
         for file in sorted(folder.glob("*.json"))
     ]
     # The papers' grids come first.
-    found.sort(key=lambda record: "times_smaller" not in record.columns)
+    records.sort(key=lambda record: "times_smaller" not in record.columns)
     quality = load_quality(folder.parent / "quality")
     if quality is not None:
-        found.append(quality)
-    return {record.name: record for record in found}
+        records.append(quality)
+    return {record.name: record for record in records}

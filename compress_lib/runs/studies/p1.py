@@ -1,4 +1,4 @@
-"""The grid of "Direction is what you need" (Bałazy et al. 2021) on any model."""
+"""Grid of "Direction is what you need" (Bałazy et al. 2021), reproduced on any model."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ ONLY_RMSE: dict[str, OptionValue] = {"cosine": 0.0, "power_l1": 0.0, "rmse": 1.0
 @register_study
 @dataclass(frozen=True, kw_only=True)
 class GridP1(Grid):
-    """The token table at three sizes: SVD against autoencoders with different losses.
+    """Grid on the embedding at three sizes: SVDs and autoencoders with different losses.
 
-    The paper measured with the output matrix uncompressed, and so does the part of the grid whose
-    grouping says `input only`; a tied table is compressed at both ends otherwise.
+    Rows with the grouping `input only` leave the LM head uncompressed, as in the paper; in all
+    other rows, tied embeddings are compressed at both ends.
     """
 
     name: ClassVar[str] = "p1"
-    label: ClassVar[str] = "Direction is what you need, repeated"
+    label: ClassVar[str] = "Direction is what you need (2021), reproduced"
     question: ClassVar[str] = (
-        "Which compression of the token table keeps directions, and which keeps the model, at "
-        "equal bytes?"
+        "At equal bytes, which compression of the embedding best preserves directions, and which "
+        "best preserves the model's perplexity?"
     )
 
-    quick: bool = option(False, "Quick", "Fewer epochs and less text.")
+    quick: bool = option(False, "Quick", "Train for fewer epochs and evaluate on less text.")
     epochs: int = option(
-        0, "Epochs", "Of every autoencoder; 0 is 12, or 4 if quick; the paper has 30.", minimum=0
+        0, "Epochs", "Epochs per autoencoder; 0 means 12, or 4 if quick (paper: 30).", minimum=0
     )
-    seeds: int = option(1, "Seeds", "Repetitions of what is random.", minimum=1, maximum=20)
+    seeds: int = option(1, "Seeds", "Seeds of random methods.", minimum=1, maximum=20)
 
     @property
     def evaluation(self) -> TextSpec:
@@ -62,11 +62,11 @@ class GridP1(Grid):
                     yield variant, replace(rule, tie="input")
 
     def variants(self) -> Iterator[MethodVariant]:
-        """Yield what is compared."""
+        """Yield the compared methods."""
         yield MethodVariant("SVD", "svd", tied_too=True)
         yield MethodVariant("row-normalised SVD", "row_normalized_svd", tied_too=True)
         yield MethodVariant("frequency-weighted SVD", "frequency_svd", tied_too=True)
-        # Larger batches than the paper's 32 take a fifth of the time, and do no harm.
+        # Larger batches than the paper's 32 take a fifth of the time without worse results.
         epochs = self.epochs or (4 if self.quick else 12)
         trained: dict[str, OptionValue] = {
             "epochs": epochs,
@@ -77,11 +77,11 @@ class GridP1(Grid):
         best: dict[str, OptionValue] = {"select_best_by": "direction_error"}
         for seed in range(self.seeds):
             for label, options in self._autoencoders(best):
-                own: Mapping[str, OptionValue] = {**options, **trained, "seed": seed}
+                settings: Mapping[str, OptionValue] = {**options, **trained, "seed": seed}
                 if label.endswith("Lab"):
-                    own = {**own, "latent_epochs": epochs // 2}
+                    settings = {**settings, "latent_epochs": epochs // 2}
                 name = label if self.seeds == 1 else f"{label}, seed {seed}"
-                yield MethodVariant(name, "autoencoder", own, tied_too="P1" in label)
+                yield MethodVariant(name, "autoencoder", settings, tied_too="P1" in label)
             yield MethodVariant("random control", "random_control", {"seed": seed})
 
     def _autoencoders(

@@ -1,4 +1,4 @@
-"""The grid of "Revisiting Offline Compression" (Banaei et al. 2023) on any model."""
+"""Grid of "Revisiting Offline Compression" (Banaei et al. 2023), reproduced on any model."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ FAMILIES = ("embedding", "key", "ffn_out")
 @register_study
 @dataclass(frozen=True, kw_only=True)
 class GridP2(Grid):
-    """Token table, keys and FFN outputs at three sizes, each by every baseline of the paper."""
+    """Grid on embedding, keys and FFN down projections at three sizes, with all baselines."""
 
     name: ClassVar[str] = "p2"
-    label: ClassVar[str] = "Revisiting offline compression, repeated"
+    label: ClassVar[str] = "Revisiting offline compression (2023), reproduced"
     question: ClassVar[str] = (
-        "Do autoencoders beat factorizations and simple baselines at equal bytes, and does "
+        "At equal bytes, do autoencoders beat factorizations and simple baselines, and does "
         "sharing a decoder or a basis across layers help?"
     )
 
-    quick: bool = option(False, "Quick", "One size, fewer epochs and less text.")
+    quick: bool = option(False, "Quick", "Use one size, fewer epochs and less text.")
     epochs: int = option(
         0,
         "Epochs",
-        "Of autoencoders, keys × 4; 0 is 8, or 3 if quick; the paper: 30.",
+        "Epochs per autoencoder, four times as many for keys; 0 means 8, or 3 if quick (paper: "
+        "30).",
         minimum=0,
     )
-    seeds: int = option(1, "Seeds", "Repetitions of what is random.", minimum=1, maximum=20)
+    seeds: int = option(1, "Seeds", "Seeds of random methods.", minimum=1, maximum=20)
 
     @property
     def evaluation(self) -> TextSpec:
@@ -64,7 +65,7 @@ class GridP2(Grid):
                         )
 
     def variants(self, family: str) -> Iterator[MethodVariant]:
-        """Yield what is compared for a family."""
+        """Yield the compared methods for a module type."""
         yield MethodVariant("SVD", "svd")
         yield MethodVariant("row-normalised SVD", "row_normalized_svd")
         yield MethodVariant("FWSVD", "fisher_svd")
@@ -75,16 +76,16 @@ class GridP2(Grid):
         yield MethodVariant("Tucker", "tucker")
         yield MethodVariant("magnitude pruning", "magnitude_pruning")
         yield MethodVariant("row quantization", "row_quantization")
-        # Keys are few rows: they take more epochs for as many steps, and still less time.
+        # Keys have few rows: more epochs for as many steps, in still less time.
         epochs = (self.epochs or (3 if self.quick else 8)) * (4 if family == "key" else 1)
         trained: dict[str, OptionValue] = {"epochs": epochs, "eval_every": epochs}
-        # The paper's 16 rows a step for all 49,152 tokens take minutes and reach no more.
+        # The paper's batches of 16 rows take minutes for 49,152 tokens, with no better results.
         if family == "embedding":
             trained["batch_size"] = 512 if self.quick else 128
         for seed in range(self.seeds):
-            own: dict[str, OptionValue] = {**trained, "seed": seed}
-            again = "" if self.seeds == 1 else f", seed {seed}"
-            yield MethodVariant(f"autoencoder P2{again}", "autoencoder", {**P2, **own})
-            lab: dict[str, OptionValue] = {**LAB, **own, "latent_epochs": epochs // 2}
-            yield MethodVariant(f"autoencoder Lab{again}", "autoencoder", lab)
-            yield MethodVariant(f"random control{again}", "random_control", {"seed": seed})
+            settings: dict[str, OptionValue] = {**trained, "seed": seed}
+            suffix = "" if self.seeds == 1 else f", seed {seed}"
+            yield MethodVariant(f"autoencoder P2{suffix}", "autoencoder", {**P2, **settings})
+            lab: dict[str, OptionValue] = {**LAB, **settings, "latent_epochs": epochs // 2}
+            yield MethodVariant(f"autoencoder Lab{suffix}", "autoencoder", lab)
+            yield MethodVariant(f"random control{suffix}", "random_control", {"seed": seed})

@@ -1,4 +1,4 @@
-"""What a study found: rows of numbers with their provenance, as JSON, CSV and Markdown."""
+"""Study record: rows of results with their provenance, as JSON, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Row = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class StudyRecord(JsonRecord):
-    """The rows of a study.
+    """The results of a study.
 
     Attributes:
         name: The study's name.
-        label: What people read.
-        question: What it asks, in one sentence.
-        columns: The columns in order, by name, with what people read above them.
-        rows: One a cell that was measured.
-        settings: The options that it ran with.
-        model: Which weights.
-        baseline: The uncompressed perplexity on the same text.
-        text: What was measured on, in words.
-        created: When the last row was measured.
-        seconds: How long all rows took.
+        label: Its title on the page.
+        question: Its question, in one sentence.
+        columns: Headings by column name, in order.
+        rows: One row per measured cell.
+        settings: Values of the options.
+        model: The model.
+        baseline: Perplexity of the uncompressed model on the same text.
+        text: Description of the evaluation text.
+        created: Time of the last measurement.
+        seconds: Total time of all rows.
         environment: Versions and machine.
     """
 
@@ -54,7 +54,7 @@ class StudyRecord(JsonRecord):
     environment: dict[str, str]
 
     def to_csv(self) -> str:
-        """Return the rows as CSV, every digit kept."""
+        """Return the rows as CSV in full precision."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(self.columns)
@@ -62,14 +62,14 @@ class StudyRecord(JsonRecord):
         return out.getvalue()
 
     def to_markdown(self) -> str:
-        """Return the rows as a Markdown table, rounded for reading."""
+        """Return the rows as a Markdown table with rounded numbers."""
         lines = [list(self.columns.values()), ["---"] * len(self.columns)]
         lines += [[format_value(row.get(name)) for name in self.columns] for row in self.rows]
         return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
 def format_value(value: Value) -> str:
-    """Return a value as people read it."""
+    """Return a value as it is displayed in a table."""
     if value is None:
         return "—"
     if isinstance(value, bool):

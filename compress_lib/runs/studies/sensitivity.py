@@ -1,4 +1,4 @@
-"""Which module hurts most? Perplexity with only that one compressed."""
+"""Sensitivity study: perplexity with a single weight compressed, for every weight."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @register_study
 @dataclass(frozen=True, kw_only=True)
 class Sensitivity(Study):
-    """Compresses every weight by itself and puts back the one before."""
+    """Study that compresses one weight at a time and leaves all others dense."""
 
     name: ClassVar[str] = "sensitivity"
-    label: ClassVar[str] = "Which module hurts most?"
-    question: ClassVar[str] = "The perplexity of the model in which only one weight is compressed."
+    label: ClassVar[str] = "Sensitivity by module"
+    question: ClassVar[str] = "How much does the perplexity rise if only one matrix is compressed?"
     columns: ClassVar[Mapping[str, str]] = {
         "module": "module",
         "family": "family",
@@ -42,59 +42,61 @@ class Sensitivity(Study):
         "note": "note",
     }
 
-    method: str = option("svd", "Method", "How each weight is compressed.")
+    method: str = option("svd", "Method", "Method that compresses each weight.")
     keep: float = option(0.5, "Keep", "Bytes after ÷ bytes before.", minimum=0.0, maximum=1.0)
-    include: str = option("*", "What", "A pattern that selects the weights.")
-    tokens: int = option(512, "Tokens", "How much text is measured on.", minimum=2)
+    include: str = option("*", "Weights", "Pattern that selects the weights.")
+    tokens: int = option(512, "Tokens", "Number of evaluation tokens.", minimum=2)
 
     @property
     def evaluation(self) -> TextSpec:
         """See `Study.evaluation`."""
         return TextSpec(tokens=self.tokens)
 
-    def cells(self, bench: StudyContext) -> list[StudyCell]:
-        """See `Study.cells`: one a weight."""
+    def cells(self, context: StudyContext) -> list[StudyCell]:
+        """See `Study.cells`: one per weight."""
         keep = check_number("keep", self.keep)
         rule = Rule(pattern=self.include, method=self.method, keep=keep)
         if rule.method == DENSE:
-            raise CompressionError("dense compresses nothing; name a method.")
-        found = []
-        for target in select(bench.model.targets, self.include):
+            raise CompressionError(
+                "The method dense compresses nothing; choose another one, such as svd."
+            )
+        cells = []
+        for target in select(context.model.targets, self.include):
             known = {"module": target.name, "family": target.family, "layer": target.layer}
             try:
                 plan = Plan(rules=(replace(rule, pattern=target.name),))
                 (assignment,) = allocate(plan, [target])
-                found.append(StudyCell(target.name, known, assignment))
+                cells.append(StudyCell(target.name, known, assignment))
             except CompressionError as error:
-                found.append(StudyCell(target.name, {**known, "note": str(error)[:160]}))
-        return found
+                cells.append(StudyCell(target.name, {**known, "note": str(error)[:160]}))
+        return cells
 
     def measure(
-        self, bench: StudyContext, cells: Iterable[StudyCell], report: Report
+        self, context: StudyContext, cells: Iterable[StudyCell], report: Report
     ) -> Iterator[tuple[StudyCell, Row]]:
         """See `Study.measure`."""
         from compress_lib.compression.compress import compress_targets
         from compress_lib.compression.stacking import with_matrices
 
-        waiting = {}
+        pending = {}
         for cell in cells:
             if cell.data is None:
                 yield cell, {}
             else:
-                waiting[cell.data.name] = cell
+                pending[cell.data.name] = cell
         steps = compress_targets(
-            bench.model,
-            [cell.data for cell in waiting.values()],
-            calibration=bench.calibration,
+            context.model,
+            [cell.data for cell in pending.values()],
+            calibration=context.calibration,
             report=lambda event: report(Event(0.0, event.message)),
         )
         for done in steps:
             name, record = done.record.names[0], done.record
-            small = with_matrices(bench.model, {name: done.matrix})
+            compressed = with_matrices(context.model, {name: done.matrix})
             yield (
-                waiting[name],
+                pending[name],
                 {
-                    **bench.numbers(small, report),
+                    **context.numbers(compressed, report),
                     "relative_error": record.relative_error,
                     "direction_error": record.direction_error.mean,
                     "saved_megabytes": (record.bytes_before - record.bytes_after) / 1e6,

@@ -1,4 +1,4 @@
-"""What programs may ask of the page; where `mcp` is installed agents may, too."""
+"""HTTP endpoints of the page, which are also MCP tools if `mcp` is installed."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from compress_lib.utils.progress import Event
 
 
 class Endpoints:
-    """The page's named endpoints.
+    """Named endpoints for Gradio clients and MCP agents.
 
     Args:
-        engine: Runs plans, and knows the runs that were made.
+        engine: Runs plans and finds runs.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def register(self) -> None:
-        """Offer every endpoint by its name; call it inside the page's blocks."""
+        """Register all endpoints; call it inside the page's `gr.Blocks`."""
         for function in (self.models, self.landmarks, self.estimate, self.compare):
             api(_resolve_annotations(function), api_name=function.__name__, queue=False)
         api(
@@ -57,7 +57,7 @@ class Endpoints:
         )
 
     def models(self) -> list[Offer]:
-        """The models on offer: name, Hub id, number of weights, license."""
+        """List the models of the catalogue: name, Hub ID, number of parameters, license."""
         return [
             {
                 "name": entry.name,
@@ -69,28 +69,28 @@ class Endpoints:
         ]
 
     def landmarks(self) -> list[Summary]:
-        """The runs measured beforehand: key, description, plan and metrics of each."""
+        """List the precomputed runs: key, description, plan and metrics of each."""
         return [_summary(record) for record in load_landmarks()]
 
     def estimate(self, plan: dict[str, Any]) -> EstimateResponse:
-        """What a plan would do, without doing it: bytes, ranks, the expected growth of the loss.
+        """Predict a plan's bytes, ranks and loss increase without running it.
 
         Args:
-            plan: A plan as JSON, as in a record; what is missing takes its default.
+            plan: A plan as JSON, as in a record; missing fields take their defaults.
         """
         with _raising_gradio_errors():
-            wanted = _check_plan(plan)
-            targets, whole = session_runs.find_targets(self.engine, wanted.model)
+            checked = _check_plan(plan)
+            targets, total = session_runs.find_targets(self.engine, checked.model)
             if not targets:
                 raise CompressionError(texts.UNKNOWN_SHAPES)
-            assigned = allocate(wanted, targets)
+            assigned = allocate(checked, targets)
         before = sum(item.nbytes for item in assigned)
         after = sum(item.preview.nbytes for item in assigned)
         kept = sum(item.retained_bytes for item in assigned)
         return {
-            "expected_loss": forecast_loss(assigned, wanted.model),
-            "bytes_before": whole,
-            "bytes_after": whole - before + after + kept,
+            "expected_loss": forecast_loss(assigned, checked.model),
+            "bytes_before": total,
+            "bytes_after": total - before + after + kept,
             "matrices": [
                 {
                     "name": item.name,
@@ -105,12 +105,12 @@ class Endpoints:
         }
 
     def compress(self, plan: dict[str, Any]) -> Iterator[Standing | Record]:
-        """Run a plan, or find its stored result: says how far it is, and at last gives the record.
+        """Run a plan, or find its stored result; stream the progress and finally the record.
 
-        Whoever cancels it stops the run.
+        Cancelling the call stops the run.
 
         Args:
-            plan: A plan as JSON, as in a record; what is missing takes its default.
+            plan: A plan as JSON, as in a record; missing fields take their defaults.
         """
         with _raising_gradio_errors():
             job = self.engine.submit(_check_plan(plan))
@@ -130,11 +130,11 @@ class Endpoints:
                 steps.close()
 
     def compare(self, first: str, second: str) -> ComparisonResponse:
-        """How a second run differs from a first, block by block of the same text.
+        """Compare two runs on the same text by paired differences over text blocks.
 
         Args:
-            first: The key of a run.
-            second: The key of another one.
+            first: Key of the reference run.
+            second: Key of the other run.
         """
         with _raising_gradio_errors():
             one, other = (self._find(key) for key in (first, second))
@@ -157,25 +157,26 @@ class Endpoints:
 
 
 def _resolve_annotations(method: Any) -> Any:
-    """Resolve a method's annotations: Gradio 6.31 takes what it returns as it is written.
+    """Resolve a method's type annotations in place.
 
-    Of what comes one by one, each is what is returned.
+    Gradio 6.31 does not resolve string annotations of return types. A generator gets the type of
+    its items.
     """
-    found = get_type_hints(method.__func__)
-    if get_origin(found["return"]) is Iterator:
-        (found["return"],) = get_args(found["return"])
-    method.__func__.__annotations__.update(found)
+    hints = get_type_hints(method.__func__)
+    if get_origin(hints["return"]) is Iterator:
+        (hints["return"],) = get_args(hints["return"])
+    method.__func__.__annotations__.update(hints)
     return method
 
 
 def _standing(event: Event, before: float) -> Standing:
-    """Return how far a run is; it never goes back, though its steps are estimated roughly."""
+    """Return the progress of a run; the fraction never falls below `before`."""
     return {"status": event.message, "fraction": max(before, round(event.fraction, 4))}
 
 
 @contextmanager
 def _raising_gradio_errors() -> Iterator[None]:
-    """Let a client read what is wrong: only a `gr.Error` reaches it."""
+    """Convert `CompressionError` to `gr.Error`, whose message reaches clients."""
     try:
         yield
     except CompressionError as error:
@@ -183,10 +184,10 @@ def _raising_gradio_errors() -> Iterator[None]:
 
 
 def _check_plan(plan: object) -> Plan:
-    """Return the plan of a client, within the limits that hold for the page's own form.
+    """Return a client's plan, validated with the limits of the page's form.
 
     Raises:
-        CompressionError: It is no plan, says more than the form can, or is beyond a limit.
+        CompressionError: It is not a plan, cannot be shown by the form, or exceeds a limit.
     """
     given = Plan.from_json(plan)
     shown, same = binding.round_trip(given)

@@ -1,4 +1,4 @@
-"""What the named endpoints answer, field by field: clients and agents read these types."""
+"""Response types of the endpoints, published as JSON schemas to clients and agents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 
 class Offer(TypedDict):
-    """A model on offer."""
+    """A model of the catalogue."""
 
     name: str
     hub_id: str
@@ -15,7 +15,7 @@ class Offer(TypedDict):
 
 
 class Summary(TypedDict):
-    """A run in short: its key, its name in words, its plan, and its numbers by name."""
+    """A run's key, description, plan, and metrics by name."""
 
     key: str
     run: str
@@ -24,7 +24,7 @@ class Summary(TypedDict):
 
 
 class MatrixEstimate(TypedDict):
-    """What a plan would do to a matrix or a group; without a rank where it is no factorization."""
+    """Predicted bytes of a matrix or group; `rank` is None unless the method factorizes."""
 
     name: str
     method: str
@@ -35,7 +35,7 @@ class MatrixEstimate(TypedDict):
 
 
 class EstimateResponse(TypedDict):
-    """What a plan would do to a model; the loss in nats a token, where it can be foretold."""
+    """Predicted bytes and loss of a plan; `expected_loss` in nats/token, None if unknown."""
 
     expected_loss: float | None
     bytes_before: int
@@ -44,7 +44,7 @@ class EstimateResponse(TypedDict):
 
 
 class ComparisonResponse(TypedDict):
-    """How a second run differs from a first; intervals of 95 %, where blocks are known."""
+    """Differences of a second run from a first; 95% intervals, None without block results."""
 
     first: Summary
     second: Summary
@@ -56,7 +56,7 @@ class ComparisonResponse(TypedDict):
 
 
 class Record(TypedDict):
-    """A run as `results.RunRecord` has it, which says what every field means."""
+    """A run as JSON; see `results.records.RunRecord` for the fields."""
 
     key: str
     plan: dict[str, Any]
@@ -77,7 +77,7 @@ class Record(TypedDict):
 
 
 class Standing(TypedDict):
-    """How far a run is before there is a record of it: what it does, and the share that is done."""
+    """Progress of a run: current activity, and the completed fraction from 0 to 1."""
 
     status: str
     fraction: float

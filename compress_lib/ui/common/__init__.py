@@ -1,1 +1,1 @@
-"""Page-wide parts: texts, theme, HTML, components, browser scripts."""
+"""Shared parts of the page: texts, translations, HTML, components, browser scripts, messages."""

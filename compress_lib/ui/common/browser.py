@@ -1,4 +1,4 @@
-"""The few lines that run in the browser, and how events reach the server."""
+"""JavaScript snippets of the page, and settings of its events."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from compress_lib.ui.common import texts
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}
-"""Settings of events: none is offered as an interface, and quick ones do not wait in line."""
+"""Event settings: private events are no API endpoints; quick ones also bypass Gradio's queue."""
 
 WARNING: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "show_progress": "hidden"}
-"""Settings of events that may warn: Gradio 6.31 drops the warnings of those out of line."""
+"""Settings of events that may show a warning, which Gradio 6.31 drops for unqueued events."""
 
 JOB: dict[str, Any] = {
     **PRIVATE,
@@ -21,13 +21,13 @@ JOB: dict[str, Any] = {
     "concurrency_limit": None,
     "show_progress": "hidden",
 }
-"""Settings of events that follow a job in the engine's own line."""
+"""Settings of events that follow a job in the engine's queue."""
 
 AFTER_RUN = """(query) => {
     if (!query) return;
     history.replaceState(null, '', '?' + query);
     const results = document.querySelector('#headline');
-    // Where they stand below the plan; but whoever reads them already is left there.
+    // In the one-column layout, unless the results are in view already.
     if (results.getBoundingClientRect().top > innerHeight) results.scrollIntoView();
 }"""
 COPY_LINK = f"""async (query) => {{
@@ -40,12 +40,11 @@ COPY_LINK = f"""async (query) => {{
     setTimeout(() => {{ button.textContent = before; }}, 1500);
 }}"""
 
-
 SHOW_RESULTS = (
     "() => document.querySelector('#headline').scrollIntoView("
     "{ behavior: 'smooth', block: 'nearest' })"
 )
-"""Bringing the results into view, where they do not stand beside the plan."""
+"""Scroll the results into view in the one-column layout."""
 
 SAVE_FILE = """(file) => {
     if (!file) return;
@@ -61,7 +60,10 @@ LIVE = """
 element.setAttribute('role', 'status');
 element.setAttribute('aria-live', 'polite');
 """
-"""Telling those who do not see it what has changed: on the element that lasts."""
+"""Make an element an ARIA live region, so that screen readers announce its changes.
+
+The attributes are set on the outer element, which survives updates.
+"""
 
 FORM = """
 const KEEPS = '#keep input[type=number], #map-keep input[type=number]';
@@ -70,11 +72,11 @@ const running = () => {
     return stop && !stop.disabled;
 };
 addEventListener('beforeunload', (event) => {
-    // Whoever leaves stops the run.
+    // Leaving the page stops the run.
     if (running()) event.preventDefault();
 });
 document.addEventListener('input', (event) => {
-    // What was said of the plan before is said of another one by now.
+    // The status is about the plan before this edit.
     const said = document.querySelector('#status .status');
     const form = event.target.closest && event.target.closest('#plan');
     if (form && event.isTrusted && said && !running()) said.classList.add('stale');
@@ -83,19 +85,19 @@ document.addEventListener('focusin', (event) => {
     if (event.target.matches && event.target.matches(KEEPS)) {
         event.target.dataset.before = event.target.value;
     }
-    // What is typed into a menu takes the place of what stands there.
+    // Select the current value, so that typing replaces it.
     const box = event.target;
     if (box.matches && box.matches('#plan input[role="combobox"]')) setTimeout(() => box.select());
 });
 document.addEventListener('focusout', (event) => {
-    // Of a menu that is left by Tab, Gradio 6.31 leaves the list behind, over what comes next.
+    // Gradio 6.31 leaves the list of a menu open when the focus leaves it by Tab.
     const box = event.target;
     if (!box.matches || !box.matches('#plan input[role="combobox"]')) return;
     const escape = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true });
     setTimeout(() => { if (document.activeElement !== box) box.dispatchEvent(escape); }, 60);
 });
 addEventListener('popstate', () => {
-    // Back from a definition to the number.
+    // Return from a definition in the glossary to the metric.
     const lab = document.querySelector('#pages button[role="tab"]');
     if (lab) lab.click();
 });
@@ -109,15 +111,18 @@ document.addEventListener('blur', (event) => {
         return;
     }
     if (!(given > 1)) return;
-    // Nobody means less than two per cent, and nothing at all is no share.
+    // 2 to 100 are percentages; other values above 1 are clipped to 1.
     box.value = given < 2 || given > 100 ? 1 : given / 100;
     box.dispatchEvent(new Event('input', { bubbles: true }));
 }, true);
 """
-"""Leaving while a run goes on, a status that is out of date, typing into menus, the way back from
-definitions, and 25 beside a slider of shares for 25 %.
+"""Form behaviour in the browser.
 
-The last before the slider itself makes it 1.
+- Ask before leaving the page during a run.
+- Mark the status as stale after an edit.
+- Replace the value of a menu when typing into it, and close its list on Tab.
+- Return from the glossary by the browser's Back button.
+- Read 25 next to a size slider as 25%, before the slider clips it to 1.
 """
 
 PICTURES = """
@@ -125,7 +130,7 @@ document.addEventListener('click', (event) => {
     const button = event.target.closest && event.target.closest('.modebar-btn');
     const plot = button && button.closest('.js-plotly-plot');
     if (!plot || !plot._context) return;
-    // A chart that is saved says which one it is, and of which run.
+    // Name the file after the chart and the run.
     const place = plot.closest('#results [id], #pages [id]');
     const run = plot.closest('#results') && document.querySelector('#headline p strong');
     const words = ['compression lab', place && place.id, run && run.textContent];
@@ -134,10 +139,10 @@ document.addEventListener('click', (event) => {
     plot._context.toImageButtonOptions = { filename, scale: 2 };
 }, true);
 """
-"""Giving the pictures of charts a name, which gr.Plot has no setting for."""
+"""Set the file names of saved charts, for which `gr.Plot` has no parameter."""
 
 CLEAR_MAP = "() => document.dispatchEvent(new Event('unchoose'))"
-"""Choosing nothing on the map any more."""
+"""Clear the selection on the layer map."""
 
 MAP = """
 const chosen = new Set();
@@ -186,7 +191,7 @@ element.addEventListener('keydown', (event) => {
     const at = button.closest('th, td');
     let [line, column, target] = [at.parentElement.rowIndex, at.cellIndex, null];
     while (!target) {
-        // A layer may lack what others have: go on to the next that has it.
+        // Skip empty cells: a layer may lack a module.
         [line, column] = [line + step[0], column + step[1]];
         const row = rows[line];
         if (!row || column < 0 || column >= Math.max(row.cells.length, at.cellIndex + 1)) return;
@@ -205,7 +210,7 @@ watch('value', () => {
     paint();
 });
 """
-"""Choosing cells of the map, with a pointer or with keys."""
+"""Select cells of the layer map with the pointer or the keyboard."""
 
 POINTS = """
 const listen = () => {
@@ -217,10 +222,10 @@ const listen = () => {
         if (point) trigger('select', { index: 0, value: point.customdata[1] });
     });
 };
-// The chart is drawn anew with every run.
+// Every run replaces the chart.
 setInterval(listen, 500);
 """
-"""Telling which point of the chart was clicked: the chart itself has no such event."""
+"""Report clicks on points of the chart, for which `gr.Plot` has no event."""
 
 DEFINE = f"""
 element.addEventListener('click', (event) => {{
@@ -239,7 +244,7 @@ element.addEventListener('click', (event) => {{
     }}, 200);
 }});
 """
-"""Going from a number to its definition, which is on another tab."""
+"""Open the definition of a metric in the glossary, which is on another tab."""
 
 OPEN_LAB = """() => {
     const lab = document.querySelector('#pages button[role="tab"]');
@@ -252,7 +257,7 @@ TOUR_TOP = """() => {
     steps.scrollIntoView({ block: 'nearest' });
     steps.querySelector('input:checked')?.focus({ preventScroll: true });
 }"""
-"""The button that led to a step is gone: the step is looked at, and goes on by keys from there."""
+"""Scroll to the list of questions and focus the selected one, after its button was hidden."""
 
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
 """Redraw charts at the size they have now."""

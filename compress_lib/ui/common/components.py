@@ -1,4 +1,8 @@
-"""Components that leave wrong values to us, in place of the word Error over all results."""
+"""Gradio components without built-in validation, and tables.
+
+Gradio's own validation covers all results with the word "Error"; these components pass invalid
+values to the handlers, which answer with a message.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,26 @@ import gradio as gr
 
 
 class AnySlider(gr.Slider):
-    """A slider that hands on whatever was typed beside it, for `controls.read` to answer.
+    """Slider that passes on any typed value, which `binding.read_plan` validates.
 
-    A class, because what is set on an instance is lost when a session gets a component of its own.
+    A subclass, because attributes set on an instance are lost when Gradio copies the component
+    for a session.
     """
 
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
-        """Return what was given."""
+        """Return the value unchanged."""
         return payload
 
 
 class AnyDropdown(gr.Dropdown):
-    """A menu that keeps what was chosen from it when its choices change."""
+    """Dropdown that keeps its selection when its choices change."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
-        """Return what was given."""
+        """Return the value unchanged."""
         return payload
 
 
@@ -42,18 +47,18 @@ def table(
     kinds: tuple[str, ...] = (),
     searched: bool = False,
 ) -> Any:
-    """Make a table whose last columns are numbers, so that they sort as such.
+    """Return a read-only table whose number columns sort numerically.
 
     Args:
-        headers: Of the columns.
-        rows: As text and numbers.
-        label: What it is called.
-        labelled: Whether its name is shown.
-        elem_id: Of its element.
-        widths: Of the columns.
-        numbers: How many columns at the end are numbers.
-        kinds: Of all columns, where numbers do not come last.
-        searched: Whether there is a field to search in.
+        headers: Column headers.
+        rows: Rows of text and numbers.
+        label: Label of the table.
+        labelled: Whether the label is shown.
+        elem_id: ID of the HTML element.
+        widths: Column widths in CSS units.
+        numbers: Number of trailing numeric columns.
+        kinds: Data types of all columns, if the numeric ones are not the last.
+        searched: Whether the table has a search field.
     """
     usual = [*["str"] * (len(headers) - numbers), *["number"] * numbers]
     types: Any = list(kinds) or usual

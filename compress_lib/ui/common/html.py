@@ -1,4 +1,4 @@
-"""Records as HTML and table rows. Every text that a person or a model wrote is escaped."""
+"""HTML fragments and table rows of records. All user and model text is escaped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compress_lib.ui.common import texts
 from compress_lib.utils.formatting import format_left, format_perplexity
 
 MIN_SPARK, MOST_SPARK = 2, 100
-"""How many points make a curve."""
+"""Minimum and maximum number of points of a training curve."""
 
 COLUMNS = (
     ("perplexity", 2),
@@ -30,7 +30,7 @@ COLUMNS = (
     ("top1", 1),
     ("direction_error", 4),
 )
-"""Metrics and decimals of the table of runs, after the run's name."""
+"""Columns of the table of runs after the name: metric and number of decimals."""
 
 
 MARK = (
@@ -41,7 +41,7 @@ MARK = (
 
 
 def header() -> str:
-    """Return the page's name, what it is for, and how to use it."""
+    """Return the page header: title, subtitle and the three steps."""
     steps = "".join(f"<li><b>{escape(what)}</b> {escape(more)}</li>" for what, more in texts.STEPS)
     return (
         f'<header><div class="brand">{MARK}<div><h1>{escape(texts.TITLE)}</h1>'
@@ -55,7 +55,14 @@ def status(
     left: float | None = None,
     losses: Sequence[float] = (),
 ) -> str:
-    """Return the line that says what is going on, above the losses of a training so far."""
+    """Return the status line, with a progress bar and a training curve.
+
+    Args:
+        message: The status.
+        fraction: Progress from 0 to 1; no bar if None.
+        left: Estimated remaining seconds, or None.
+        losses: Training loss per epoch so far.
+    """
     ahead = texts.LEFT.format(time=format_left(left)) if left is not None else ""
     bar = ""
     if fraction is not None:
@@ -71,23 +78,29 @@ def status(
 
 
 def so_far(baseline: float, compressed: float, blocks: int) -> str:
-    """Return the line that says what was measured while a run goes on."""
-    told = texts.PERPLEXITY_SO_FAR.format(
+    """Return the line with the perplexity so far of a running evaluation.
+
+    Args:
+        baseline: Perplexity of the original model.
+        compressed: Perplexity of the compressed model.
+        blocks: Number of evaluated blocks.
+    """
+    line = texts.PERPLEXITY_SO_FAR.format(
         compressed=format_perplexity(compressed),
         ratio=f"{compressed / baseline:.4g}",
         baseline=format_perplexity(baseline),
         blocks=blocks,
     )
-    return f'<p class="so-far">{escape(told)}</p>'
+    return f'<p class="so-far">{escape(line)}</p>'
 
 
 def so_far_shown() -> str:
-    """Return the line that leads to the results of a run that goes on."""
+    """Return a link to the results of a run that is still generating text."""
     return f'<p class="so-far"><a href="#headline">{escape(texts.PERPLEXITY_SHOWN)}</a></p>'
 
 
 def _spark(losses: Sequence[float]) -> str:
-    """Return a curve from the left to the right, its lowest point at the bottom."""
+    """Return an SVG line chart of losses; empty if there are too few."""
     losses = [loss for loss in losses if isfinite(loss)]
     losses = losses[:: -(-len(losses) // MOST_SPARK) or 1]
     if len(losses) < MIN_SPARK:
@@ -97,24 +110,24 @@ def _spark(losses: Sequence[float]) -> str:
         f"{100 * index / (len(losses) - 1):.1f},{30 - 28 * (loss - low) / (high - low or 1):.1f}"
         for index, loss in enumerate(losses)
     )
-    told = escape(texts.SPARK.format(first=losses[0], last=losses[-1]), quote=True)
+    label = escape(texts.SPARK.format(first=losses[0], last=losses[-1]), quote=True)
     return (
         f'<svg class="spark" viewBox="0 0 100 32" preserveAspectRatio="none" role="img" '
-        f'aria-label="{told}"><title>{told}</title><polyline points="{points}"/></svg>'
+        f'aria-label="{label}"><title>{label}</title><polyline points="{points}"/></svg>'
     )
 
 
 def failure(message: str) -> str:
-    """Return the line that says why nothing was done."""
+    """Return an error message as a status line."""
     return f'<div class="status failure" role="alert">{escape(message)}</div>'
 
 
 def run_rows(records: Sequence[RunRecord]) -> list[list[str | float]]:
-    """Return the rows of the table of runs: numbers where there are some, so that they sort."""
+    """Return the rows of the table of runs; metrics are numbers, so that they sort."""
     rows: list[list[str | float]] = []
     for label, record in zip(unique_labels(records), records, strict=True):
-        found = record.metrics()
-        numbers = (_round(found[name], digits) for name, digits in COLUMNS)
+        metrics = record.metrics()
+        numbers = (_round(metrics[name], digits) for name, digits in COLUMNS)
         rows.append([label, *numbers])
     return rows
 
@@ -148,12 +161,12 @@ def token_rows(
     asked: Sequence[TokenError] = (),
     near_asked: Sequence[TokenNeighbours] = (),
 ) -> list[list[str | float]]:
-    """Return the rows of the table of tokens; spaces and line ends are made visible.
+    """Return the rows of the token table; tokens are quoted to make white space visible.
 
     Args:
-        direction: What a run knows of its tokens.
-        asked: Others that somebody asked for, which come first.
-        near_asked: Who is near those.
+        direction: Direction errors and neighbours of a run's tokens.
+        asked: Tokens that were looked up; they come first.
+        near_asked: Their nearest neighbours.
     """
     lists = (
         (texts.ASKED, asked),
@@ -161,16 +174,16 @@ def token_rows(
         (texts.FREQUENT, direction.frequent),
         (texts.BEST, direction.best),
     )
-    near = {found.id: found for found in (*direction.neighbours, *near_asked)}
+    neighbours_of = {item.id: item for item in (*direction.neighbours, *near_asked)}
     rows: list[list[str | float]] = []
     for label, tokens in lists:
         for item in tokens:
-            found = near.get(item.id)
-            before, after = (found.before, found.after) if found else ((), ())
+            near = neighbours_of.get(item.id)
+            before, after = (near.before, near.after) if near else ((), ())
             count = "" if item.count is None else item.count
-            kept = len({n.token for n in before} & {n.token for n in after}) if found else ""
-            named = [_join_tokens(before), _join_tokens(after), kept]
-            rows.append([repr(item.token), label, float(f"{item.error:.3g}"), count, *named])
+            kept = len({n.token for n in before} & {n.token for n in after}) if near else ""
+            neighbours = [_join_tokens(before), _join_tokens(after), kept]
+            rows.append([repr(item.token), label, float(f"{item.error:.3g}"), count, *neighbours])
     return rows
 
 
@@ -179,7 +192,7 @@ def _join_tokens(neighbours: Sequence[Neighbour]) -> str:
 
 
 def legend(entries: Sequence[tuple[str, str, str]]) -> str:
-    """Return the signs of a chart and what they stand for."""
+    """Return the legend of a chart from its signs, colours and names."""
     items = "".join(
         f'<li><span style="color:{colour}" aria-hidden="true">{sign}</span> {escape(name)}</li>'
         for sign, colour, name in entries
@@ -188,7 +201,7 @@ def legend(entries: Sequence[tuple[str, str, str]]) -> str:
 
 
 def provenance(records: Sequence[RunRecord]) -> str:
-    """Return one sentence on where the measured runs come from."""
+    """Return a sentence on the origin of precomputed runs."""
     if not records:
         return escape(texts.NO_LANDMARKS)
     first = records[0]
@@ -209,5 +222,5 @@ def provenance(records: Sequence[RunRecord]) -> str:
 
 
 def term_id(term: str) -> str:
-    """Return the id of a term's definition on the page."""
+    """Return the HTML ID of a term's definition in the glossary."""
     return "term-" + "-".join("".join(c if c.isalnum() else " " for c in term.lower()).split())

@@ -1,4 +1,4 @@
-"""Words to a person beside the page: what is shown there is taken for HTML, so it is escaped."""
+"""Toast messages of the page; Gradio renders them as HTML, so they are escaped."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from gradio.context import LocalContext
 
 
 def session() -> str | None:
-    """Return which session the event belongs to that is being handled; None outside of events."""
+    """Return the session ID of the event being handled, or None outside events."""
     request = LocalContext.request.get(None)
     return getattr(request, "session_hash", None)
 
 
 SECONDS = 12
-"""How long a warning stays."""
+"""Duration of a warning."""
 
 
 def warn(message: object) -> None:
-    """Show a sentence for a while."""
+    """Show a warning for a few seconds."""
     gr.Warning(escape(str(message)), duration=SECONDS)
 
 
 def refusal(message: object) -> gr.Error:
-    """Return the error that ends an event with a sentence; raise it."""
+    """Return an error that ends the event with a message; the caller raises it."""
     return gr.Error(escape(str(message)), print_exception=False)

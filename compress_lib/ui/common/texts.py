@@ -129,8 +129,8 @@ TERMS = {
         "compared block by block, which resolves far smaller differences."
     ),
     "KV cache": (
-        "Keys and values of all previous tokens, which generation keeps in memory: 2 · layers · KV "
-        "heads · head size numbers per token. Compressing weights does not change it."
+        "Key and value vectors of all previous tokens, which generation keeps in memory: 2 · "
+        "layers · KV heads · head size numbers per token. Compressing weights does not change it."
     ),
     "Tokens per second": (
         "Measured once per run. Prefill: tokens in a block ÷ time of a forward pass. Decode: new "
@@ -147,14 +147,14 @@ TERMS = {
         "half times the estimate."
     ),
 }
-PREVIEW_LOSS = "Estimated loss +{loss} nats/token (perplexity ×{low}–{high})"
+PREVIEW_LOSS = "Estimated loss +{loss} nats/token (perplexity ×{low}–{high})."
 PREVIEW_HIGH = (
     "Estimated damage: high (loss +{loss} nats/token, perplexity ×{ratio}, possibly far more). Too "
-    "large to predict; run to measure"
+    "large to predict; run to measure."
 )
 PREVIEW_NO_ESTIMATE = "No estimate for these settings. Run to measure."
 PREVIEW_PENDING = "Estimated at run time, when bytes are allocated."
-PREVIEW_SEVERE = "Estimated damage: severe. The model may stop working"
+PREVIEW_SEVERE = "Estimated damage: severe. The model may stop working."
 PREVIEW_ERROR = "Relative error {error:.3f} (exact)."
 PREVIEW_ERROR_BOUND = "Relative error at least {error:.3f}, the optimum for these ranks."
 CONTEXT_LENGTH = "Context length (tokens)"
@@ -256,7 +256,7 @@ COPY_LINK = "Copy link"
 COPIED = "Link copied"
 LINK_COPIED = "The link restores this plan."
 LINK_COPIED_BESIDE = "The link restores this plan and the runs under Compare."
-LINK_OF_FORM = "Plan from the form; the results shown are from another run."
+LINK_OF_FORM = "It contains the plan in the form; the results shown are from another run."
 LINK_OPENED_BESIDE = "The runs of the link are under Compare."
 START_OVER = "Reset"
 STARTED_OVER = "Plan reset to default."
@@ -267,7 +267,10 @@ NO_SPACES = (
     "another profile."
 )
 LENDING = "Waiting for a GPU"
-PLAN_CHANGED = "Plan changed. Press Run to measure it. The results shown are from another run."
+PLAN_CHANGED = (
+    "This plan has not been run yet. Press Run to measure it. The results shown are from another "
+    "run."
+)
 SHOWN_PRECOMPUTED = "Showing the precomputed run of this plan, measured on {source}."
 STOPPED = "Stopped. Completed measurements are kept."
 SKIPPED = "Skipped: {error}"
@@ -325,9 +328,9 @@ RUN_HEADERS = (
     "Perplexity",
     "PPL ratio",
     "MB",
-    "Size %",
+    "Size (%)",
     "KL",
-    "Top-1 %",
+    "Top-1 (%)",
     "Direction err.",
 )
 PROVENANCE = (
@@ -394,7 +397,7 @@ MATRIX_HEADERS = (
     "Method",
     "Rank",
     "Shape",
-    "Size %",
+    "Size (%)",
     "Relative err.",
     "Direction err.",
     "RMSE",
@@ -520,7 +523,7 @@ PREVIEW_RANKS = ", ranks {low} to {high}"
 PREVIEW_ALLOCATED = ", allocated by estimated loss"
 PREVIEW_KEPT = "The LM head keeps its own matrix of {size}, so the model grows."
 PREVIEW_ONE_NOTE = "{label}: {note}, {before} → {after}"
-PREVIEW_WHOLE = "model: {size} ({share})"
+PREVIEW_WHOLE = "Model: {size} ({share})"
 PREVIEW_TIED = {
     "embedding": "Embedding and LM head are tied: both are compressed.",
     "head": "The LM head is tied to the embedding, which this plan does not compress.",

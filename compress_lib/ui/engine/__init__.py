@@ -1,1 +1,1 @@
-"""The torch worker behind the page: job queue, caches, runs of a session."""
+"""Torch worker behind the page: job queue, model caches, run index, session runs."""

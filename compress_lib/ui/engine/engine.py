@@ -1,4 +1,4 @@
-"""What the page computes with: plans, studies and files become jobs; models and runs are kept."""
+"""Engine of the page: runs plans, studies and exports as queued jobs and caches models."""
 
 from __future__ import annotations
 
@@ -37,28 +37,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyProgress(Event):
-    """A study measured another cell; `record` holds all rows so far."""
+    """A study has measured another cell; `record` has all rows so far."""
 
     record: StudyRecord
 
 
 class Engine:
-    """Runs plans one after the other and keeps the models that were used last.
+    """Runs plans one at a time and caches recently used models.
 
     Args:
-        store: Where runs are kept.
-        device: See `models.choose_device`.
-        limits: How many jobs may wait, how many of one person, and how many models stay loaded.
-        asker: Tells who asks for a job just now, None if nobody knows.
+        store: Database of runs.
+        device: See `models.loading.choose_device`.
+        limits: Overrides of the profile's limits, such as `queued_jobs`, `jobs_each` (per
+            session) and `loaded_models`.
+        asker: Returns the ID of the session that submits a job, or None if unknown.
 
     Attributes:
-        runs: What was run here, and the landmarks.
-        line: The jobs that wait, and the one that is done now.
-        made: The compressed models that were made last.
+        runs: Index of runs and landmarks.
+        line: Queue of jobs, including the running one.
+        made: Cache of compressed models.
     """
 
     keeps_models: ClassVar[bool] = True
-    """Whether compressed models are made here, so that they can be taken away."""
+    """Whether compressed models stay in this process, so that they can be exported."""
 
     def __init__(
         self,
@@ -80,8 +81,8 @@ class Engine:
     def submit(self, *plans: Plan) -> Job:
         """Queue plans as one job.
 
-        What this engine ran before is answered at once. Of several plans, those that are refused
-        are skipped and reported, unless all are.
+        The job is finished immediately if the results of all plans are stored. Rejected plans are
+        skipped and reported, unless all plans are rejected.
 
         Raises:
             CompressionError: The queue is full.
@@ -102,13 +103,13 @@ class Engine:
         return self._find_answers(plans) or self.line.submit(Job(task))
 
     def _find_answers(self, plans: Sequence[Plan]) -> Job | None:
-        """Return a job that is done, if all its plans were run before."""
+        """Return a finished job if the results of all plans are stored."""
         records = [self.runs.find_by_plan(plan) for plan in plans]
-        found = [record for record in records if record is not None and record.answered]
-        if len(found) < len(plans):
+        answers = [record for record in records if record is not None and record.answered]
+        if len(answers) < len(plans):
             return None
         job = Job(lambda report: None, future=Future())
-        for record in found:
+        for record in answers:
             job.events.put(RunFinished(1.0, texts.STORED, record, True, None))
         assert job.future is not None
         job.future.set_result(None)
@@ -125,7 +126,7 @@ class Engine:
         execute(plan, keep, device=self.device, store=self.runs.store, load=self.load)
 
     def _keep(self, plan: Plan, event: Event) -> None:
-        """Keep what an event brings before it is reported: who hears of a run can find it."""
+        """Store the record and model of an event; called before the event is reported."""
         self.runs.record(plan, event)
         if isinstance(event, EvaluationFinished | RunFinished) and event.compressed is not None:
             self.made.add(event.record.key, event.compressed)
@@ -148,7 +149,7 @@ class Engine:
         return self.line.submit(Job(task))
 
     def submit_task(self, task: Callable[[Report], None]) -> Job:
-        """Queue anything else.
+        """Queue any other task.
 
         Raises:
             CompressionError: The queue is full.
@@ -158,21 +159,26 @@ class Engine:
     def submit_with_models(
         self, record: RunRecord, task: Callable[[LanguageModel, LanguageModel, Report], None]
     ) -> Job:
-        """Put at the end of the line what needs a run's original and compressed model.
+        """Queue a task that needs the original and the compressed model of a run.
 
-        A compressed model that is not kept any more, as that of a run which somebody else made
-        or which came with the program, is made again.
+        A compressed model that is not in the cache, such as that of a landmark, is recomputed.
+
+        Args:
+            record: The run.
+            task: Called with the original model, the compressed model and a progress callback.
 
         Raises:
-            CompressionError: The line is full, models are made elsewhere, or this one takes longer
-                than the profile allows.
+            CompressionError: The queue is full, models stay on a remote GPU, or recomputing this
+                one takes longer than the profile allows.
         """
         if not self.keeps_models:
             raise CompressionError(texts.MODEL_ELSEWHERE)
         took, most = record.seconds.get("compress", 0.0), self._limits.get("remake_seconds")
         if self.made.find(record.key) is None and most is not None and took > most:
-            told = [format_seconds(seconds) for seconds in (took, most)]
-            raise CompressionError(texts.MODEL_TOO_SLOW.format(took=told[0], most=told[1]))
+            message = texts.MODEL_TOO_SLOW.format(
+                took=format_seconds(took), most=format_seconds(most)
+            )
+            raise CompressionError(message)
 
         def work(report: Report) -> None:
             from compress_lib.runs.remake import remake
@@ -188,7 +194,7 @@ class Engine:
         return self.submit_task(work)
 
     def _original(self, record: RunRecord, report: Report) -> LanguageModel:
-        """Give the very weights that a run had, which the newest ones of a model may not be."""
+        """Return the model in the revision that a run used, which may not be the newest one."""
         name, revision = record.plan.model, record.model.revision
         for (kept, _), model in self._models.items():
             if kept == name and model.revision == revision:
@@ -200,21 +206,28 @@ class Engine:
         self.line.submit_background(self._warm)
 
     def targets(self, model: str) -> tuple[tuple[Target, ...], int]:
-        """Return the matrices and all bytes of a model that was loaded; nothing if it was not."""
+        """Return the matrices and total bytes of a model; `((), 0)` if it was never loaded."""
         return self._targets.get(model, ((), 0))
 
     def load(self, model: str, revision: str | None, device: str, report: Report) -> LanguageModel:
-        """Give a model, loading it if it is not kept.
+        """Return a model from the cache, or load it.
+
+        Args:
+            model: Name of a model in the catalogue, or a Hub ID.
+            revision: Commit of the Hub repository; None for the newest.
+            device: See `models.loading.choose_device`.
+            report: Progress callback.
 
         Raises:
-            CompressionError: It cannot be loaded; what a visitor cannot do is not advised.
+            CompressionError: The model cannot be loaded. The advice in the message is limited to
+                what a user of the page can do.
         """
         from compress_lib.models.loading import load_model
         from compress_lib.models.stored_tensors import total_bytes
 
         key = (model, revision)
         if key not in self._models:
-            # Memory is freed before another model is loaded.
+            # Free memory before another model is loaded.
             while len(self._models) >= self._limits["loaded_models"]:
                 self._models.popitem()
             try:
@@ -225,9 +238,9 @@ class Engine:
                 if not error.advice:
                     raise
                 raise ModelUnavailableError(error.fact, texts.UNAVAILABLE) from error
-        found = self._models[key]
-        self._targets[model] = (tuple(found.targets), total_bytes(found))
-        return found
+        loaded = self._models[key]
+        self._targets[model] = (tuple(loaded.targets), total_bytes(loaded))
+        return loaded
 
     def _warm(self) -> None:
         def report(event: Event) -> None:
@@ -236,22 +249,22 @@ class Engine:
         try:
             self.load(DEFAULT_MODEL, None, self.device, report)
         except ModelUnavailableError as error:
-            # Whoever runs the model is told the same sentence; the page works without it.
+            # Running the model raises the same error; the page works without it.
             self.line.activity = str(error)
         else:
             self.line.activity = ""
 
 
 def _with_run_number(report: Report, number: int, count: int) -> Report:
-    """Say which of several runs a message is about."""
+    """Prefix messages with the number of the run if there are several."""
     if count == 1:
         return report
 
     def with_number(event: Event) -> None:
-        # A training is drawn as a curve, and stays as it is.
+        # Training progress is drawn as a curve, without its message.
         if not isinstance(event, TrainingProgress):
-            words = texts.RUN_OF.format(number=number, count=count, what=event.message)
-            event = replace(event, message=words)
+            message = texts.RUN_OF.format(number=number, count=count, what=event.message)
+            event = replace(event, message=message)
         report(event)
 
     return with_number

@@ -1,4 +1,4 @@
-"""Jobs of the engine: a task, its event queue, and who submitted it."""
+"""Job of the engine: a task, its event queue and its owner."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Job:
     """A task in the queue.
 
     Attributes:
-        task: Called with where to report.
-        events: What it reported and nobody has read yet, until `future` is done.
-        stop: Set to make the next report raise `StoppedError`.
-        future: Its result; None until it is submitted.
-        owner: Who submitted it; None if unknown.
+        task: Called with a progress callback.
+        events: Reported events that are not read yet.
+        stop: If set, the next report raises `StoppedError`.
+        future: Completion of the task; None until the job is submitted.
+        owner: ID of the session that submitted the job; None if unknown.
     """
 
     task: Callable[[Report], None]
@@ -31,10 +31,10 @@ class Job:
     owner: str | None = None
 
     def report(self, event: Event) -> None:
-        """Put an event into the queue.
+        """Add an event to the queue.
 
         Raises:
-            StoppedError: The job is to stop.
+            StoppedError: The job was stopped.
         """
         if self.stop.is_set():
             raise StoppedError
@@ -42,4 +42,4 @@ class Job:
 
 
 def nobody() -> None:
-    """Return that it is unknown who asks."""
+    """Return None: the session that submits a job is unknown."""

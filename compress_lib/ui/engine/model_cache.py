@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
 
 MOST_KEPT = 3
-"""They share all weights that were not compressed with the original."""
+"""Number of cached models; they share all uncompressed weights with the original model."""
 
 
 class CompressedModelCache:
-    """Keeps the compressed models that were used last, by the keys of their runs."""
+    """Thread-safe LRU cache of compressed models by the keys of their runs."""
 
     def __init__(self) -> None:
         self._models: LRUCache[str, LanguageModel] = LRUCache(MOST_KEPT)
         self._lock = threading.Lock()
 
     def add(self, key: str, model: LanguageModel) -> None:
-        """Keep a model, and let the oldest go."""
+        """Add a model and evict the least recently used one."""
         with self._lock:
             self._models[key] = model
 
     def find(self, key: str) -> LanguageModel | None:
-        """Return the model of a run, if it is still here."""
+        """Return the model of a run, or None if it is not cached."""
         with self._lock:
             return self._models.get(key)

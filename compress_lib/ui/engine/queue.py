@@ -1,4 +1,4 @@
-"""The line of jobs before the one thread that does all torch work: visible, bounded, stoppable."""
+"""Job queue in front of the single torch worker thread: bounded, observable, cancellable."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from compress_lib.ui.engine.job import Job, nobody
 from compress_lib.utils.progress import Event
 
 PACE = 0.2
-"""Seconds at least between two answers: what comes faster nobody reads, and a browser draws it."""
+"""Minimum seconds between two batches of events, to limit how often the browser redraws."""
 
 HEARTBEAT = 0.4
-"""Seconds between looks at a job that has nothing to tell."""
+"""Seconds between two checks of a job that reports no events."""
 
 
 class JobQueue:
-    """Does one job after the other.
+    """FIFO queue with one worker thread.
 
     Args:
-        limits: `queued_jobs` that may wait, and `jobs_each` of one person.
-        asker: Tells who asks for a job just now, None if nobody knows.
+        limits: Maximum number of jobs: `queued_jobs` in total and `jobs_each` per session.
+        asker: Returns the ID of the session that submits a job, or None if unknown.
 
     Attributes:
-        activity: What is being done.
+        activity: Message of the running job.
         asker: As given.
     """
 
@@ -43,15 +43,15 @@ class JobQueue:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
     def __len__(self) -> int:
-        """How many jobs there are, with the one that is done now."""
+        """Return the number of jobs, including the running one."""
         with self._lock:
             return len(self._jobs)
 
     def submit(self, job: Job) -> Job:
-        """Put a job at the end.
+        """Append a job to the queue.
 
         Raises:
-            CompressionError: The line is full, or full of this person's jobs.
+            CompressionError: The queue is full, or this session has too many jobs in it.
         """
         most, each = self._limits["queued_jobs"], self._limits["jobs_each"]
         job.owner = self.asker()
@@ -62,53 +62,54 @@ class JobQueue:
             if job.owner is not None and same >= each:
                 raise CompressionError(texts.BUSY_WITH_YOURS.format(limit=each))
             self._jobs.append(job)
-        # Whoever lends a GPU asks in the context of the job whose request it serves.
+        # ZeroGPU reads the request of the submitting session from the context.
         job.future = self._thread.submit(copy_context().run, self._work, job)
         job.future.add_done_callback(lambda done: self._leave(job))
         return job
 
     def submit_background(self, task: Callable[[], None]) -> None:
-        """Do something that nobody asked for, after what is in the line already."""
+        """Run a task that belongs to no job after the jobs that are queued already."""
         self._thread.submit(task)
 
     def follow(self, job: Job) -> Generator[list[Event], None, None]:
-        """Yield the events of a job, as many at a time as there are; none where it is silent.
+        """Yield batches of a job's events; an empty batch if there are none for a while.
 
-        Closing the generator stops the job, and so may whoever waits, several times a second.
+        A batch arrives several times a second, so the generator can be closed at any time.
+        Closing it stops the job.
 
         Raises:
-            CompressionError: The job is refused.
+            CompressionError: The job failed with this error.
         """
         assert job.future is not None
         try:
-            told = 0.0
+            last_batch = 0.0
             while not (job.future.done() and job.events.empty()):
                 events: list[Event] = []
                 with suppress(queue.Empty):
                     events.append(job.events.get(timeout=HEARTBEAT))
-                    wait([job.future], timeout=told + PACE - time.monotonic())
-                told = time.monotonic()
+                    wait([job.future], timeout=last_batch + PACE - time.monotonic())
+                last_batch = time.monotonic()
                 while not job.events.empty():
                     events.append(job.events.get())
                 yield events
-            # A refusal is raised here, and so is a bug, which nobody may swallow.
+            # Re-raises the exception of the task, including bugs.
             job.future.result()
         finally:
             self.stop(job)
 
     def stop(self, job: Job) -> None:
-        """End a job: at once while it waits, else at its next step."""
+        """Stop a job: immediately if it is queued, else at its next report."""
         job.stop.set()
         if job.future is not None:
             job.future.cancel()
 
     def position(self, job: Job) -> int:
-        """How many jobs come before this one."""
+        """Return the number of jobs ahead of this one."""
         with self._lock:
             return self._jobs.index(job) if job in self._jobs else 0
 
     def close(self) -> None:
-        """Wait for the job that is being done, and drop all others."""
+        """Wait for the running job and cancel all others."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _leave(self, job: Job) -> None:

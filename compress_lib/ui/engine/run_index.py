@@ -1,4 +1,4 @@
-"""The runs that a page knows: landmarks, those it made, and what is measured of those it makes."""
+"""Run index: landmarks, stored runs, and measured runs that are not complete yet."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from compress_lib.runs.events import EvaluationFinished, RunFinished
 from compress_lib.utils.progress import Event
 
 MOST_ANSWERS = 1000
-"""Plans whose runs are found without asking the model or the texts."""
+"""Number of plans whose runs are found by plan key, without loading models or texts."""
 
 MOST_MEASURED = 100
-"""Runs that are known without what both models write after them."""
+"""Number of measured runs kept without their generated texts."""
 
 
 class LandmarkStore(Store):
-    """Runs of this machine, and the landmarks that came with the page."""
+    """Store that also finds the bundled landmarks."""
 
     def find(self, key: str) -> RunRecord | None:
-        """Return the run of a key, if there is one."""
+        """Return the landmark or stored run of a key, or None."""
         return find_landmark(key) or super().find(key)
 
 
 class RunIndex:
-    """Finds runs by key and by plan.
+    """Index of runs by key and by plan.
 
-    What is measured, but not written for, is none of the store: it can be looked at and compared
-    already, and stays where somebody stops the writing; whoever runs the plan again gets all of it.
+    Runs that are measured but have no generated texts yet are kept in memory, not in the store:
+    they can be shown and compared, also after text generation was stopped. Running their plan
+    again completes them.
 
     Args:
-        store: Where finished runs are kept.
+        store: Database of complete runs.
     """
 
     def __init__(self, store: Store) -> None:
@@ -42,16 +43,16 @@ class RunIndex:
         self._measured: LRUCache[str, RunRecord] = LRUCache(MOST_MEASURED)
 
     def find(self, key: str) -> RunRecord | None:
-        """Return the run of a key, as far as it is known."""
+        """Return the stored or measured run of a key, or None."""
         return self.store.find(key) or self._measured.get(key)
 
     def find_by_plan(self, plan: Plan) -> RunRecord | None:
-        """Return the run that answers a plan, as far as this page made it."""
+        """Return the run of a plan if this engine has measured it, or None."""
         key = self._answers.get(plan.key)
         return self.find(key) if key is not None else None
 
     def record(self, plan: Plan, event: Event) -> None:
-        """Index what an event says about a plan's run."""
+        """Add the run of an event to the index."""
         if isinstance(event, EvaluationFinished):
             self._measured[event.record.key] = event.record
         if isinstance(event, RunFinished):

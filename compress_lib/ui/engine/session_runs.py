@@ -1,40 +1,34 @@
-"""Runs of a page session: lookup, limits, and which ones can be compared."""
+"""Runs of a page session: lookup, limits and comparability."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from compress_lib.results.landmarks import find_landmark
+from compress_lib.models.catalogue import DEFAULT_MODEL
+from compress_lib.models.targets import Target
+from compress_lib.results.landmarks import find_landmark, landmark_targets
 from compress_lib.results.paired import conditions
 from compress_lib.results.records import RunRecord
 from compress_lib.ui.common import texts
 from compress_lib.ui.engine.engine import Engine
 
-if TYPE_CHECKING:
-    pass
-
-from compress_lib.models.catalogue import DEFAULT_MODEL
-from compress_lib.models.targets import Target
-from compress_lib.results.landmarks import landmark_targets
-
 MAX_RUNS = 30
-"""Runs that a session remembers."""
-
+"""Maximum number of runs in a session."""
 
 KEPT_SECONDS = 24 * 3600
-"""How long a session remembers its runs and changes."""
+"""Lifetime of session state in seconds."""
 
 
 def lookup(engine: Engine, key: object) -> RunRecord | None:
-    """Find a run by its key: a landmark, or one of this machine's runs."""
+    """Return the run of a key, a landmark or a run of this server, or None."""
     return engine.runs.find(key) if isinstance(key, str) else None
 
 
 def describe_source(record: RunRecord) -> str:
-    """Say of a run that exists where it comes from.
+    """Return a sentence on the origin of an existing run.
 
-    A landmark may have been measured on other weights than are loaded here.
+    For a landmark it names the weights, which may differ from those loaded here.
     """
     if find_landmark(record.key):
         return texts.SHOWN_PRECOMPUTED.format(source=record.model.source)
@@ -42,29 +36,28 @@ def describe_source(record: RunRecord) -> str:
 
 
 def with_run(keys: Any, record: RunRecord) -> list[str]:
-    """Return a session's runs with one that comes first, the oldest left out if there are many."""
-    known = keys if isinstance(keys, list) else []
-    return [record.key, *(key for key in known if key != record.key)][:MAX_RUNS]
+    """Return a session's keys with a run first, truncated to the newest `MAX_RUNS`."""
+    previous = keys if isinstance(keys, list) else []
+    return [record.key, *(key for key in previous if key != record.key)][:MAX_RUNS]
 
 
 def own_runs(engine: Engine, keys: Any) -> list[RunRecord]:
-    """Return a session's runs, newest first."""
-    wanted = keys[:MAX_RUNS] if isinstance(keys, list) else []
-    # What was measured beforehand is nobody's own, even where it answers what somebody asked.
-    found = (lookup(engine, key) for key in wanted)
-    return [record for record in found if record and not find_landmark(record.key)]
+    """Return a session's runs without landmarks, newest first."""
+    recent = keys[:MAX_RUNS] if isinstance(keys, list) else []
+    records = (lookup(engine, key) for key in recent)
+    return [record for record in records if record and not find_landmark(record.key)]
 
 
 def comparable(records: Sequence[RunRecord], like: RunRecord | None) -> list[RunRecord]:
-    """Return the runs whose numbers may stand in one chart with another's."""
+    """Return the runs that were measured under the same conditions as another; all for None."""
     if like is None:
         return list(records)
     return [record for record in records if conditions(record) == conditions(like)]
 
 
 def find_targets(engine: Engine, model: str) -> tuple[tuple[Target, ...], int]:
-    """Return a model's matrices and all its bytes; nothing if it was never seen."""
-    targets, whole = landmark_targets()
+    """Return the matrices and total bytes of a model; `((), 0)` if it was never loaded."""
+    targets, total = landmark_targets()
     if model == DEFAULT_MODEL and targets:
-        return targets, whole
+        return targets, total
     return engine.targets(model)

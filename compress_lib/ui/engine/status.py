@@ -1,4 +1,4 @@
-"""What a person reads of a job: its place in the line, how far it is, how long it will take."""
+"""Job status line: queue position, progress and remaining time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from compress_lib.utils.progress import EtaEstimator, Event, TrainingProgress
 
 
 class JobStatus:
-    """The line about a job, kept up to date by what the job tells.
+    """Status line of a job, updated by its events.
 
     Attributes:
-        html: The line.
-        losses: Of the training that goes on, epoch by epoch; empty where nothing is trained.
+        html: The status line.
+        losses: Loss per epoch of the current training; empty if there is none.
     """
 
     def __init__(self) -> None:
@@ -27,17 +27,22 @@ class JobStatus:
         self._left = EtaEstimator()
 
     def update(self, event: Event) -> None:
-        """Show how far the job is; it never goes back."""
+        """Update the line from an event; the progress never decreases."""
         self._fraction = max(self._fraction, event.fraction)
         self._add_loss(event)
         left = self._left.seconds(self._fraction)
         self.html = html.status(event.message, self._fraction, left, self.losses)
 
     def wait(self, line: JobQueue, job: Job) -> None:
-        """Say how many come before a job that has not begun, not what they do."""
+        """Show the queue position of a job that has not started.
+
+        Args:
+            line: The queue.
+            job: The job.
+        """
         if not self._fraction:
             ahead = line.position(job)
-            # What others run is theirs to tell.
+            # The activity of other sessions' jobs is private.
             waiting = texts.WAITING.format(ahead=ahead)
             self.html = html.status(waiting if ahead else line.activity, 0.0)
 
@@ -45,18 +50,22 @@ class JobStatus:
         if not isinstance(event, TrainingProgress):
             self.losses = []
             return
-        # The next weight begins, or the same epoch is reported again.
+        # Truncate when training of the next weight starts or an epoch is reported again.
         self.losses = [*self.losses[: event.epoch - 1], event.loss]
 
 
 def follow(line: JobQueue, job: Job) -> Generator[tuple[str, list[Event]], None, None]:
-    """Yield the status line of a job several times a second, and the events since the last time.
+    """Yield the status line of a job with its new events, several times a second.
 
-    Where nothing is yielded, nothing can be stopped: the status is repeated if nothing is new.
-    Closing the generator stops the job and lets the next one begin.
+    The line is repeated if nothing is new, because a generator can only be closed when it yields.
+    Closing it stops the job and lets the next one start.
+
+    Args:
+        line: The queue.
+        job: A submitted job.
 
     Raises:
-        CompressionError: The job is refused.
+        CompressionError: The job failed with this error.
     """
     status = JobStatus()
     with closing(line.follow(job)) as steps:
@@ -70,10 +79,14 @@ def follow(line: JobQueue, job: Job) -> Generator[tuple[str, list[Event]], None,
 
 
 def wait_for(line: JobQueue, job: Job) -> Generator[tuple[str, None], None, None]:
-    """Yield the status line of a job whose events nobody needs, until it is done.
+    """Yield the status line of a job until it is done, ignoring its events.
+
+    Args:
+        line: The queue.
+        job: A submitted job.
 
     Raises:
-        CompressionError: The job is refused.
+        CompressionError: The job failed with this error.
     """
     with closing(follow(line, job)) as steps:
         for status, _ in steps:
@@ -83,13 +96,13 @@ def wait_for(line: JobQueue, job: Job) -> Generator[tuple[str, None], None, None
 def reporting_errors(
     changes: Iterator[dict[Any, Any]], said: dict[Any, Any]
 ) -> Iterator[dict[Any, Any]]:
-    """Pass on what a handler yields; of a bug somebody is told before it is raised.
+    """Forward the changes of a handler; on an exception, yield a message and re-raise.
 
-    Not by a listener of gradio's to failures: in 6.31 it hears of every Stop as well.
+    Gradio's own failure listener is not used, because in 6.31 it also fires on every Stop.
 
     Args:
-        changes: By component; refusals are told of there.
-        said: What a person sees of a bug; the server's log has the rest.
+        changes: Changes by component; the handler reports `CompressionError` itself.
+        said: Changes that show an internal error; the server log has the traceback.
     """
     try:
         yield from changes

@@ -1,9 +1,9 @@
-"""Runs on a GPU that is lent for a while, as ZeroGPU Spaces lend theirs.
+"""ZeroGPU engine: runs each plan in a process that has a GPU for a limited time.
 
-The GPU is there only inside a function that the package `spaces` wraps: it forks, hands arguments
-and results over as pickles, and ends the process some time later. So a whole run goes there, by
-an engine of that process, and what it tells comes back step by step. Weights are fetched and plans
-are checked before, on the CPU; studies stay there.
+On a ZeroGPU Space the GPU is available only inside a function wrapped by the package `spaces`,
+which forks a process, passes arguments and results as pickles, and later ends the process. Each
+run is executed there by that process's own engine, and its events are streamed back. Weights are
+downloaded and plans are validated beforehand on the CPU; studies also run on the CPU.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ from compress_lib.ui.engine.engine import Engine
 from compress_lib.utils.profiles import LENT_SECONDS, limits
 from compress_lib.utils.progress import Event, Report, subrange
 
-Told = Generator[list[Any], None, None]
-"""What a run tells, as much at a time as there is."""
+EventBatches = Generator[list[Any], None, None]
+"""Batches of a run's events."""
 
 LONGER = 3
-"""Times the usual seconds for what learns: from gradients, or by training."""
+"""Factor on the GPU time of plans that train or need calibration statistics."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The run is refused. As an exception it would come back without its message."""
+    """A rejected run. An exception would lose its message between the processes."""
 
     message: str
 
 
 class ZeroGpuEngine(Engine):
-    """Prepares plans here, on the CPU, and runs each on a lent GPU.
+    """Engine that prepares plans on the CPU and runs them on a ZeroGPU device.
 
     Args:
-        lend: Wraps a function that needs the GPU, given how many seconds it takes for its
-            arguments; `spaces.GPU` if None.
-        more: As of `Engine`.
+        lend: Decorator factory for functions that need the GPU. Its argument `duration` maps the
+            arguments of the function to seconds. `spaces.GPU` if None.
+        more: Other arguments of `Engine`.
     """
 
     keeps_models = False
 
     def __init__(self, lend: Callable[..., Any] | None = None, **more: Any) -> None:
         super().__init__(device="cpu", **more)
-        self._lent: Callable[[dict[str, Any]], Told] = (lend or _spaces())(duration=seconds)(
-            run_on_gpu
-        )
+        self._lent: Callable[[dict[str, Any]], EventBatches] = (lend or _spaces())(
+            duration=seconds
+        )(run_on_gpu)
 
     def _execute(self, plan: Plan, report: Report) -> None:
         """See `Engine._execute`."""
@@ -72,17 +72,17 @@ class ZeroGpuEngine(Engine):
                     report(event)
                     last = Event(event.fraction, event.message)
                 if not events:
-                    # Repeated where nothing is new, because a report is where a stop takes effect.
+                    # Report even if nothing is new: a stop takes effect in `report`.
                     report(last)
         except gr.Error as error:
-            # No GPU is free, the quota is used up, the time is over: no bug of anybody here.
+            # No free GPU, quota exceeded or time limit reached: not an internal error.
             raise CompressionError(str(error.message)) from error
         finally:
             steps.close()
 
 
-def run_on_gpu(plan: dict[str, Any]) -> Told:
-    """Run a plan in the process that has the GPU; everything that is yielded can be pickled."""
+def run_on_gpu(plan: dict[str, Any]) -> EventBatches:
+    """Run a plan in the process with the GPU; yield only events that can be pickled."""
     engine = _engine_there()
     try:
         for events in engine.line.follow(engine.submit(Plan.from_json(plan))):
@@ -98,12 +98,12 @@ def run_on_gpu(plan: dict[str, Any]) -> Told:
 
 @cache
 def _engine_there() -> Engine:
-    """Return the engine of the process that has the GPU, which may serve several runs."""
+    """Return the engine of the GPU process, which may serve several runs."""
     return Engine(device="auto")
 
 
 def seconds(plan: dict[str, Any]) -> int:
-    """Return how long a plan needs the GPU at most."""
+    """Return the GPU seconds to request for a plan."""
     usual = limits().get(LENT_SECONDS, 60)
     rules = [rule for rule in Plan.from_json(plan).rules if rule.method != DENSE]
     methods = [rule.build(0) for rule in rules]

@@ -1,4 +1,4 @@
-"""Plan ↔ form values, in both directions; everything from a browser is validated here."""
+"""Two-way conversion between plans and form values; validates all input from the browser."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ PRESETS = {
     texts.PRESET_LAYERS: LAYERS,
     texts.PRESET_EVERYTHING: CHOICES,
 }
-"""Usual answers to what shall be compressed."""
+"""Module types of each preset button, by its label."""
 
 PLAIN = "svd"
-"""The method that knows every matrix."""
+"""The default method, which supports every matrix."""
 
 GROUPING = ("group", "window", "orientation", "tie", "allocation", "inputs")
-"""Fields of a rule by the same name; the form has one of each for all its rules."""
+"""Fields of `Rule` that the form sets once for all rules, except dense ones."""
 
 
 def method_choices() -> list[tuple[str, str]]:
-    """Return label and name of every method, for a list to choose from."""
+    """Return the label and name of every method, for a menu."""
     return [(method.label, name) for name, method in METHODS.items()]
 
 
 def option_key(method: str, option: str) -> str:
-    """Return the name of a method's option in the form."""
+    """Return the name of the form field of a method's option."""
     return f"{method}.{option}"
 
 
 def option_fields() -> list[tuple[str, Option]]:
-    """Return every option of every method, each with its method's name."""
+    """Return every option of every method, with the name of the method."""
     return [(name, option) for name, method in METHODS.items() for option in method.options()]
 
 
 Values = Mapping[str, Any]
-"""The form's values by the name of their field; options by `option_key`."""
+"""Values of the form by field name; options by `option_key`."""
 
 
 def read_plan(values: Values) -> Plan:
-    """Return the plan that the form's values describe.
+    """Return the plan of the form's values.
 
     Raises:
-        CompressionError: Something is unknown, out of range or missing.
+        CompressionError: A value is unknown, out of range or missing.
     """
     get = values.get
     generation = Generation(
@@ -92,7 +92,7 @@ def read_plan(values: Values) -> Plan:
 
 
 def form_values(plan: Plan) -> dict[str, Any]:
-    """Return what the form shows for a plan; the reverse of `read_plan`."""
+    """Return the form's values for a plan; the inverse of `read_plan`."""
     first, rest = plan.rules[0], plan.rules[1:]
     families = _families_of(first)
     if not families:
@@ -114,7 +114,7 @@ def form_values(plan: Plan) -> dict[str, Any]:
             [rule.pattern, rule.method, "" if rule.method == DENSE else str(rule.keep)]
             for rule in rest
         ]
-        # An empty table has an empty line to type into.
+        # An empty table needs one empty row to type into.
         or [["", "", ""]],
         "corpus": plan.evaluation.corpus,
         "own_text": plan.evaluation.text or "",
@@ -132,23 +132,23 @@ def form_values(plan: Plan) -> dict[str, Any]:
 
 
 def round_trip(plan: Plan) -> tuple[Plan, bool]:
-    """Return what the form makes of a plan, and whether that asks for the same.
+    """Return a plan after conversion to form values and back, and whether it is equivalent.
 
-    Which weights and which texts a plan met before is no part of the question.
+    The provenance of a plan (revision of the weights, hashes of texts) is ignored.
 
     Raises:
-        CompressionError: The plan holds what the form refuses.
+        CompressionError: The form rejects a value of the plan.
     """
     shown = read_plan(form_values(plan))
-    asked = replace(plan.without_provenance(), rules=shown.rules)
+    expected = replace(plan.without_provenance(), rules=shown.rules)
     same = [_rule_values(rule) for rule in shown.rules] == [
         _rule_values(rule) for rule in plan.rules
     ]
-    return shown, same and asked.key == shown.key
+    return shown, same and expected.key == shown.key
 
 
 def _rule_values(rule: Rule) -> dict[str, Any]:
-    """Return what a form has to say of a rule; what is dense is compressed no way at all."""
+    """Return the values by which rules are compared; of a dense rule only its pattern counts."""
     if rule.method == DENSE:
         return {"pattern": rule.pattern, "method": DENSE}
     return rule.canonical(0)
@@ -187,7 +187,7 @@ def _rule(values: Values, pattern: str, method: str, keep: Any) -> Rule:
 
 
 def _families_of(rule: Rule) -> list[str]:
-    """Return the families a rule stands for, or none if the form cannot say it that way."""
+    """Return the module types of a rule; empty if checkboxes cannot express its pattern."""
     if rule.method == DENSE:
         return []
     if rule.pattern in ("", "*"):
@@ -197,7 +197,7 @@ def _families_of(rule: Rule) -> list[str]:
 
 
 def first_plan(query: str) -> tuple[Plan, str | None]:
-    """Return the plan of a link, and what is wrong with the link, if anything."""
+    """Return the plan of a link and an error message; the default plan if it is invalid."""
     try:
         return plan_for_form(from_query(query))
     except CompressionError as error:
@@ -205,10 +205,10 @@ def first_plan(query: str) -> tuple[Plan, str | None]:
 
 
 def plan_for_form(plan: Plan) -> tuple[Plan, str | None]:
-    """Return what the form shows of a plan, and what it cannot show, if anything.
+    """Return the plan as the form shows it, and a message if the form cannot show all of it.
 
     Raises:
-        CompressionError: The plan holds what the form refuses.
+        CompressionError: The form rejects a value of the plan.
     """
     shown, same = round_trip(plan)
     return shown, None if same else texts.MORE_THAN_THE_FORM

@@ -1,4 +1,4 @@
-"""What happens in the form: it says what its plan would do, and shows what a choice asks for."""
+"""Event handlers of the plan form: preview, presets, link, reset."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from compress_lib.ui.results.comparison import is_of, plans_of, runs_beside
 
 
 class FormEvents:
-    """What happens in the form.
+    """Event handlers of the plan form.
 
     Args:
-        panel: The components.
-        engine: Knows the matrices of models.
-        link: The button that copies it, and what takes it.
-        chart: The map, which shows the same plan.
-        beside: The tray, the session's runs and the shown one, see `beside.runs_beside`.
+        panel: The components of the form.
+        engine: Provides the shapes of models' matrices, and runs.
+        link: The button that copies the link, and the component with its query string.
+        chart: The layer map, which shows the same plan.
+        beside: Components with the selected runs, the session's runs and the shown run; see
+            `comparison.runs_beside`.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class FormEvents:
         self.beside = beside
 
     def connect(self) -> None:
-        """Connect all of it."""
+        """Connect the events."""
         panel = self.panel
-        # Gradio asks anew for all that a change asks for whenever one answer came too late: were
-        # there two that wait for the last change, each would set off the other without end.
+        # Gradio repeats all listeners of an event when one of them answers late. Two listeners with
+        # "always_last" would therefore trigger each other forever, so there is only one.
         gr.on(
             [component.change for component in panel.fields.values()],
             self.preview,
@@ -96,19 +97,16 @@ class FormEvents:
         panel.start_over.click(None, None, None, js=CLEAR_MAP, **PRIVATE)
 
     def preview(self, given: Mapping[Any, Any]) -> list[Any]:
-        """Preview the plan in the form, and draw it on the map."""
+        """Preview the plan in the form and draw it on the layer map."""
         try:
             plan = self.panel.read(given)
         except CompressionError as error:
             return [preview.complaint(error), *self.chart.refuse(error)]
-        told = preview.describe_plan(self.engine, plan)
-        return [told, *self.chart.draw_plan(plan, given)]
+        summary = preview.describe_plan(self.engine, plan)
+        return [summary, *self.chart.draw_plan(plan, given)]
 
     def link(self, given: Mapping[Any, Any]) -> list[str]:
-        """Return the plan in the form as a query string with what it is compared with.
-
-        And a sentence that says what the link restores.
-        """
+        """Return the plan and the compared runs as a query string, and a status message."""
         tray, keys, current = (given[component] for component in self.beside)
         try:
             plan = self.panel.read(given)
@@ -116,33 +114,33 @@ class FormEvents:
             shown = is_of(session_runs.lookup(self.engine, current), plan)
         except CompressionError as error:
             raise refusal(error) from error
-        said = texts.LINK_COPIED_BESIDE if beside else texts.LINK_COPIED
+        message = texts.LINK_COPIED_BESIDE if beside else texts.LINK_COPIED
         if plan.evaluation.corpus == OWN_TEXT:
-            said = texts.LINK_WITHOUT_TEXT
+            message = texts.LINK_WITHOUT_TEXT
         elif not shown:
-            said = f"{said} {texts.LINK_OF_FORM}"
-        return [to_query(plan, beside), html.status(said)]
+            message = f"{message} {texts.LINK_OF_FORM}"
+        return [to_query(plan, beside), html.status(message)]
 
     def start_over(self) -> dict[Any, Any]:
-        """Put the default plan into the form."""
+        """Reset the form to the default plan."""
         return {**self.panel.fill(Plan()), self.panel.status: html.status(texts.STARTED_OVER)}
 
 
 def choose_families(families: list[str], method: Any) -> list[Any]:
-    """Choose families; a method that does not know them gives way to one that does."""
-    known = METHODS.get(method) if isinstance(method, str) else None
-    only = known.families if known else None
+    """Select module types; switch the method if it does not support them."""
+    method_class = METHODS.get(method) if isinstance(method, str) else None
+    only = method_class.families if method_class else None
     fits = only is None or set(families) <= set(only)
-    if known and not fits:
+    if method_class and not fits:
         other = METHODS[binding.PLAIN].label
-        warn(texts.METHOD_SWITCHED.format(method=known.label, other=other))
+        warn(texts.METHOD_SWITCHED.format(method=method_class.label, other=other))
     return [families, method if fits else binding.PLAIN]
 
 
 def choose_method(method: Any) -> list[Any]:
-    """Show a method's summary and its options."""
-    known = METHODS.get(method) if isinstance(method, str) else None
-    info = known.summary if known else None
+    """Show the summary and options of a method."""
+    method_class = METHODS.get(method) if isinstance(method, str) else None
+    info = method_class.summary if method_class else None
     free = not is_sized(method)
     keep = gr.update(interactive=free, info=form.keep_info(method))
     groups = (gr.Column(visible=name == method) for name in METHODS)

@@ -1,4 +1,4 @@
-"""The left side: everything that makes a plan."""
+"""Plan form: the left column of the page."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ from compress_lib.ui.form.model_choices import model_choices
 
 @dataclass(frozen=True)
 class PlanPanel:
-    """The components of the form.
+    """Components of the plan form.
 
     Attributes:
-        fields: By name, see `binding.form_values`.
+        fields: Input components by name; see `binding.form_values`.
+        groups: Option groups by method.
+        presets: Preset buttons with their module types.
+        settings: Buttons that set several options.
+        sweep: Methods, sizes and start button of the sweep.
     """
 
     fields: dict[str, Any]
@@ -46,32 +50,37 @@ class PlanPanel:
 
     @property
     def inputs(self) -> set[Any]:
-        """All fields, as the inputs of an event whose handler gets one dictionary."""
+        """All fields as a set, so that an event handler receives them as one dictionary."""
         return set(self.fields.values())
 
     def read(self, given: Mapping[Any, Any]) -> Plan:
         """Return the plan in the form.
 
         Args:
-            given: What a handler got: values by component.
+            given: Values by component.
 
         Raises:
-            CompressionError: Something is unknown, out of range or missing.
+            CompressionError: A value is unknown, out of range or missing.
         """
         return binding.read_plan({name: given[field] for name, field in self.fields.items()})
 
     def fill(self, plan: Plan) -> dict[Any, Any]:
-        """Return what the form shows for a plan, by component."""
+        """Return the form's values for a plan by component."""
         values = binding.form_values(plan)
         return {field: values[name] for name, field in self.fields.items()}
 
 
 def build(engine: Engine, preview: str) -> PlanPanel:
-    """Make the form, showing the default plan."""
+    """Build the form, showing the default plan.
+
+    Args:
+        engine: Provides the shapes of models' matrices.
+        preview: Preview of the default plan as HTML.
+    """
     shown = binding.form_values(Plan())
-    made: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     with gr.Group():
-        presets = _what(made, shown)
+        presets = _model_and_method(fields, shown)
         box = gr.HTML(preview, elem_id="preview", js_on_load=LIVE)
     with gr.Column(elem_id="actions"):
         with gr.Row(equal_height=True):
@@ -88,10 +97,10 @@ def build(engine: Engine, preview: str) -> PlanPanel:
     with gr.Accordion(texts.OPTIONS, open=False):
         groups, options, settings = option_groups(shown)
     with gr.Accordion(texts.GROUPING, open=False, elem_id="together"):
-        together(made, shown)
+        together(fields, shown)
     with gr.Accordion(texts.OVERRIDES, open=False):
         gr.Markdown(texts.OVERRIDES_INFO)
-        made["overrides"] = gr.Dataframe(
+        fields["overrides"] = gr.Dataframe(
             value=[["", "", ""]],
             headers=list(texts.OVERRIDES_HEADERS),
             type="array",
@@ -102,20 +111,22 @@ def build(engine: Engine, preview: str) -> PlanPanel:
             elem_id="overrides",
         )
     with gr.Accordion(texts.MEASURE, open=False):
-        _measure(made, shown)
+        _measure(fields, shown)
     with gr.Accordion(texts.WRITING, open=False):
-        _writing(made, shown)
+        _writing(fields, shown)
     buttons = (run, stop, status, presets, settings, start_over)
-    return PlanPanel(made | options, groups, box, *buttons, chart, sweep)
+    return PlanPanel(fields | options, groups, box, *buttons, chart, sweep)
 
 
 def keep_info(method: Any) -> str:
-    """Return what stands beside the slider."""
+    """Return the help text of the size slider for a method."""
     return texts.KEEP_SIZED if is_sized(method) else texts.KEEP_INFO
 
 
-def _what(made: dict[str, Any], shown: binding.Values) -> list[tuple[Any, tuple[str, ...]]]:
-    made["model"] = gr.Dropdown(
+def _model_and_method(
+    fields: dict[str, Any], shown: binding.Values
+) -> list[tuple[Any, tuple[str, ...]]]:
+    fields["model"] = gr.Dropdown(
         model_choices(),
         value=shown["model"],
         label=texts.MODEL,
@@ -123,7 +134,7 @@ def _what(made: dict[str, Any], shown: binding.Values) -> list[tuple[Any, tuple[
         allow_custom_value=True,
         elem_id="model",
     )
-    made["families"] = gr.CheckboxGroup(
+    fields["families"] = gr.CheckboxGroup(
         [(FAMILIES[family], family) for family in binding.CHOICES],
         value=shown["families"],
         label=texts.FAMILIES,
@@ -134,14 +145,14 @@ def _what(made: dict[str, Any], shown: binding.Values) -> list[tuple[Any, tuple[
             (gr.Button(label, size="sm", min_width=60), families)
             for label, families in binding.PRESETS.items()
         ]
-    made["method"] = gr.Dropdown(
+    fields["method"] = gr.Dropdown(
         binding.method_choices(),
         value=shown["method"],
         label=texts.METHOD,
         info=METHODS[shown["method"]].summary,
         elem_id="method",
     )
-    made["keep"] = AnySlider(
+    fields["keep"] = AnySlider(
         0.02,
         1.0,
         value=shown["keep"],
@@ -155,7 +166,7 @@ def _what(made: dict[str, Any], shown: binding.Values) -> list[tuple[Any, tuple[
 
 
 def _sweep() -> list[Any]:
-    """Make the menu of methods, the line of keeps, and the button that runs them all."""
+    """Build the method menu, the field for sizes and the start button of the sweep."""
     gr.Markdown(texts.SWEEP_PLANS_HELP)
     methods = gr.Dropdown(
         binding.method_choices(),
@@ -169,15 +180,15 @@ def _sweep() -> list[Any]:
     return [methods, keeps, start]
 
 
-def _measure(made: dict[str, Any], shown: binding.Values) -> None:
+def _measure(fields: dict[str, Any], shown: binding.Values) -> None:
     corpora = [(corpus.label, name) for name, corpus in CORPORA.items()]
-    made["corpus"] = gr.Dropdown(
+    fields["corpus"] = gr.Dropdown(
         [*corpora, (texts.OWN_CHOICE, OWN_TEXT)],
         value=shown["corpus"],
         label=texts.CORPUS,
         elem_id="corpus",
     )
-    made["own_text"] = gr.Textbox(
+    fields["own_text"] = gr.Textbox(
         label=texts.OWN_TEXT,
         placeholder=texts.OWN_TEXT_HINT,
         lines=5,
@@ -186,23 +197,23 @@ def _measure(made: dict[str, Any], shown: binding.Values) -> None:
         elem_id="own-text",
     )
     with gr.Row():
-        made["tokens"] = gr.Number(shown["tokens"], label=texts.TOKENS, precision=0, min_width=80)
-        made["context"] = gr.Number(
+        fields["tokens"] = gr.Number(shown["tokens"], label=texts.TOKENS, precision=0, min_width=80)
+        fields["context"] = gr.Number(
             shown["context"], label=texts.CONTEXT, precision=0, min_width=80
         )
-    made["protocol"] = gr.Dropdown(
+    fields["protocol"] = gr.Dropdown(
         choices(texts.PROTOCOL_CHOICES),
         value=shown["protocol"],
         label=texts.PROTOCOL,
         elem_id="protocol",
     )
-    made["calibration"] = gr.Dropdown(
+    fields["calibration"] = gr.Dropdown(
         corpora,
         value=shown["calibration"],
         label=texts.CALIBRATION,
         info=texts.CALIBRATION_INFO,
     )
-    made["calibration_tokens"] = gr.Number(
+    fields["calibration_tokens"] = gr.Number(
         shown["calibration_tokens"],
         label=texts.CALIBRATION_TOKENS,
         info=texts.CALIBRATION_TOKENS_INFO,
@@ -210,8 +221,8 @@ def _measure(made: dict[str, Any], shown: binding.Values) -> None:
     )
 
 
-def _writing(made: dict[str, Any], shown: binding.Values) -> None:
-    made["prompt"] = gr.Textbox(
+def _writing(fields: dict[str, Any], shown: binding.Values) -> None:
+    fields["prompt"] = gr.Textbox(
         shown["prompt"],
         label=texts.PROMPT,
         info=texts.PROMPT_INFO,
@@ -219,18 +230,18 @@ def _writing(made: dict[str, Any], shown: binding.Values) -> None:
         max_length=MAX_PROMPT,
         elem_id="prompt",
     )
-    made["new_tokens"] = AnySlider(
+    fields["new_tokens"] = AnySlider(
         1, 256, value=shown["new_tokens"], step=1, label=texts.NEW_TOKENS
     )
     with gr.Row():
-        made["temperature"] = gr.Number(
+        fields["temperature"] = gr.Number(
             shown["temperature"],
             label=texts.TEMPERATURE,
             info=texts.TEMPERATURE_INFO,
             step=0.1,
             min_width=80,
         )
-        made["seed"] = gr.Number(
+        fields["seed"] = gr.Number(
             shown["seed"],
             label=texts.SEED,
             info=texts.SEED_INFO,

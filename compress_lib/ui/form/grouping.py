@@ -1,4 +1,4 @@
-"""What matrices have to do with each other: the fields that a plan's rules have in common."""
+"""Grouping and allocation fields, which apply to all rules of the form."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from compress_lib.ui.common import texts
 from compress_lib.ui.form import binding
 
 
-def together(made: dict[str, Any], shown: binding.Values) -> None:
-    """Make the components of `controls.GROUPING`."""
-    made["group"] = gr.Radio(
+def together(fields: dict[str, Any], shown: binding.Values) -> None:
+    """Add the components of `binding.GROUPING` to `fields`, with the initial values `shown`."""
+    fields["group"] = gr.Radio(
         choices(texts.GROUP_CHOICES),
         value=shown["group"],
         label=texts.GROUP,
         elem_id="group",
     )
     with gr.Row():
-        made["window"] = gr.Number(
+        fields["window"] = gr.Number(
             shown["window"],
             label=texts.WINDOW,
             info=texts.WINDOW_INFO,
@@ -27,7 +27,7 @@ def together(made: dict[str, Any], shown: binding.Values) -> None:
             min_width=120,
             elem_id="window",
         )
-        made["orientation"] = gr.Dropdown(
+        fields["orientation"] = gr.Dropdown(
             choices(texts.ORIENTATION_CHOICES),
             value=shown["orientation"],
             label=texts.ORIENTATION,
@@ -35,21 +35,21 @@ def together(made: dict[str, Any], shown: binding.Values) -> None:
             min_width=120,
             elem_id="orientation",
         )
-    made["tie"] = gr.Radio(
+    fields["tie"] = gr.Radio(
         choices(texts.TIE_CHOICES),
         value=shown["tie"],
         label=texts.TIE,
         info=texts.TIE_INFO,
         elem_id="tie",
     )
-    made["allocation"] = gr.Dropdown(
+    fields["allocation"] = gr.Dropdown(
         choices(texts.ALLOCATION_CHOICES),
         value=shown["allocation"],
         label=texts.ALLOCATION,
         info=texts.ALLOCATION_INFO,
         elem_id="allocation",
     )
-    made["inputs"] = gr.Radio(
+    fields["inputs"] = gr.Radio(
         choices(texts.INPUTS_CHOICES),
         value=shown["inputs"],
         label=texts.INPUTS,
@@ -59,5 +59,5 @@ def together(made: dict[str, Any], shown: binding.Values) -> None:
 
 
 def choices(labels: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the labels and values of a menu."""
+    """Return the (label, value) pairs of a menu."""
     return [(label, name) for name, label in labels.items()]

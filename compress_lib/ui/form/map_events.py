@@ -1,4 +1,4 @@
-"""What happens on the map of layers: cells are chosen, changed, and changed back."""
+"""Event handlers of the layer map: select cells, edit their rules, undo and redo."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from compress_lib.ui.form.map_panel import MapPanel
 from compress_lib.ui.form.map_table import COLOURS, cell_targets, layer_map, selection_line
 
 MOST_CELLS = 4096
-"""Cells that a browser may name at once."""
+"""Maximum number of cells in a selection."""
 
 
 class MapEvents:
-    """What happens on the map.
+    """Event handlers of the layer map.
 
     Args:
-        panel: The components.
-        engine: Knows the matrices of models and the runs.
-        form: The form that holds the plan.
-        current: The key of the shown run.
+        panel: The components of the map.
+        engine: Provides the shapes of models' matrices, and runs.
+        form: The form with the plan.
+        current: Component with the key of the shown run.
     """
 
     def __init__(self, panel: MapPanel, engine: Engine, form: PlanPanel, current: Any) -> None:
@@ -49,12 +49,12 @@ class MapEvents:
         self.form = form
         self.current = current
         self.inputs = {panel.colour, panel.chosen, panel.history, current}
-        self.drawn = [panel.map, panel.told, panel.undo]
+        self.drawn = [panel.map, panel.selection, panel.undo]
 
     def connect(self) -> None:
-        """Connect all of it."""
+        """Connect the events."""
         panel, fields = self.panel, self.form.inputs
-        # What changes the plan draws it as well; see `FormEvents`.
+        # Changes of the plan redraw the map through `FormEvents.preview`.
         gr.on(
             [panel.colour.change, self.current.change],
             self.draw,
@@ -63,18 +63,18 @@ class MapEvents:
             trigger_mode="always_last",
             **QUICK,
         )
-        # Cells are clicked faster than answers come: the last choice counts.
+        # Clicks may arrive faster than answers: only the last selection counts.
         tool = {panel.method, panel.keep}
         panel.map.select(
             self.choose,
             tool | fields,
-            [panel.chosen, panel.told],
+            [panel.chosen, panel.selection],
             trigger_mode="always_last",
             **QUICK,
         )
-        tried = (self.try_tool, {panel.chosen, *tool, *fields}, panel.told)
-        panel.keep.change(*tried, trigger_mode="always_last", **QUICK)
-        panel.method.change(*tried, trigger_mode="multiple", **QUICK)
+        try_event = (self.try_tool, {panel.chosen, *tool, *fields}, panel.selection)
+        panel.keep.change(*try_event, trigger_mode="always_last", **QUICK)
+        panel.method.change(*try_event, trigger_mode="multiple", **QUICK)
         panel.method.change(
             lambda method: gr.update(interactive=not is_sized(method)),
             panel.method,
@@ -96,7 +96,7 @@ class MapEvents:
             button.click(partial(self.step, step), {panel.history, *fields}, changed, **QUICK)
 
     def draw(self, given: Mapping[Any, Any]) -> list[Any]:
-        """Draw the map of the plan in the form, and enable or disable undo."""
+        """Draw the plan in the form on the map, and enable or disable Undo."""
         try:
             plan = self.form.read(given)
         except CompressionError as error:
@@ -105,11 +105,11 @@ class MapEvents:
 
     @staticmethod
     def refuse(error: CompressionError) -> list[Any]:
-        """Say why nothing is drawn: the map stays, and what is chosen on it."""
+        """Show an error message and leave the map and its selection unchanged."""
         return [gr.skip(), preview.complaint(error), gr.skip()]
 
     def draw_plan(self, plan: Plan, given: Mapping[Any, Any]) -> list[Any]:
-        """Return what `drawn` shows of a plan."""
+        """Return the values of the `drawn` components for a plan."""
         panel = self.panel
         targets, _ = session_runs.find_targets(self.engine, plan.model)
         record = session_runs.lookup(self.engine, given[self.current])
@@ -119,7 +119,7 @@ class MapEvents:
         return [layer_map(plan, targets, mode, record), selection_line(plan, targets, named), back]
 
     def choose(self, given: Mapping[Any, Any], event: gr.EventData) -> list[Any]:
-        """Select cells, as the browser names them, and preview the tool on them."""
+        """Select the cells that the browser names, and preview the method and size on them."""
         plan, targets = self._plan(given)
         cells = getattr(event, "_data", None) or {}
         named = cells.get("cells", []) if isinstance(cells, dict) else []
@@ -131,41 +131,41 @@ class MapEvents:
             for target in cell_targets(grid, cell)
         ]
         names = [target.name for target in members]
-        return [names, self._would(plan, targets, members, given)]
+        return [names, self._preview_tool(plan, targets, members, given)]
 
     def try_tool(self, given: Mapping[Any, Any]) -> str:
-        """Preview the tool on the selected matrices."""
+        """Preview the selected method and size on the selected matrices."""
         plan, targets = self._plan(given)
         names = _names(given[self.panel.chosen])
         members = [target for target in targets if target.name in names]
-        return self._would(plan, targets, members, given)
+        return self._preview_tool(plan, targets, members, given)
 
-    def _would(
+    def _preview_tool(
         self,
         plan: Plan,
         targets: Sequence[Target],
         members: Sequence[Target],
         given: Mapping[Any, Any],
     ) -> str:
-        told = selection_line(plan, targets, members)
+        summary = selection_line(plan, targets, members)
         if not members:
-            return told
+            return summary
         names = {target.name for target in members}
         try:
             rules = self._with_tool(plan, pattern_for(names, targets), given, targets)
-            said = preview.describe_change(self.engine, replace(plan, rules=rules), names)
+            effect = preview.describe_change(self.engine, replace(plan, rules=rules), names)
         except CompressionError as error:
-            said = str(error)
-        return f'{told}<p class="chosen quiet">{escape(said)}</p>'
+            effect = str(error)
+        return f'{summary}<p class="chosen quiet">{escape(effect)}</p>'
 
     def apply(self, given: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Apply the tool to the selected matrices."""
+        """Apply the selected method and size to the selected matrices."""
         plan, targets = self._plan(given)
         pattern = self._pattern(given, targets)
         return self._write(given, plan, lambda: self._with_tool(plan, pattern, given, targets))
 
     def leave(self, given: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Leave the selected matrices dense."""
+        """Keep the selected matrices dense."""
         plan, targets = self._plan(given)
         pattern = self._pattern(given, targets)
         return self._write(
@@ -179,25 +179,25 @@ class MapEvents:
         return self._write(given, plan, lambda: clear_rules(plan.rules, pattern, targets))
 
     def start_from(self, given: Mapping[Any, Any]) -> Any:
-        """Put a preset plan into the form, with the method and the size that stand there."""
+        """Fill the form with a preset, with the form's current method and size."""
         plan, targets = self._plan(given)
         first = next((rule for rule in plan.rules if rule.method != DENSE), Rule())
-        found = presets(first, LayerGrid.of(targets))
+        choices = presets(first, LayerGrid.of(targets))
         name = given[self.panel.preset]
-        if name not in found:
+        if name not in choices:
             return gr.skip()
-        return self._write(given, plan, lambda: found[name])
+        return self._write(given, plan, lambda: choices[name])
 
     def step(self, step: Callable[[History], History], given: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Undo the last change, or redo it; what was typed since is a change too."""
+        """Undo or redo a change; edits made in the form since the last change count as one."""
         plan, _ = self._plan(given)
-        found = step(history_of(given[self.panel.history]).record(state_of(plan)))
-        assert found.now is not None
-        before = Plan.from_json({**plan.to_json(), "rules": json.loads(found.now)})
-        return self._step(found, before)
+        history = step(history_of(given[self.panel.history]).record(state_of(plan)))
+        assert history.now is not None
+        before = Plan.from_json({**plan.to_json(), "rules": json.loads(history.now)})
+        return self._step(history, before)
 
     def _plan(self, given: Mapping[Any, Any]) -> tuple[Plan, tuple[Target, ...]]:
-        """Return the plan in the form, and the matrices of its model."""
+        """Return the plan in the form and the matrices of its model."""
         try:
             plan = self.form.read(given)
         except CompressionError as error:
@@ -213,10 +213,10 @@ class MapEvents:
     def _write(
         self, given: Mapping[Any, Any], plan: Plan, make: Callable[[], tuple[Rule, ...]]
     ) -> dict[Any, Any]:
-        """Return the history and the form for a plan with other rules.
+        """Return updates of the history and the form for a plan with other rules.
 
         Raises:
-            gr.Error: The rules are refused, or too many for the form.
+            gr.Error: The rules are invalid, or too many for the form.
         """
         try:
             changed = replace(plan, rules=make())
@@ -224,13 +224,15 @@ class MapEvents:
         except CompressionError as error:
             raise refusal(error) from error
         if len(changed.rules) > validation.MAX_OVERRIDES:
-            told = texts.MAP_FULL.format(count=len(changed.rules), limit=validation.MAX_OVERRIDES)
-            raise refusal(told)
+            message = texts.MAP_FULL.format(
+                count=len(changed.rules), limit=validation.MAX_OVERRIDES
+            )
+            raise refusal(message)
         history = history_of(given[self.panel.history]).record(state_of(plan))
         return self._step(history.record(state_of(changed)), changed)
 
     def _step(self, history: History, plan: Plan) -> dict[Any, Any]:
-        """Return the history, whether it goes on in either direction, and the form."""
+        """Return updates of the history, the Undo and Redo buttons, and the form."""
         panel = self.panel
         return {
             panel.history: {"past": list(history.past), "future": list(history.future)},
@@ -242,7 +244,7 @@ class MapEvents:
     def _with_tool(
         self, plan: Plan, pattern: str, given: Mapping[Any, Any], targets: Sequence[Target]
     ) -> tuple[Rule, ...]:
-        """Return a plan's rules with the tool applied to some matrices."""
+        """Return a plan's rules with the selected method and size applied to a pattern."""
         method = str(given[self.panel.method])
         share = validation.share_of(method, given[self.panel.keep])
         return edit_rules(plan.rules, pattern, method, share, targets)

@@ -1,4 +1,4 @@
-"""What was done to a plan on the map, as a session holds it: to be taken back, and made again."""
+"""Undo/redo history of a plan's rules, as stored in a session."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from compress_lib.ui.form import binding
 
 
 def state_of(plan: Plan) -> str:
-    """Return a plan's rules as a history keeps them, the same for all that the form shows alike."""
+    """Return a plan's rules as canonical JSON: equal for plans that the form shows alike."""
     shown, _ = binding.round_trip(plan)
     return json.dumps(shown.to_json()["rules"], sort_keys=True)
 
 
 def history_of(value: Any) -> History:
-    """Return the history that a session holds as JSON."""
+    """Return the history from the JSON value in a session."""
     given = value if isinstance(value, dict) else {}
     return History(tuple(given.get("past", ())), tuple(given.get("future", ())))
 
 
 def goes_back(history: History, plan: Plan) -> bool:
-    """Tell whether there is a step to take back; what was typed since the last one is a step."""
+    """Return whether there is a change to undo, including edits since the last recorded state."""
     return len(history.past) > 1 or (bool(history.past) and history.now != state_of(plan))
 
 
 MOST_STATES = 100
-"""Kept in a session; older ones are forgotten."""
+"""Maximum number of states in a session; the oldest are dropped."""
 
 
 @dataclass(frozen=True)
 class History:
-    """What stood in a form before, and what was taken back.
+    """Immutable undo/redo history of a form.
 
     Attributes:
-        past: The states, oldest first; the last one is what stands there now.
-        future: What was taken back, the next one last.
+        past: The states, oldest first; the last one is the current state.
+        future: The undone states; the last one is redone next.
     """
 
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = field(default=())
 
     def record(self, state: str) -> History:
-        """Return the history after a change; none if nothing changed."""
+        """Return the history with a new state; unchanged if the state is the current one."""
         if self.past and self.past[-1] == state:
             return self
         return History((*self.past, state)[-MOST_STATES:])
 
     def undo(self) -> History:
-        """Return the history one step back, as far as there is one."""
+        """Return the history one step back; unchanged if there is nothing to undo."""
         if len(self.past) < 2:
             return self
         return History(self.past[:-1], (*self.future, self.past[-1]))
 
     def redo(self) -> History:
-        """Return the history one step forward again, as far as there is one."""
+        """Return the history one step forward; unchanged if there is nothing to redo."""
         if not self.future:
             return self
         return History((*self.past, self.future[-1]), self.future[:-1])
 
     @property
     def now(self) -> str | None:
-        """What stands in the form."""
+        """The current state, or None."""
         return self.past[-1] if self.past else None

@@ -1,4 +1,4 @@
-"""The map of layers beside its tools: choose cells, say what happens to them, take it back."""
+"""Layer map with its controls: selection, method and size, undo and redo."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from compress_lib.ui.form.map_table import COLOURS, layer_map, selection_line
 
 @dataclass(frozen=True)
 class MapPanel:
-    """The components of the map."""
+    """Components of the layer map."""
 
     colour: Any
     map: Any
-    told: Any
+    selection: Any
     method: Any
     keep: Any
     apply: Any
@@ -38,10 +38,10 @@ class MapPanel:
 
 
 def build(engine: Engine) -> MapPanel:
-    """Make the map of the default plan.
+    """Build the map, showing the default plan.
 
     Args:
-        engine: Knows the matrices of models.
+        engine: Provides the shapes of models' matrices.
     """
     plan = Plan()
     targets, _ = session_runs.find_targets(engine, plan.model)
@@ -62,7 +62,7 @@ def build(engine: Engine) -> MapPanel:
             elem_id="map-colour",
         )
     shown = gr.HTML(layer_map(plan, targets, COLOURS[0]), js_on_load=MAP, elem_id="layer-map")
-    told = gr.HTML(selection_line(plan, targets, []), elem_id="map-chosen", js_on_load=LIVE)
+    selection = gr.HTML(selection_line(plan, targets, []), elem_id="map-chosen", js_on_load=LIVE)
     method = gr.Dropdown(
         binding.method_choices(),
         value=binding.PLAIN,
@@ -79,9 +79,10 @@ def build(engine: Engine) -> MapPanel:
         undo = gr.Button(texts.UNDO, elem_id="undo", interactive=False, **small)
         redo = gr.Button(texts.REDO, elem_id="redo", interactive=False, **small)
     chosen = gr.State([], time_to_live=session_runs.KEPT_SECONDS)
-    # What the form begins with is a step to go back to.
-    begun = {"past": [state_of(plan)], "future": []}
-    history = gr.State(begun, time_to_live=session_runs.KEPT_SECONDS)
+    # The initial state of the form can be restored by Undo.
+    initial = {"past": [state_of(plan)], "future": []}
+    history = gr.State(initial, time_to_live=session_runs.KEPT_SECONDS)
     return MapPanel(
-        colour, shown, told, method, keep, apply, dense, clear, undo, redo, preset, chosen, history
+        *(colour, shown, selection, method, keep, apply, dense, clear),
+        *(undo, redo, preset, chosen, history),
     )

@@ -1,4 +1,4 @@
-"""The plan as a map: a cell for every layer and family, coloured by what happens to it."""
+"""Layer map as an HTML table: one cell per layer and module type, coloured by size or error."""
 
 from __future__ import annotations
 
@@ -27,35 +27,40 @@ SHORT = {
     "ffn_out": "Down",
     "other": "…",
 }
-"""What fits above a column."""
+"""Column headings: module types, abbreviated."""
 
 COLOURS = tuple(texts.MAP_COLOURS)
 HUES = (265, 155, 40, 200, 340, 100, 20, 300)
-"""Of methods, in degrees, in the order in which they occur."""
+"""Hues of methods in degrees, in order of occurrence."""
 
 BIGGER = 20
-"""Of a matrix that would take more bytes than before."""
+"""Hue in degrees of a matrix that becomes larger."""
 
 
 @dataclass(frozen=True)
 class MapCell:
-    """What a cell shows.
+    """Contents of a cell.
 
     Attributes:
-        words: In the cell: a few letters.
-        told: When asked for, and to those who do not see it.
-        strength: From 0 to 1, how strong its colour is.
-        hue: In degrees.
+        words: Text in the cell, a few letters.
+        tooltip: Tooltip and accessible label.
+        strength: Colour strength from 0 to 1.
+        hue: Hue in degrees.
     """
 
     words: str
-    told: str
+    tooltip: str
     strength: float
     hue: int
 
 
 def cell_targets(grid: LayerGrid, cell: str) -> tuple[Target, ...]:
-    """Return the matrices of a cell by its name, `layer|family` or the target's own name."""
+    """Return the matrices of a cell.
+
+    Args:
+        grid: The layout of the map.
+        cell: Name of the cell: `layer|family`, or the name of a target outside the layers.
+    """
     layer, bar, family = cell.partition("|")
     if bar and layer.isdecimal():
         return grid.cells.get((int(layer), family), ())
@@ -68,10 +73,10 @@ def layer_map(
     """Return the map as HTML.
 
     Args:
-        plan: What is coloured.
+        plan: The plan to show.
         targets: All matrices of its model.
-        colour: One of `COLOURS`.
-        record: The run whose measured errors may be shown.
+        colour: Colour mode, one of `COLOURS`.
+        record: Run whose measured errors are shown in the mode `error`.
     """
     if not targets:
         return f'<p class="quiet">{escape(texts.UNKNOWN_SHAPES)}</p>'
@@ -79,7 +84,7 @@ def layer_map(
     try:
         assigned = allocate(plan, targets)
     except CompressionError as error:
-        # Cells can be chosen all the same, so that another choice can mend it.
+        # Cells stay selectable, so that the plan can be corrected on the map.
         complaint = f'<p class="quiet">{escape(str(error))}</p>'
     grid = LayerGrid.of(targets)
     painter = _Painter(assigned, colour, _errors(record, plan))
@@ -92,7 +97,13 @@ def layer_map(
 
 
 def selection_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Target]) -> str:
-    """Say, as HTML, what is chosen and what the plan does with it."""
+    """Return the selected matrices and their bytes before and after the plan, as HTML.
+
+    Args:
+        plan: The plan.
+        targets: All matrices of its model.
+        chosen: The selected ones.
+    """
     if not chosen:
         return f'<p class="chosen quiet">{escape(texts.MAP_NOTHING)}</p>'
     names = {target.name for target in chosen}
@@ -101,29 +112,29 @@ def selection_line(plan: Plan, targets: Sequence[Target], chosen: Sequence[Targe
         assigned = allocate(plan, targets)
     except CompressionError:
         assigned = []
-    mine = [item for item in assigned if names & {target.name for target in item.targets}]
-    covered = {target.name for item in mine for target in item.targets} & names
+    affected = [item for item in assigned if names & {target.name for target in item.targets}]
+    covered = {target.name for item in affected for target in item.targets} & names
     dense = sum(target.nbytes for target in chosen if target.name not in covered)
     after = dense + sum(
         (item.preview.nbytes + item.retained_bytes)
         * len(names & {t.name for t in item.targets})
         // len(item.targets)
-        for item in mine
+        for item in affected
     )
     what = chosen[0].name if len(chosen) == 1 else texts.MAP_COUNT.format(count=len(chosen))
-    told = texts.MAP_CHOSEN.format(
+    summary = texts.MAP_CHOSEN.format(
         what=what, before=format_bytes(before), after=format_bytes(after)
     )
-    return f'<p class="chosen">{escape(told)}</p>'
+    return f'<p class="chosen">{escape(summary)}</p>'
 
 
 class _Painter:
-    """Draws cells of one plan.
+    """Renders the cells of a plan.
 
     Args:
-        assigned: What happens to the matrices of the plan.
-        colour: One of `COLOURS`.
-        errors: Measured relative errors by target.
+        assigned: Assignments of the plan's matrices.
+        colour: Colour mode, one of `COLOURS`.
+        errors: Measured relative errors by target name.
     """
 
     def __init__(
@@ -136,19 +147,19 @@ class _Painter:
         self.hues = {name: HUES[index % len(HUES)] for index, name in enumerate(methods)}
 
     def button(self, name: str, row: str, members: Sequence[Target], span: int = 1) -> str:
-        """Return the cell of some matrices as HTML."""
-        found = self.cell(members[0])
-        told = escape(found.told, quote=True)
+        """Return the cell of one or more matrices as HTML."""
+        cell = self.cell(members[0])
+        label = escape(cell.tooltip, quote=True)
         wide = f' colspan="{span}"' if span > 1 else ""
         return (
             f'<td{wide}><button type="button" class="cell" data-cell="{escape(name, quote=True)}" '
             f'data-row="{escape(row, quote=True)}" data-column="{members[0].family}" '
-            f'style="--s:{found.strength:.2f};--h:{found.hue}" aria-pressed="false" tabindex="-1" '
-            f'title="{told}" aria-label="{told}">{escape(found.words)}</button></td>'
+            f'style="--s:{cell.strength:.2f};--h:{cell.hue}" aria-pressed="false" tabindex="-1" '
+            f'title="{label}" aria-label="{label}">{escape(cell.words)}</button></td>'
         )
 
     def cell(self, target: Target) -> MapCell:
-        """Say what happens to a matrix; it stands for all of its cell."""
+        """Return the cell of a matrix, which represents all matrices of the cell."""
         item = self.by_name.get(target.name)
         where = FAMILIES[target.family]
         if target.layer is not None:
@@ -158,31 +169,31 @@ class _Painter:
         if item is None:
             return MapCell("·", f"{where}: {texts.MAP_DENSE}", 0.0, HUES[0])
         share = (item.preview.nbytes + item.retained_bytes) / item.nbytes
-        told = f"{where}: {item.method.label}, {format_share(share, 0)}"
+        label = f"{where}: {item.method.label}, {format_share(share, 0)}"
         if item.needs_allocation:
-            told += f", {texts.MAP_PENDING}"
+            label += f", {texts.MAP_PENDING}"
         elif item.preview.rank is not None:
-            told += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
+            label += f", {texts.MAP_RANK.format(rank=item.preview.rank, full=min(item.shape))}"
         if self.colour == "method":
-            return MapCell(item.method.label[:3], told, 0.6, self.hues[item.method.name])
-        # What is shared out is known when it runs: until then this is what all keep on average.
+            return MapCell(item.method.label[:3], label, 0.6, self.hues[item.method.name])
+        # Allocated sizes are known at run time; until then the average is shown.
         about = "~" if item.needs_allocation else ""
         if share > 1:
-            return MapCell(f"{100 * share:.0f} ↑", told, 0.6, BIGGER)
-        return MapCell(f"{about}{100 * share:.0f}", told, max(0.06, 1 - share), HUES[0])
+            return MapCell(f"{100 * share:.0f} ↑", label, 0.6, BIGGER)
+        return MapCell(f"{about}{100 * share:.0f}", label, max(0.06, 1 - share), HUES[0])
 
     @staticmethod
     def _error_cell(where: str, error: float | None) -> MapCell:
-        """Return the cell of an error that the shown run has, whatever the plan says now."""
+        """Return the cell of an error measured in the shown run, which may have another plan."""
         if error is None:
             return MapCell("", f"{where}: {texts.MAP_NO_ERROR}", 0.0, HUES[0])
-        # A relative error of 1 has nothing left of the matrix.
-        told = f"{where}: {texts.MAP_ERROR.format(error=error)}"
-        return MapCell(f"{100 * error:.0f}", told, min(1.0, error) ** 0.5, 20)
+        # A relative error of 1 is that of a zero matrix.
+        label = f"{where}: {texts.MAP_ERROR.format(error=error)}"
+        return MapCell(f"{100 * error:.0f}", label, min(1.0, error) ** 0.5, 20)
 
 
 def _head(grid: LayerGrid) -> str:
-    """Return the buttons that choose columns, and all cells."""
+    """Return the header row: buttons that select a column or all cells."""
     columns = "".join(
         f'<th scope="col"><button type="button" data-column="{family}" tabindex="-1" '
         f'title="{escape(FAMILIES[family])}" aria-label="{escape(FAMILIES[family])}">'
@@ -196,7 +207,7 @@ def _head(grid: LayerGrid) -> str:
 
 
 def _tables(grid: LayerGrid, painter: _Painter) -> str:
-    """Return the row of matrices that belong to no layer, if there are any."""
+    """Return the row of matrices outside the layers, or an empty string."""
     if not grid.outside:
         return ""
     span = max(1, len(grid.families) // len(grid.outside))
@@ -218,7 +229,7 @@ def _layers(grid: LayerGrid, painter: _Painter) -> str:
 
 
 def _errors(record: RunRecord | None, plan: Plan) -> dict[str, float]:
-    """Return the measured relative errors of a run of the plan's model, by target."""
+    """Return the relative errors by target that a run measured; empty for another model."""
     if record is None or record.plan.model != plan.model:
         return {}
     return {target.names[0]: target.relative_error for target in record.targets}
@@ -233,15 +244,15 @@ def _row_head(row: str, label: str) -> str:
 
 
 def _abbreviations(grid: LayerGrid) -> str:
-    """Say what the letters above and beside the cells stand for."""
+    """Return the explanation of the abbreviated headings as HTML."""
     letters = [(SHORT[family], FAMILIES[family]) for family in grid.families]
     letters += [(texts.MAP_TABLES_SHORT, texts.MAP_TABLES)] if grid.outside else []
-    told = ", ".join(f"{short}: {full}" for short, full in letters if len(short) < 3)
-    return f'<p class="quiet">{escape(told)}.</p>' if told else ""
+    line = ", ".join(f"{short}: {full}" for short, full in letters if len(short) < 3)
+    return f'<p class="quiet">{escape(line)}.</p>' if line else ""
 
 
 def _legend(colour: str, hues: Mapping[str, int]) -> str:
-    """Say what the colours mean."""
+    """Return the colour legend as HTML."""
     from compress_lib.methods import METHODS
 
     if colour != "method":

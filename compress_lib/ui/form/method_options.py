@@ -1,4 +1,4 @@
-"""The options of every method as components, and the buttons that set many of them at once."""
+"""Option inputs of every method, and buttons for its presets and defaults."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from compress_lib.ui.common import texts
 from compress_lib.ui.form import binding
 
 SEEN = 6
-"""Options of a method that stand open; those declared after them wait in a fold."""
+"""Number of options shown at once; the remaining ones are in an accordion."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A button, the components that it sets, and their values."""
+    """A button, the components that it sets and their new values."""
 
     button: Any
     fields: list[Any]
@@ -27,13 +27,13 @@ class Settings:
 def option_groups(
     shown: binding.Values,
 ) -> tuple[dict[str, Any], dict[str, Any], list[Settings]]:
-    """Make a group of components for each method's options; only the chosen one is visible.
+    """Build a group of option inputs per method; only that of the selected method is visible.
 
     Returns:
-        The groups by method, all components by `binding.option_key`, and the buttons.
+        The groups by method, all inputs by `binding.option_key`, and the buttons.
     """
     groups: dict[str, Any] = {}
-    made: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     settings: list[Settings] = []
     for name, method in METHODS.items():
         with gr.Column(visible=name == shown["method"]) as group:
@@ -41,15 +41,15 @@ def option_groups(
             fields = _fields(method, shown)
         groups[name] = group
         keys = [binding.option_key(name, option.name) for option in method.options()]
-        made |= dict(zip(keys, fields, strict=True))
+        inputs |= dict(zip(keys, fields, strict=True))
         settings += [
             Settings(button, fields, _values(method, preset)) for preset, button in buttons
         ]
-    return groups, made, settings
+    return groups, inputs, settings
 
 
 def _buttons(method: type[Method]) -> list[tuple[str | None, Any]]:
-    """Make a button for each preset and one for the defaults; none where there is no preset."""
+    """Build a button per preset and one for the defaults; none if there are no presets."""
     if not method.presets:
         return []
     with gr.Row(elem_classes="settings"):
@@ -61,7 +61,7 @@ def _buttons(method: type[Method]) -> list[tuple[str | None, Any]]:
 
 
 def _values(method: type[Method], preset: str | None) -> list[OptionValue]:
-    """Return the values of all options of a method under a preset, in order."""
+    """Return the values of all options of a method with a preset, in order of declaration."""
     chosen = preset_options(method.name, preset)
     return [chosen.get(option.name, option.default) for option in method.options()]
 
@@ -70,14 +70,14 @@ def _fields(method: type[Method], shown: binding.Values) -> list[Any]:
     options = method.options()
     if not options:
         gr.Markdown(texts.NO_OPTIONS)
-    # A fold for one or two would hide more than it spares.
+    # An accordion for one or two options is not worth the click.
     cut = SEEN if len(options) > SEEN + 2 else len(options)
-    made = _grid(method, options[:cut], shown)
+    inputs = _grid(method, options[:cut], shown)
     if options[cut:]:
         title = texts.MORE_OPTIONS.format(count=len(options) - cut)
         with gr.Accordion(title, open=False, elem_classes="more-options"):
-            made += _grid(method, options[cut:], shown)
-    return made
+            inputs += _grid(method, options[cut:], shown)
+    return inputs
 
 
 def _grid(method: type[Method], options: tuple[Option, ...], shown: binding.Values) -> list[Any]:
@@ -89,10 +89,10 @@ def _grid(method: type[Method], options: tuple[Option, ...], shown: binding.Valu
 
 
 def _component(option: Option, value: Any) -> Any:
-    """Make the component of an option.
+    """Build the input of an option.
 
-    Bounds are left to the library, which says what is wrong; gradio's own refusal would hide
-    every result behind an error.
+    It sets no bounds: the library validates values with a clear message, while Gradio's own
+    validation would cover all results with an error.
     """
     about: dict[str, Any] = {"label": option.label, "info": option.help, "min_width": 140}
     if isinstance(option.default, bool):

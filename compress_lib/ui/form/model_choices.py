@@ -1,4 +1,4 @@
-"""The models on offer, and which of them have to be fetched first."""
+"""Model menu, with the download size of models that are not cached."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from compress_lib.ui.common import texts
 from compress_lib.utils.formatting import format_bytes
 
 HALF_BYTES = 2
-"""Of a number in the type that most checkpoints have."""
+"""Bytes per parameter of a 16-bit checkpoint."""
 
 
 def model_choices() -> list[tuple[str, str]]:
-    """Return label and name of every model of the catalogue; what is not here says so."""
+    """Return the label and name of every catalogue model, with the download size if uncached."""
     return [
         (
             entry.label

@@ -1,4 +1,4 @@
-"""What a plan would do, told while a slider moves: no torch, no job, well under 100 ms."""
+"""Plan preview: predicted ranks, bytes, error and loss. Takes under 100 ms; no torch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from compress_lib.utils.formatting import format_bytes, format_share
 
 
 def describe_plan(engine: Engine, plan: Plan) -> str:
-    """Return, as HTML, ranks, bytes and break-even of a plan, or what is wrong with it."""
-    targets, whole = find_targets(engine, plan.model)
+    """Return a plan's predicted ranks, bytes, error and loss as HTML, or its error message."""
+    targets, model_bytes = find_targets(engine, plan.model)
     if not targets:
         return _box(escape(texts.UNKNOWN_SHAPES), "quiet")
     try:
@@ -29,27 +29,28 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
     except CompressionError as error:
         return complaint(error)
     before = sum(item.nbytes for item in assigned)
-    # What is shared out may take up what another matrix leaves.
+    # With allocation, a matrix may take bytes that another one does not need.
     after = sum(item.predicted_bytes for item in assigned)
     head = _headline(assigned, before, after)
-    # What the output end keeps for itself stays in the checkpoint.
+    # An LM head that stays dense keeps its own copy in the checkpoint.
     kept = sum(item.retained_bytes for item in assigned)
     lines = [f"<strong>{escape(head)}</strong>"]
-    if whole:
-        left = whole - before + after + kept
-        size, share = format_bytes(left), format_share(left / whole)
+    if model_bytes:
+        total = model_bytes - before + after + kept
+        size, share = format_bytes(total), format_share(total / model_bytes)
         lines.append(escape(texts.PREVIEW_WHOLE.format(size=size, share=share)))
-    lost = truncation_error(assigned, plan.model)
-    if lost is not None:
-        words = texts.PREVIEW_ERROR if lost[1] else texts.PREVIEW_ERROR_BOUND
-        lines.append(escape(words.format(error=lost[0])))
-    shared = any(item.needs_allocation for item in assigned)
-    expected = forecast_loss(assigned, plan.model)
-    if expected is not None and assigned:
-        lines.append(escape(_loss_message(expected)))
+    truncated = truncation_error(assigned, plan.model)
+    if truncated is not None:
+        relative_error, exact = truncated
+        template = texts.PREVIEW_ERROR if exact else texts.PREVIEW_ERROR_BOUND
+        lines.append(escape(template.format(error=relative_error)))
+    allocated = any(item.needs_allocation for item in assigned)
+    loss = forecast_loss(assigned, plan.model)
+    if loss is not None and assigned:
+        lines.append(escape(_loss_message(loss)))
     elif load_curves(plan.model):
-        lines.append(escape(texts.PREVIEW_PENDING if shared else texts.PREVIEW_NO_ESTIMATE))
-    if len(assigned) == 1 and not shared and assigned[0].preview.rank is not None:
+        lines.append(escape(texts.PREVIEW_PENDING if allocated else texts.PREVIEW_NO_ESTIMATE))
+    if len(assigned) == 1 and not allocated and assigned[0].preview.rank is not None:
         rank = assigned[0].break_even_rank
         lines.append(escape(texts.BREAK_EVEN.format(rank=rank)))
     bigger = sum(
@@ -69,25 +70,33 @@ def describe_plan(engine: Engine, plan: Plan) -> str:
 
 
 def describe_change(engine: Engine, changed: Plan, names: Set[str]) -> str:
-    """Return in words what a changed plan would make of some matrices, and what it would cost."""
+    """Return the predicted ranks and bytes of some matrices and the loss of the whole plan.
+
+    Args:
+        engine: Provides the shapes of the model's matrices.
+        changed: The changed plan.
+        names: Names of the matrices.
+    """
     try:
         assigned = allocate(changed, find_targets(engine, changed.model)[0])
     except CompressionError as error:
         return str(error)
-    mine = [item for item in assigned if names & {target.name for target in item.targets}]
-    before = sum(item.nbytes for item in mine)
-    after = sum(item.predicted_bytes for item in mine)
-    expected = forecast_loss(assigned, changed.model)
-    cost = "" if expected is None else f" {_loss_message(expected)}"
-    return texts.MAP_PREVIEW.format(what=_headline(mine, before, after), cost=cost)
+    selected = [item for item in assigned if names & {target.name for target in item.targets}]
+    before = sum(item.nbytes for item in selected)
+    after = sum(item.predicted_bytes for item in selected)
+    loss = forecast_loss(assigned, changed.model)
+    cost = "" if loss is None else f" {_loss_message(loss)}"
+    return texts.MAP_PREVIEW.format(what=_headline(selected, before, after), cost=cost)
 
 
 def _loss_message(loss: float) -> str:
-    """Say what a growth of the loss means: beyond a bound, that little is left of the model."""
-    words = describe_prediction(loss, texts.PREVIEW_LOSS, texts.PREVIEW_HIGH, texts.PREVIEW_SEVERE)
-    # Of a model that is ruined the ratio may be beyond any number.
+    """Return the sentence on an estimated loss increase, by the reliability of the estimate."""
+    template = describe_prediction(
+        loss, texts.PREVIEW_LOSS, texts.PREVIEW_HIGH, texts.PREVIEW_SEVERE
+    )
+    # Clip the exponent: exp() of a very large loss overflows.
     low, ratio, high = (exp(min(share * loss, 100.0)) for share in (LEAST, 1.0, MOST))
-    return words.format(
+    return template.format(
         loss=f"{loss:.2g}", ratio=f"{ratio:.2g}", low=_near_one(low), high=_near_one(high)
     )
 
@@ -97,7 +106,7 @@ def _near_one(ratio: float) -> str:
 
 
 def complaint(error: CompressionError) -> str:
-    """Return, as HTML, what is wrong with a plan."""
+    """Return an error in a plan as HTML."""
     return _box(escape(str(error)), "warn")
 
 
@@ -120,21 +129,21 @@ def _headline(assigned: list[Assignment], before: int, after: int) -> str:
 
 
 def _ranks(assigned: list[Assignment]) -> str:
-    """Say the ranks, and before them what becomes of matrices without, if it is one thing."""
+    """Return the ranks, preceded by the note that all matrices without a rank share, if any."""
     if any(item.needs_allocation for item in assigned):
         return texts.PREVIEW_ALLOCATED
     ranks = [item.preview.rank for item in assigned if item.preview.rank is not None]
     notes = {item.preview.note for item in assigned if item.preview.rank is None}
-    said = f", {notes.pop()}" if len(notes) == 1 and all(notes) else ""
+    note = f", {notes.pop()}" if len(notes) == 1 and all(notes) else ""
     if not ranks:
-        return said
+        return note
     low, high = min(ranks), max(ranks)
-    words = texts.PREVIEW_RANK if low == high else texts.PREVIEW_RANKS
-    return said + words.format(low=low, high=high)
+    template = texts.PREVIEW_RANK if low == high else texts.PREVIEW_RANKS
+    return note + template.format(low=low, high=high)
 
 
 def _tie_message(plan: Plan, assigned: Sequence[Assignment], targets: Sequence[Target]) -> str:
-    """Say that a model reads and writes with one table, where a plan names one of its two ends."""
+    """Return a note on tied embeddings if the plan names only the embedding or the LM head."""
     if not any(target.tied for target in targets):
         return ""
     patterns = [rule.pattern for rule in plan.rules if rule.method != DENSE]

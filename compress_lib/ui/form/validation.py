@@ -1,4 +1,4 @@
-"""What a person typed or chose, checked one by one: names, numbers, shares and tables."""
+"""Validation of form input: model names, corpora, numbers, sizes and tables."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ LONGEST_HUB_ID = 96
 
 
 def model_name(given: Any) -> str:
-    """Return the name of a model that a person chose: of the catalogue, or a Hub id.
+    """Return a model name from the form: a catalogue name or a Hub ID.
 
     Raises:
-        CompressionError: It is neither; folders of this machine are nobody's business.
+        CompressionError: It is neither. Local folders and files are rejected, because users of
+            the page must not read the server's file system.
     """
     name = str(given or "").strip()
     if name in CATALOGUE or (HUB_ID.fullmatch(name) and not _is_local(name)):
@@ -31,17 +32,21 @@ def model_name(given: Any) -> str:
 
 
 def _is_local(name: str) -> bool:
-    """Tell whether the library would take a Hub id for a folder or file of this machine."""
+    """Return whether a Hub ID would be read as a local folder or file."""
     if len(name) > LONGEST_HUB_ID or ".." in name or name.lower().endswith(".gguf"):
         return True
     return Path(name).exists()
 
 
 def corpus_name(given: Any, *, own: bool) -> str:
-    """Return the name of a text that a person chose; `own` allows the one that was pasted.
+    """Return the name of a corpus from the form.
+
+    Args:
+        given: The input.
+        own: Whether custom text is allowed.
 
     Raises:
-        CompressionError: It is none of them.
+        CompressionError: The corpus is unknown.
     """
     allowed = [*CORPORA, *([OWN_TEXT] if own else [])]
     if given in allowed:
@@ -50,10 +55,15 @@ def corpus_name(given: Any, *, own: bool) -> str:
 
 
 def check_limit(name: str, given: Any, limit: str) -> int:
-    """Return a number that a person gave under a name, if the profile allows as many.
+    """Return a whole number from the form within the profile's limit.
+
+    Args:
+        name: Label of the field, for error messages.
+        given: The input.
+        limit: Name of the limit in `profiles.limits`.
 
     Raises:
-        CompressionError: It is no number, below one, or beyond the profile's limit.
+        CompressionError: It is not a number, below 1, or above the limit.
     """
     number = int(check_number(name, given, minimum=1))
     most = limits().get(limit)
@@ -63,7 +73,7 @@ def check_limit(name: str, given: Any, limit: str) -> int:
 
 
 def as_share(text: str) -> float | None:
-    """Read 0.5 or 50% as a share; None if it is none."""
+    """Parse `0.5` or `50%` as a share in (0, 1]; None if it is invalid."""
     try:
         share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -72,12 +82,12 @@ def as_share(text: str) -> float | None:
 
 
 def share_of(method: str, keep: Any) -> Any:
-    """Return the keep of the slider, unless the method's options alone decide its size."""
+    """Return the size kept, which is 1.0 for a method whose options determine its size."""
     return 1.0 if is_sized(method) else keep
 
 
 def table_rows(table: Any) -> list[list[str]]:
-    """Return the cells of a table component as text, whatever type they came in."""
+    """Return the non-empty rows of a table component as three text cells each."""
     rows = table.get("data", []) if isinstance(table, dict) else table
     cells = [[("" if cell is None else str(cell).strip()) for cell in row] for row in rows or []]
     return [[*row, "", "", ""][:3] for row in cells if any(row)][:MAX_OVERRIDES]

@@ -1,4 +1,4 @@
-"""Which runs are held against each other: those in the tray, or else what was run last."""
+"""Selection of the runs to compare: the user's choice, or else the last runs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from compress_lib.ui.results.selection import first_record, select_run
 
 
 def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunRecord]:
-    """Return the runs to compare, four at most; all are held against the first.
+    """Return the runs to compare, at most `MAX_COMPARED`; the first one is the reference.
 
     Args:
-        engine: Knows the runs.
-        tray: The keys of what somebody chose; a single one has the shown run beside it. Where
-            there are none, the last runs of the session take their place, oldest first, or the
-            first landmark, and the shown run.
-        keys: The session's runs.
-        current: The key of the shown run.
+        engine: Finds runs.
+        tray: Keys that the user selected. A single run is compared with the shown run. If empty,
+            the last runs of the session (oldest first), or else the first landmark, are compared
+            with the shown run.
+        keys: Keys of the session's runs.
+        current: Key of the shown run.
     """
     record = session_runs.lookup(engine, current)
-    wanted = tray[:MAX_COMPARED] if isinstance(tray, list) else []
-    chosen = [run for key in wanted if (run := session_runs.lookup(engine, key)) is not None]
+    selected = tray[:MAX_COMPARED] if isinstance(tray, list) else []
+    chosen = [run for key in selected if (run := session_runs.lookup(engine, key)) is not None]
     if len(chosen) == 1 and record is not None and record.key != chosen[0].key:
         chosen.append(record)
     if chosen or record is None:
@@ -42,16 +42,16 @@ def runs_beside(engine: Engine, tray: Any, keys: Any, current: Any) -> list[RunR
 
 
 def plans_of(runs: Sequence[RunRecord]) -> list[Plan]:
-    """Return the plans of runs that a link can hold; nothing where one alone is left."""
-    # What this version cannot run is in no link, and nor is text of one's own.
-    found = [
+    """Return the plans of runs that a link can contain; empty if fewer than two remain."""
+    # Links contain neither plans that this version cannot run nor custom text.
+    plans = [
         run.plan.without_provenance()
         for run in runs
         if run.plan.runnable and run.plan.evaluation.corpus != OWN_TEXT
     ]
-    return found if len(found) > 1 else []
+    return plans if len(plans) > 1 else []
 
 
 def is_of(run: RunRecord | None, plan: Plan) -> bool:
-    """Tell whether a run is that of a plan."""
+    """Return whether a run is that of a plan."""
     return run is not None and run.plan.without_provenance().key == plan.without_provenance().key

@@ -1,4 +1,4 @@
-"""Masks that both models filled in, as HTML. Every text is escaped."""
+"""Mask predictions of both models as HTML. All text is escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compress_lib.utils.formatting import format_share
 
 
 def both_fills(records: Sequence[FillRecord]) -> str:
-    """Return the likeliest tokens of both models for every mask, side by side."""
+    """Return the most likely tokens of both models for every mask, side by side."""
     return "".join(_pair(record) for record in records)
 
 

@@ -1,6 +1,6 @@
-"""What both models wrote, as HTML: every token shaded by what the other model thought of it.
+"""Generated texts of both models as HTML, each token shaded by the other model's probability.
 
-Every text is escaped.
+All text is escaped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from compress_lib.utils.formatting import format_perplexity
 
 
 def both_texts(records: Sequence[TextRecord]) -> str:
-    """Return the texts of both models side by side."""
+    """Return the texts of both models side by side, with a divergence note."""
     shown = []
     for text in records:
         speeds = (text.baseline_tokens_per_second, text.compressed_tokens_per_second)
@@ -25,34 +25,40 @@ def both_texts(records: Sequence[TextRecord]) -> str:
             (text.compressed, text.compressed_tokens),
         )
         columns = [
-            (_shade(whole, tokens, text), texts.SPEED.format(speed=speed), _remark(tokens))
-            for (whole, tokens), speed in zip(written, speeds, strict=True)
+            (_shade(output, tokens, text), texts.SPEED.format(speed=speed), _remark(tokens))
+            for (output, tokens), speed in zip(written, speeds, strict=True)
         ]
-        shown.append(_pair(text.prompt, columns, _parting(text.first_divergence)))
+        shown.append(_pair(text.prompt, columns, _divergence(text.first_divergence)))
     scale = any(text.baseline_tokens or text.compressed_tokens for text in records)
     return "".join(shown) + (_scale() if scale else "")
 
 
 def writing(prompt: str, baseline: str, compressed: str) -> str:
-    """Return the two texts while they are being written."""
+    """Return two partial texts while they are being generated.
+
+    Args:
+        prompt: The prompt.
+        baseline: Text of the original model so far.
+        compressed: Text of the compressed model so far.
+    """
     return _pair(prompt, [(escape(text), "", "") for text in (baseline, compressed)], "")
 
 
-def _shade(whole: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
-    """Return a text with the place where it leaves the other one, tokens shaded if known."""
+def _shade(output: str, tokens: Sequence[WrittenToken], text: TextRecord) -> str:
+    """Return a text with a mark at the first difference and, if scored, shaded tokens."""
     mark = f'<span class="part" role="img" aria-label="{texts.OUTPUTS_DIVERGE_HERE}"></span>'
     if tokens:
         spans = [shade_token(token, texts.TOKEN_TIP) for token in tokens]
         if text.first_divergence is not None:
             spans.insert(text.first_divergence, mark)
         return "".join(spans)
-    if text.first_divergence is None or not whole.startswith(text.common):
-        return escape(whole)
-    return f"{escape(text.common)}{mark}{escape(whole[len(text.common) :])}"
+    if text.first_divergence is None or not output.startswith(text.common):
+        return escape(output)
+    return f"{escape(text.common)}{mark}{escape(output[len(text.common) :])}"
 
 
 def _remark(tokens: Sequence[WrittenToken]) -> str:
-    """Return what is said below a text: its perplexity by either model, and every token."""
+    """Return a text's perplexity under both models and a table of its tokens; empty if unscored."""
     if not tokens:
         return ""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in texts.TOKEN_TABLE)
@@ -70,7 +76,7 @@ def _remark(tokens: Sequence[WrittenToken]) -> str:
 
 
 def _perplexities(tokens: Sequence[WrittenToken]) -> str:
-    """Say how much both models hesitate over a text: its perplexity by either."""
+    """Return the perplexity of a text under both models as a sentence."""
     own, other = (
         math.exp(-sum(math.log(max(p, 1e-6)) for p in found) / len(tokens))
         for found in ([t.own for t in tokens], [t.other for t in tokens])
@@ -87,7 +93,7 @@ def _scale() -> str:
     return f'<ul class="legend scale"><li>{escape(texts.TOKEN_SCALE)}</li>{items}</ul>'
 
 
-def _parting(apart: int | None) -> str:
+def _divergence(apart: int | None) -> str:
     if apart is None:
         return texts.OUTPUTS_IDENTICAL
     return (
@@ -96,7 +102,13 @@ def _parting(apart: int | None) -> str:
 
 
 def _pair(prompt: str, written: Sequence[tuple[str, str, str]], note: str) -> str:
-    """Return two columns; each has a text as HTML, its speed, and more HTML below."""
+    """Return two columns with a note below.
+
+    Args:
+        prompt: The prompt.
+        written: Text as HTML, speed and remark as HTML of either model.
+        note: Text below the columns.
+    """
     start = f'<span class="prompt">{escape(prompt)}</span>'
     columns = "".join(
         f'<div class="writer"><h4>{escape(name)} <span>{escape(speed)}</span></h4>'

@@ -1,4 +1,4 @@
-"""The headline of a run: its most important numbers as cards, and what each is held against."""
+"""Headline of a run: a one-sentence verdict and cards with the main metrics."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ from compress_lib.utils.formatting import format_perplexity, format_share
 from compress_lib.utils.translation import translate
 
 SAME = 1.02
-"""A ratio of perplexities below which a text is predicted about as well."""
+"""Perplexity ratio below which the quality counts as unchanged."""
 
 LITTLE_LEFT = 20
-"""A ratio beyond which a model is of no use."""
+"""Perplexity ratio from which a model counts as broken."""
 
 ROOMY = 6
-"""Letters that a card has room for in its large type."""
+"""Maximum number of characters of a card's value in large type."""
 
 CARDS = tuple(name for name, metric in METRICS.items() if metric.on_card)
+"""Names of the metrics on cards."""
 
 ABSENT = {"speed": texts.NOT_TIMED}
-"""Why a metric has no value, where it is not that the embedding was left uncompressed."""
+"""Reason for a missing value by metric; the default is that the embedding is uncompressed."""
 
 
 def headline(record: RunRecord, kind: str) -> str:
-    """Return the cards with a run's most important numbers."""
+    """Return the headline of a run as HTML.
+
+    Args:
+        record: The run.
+        kind: Text of the badge, such as `texts.YOURS`.
+    """
     title = f"{texts.RESULTS_OF} <strong>{escape(describe(record))}</strong>"
     cards = "".join(_card(record, name) for name in CARDS)
     badge = f'<span class="badge">{escape(kind)}</span>'
@@ -43,24 +49,24 @@ def headline(record: RunRecord, kind: str) -> str:
     )
     return (
         f'<div class="headline"><p>{title} {badge} <span class="quiet">{escape(where)}</span></p>'
-        f'<p class="plainly">{escape(_plainly(record))}</p>'
+        f'<p class="plainly">{escape(_verdict(record))}</p>'
         f'<div class="cards">{cards}</div></div>'
     )
 
 
-def _plainly(record: RunRecord) -> str:
-    """Say in a sentence what the numbers come to."""
+def _verdict(record: RunRecord) -> str:
+    """Return the verdict on size and quality as a sentence."""
     memory, ratio = record.memory, record.perplexity.ratio
     share = format_share(memory.share)
     case = "same" if ratio < SAME else "worse" if ratio < LITTLE_LEFT else "ruined"
-    words = texts.VERDICT[case].format(ratio=_times(ratio))
+    quality = texts.VERDICT[case].format(ratio=_times(ratio))
     bigger = memory.compressed_bytes > memory.baseline_bytes
-    said = (texts.GREW if bigger else texts.SHRANK).format(share=share) + words
-    return f"{said} {texts.ONE_BLOCK}" if _single(record) else said
+    verdict = (texts.GREW if bigger else texts.SHRANK).format(share=share) + quality
+    return f"{verdict} {texts.ONE_BLOCK}" if _single(record) else verdict
 
 
 def _single(record: RunRecord) -> bool:
-    """Tell whether a run was measured on a single block."""
+    """Return whether a run was evaluated on a single block, which gives no standard error."""
     return record.perplexity.compressed_stderr is None
 
 
@@ -81,8 +87,8 @@ def _card(record: RunRecord, name: str) -> str:
         f'aria-label="{escape(f"{label}: {number}{unit} {around}, {small}. ", quote=True)}{tip}">'
         f'<a class="term" href="#{term_id(label)}">{escape(label)}&nbsp;'
         f'<span class="arrow">{metric.arrow}</span></a>'
-        f'<span class="value{" long" if len(number) > ROOMY else ""}">{escape(number)}'
-        f'<span class="unit">{escape(unit)}</span>{extra}</span>'
+        f'<span class="value{" long" if len(number) > ROOMY else ""}"><span>{escape(number)}'
+        f'<span class="unit">{escape(unit)}</span></span>{extra}</span>'
         f'<span class="quiet">{escape(small)}</span></div>'
     )
 
@@ -115,16 +121,16 @@ def _scored_tokens(record: RunRecord) -> str:
 
 
 def _predicted_loss(record: RunRecord) -> str:
-    """Return what the growth of the loss was expected to be, beside what was found."""
+    """Return the unit of the KL divergence and the loss increase estimated before the run."""
     loss = predicted_loss(record)
     if loss is None:
         return texts.KL_UNIT
-    words = describe_prediction(loss, texts.KL_ESTIMATED, texts.KL_AT_LEAST, texts.KL_RUINED)
-    return words.format(loss=f"{loss:.2g}", least=f"{RUINED:g}")
+    template = describe_prediction(loss, texts.KL_ESTIMATED, texts.KL_AT_LEAST, texts.KL_RUINED)
+    return template.format(loss=f"{loss:.2g}", least=f"{RUINED:g}")
 
 
 def _times(ratio: float) -> str:
-    # Near the baseline a third decimal tells one quantization from another.
+    # Near 1 a third decimal is needed to distinguish quantizations.
     return f"{ratio:.3f}" if ratio < 1.1 else f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
@@ -134,14 +140,14 @@ def _between(ends: Ends) -> str:
 
 
 def _speeds(record: RunRecord) -> str:
-    """Return how fast the model reads, and its speed of writing relative to the baseline."""
+    """Return the prefill speed, and the decode speed relative to the original model."""
     speed = record.speed
     assert speed is not None
     reads = texts.READS.format(speed=speed.compressed_prefill)
     if not speed.baseline_decode or not speed.compressed_decode:
-        # As many lines as it will have: nothing jumps when both have written.
-        written = record.answered or PROTOCOLS.get(record.perplexity.protocol) != "causal"
-        return reads if written else f"{reads}; {texts.WRITES_YET}"
+        # A placeholder keeps the layout stable until the decode speed is known.
+        complete = record.answered or PROTOCOLS.get(record.perplexity.protocol) != "causal"
+        return reads if complete else f"{reads}; {texts.WRITES_YET}"
     writes = texts.WRITES.format(ratio=speed.compressed_decode / speed.baseline_decode)
     return f"{reads}; {writes}"
 
@@ -153,7 +159,7 @@ def _direction_percentile(record: RunRecord) -> str:
 
 
 UNCERTAINTY = {"perplexity": _perplexity_interval}
-"""The confidence interval of a metric, by its name."""
+"""Functions that format a metric's confidence interval, by metric."""
 
 REFERENCE = {
     "perplexity": _baseline_perplexity,
@@ -163,4 +169,4 @@ REFERENCE = {
     "top1": _scored_tokens,
     "direction_error": _direction_percentile,
 }
-"""The line below a metric's value, by its name: what to compare it with."""
+"""Functions that format the reference line below a metric's value, by metric."""

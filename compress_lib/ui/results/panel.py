@@ -1,4 +1,4 @@
-"""The right side: what a run found, in a headline and in tabs."""
+"""Results panel: the right column of the page, with a headline and tabs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compress_lib.ui.results.tabs import ResultTab, result_tabs
 
 @dataclass(frozen=True)
 class ResultPanel:
-    """The buttons, the headline, the tabs by name, and what holds them."""
+    """Components of the results: buttons, headline, tabs by name and their container."""
 
     compare: Any
     link: Any
@@ -27,11 +27,11 @@ class ResultPanel:
     box: Any
 
     def parts(self) -> list[Any]:
-        """Return all components that show something."""
+        """Return all components that display results."""
         return [self.headline, *(part for tab in self.tabs.values() for part in tab.parts.values())]
 
     def show(self, shown: Shown) -> dict[Any, Any]:
-        """Return what every component shows of a run."""
+        """Return the values of all components for a run."""
         filled: dict[Any, Any] = {}
         if shown.record is not None:
             filled[self.headline] = _headline(shown)
@@ -40,7 +40,7 @@ class ResultPanel:
         return filled
 
     def complete(self, shown: Shown) -> dict[Any, Any]:
-        """Return what changes once both models wrote; all else stays as somebody left it."""
+        """Return the changes after text generation; all other components keep the user's state."""
         if shown.record is None:
             return {}
         return {
@@ -49,14 +49,19 @@ class ResultPanel:
         }
 
     def update(self, tab: str, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Return values of one tab by component."""
+        """Return values of one tab by component.
+
+        Args:
+            tab: Name of the tab.
+            values: Values by the names of the tab's parts.
+        """
         return self.tabs[tab].fill(values)
 
 
 def build(engine: Engine) -> ResultPanel:
-    """Make the results, showing a landmark."""
+    """Build the results, showing a landmark."""
     shown = select_run(engine, [], first_record())
-    made: dict[str, ResultTab] = {}
+    tabs_by_name: dict[str, ResultTab] = {}
     with gr.Column(elem_id="results"):
         with gr.Row(elem_id="next"):
             small: dict[str, Any] = {"size": "sm", "min_width": 100}
@@ -69,10 +74,10 @@ def build(engine: Engine) -> ResultPanel:
             for tab in result_tabs():
                 with gr.Tab(tab.label, id=tab.name, elem_id=f"tab-{tab.name}"):
                     tab.parts.update(tab.build(tab.show(shown)))
-                made[tab.name] = tab
-    # What was drawn while its tab was hidden has a size of its own.
+                tabs_by_name[tab.name] = tab
+    # Charts that were drawn in a hidden tab have the wrong size.
     tabs.select(None, None, None, js=FIT, api_visibility="private")
-    return ResultPanel(compare, link, headline, made, tabs)
+    return ResultPanel(compare, link, headline, tabs_by_name, tabs)
 
 
 def _headline(shown: Shown) -> str:

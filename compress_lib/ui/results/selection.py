@@ -1,4 +1,4 @@
-"""Which run the results show, and which others may stand beside it."""
+"""Selection of the shown run and of the runs comparable with it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from compress_lib.ui.engine.session_runs import find_targets
 
 @dataclass(frozen=True)
 class Shown:
-    """A run among the session's runs and the landmarks that it may be compared with.
+    """The shown run with the runs that are comparable with it.
 
     Attributes:
-        record: The run; None where nothing was ever measured.
-        own: The session's, newest first; the run among them if it is the session's.
-        landmarks: By perplexity, without those that are the session's too.
-        targets: All compressible weights of the run's model, where they are known.
+        record: The shown run; None if there is none.
+        own: Runs of the session, newest first.
+        landmarks: Precomputed runs by perplexity, without those in `own`.
+        targets: All compressible weights of the model; empty if unknown.
     """
 
     record: RunRecord | None
@@ -35,33 +35,33 @@ class Shown:
 
     @property
     def all(self) -> tuple[RunRecord, ...]:
-        """The session's runs, then the landmarks."""
+        """The session's runs, followed by the landmarks."""
         return (*self.own, *self.landmarks)
 
     @property
     def mine(self) -> bool:
-        """Whether the run is the session's own."""
+        """Whether the shown run belongs to the session."""
         return self.record is not None and self.record.key in {r.key for r in self.own}
 
 
 def first_record() -> RunRecord | None:
-    """Return the landmark that is shown before anyone has run anything."""
+    """Return the landmark that a new page shows: that of the default plan, else the first."""
     return landmark_of(Plan()) or next(iter(load_landmarks()), None)
 
 
 def select_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
-    """Put a run among its neighbours.
+    """Return a run together with the runs that are comparable with it.
 
     Args:
-        engine: Knows the runs.
-        keys: The session's keys, as the browser's session holds them.
-        record: The run; with None all may stand beside each other.
+        engine: Finds runs.
+        keys: Keys of the session's runs, unvalidated.
+        record: The run; if None, all runs are included.
     """
     own = session_runs.comparable(session_runs.own_runs(engine, keys), record)
-    mine = {one.key for one in own}
+    own_keys = {one.key for one in own}
     landmarks = session_runs.comparable(load_landmarks(), record)
     ordered = sorted(landmarks, key=lambda one: one.perplexity.compressed)
-    others = tuple(one for one in ordered if one.key not in mine)
+    others = tuple(one for one in ordered if one.key not in own_keys)
     model = "" if record is None else record.plan.model
     return Shown(record, tuple(own), others, find_targets(engine, model)[0])
 
@@ -69,9 +69,13 @@ def select_run(engine: Engine, keys: Any, record: RunRecord | None) -> Shown:
 def run_choices(
     shown: Shown, wanted: Callable[[RunRecord], bool] = lambda run: True
 ) -> list[tuple[str, str]]:
-    """Return a label, unlike all others, and the key of every run that is wanted.
+    """Return unique labels and keys of runs for a menu.
 
-    One's own come first, newest first; the others stand in the order of their names.
+    The session's runs come first, newest first; landmarks follow in alphabetical order.
+
+    Args:
+        shown: The runs.
+        wanted: Filter.
     """
     labels = dict(zip((run.key for run in shown.all), unique_labels(shown.all), strict=True))
     own = [(f"{labels[run.key]} · {texts.YOURS}", run.key) for run in filter(wanted, shown.own)]
@@ -80,18 +84,21 @@ def run_choices(
 
 
 def find_clicked(records: Sequence[RunRecord], row: Any) -> RunRecord | None:
-    """Return the run that a line of the table of runs stands for.
+    """Return the run of a row of the table of runs, or None.
 
-    The table may have been sorted in the browser: its cells say which run it is, not the number
-    of the line.
+    Runs are matched by the cells of the row, because the table may be sorted in the browser.
+
+    Args:
+        records: The runs in the table.
+        row: The cells of the row.
     """
     cells = [_plain(cell) for cell in row or []]
-    for record, line in zip(records, html.run_rows(records), strict=True):
-        if [_plain(cell) for cell in line] == cells:
+    for record, known in zip(records, html.run_rows(records), strict=True):
+        if [_plain(cell) for cell in known] == cells:
             return record
     return None
 
 
 def _plain(cell: Any) -> str:
-    """A browser says 100 where a table held 100.0, and None or NaN where it was empty."""
+    """Normalize a cell: browsers return 100 for 100.0, and None or NaN for empty cells."""
     return f"{cell:g}" if isinstance(cell, int | float) else str(cell or "")

@@ -1,4 +1,4 @@
-"""Tables and records as CSV and JSON files."""
+"""CSV and JSON files of tables and records."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def to_csv(records: Sequence[RunRecord]) -> str:
-    """Return runs as CSV, a line each."""
+    """Return runs as CSV, one row per run."""
     return frame_csv(to_frame(records))
 
 
 def frame_csv(frame: pd.DataFrame) -> str:
-    """Return a table as CSV; a cell that a spreadsheet would run as a formula is quoted."""
+    """Return a table as CSV; cells that a spreadsheet would run as formulas are quoted."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(frame.columns)
@@ -31,12 +31,18 @@ def frame_csv(frame: pd.DataFrame) -> str:
 
 
 def download(name: str, kind: str, content: str) -> str:
-    """Return a file as the browser takes it to save it."""
+    """Return a file as JSON for `browser.SAVE_FILE`.
+
+    Args:
+        name: File name.
+        kind: MIME type.
+        content: Text of the file.
+    """
     return json.dumps({"name": name, "type": kind, "content": content})
 
 
 def to_json(record: RunRecord) -> str:
-    """Return a run as JSON."""
+    """Return a run as indented JSON."""
     return json.dumps(record.to_json(), indent=2, ensure_ascii=False)
 
 

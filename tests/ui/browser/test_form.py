@@ -15,7 +15,7 @@ def test_moving_keep_tells_rank_bytes_and_break_even_before_any_run(page: Any) -
     page.wait_for_selector("#plan .preview:has-text('rank 142')")
     found = page.inner_text("#plan .preview")
     assert "56.6 MB → 14.1 MB" in found
-    assert "Break-even rank 569" in found
+    assert "Rank must stay below 569 to save memory" in found
 
 
 def test_a_keep_typed_in_per_cent_is_one(page: Any) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from compress_lib.ui.common import texts
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def opened(page: Any) -> Any:
     """Open the map over a plan for everything."""
     page.locator("#presets").get_by_text("Everything", exact=True).click()
-    page.get_by_role("button", name="Layer by layer").click()
+    page.get_by_role("button", name=texts.MAP).click()
     page.wait_for_selector("#plan .preview:has-text('211 matrices')")
     found = page.locator("#layer-map")
     found.locator("[data-cell='0|query']").wait_for()
@@ -63,7 +65,7 @@ def test_the_map_works_by_keys_alone(page: Any) -> None:
 def test_a_preset_fills_the_form(page: Any) -> None:
     opened(page)
     page.click("#map-preset input")
-    page.get_by_role("option", name="First and last layer left alone").click()
+    page.get_by_role("option", name=texts.MAP_PRESETS["protect_ends"]).click()
     page.wait_for_selector("#plan .preview:has-text('197 matrices')")
 
 
@@ -88,7 +90,7 @@ def test_a_mark_of_the_chart_gives_its_run_and_plan(front_page: Any) -> None:
     page.wait_for_function(
         "before => document.querySelector('#headline p').innerText !== before", arg=before
     )
-    assert "measured beforehand" in page.inner_text("#headline")
+    assert texts.LANDMARK in page.inner_text("#headline")
 
 
 def test_a_chosen_run_stands_beside_the_shown_one_and_in_the_link(
@@ -99,11 +101,11 @@ def test_a_chosen_run_stands_beside_the_shown_one_and_in_the_link(
     page.wait_for_selector("#comparison table")
     assert page.locator("#comparison thead th").count() == 2
     page.click("#tray input")
-    page.get_by_role("option", name="Tiers of tokens 0.25 · embedding").click()
+    page.get_by_role("option", name="Tiered quantization 0.25 · embedding").click()
     page.keyboard.press("Escape")
-    page.wait_for_selector("#comparison :text('Bytes against the first')")
+    page.wait_for_selector(f"#comparison :text('{texts.COMPARE_BYTES}')")
     heads = page.locator("#comparison thead th").all_inner_texts()
-    assert len(heads) == 3 and "Tiers" in heads[1]
+    assert len(heads) == 3 and "Tiered" in heads[1]
     page.click("#copy-link")
     page.wait_for_function("() => location.search.includes('with=')")
     # Elsewhere the same link shows the same comparison.
@@ -112,6 +114,6 @@ def test_a_chosen_run_stands_beside_the_shown_one_and_in_the_link(
     other.wait_for_selector("#frontier .js-plotly-plot .point")
     other.wait_for_function("() => !/Ready/.test(document.querySelector('#status').innerText)")
     other.click("#compare")
-    other.wait_for_selector("#comparison :text('Bytes against the first')")
+    other.wait_for_selector(f"#comparison :text('{texts.COMPARE_BYTES}')")
     assert other.locator("#comparison thead th").all_inner_texts() == heads
     other.close()

@@ -17,11 +17,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 def test_the_first_view_shows_measured_runs(front_page: Any) -> None:
     assert front_page.locator("#frontier .point").count() > 15
     assert "runs of smollm2-135m on prose" in front_page.inner_text("#provenance")
-    assert "measured beforehand" in front_page.inner_text("#headline")
+    assert texts.LANDMARK in front_page.inner_text("#headline")
 
 
 def test_one_click_saves_what_is_taken_away(page: Any) -> None:
-    page.get_by_role("tab", name="Take away", exact=True).click()
+    page.get_by_role("tab", name=texts.TAB_EXPORT, exact=True).click()
     for button, name in (
         ("Runs as CSV", r"runs\.csv"),
         ("This run as JSON", r"run-\w+\.json"),
@@ -34,7 +34,7 @@ def test_one_click_saves_what_is_taken_away(page: Any) -> None:
 
 
 def test_a_chart_is_saved_under_a_name_of_its_own(page: Any) -> None:
-    page.get_by_role("tab", name="Directions", exact=True).click()
+    page.get_by_role("tab", name=texts.TAB_DIRECTION, exact=True).click()
     page.hover("#direction .js-plotly-plot")
     with page.expect_download(timeout=10_000) as saving:
         page.click("#direction .modebar-btn[data-title^='Download plot']")
@@ -44,10 +44,10 @@ def test_a_chart_is_saved_under_a_name_of_its_own(page: Any) -> None:
 
 def test_any_word_is_looked_up_though_its_model_must_be_made_again(front_page: Any) -> None:
     page = front_page
-    page.get_by_role("tab", name="Directions", exact=True).click()
+    page.get_by_role("tab", name=texts.TAB_DIRECTION, exact=True).click()
     page.fill("#word input", "lighthouse")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#looked-up:has-text('first in the table')", timeout=RUN_SECONDS)
+    page.wait_for_selector("#looked-up:has-text('top of the table')", timeout=RUN_SECONDS)
     # Gradio measures a table in a hidden copy.
     asked = page.locator("#tokens").get_by_text(texts.ASKED).locator("visible=true")
     asked.first.wait_for()
@@ -66,7 +66,7 @@ def test_a_step_of_the_tour_ends_in_the_lab_with_its_run(page: Any) -> None:
     page.wait_for_selector("#headline:has-text('SVD 0.9 · attention')")
     page.wait_for_selector("#plan .preview:has-text('120 matrices')")
     assert page.locator("#results").is_visible()
-    page.get_by_role("tab", name="Matrices", exact=True).click()
+    page.get_by_role("tab", name=texts.TAB_MATRICES, exact=True).click()
     page.wait_for_selector("#ranked")
 
 
@@ -78,7 +78,7 @@ def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) ->
     for label in ("SVD", "Autoencoder"):
         choose(page, "#method", label)
         if label != "SVD":
-            page.get_by_role("button", name="Options of the method").click()
+            page.get_by_role("button", name=texts.OPTIONS).click()
             page.get_by_label("Epochs", exact=True).fill("2")
             page.keyboard.press("Tab")
         headline = run_to_the_end(page, f"{label} 0.5 · embedding")
@@ -88,11 +88,11 @@ def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) ->
         assert float(found[1].replace(",", "")) > 30
         assert "241 MB" in headline
         page.get_by_role("tab", name="Text", exact=True).click()
-        texts = page.locator("#texts .writer")
-        assert texts.count() == 2
-        assert all("The sea" in texts.nth(i).inner_text() for i in range(2))
-        assert len(texts.nth(0).inner_text()) > len("Baseline The sea") + 5
-        page.get_by_role("tab", name="Directions", exact=True).click()
+        columns = page.locator("#texts .writer")
+        assert columns.count() == 2
+        assert all("The sea" in columns.nth(i).inner_text() for i in range(2))
+        assert len(columns.nth(0).inner_text()) > len(f"{texts.BASELINE} The sea") + 5
+        page.get_by_role("tab", name=texts.TAB_DIRECTION, exact=True).click()
         page.wait_for_selector("#direction .js-plotly-plot .scatterlayer .trace")
         # A run and its control; the second run is laid over the first.
         page.wait_for_function(
@@ -101,14 +101,14 @@ def test_svd_and_autoencoder_show_numbers_histogram_and_both_texts(page: Any) ->
         )
         page.get_by_role("tab", name="Log", exact=True).click()
         assert "model.embed_tokens" in page.locator("#log textarea").input_value()
-        page.get_by_role("tab", name="Cost against size", exact=True).click()
+        page.get_by_role("tab", name=texts.TAB_FRONTIER, exact=True).click()
     assert seen["SVD"] != seen["Autoencoder"]
     assert "rule=embedding~autoencoder~0.5~epochs%3D2" in page.url.replace("%7E", "~")
 
 
 def test_presets_fill_the_options_and_groups_show_their_errors_and_curves(page: Any) -> None:
     choose(page, "#method", "Autoencoder")
-    page.get_by_role("button", name="Options of the method").click()
+    page.get_by_role("button", name=texts.OPTIONS).click()
     epochs, batch = (page.get_by_label(name, exact=True) for name in ("Epochs", "Batch size"))
     page.get_by_role("button", name="P2", exact=True).click()
     page.wait_for_function("field => field.value === '16'", arg=batch.element_handle())
@@ -116,16 +116,16 @@ def test_presets_fill_the_options_and_groups_show_their_errors_and_curves(page: 
     page.wait_for_function("field => field.value === '512'", arg=batch.element_handle())
     epochs.fill("3")
     page.get_by_role("button", name="more options").click()
-    page.get_by_label("Epochs on latents", exact=True).fill("1")
-    page.get_by_label("Look every", exact=True).fill("1")
+    page.get_by_label("Latent epochs", exact=True).fill("1")
+    page.get_by_label("Evaluate every", exact=True).fill("1")
     page.get_by_label("Embedding", exact=True).uncheck()
     page.get_by_label("Key", exact=True).check()
-    page.get_by_role("button", name="Compress together").click()
-    page.get_by_label("A family's matrices share a basis").check()
+    page.get_by_role("button", name=texts.GROUPING).click()
+    page.get_by_label(texts.GROUP_CHOICES["concatenated"]).check()
     page.wait_for_selector("#plan .preview:has-text('30 matrices in 1 group, rank')")
-    run_to_the_end(page, "Autoencoder 0.5 · key (together)")
-    page.get_by_role("tab", name="Matrices", exact=True).click()
-    page.wait_for_selector("#decoding:has-text('multiply-adds at every call')")
+    run_to_the_end(page, "Autoencoder 0.5 · key (concatenated)")
+    page.get_by_role("tab", name=texts.TAB_MATRICES, exact=True).click()
+    page.wait_for_selector("#decoding:has-text('multiply-adds per forward pass')")
     page.wait_for_selector("#errors .js-plotly-plot .heatmaplayer image")
     page.wait_for_selector("#curves .js-plotly-plot .point")
     assert page.locator("#curves .scatterlayer .trace").count() == 6
@@ -139,16 +139,16 @@ def test_presets_fill_the_options_and_groups_show_their_errors_and_curves(page: 
 
 
 def test_the_second_tab_shows_the_papers_and_sweeps_over_all_modules(page: Any) -> None:
-    page.get_by_role("tab", name="Papers and studies").click()
+    page.get_by_role("tab", name=texts.STUDIES_TAB).click()
     said = page.locator("#study-said")
-    said.get_by_text("turns rows less than SVD").wait_for()
+    said.get_by_text("has a lower direction error than SVD").wait_for()
     page.locator("#study-plot .main-svg").first.wait_for()
     page.locator("#study input").click()
-    page.get_by_role("option", name="Direction against norm").click()
-    said.get_by_text("costs more").first.wait_for()
+    page.get_by_role("option", name="Direction vs. norm").click()
+    said.get_by_text("raises the perplexity more").first.wait_for()
     page.locator("#sweep").click()
     # The first rows appear while the others are still measured.
-    said.get_by_text("What hurts most alone").wait_for(timeout=RUN_SECONDS)
+    said.get_by_text("Most sensitive").wait_for(timeout=RUN_SECONDS)
     page.locator("#study-plot .main-svg").first.wait_for()
     page.locator("#sweep-stop").click()
     page.get_by_text("Stopped.").wait_for()
@@ -191,13 +191,13 @@ def test_stop_stops(page: Any) -> None:
 
 def test_what_is_measured_stays_when_the_writing_is_stopped(page: Any, address: str) -> None:
     page.goto(f"{address}?{QUICK.replace('new_tokens=8', 'new_tokens=200')}&seed=7")
-    page.wait_for_selector("#status:has-text('not run here yet')")
+    page.wait_for_selector(f"#status:has-text('{texts.PLAN_CHANGED}')")
     page.click("#run")
     page.wait_for_selector(f"#headline:has-text('{texts.YOURS_SO_FAR}')", timeout=RUN_SECONDS)
     # In the middle of the job its charts are there to stay.
-    page.get_by_role("tab", name="Directions", exact=True).click()
+    page.get_by_role("tab", name=texts.TAB_DIRECTION, exact=True).click()
     page.wait_for_selector("#direction .js-plotly-plot .scatterlayer .trace")
-    page.wait_for_selector("#status:has-text('Both models write')", timeout=RUN_SECONDS)
+    page.wait_for_selector("#status:has-text('Generating text')", timeout=RUN_SECONDS)
     page.click("#stop")
     page.wait_for_selector("#status:has-text('Stopped')")
     page.get_by_role("tab", name="Text", exact=True).click()
@@ -211,7 +211,7 @@ def test_a_wrong_value_is_one_sentence_and_changes_nothing(page: Any) -> None:
     page.fill("#model input", "/etc/passwd")
     page.keyboard.press("Enter")
     page.click("#run")
-    page.wait_for_selector(".toast-body:has-text('neither in the list nor a Hub id')")
+    page.wait_for_selector(".toast-body:has-text('neither in the list nor a Hub ID')")
     assert "neither in the list" in page.inner_text("#status")
     assert page.inner_text("#headline") == before
 

@@ -1,1 +1,1 @@
-"""What measures the cells of studies; needs torch, unlike the studies themselves."""
+"""Measurement of studies and quality rows; imports torch, unlike the studies themselves."""

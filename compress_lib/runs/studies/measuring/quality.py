@@ -1,4 +1,4 @@
-"""Measure the rows of `bench quality`: run a plan, weigh the file, read a second text."""
+"""Measure the rows of `bench quality`: run a plan, evaluate a second text, size the file."""
 
 from __future__ import annotations
 
@@ -41,24 +41,23 @@ from compress_lib.runs.studies.quality.rows import Measured, OnText, QualityRow
 from compress_lib.utils.progress import Event, Report, ignore, subrange
 
 SCHEMA = 2
-"""Part of every row's key: raised when the same entry would give other numbers."""
+"""Part of every row's key; incremented when the same entry gives different results."""
 
-SECOND = "Measuring both models on the second text"
+SECOND = "Evaluating the second text"
 
 RUN = 0.8
-"""The share of a row that its run takes; the second text takes most of the rest."""
+"""Share of a row's progress for its run; the second text takes most of the rest."""
 
 
 @dataclass(frozen=True)
 class QualityContext:
-    """What all rows have in common.
+    """Model, plan and texts shared by all rows.
 
     Attributes:
         model: The baseline.
-        plan: The plan of every row but for its rules.
-        second: The other text to measure on.
-        texts: Those to measure on and to choose by, as they were read: the plan's, the second,
-            calibration.
+        plan: The plan of every row, except for its rules.
+        second: The second evaluation text.
+        texts: The evaluation text, the second evaluation text and the calibration text.
     """
 
     model: LanguageModel
@@ -71,7 +70,7 @@ class QualityContext:
         return replace(self.plan, rules=entry.rules)
 
     def key(self, entry: CandidateAtSize) -> str:
-        """Name everything that a row's numbers depend on."""
+        """Return the hash of everything that a row's results depend on."""
         model, second = self.model, self.second
         parts: list[object] = [SCHEMA, self.plan_of(entry).key, model.device.type]
         parts += [model.id, model.source, model.revision, second.tokens, second.context]
@@ -80,18 +79,18 @@ class QualityContext:
 
     @cached_property
     def read(self) -> LogitsCache:
-        """Reads with the baseline, whose predictions are the same for every row."""
+        """Cache of the baseline's logits, which are the same for every row."""
         return LogitsCache()
 
     @cached_property
     def second_examples(self) -> list[Example]:
-        """The second text in pieces."""
+        """The tokenized second text."""
         tokens = tokenize_evaluation(self.model, self.second, self.texts[1])
         return tokens.examples(self.plan.seed)
 
     @cached_property
     def calibration(self) -> Calibration:
-        """The text to choose by, which neither text to measure on may contain."""
+        """The calibration text, checked not to overlap either evaluation text."""
         plan, texts = self.plan, self.texts
         for spec, text in ((plan.evaluation, texts[0]), (self.second, texts[1])):
             _, calibration = prepare_texts(
@@ -100,9 +99,9 @@ class QualityContext:
         return calibration
 
     def statistics(self, report: Report = ignore) -> Mapping[str, Statistics]:
-        """Gather what the estimate needs of every weight; kept on disk, so done once."""
+        """Return the statistics of all weights for the estimate; they are cached on disk."""
         needs = {
-            # A bias that a method stores acts against the mean.
+            # The mean is needed for methods that store a bias correction.
             target.name: curvature_needs(target)
             | (frozenset() if target.family in TABLES else {"mean"})
             for target in self.model.targets
@@ -113,10 +112,16 @@ class QualityContext:
 def read_quality_context(
     model: LanguageModel, evaluation: TextSpec, second: TextSpec, calibration: TextSpec
 ) -> QualityContext:
-    """Read the texts of all rows, with contexts that the model can read.
+    """Read the texts of all rows, with contexts limited to that of the model.
+
+    Args:
+        model: The baseline.
+        evaluation: The evaluation text.
+        second: The second evaluation text.
+        calibration: The calibration text.
 
     Raises:
-        CompressionError: A text is missing, too short, or part of another.
+        CompressionError: A text is missing or too short, or texts overlap.
     """
 
     def fitting(spec: TextSpec) -> TextSpec:
@@ -129,34 +134,32 @@ def read_quality_context(
         read_text(other, "evaluation"),
         read_text(calibration, "calibration"),
     )
-    # What a model writes is no part of a row.
+    # Rows contain no generated text.
     plan = Plan(model=model.id, evaluation=first, calibration=calibration, prompts=())
-    bench = QualityContext(model, plan, other, texts)
-    # Found out now, not after the first row.
-    assert bench.calibration.examples
-    return bench
+    context = QualityContext(model, plan, other, texts)
+    # Tokenize now, so that errors occur before the first row.
+    assert context.calibration.examples
+    return context
 
 
 def measure_row(
-    bench: QualityContext, entry: CandidateAtSize, report: Report = ignore
+    context: QualityContext, entry: CandidateAtSize, report: Report = ignore
 ) -> QualityRow:
-    """Measure one row; what a method or a model refuses is part of it.
-
-    The compressed model is dropped at the end.
+    """Measure one row; budget errors and non-finite predictions are stored in the row.
 
     Args:
-        bench: What all rows have in common.
-        entry: The row.
-        report: Told about all parts; may raise `StoppedError`.
+        context: Model, plan and texts shared by all rows.
+        entry: The row to measure.
+        report: Receives progress events; may raise `StoppedError`.
 
     Raises:
-        CompressionError: Something else is wrong, so that other rows would fail too.
+        CompressionError: Another error, which would affect other rows as well.
     """
-    model, plan = bench.model, bench.plan_of(entry)
+    model, plan = context.model, context.plan_of(entry)
     row = QualityRow(
         name=entry.name,
         label=entry.candidate.label,
-        key=bench.key(entry),
+        key=context.key(entry),
         keep=entry.keep,
         four_bit=entry.candidate.four_bit,
         plan=plan,
@@ -165,39 +168,39 @@ def measure_row(
         environment=describe_environment(model),
     )
     try:
-        record, found = _measure(bench, plan, report)
+        record, found = _measure(context, plan, report)
     except (BudgetError, NotFiniteError) as error:
         return replace(row, refused=str(error))
     finally:
-        # Modules hold each other in circles, and a model is large.
+        # Modules form reference cycles, which would keep the compressed model in memory.
         gc.collect()
     return replace(row, plan=record.plan, found=found)
 
 
-def _measure(bench: QualityContext, plan: Plan, report: Report) -> tuple[RunRecord, Measured]:
-    model = bench.model
-    statistics = bench.statistics(subrange(report, 0.0, 0.0))
+def _measure(context: QualityContext, plan: Plan, report: Report) -> tuple[RunRecord, Measured]:
+    model = context.model
+    statistics = context.statistics(subrange(report, 0.0, 0.0))
     started = time.perf_counter()
     part = subrange(report, 0.0, RUN)
-    end = execute(plan, part, load=lambda *_: model, read=bench.read)
+    end = execute(plan, part, load=lambda *_: model, read=context.read)
     record, compressed = end.record, end.compressed
     assert compressed is not None
-    examples = bench.second_examples
+    examples = context.second_examples
     part = subrange(report, RUN, 1.0)
     *_, scored = compare(
-        model, compressed, examples, lambda share: part(Event(share, SECOND)), bench.read
+        model, compressed, examples, lambda share: part(Event(share, SECOND)), context.read
     )
     second = perplexity_record(
         model,
         scored,
         examples,
-        bench.second.context,
-        bench.texts[1],
-        protocol_of(model, bench.second),
+        context.second.context,
+        context.texts[1],
+        protocol_of(model, context.second),
     )
-    report(Event(1.0, "Saving the model to weigh it"))
+    report(Event(1.0, "Saving the model to measure the file size"))
     file_bytes = _file_bytes(compressed)
-    estimate = estimate_loss(model, compressed, statistics, bench.calibration)
+    estimate = estimate_loss(model, compressed, statistics, context.calibration)
     return record, Measured(
         memory=record.memory,
         file_bytes=file_bytes,
@@ -214,13 +217,13 @@ def estimate_loss(
     statistics: Mapping[str, Statistics],
     text: Calibration,
 ) -> float:
-    """Return the growth of the loss that the errors of all weights lead to expect, in nats.
+    """Return the estimated loss increase from the errors of all weights, in nats per token.
 
     Args:
         model: The baseline.
-        compressed: The same, with some weights replaced.
-        statistics: By target, what `calibration.curvature_needs` names.
-        text: Where they are from.
+        compressed: The compressed model.
+        statistics: By target, the fields that `statistics.curvature_needs` names.
+        text: The calibration text of the statistics.
     """
     total = 0.0
     for site in model.sites:

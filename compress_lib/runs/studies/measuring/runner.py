@@ -1,4 +1,4 @@
-"""Measure a study cell by cell; what was measured before stays."""
+"""Study runner: measure missing cells one by one and append their rows to a log."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ from compress_lib.utils.files import atomic_write, disk_errors
 from compress_lib.utils.progress import Event, Report, ignore
 
 SCHEMA = 1
-"""Part of every row's key: raised when the same cell would give other numbers."""
+"""Part of every row's key; incremented when the same cell gives different results."""
 
 
 @dataclass
 class _Log:
-    """The rows measured so far, one line of JSON each."""
+    """JSON Lines log of the rows measured so far.
+
+    Attributes:
+        path: The file.
+        rows: Row and seconds by key.
+        torn: Whether the last line was cut short by a stop.
+    """
 
     path: Path
     rows: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -67,52 +73,63 @@ def run_study(
     calibration: TextSpec | None = None,
     report: Report = ignore,
 ) -> Iterator[StudyRecord]:
-    """Measure the cells that are missing, and yield the record after each.
+    """Measure the missing cells of a study.
 
     Args:
-        study: What to measure.
-        model: On which model.
-        folder: Where rows are kept; a study that was stopped goes on from there.
-        evaluation: The text to measure on; the study's own choice if None.
-        calibration: The text to choose by; the default one if None.
-        report: Told about cells; may raise `StoppedError`.
+        study: The study.
+        model: The baseline.
+        folder: The folder of the row log, from which a stopped study resumes.
+        evaluation: The evaluation text; the study's default if None.
+        calibration: The calibration text; the default if None.
+        report: Receives progress events; may raise `StoppedError`.
+
+    Yields:
+        The record with all rows so far, at the start and after every cell.
 
     Raises:
         CompressionError: A text cannot be used, or the disk is full.
     """
     chosen = calibration or (TextSpec(tokens=32_768) if study.needs_calibration else None)
-    bench = read_study_context(model, evaluation or _fitting(study.evaluation, model), chosen)
+    context = read_study_context(model, evaluation or _fitting(study.evaluation, model), chosen)
     report(Event(0.0, "Measuring the uncompressed model"))
     log = _Log(folder / f"{study.name}.jsonl")
     log.read()
-    cells = {_key(study, bench, cell): cell for cell in study.cells(bench)}
+    cells = {_key(study, context, cell): cell for cell in study.cells(context)}
     missing = {id(cell): key for key, cell in cells.items() if key not in log.rows}
-    left = [cell for cell in cells.values() if id(cell) in missing]
-    yield _record(study, bench, cells, log)
+    pending = [cell for cell in cells.values() if id(cell) in missing]
+    yield _record(study, context, cells, log)
     started = time.perf_counter()
 
     def report_cell(event: Event) -> None:
         done = len(cells) - len(missing) + event.fraction
         report(Event(done / len(cells), event.message))
 
-    for cell, row in study.measure(bench, left, report_cell):
+    for cell, row in study.measure(context, pending, report_cell):
         seconds = time.perf_counter() - started
         log.add(missing.pop(id(cell)), {**cell.known, **row}, round(seconds, 2))
         started = time.perf_counter()
         report_cell(Event(0.0, cell.key))
-        yield _record(study, bench, cells, log)
+        yield _record(study, context, cells, log)
 
 
 def _fitting(spec: TextSpec, model: LanguageModel) -> TextSpec:
-    """Shorten a study's own choice of context to what the model can read."""
+    """Limit the context of a study's evaluation text to that of the model."""
     return replace(spec, context=min(spec.context, model.max_context or spec.context))
 
 
 def write_study(record: StudyRecord, folder: Path, figure: str | None = None) -> list[Path]:
-    """Write a study as JSON, CSV and Markdown, and its figure as a page.
+    """Write a study as JSON, CSV and Markdown, and its figure as an HTML page.
+
+    Args:
+        record: The study record.
+        folder: The output folder.
+        figure: The HTML page; not written if None.
+
+    Returns:
+        The paths of the files.
 
     Raises:
-        CompressionError: The disk is full, or the place cannot be written.
+        CompressionError: The disk is full, or the folder cannot be written.
     """
     text = json.dumps(record.to_json(), indent=1, ensure_ascii=False) + "\n"
     heading = (
@@ -128,19 +145,19 @@ def write_study(record: StudyRecord, folder: Path, figure: str | None = None) ->
     return [folder / f"{record.name}{ending}" for ending in files]
 
 
-def _key(study: Study, bench: StudyContext, cell: StudyCell) -> str:
-    """Name everything that a row depends on, so that nothing else is taken for it."""
-    model = bench.model
+def _key(study: Study, context: StudyContext, cell: StudyCell) -> str:
+    """Return the hash of everything that a row depends on."""
+    model = context.model
     parts = (SCHEMA, model.device.type, model.id, model.source, model.revision)
-    whole = "|".join(map(str, (*parts, bench.digest, study.settings, cell.key)))
+    whole = "|".join(map(str, (*parts, context.digest, study.settings, cell.key)))
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def _record(
-    study: Study, bench: StudyContext, cells: dict[str, StudyCell], log: _Log
+    study: Study, context: StudyContext, cells: dict[str, StudyCell], log: _Log
 ) -> StudyRecord:
     entries = [log.rows[key] for key in cells if key in log.rows]
-    model = bench.model
+    model = context.model
     return StudyRecord(
         name=study.name,
         label=study.label,
@@ -149,8 +166,8 @@ def _record(
         rows=tuple(entry["row"] for entry in entries),  # type: ignore[misc]
         settings=study.settings,
         model=ModelRecord(model.id, model.revision, model.source, model.parameters),
-        baseline=bench.baseline,
-        text=bench.text,
+        baseline=context.baseline,
+        text=context.text,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=sum(float(str(entry["seconds"])) for entry in entries),
         environment=describe_environment(model),

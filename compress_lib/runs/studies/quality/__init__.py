@@ -1,4 +1,4 @@
-"""Whole models at the same bytes by every method, on two texts: `compress-lab bench quality`.
+"""Quality benchmark: whole models at equal bytes by every method, `compress-lab bench quality`.
 
-Other than a study's, its rows are runs of plans, kept one in a file. Knows no torch.
+Every row is the run of a plan on two evaluation texts, stored in a file of its own.
 """

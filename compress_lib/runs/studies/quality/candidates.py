@@ -1,4 +1,4 @@
-"""What `compress-lab bench quality` compares: a list to add to. Knows no torch."""
+"""Candidates of `compress-lab bench quality`: the compared methods and settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from compress_lib.methods import METHODS, OptionValue, preset_options
 from compress_lib.plan.rule import DENSE, Rule
 
 KEEPS = (0.8, 0.6, 0.5, 0.25, 0.125)
-"""Shares of the bytes of all weight matrices, tables included; norms and the like stay."""
+"""Keeps of all weight matrices, including embeddings; norms and biases stay dense."""
 
-# The papers' 32 and 16 rows a step, for 30 epochs, would take hours a row. The second paper's
-# encoder is 8 and 4 times as wide as its latents: an epoch over the default model's matrices at
-# keep 0.5 is some 10¹³ floating-point operations, two minutes on two cores.
+# The papers' batches of 32 and 16 rows for 30 epochs would take hours per row. The second paper's
+# encoder layers are 8 and 4 times as wide as its latents: an epoch over the default model's
+# matrices at keep 0.5 is some 10¹³ floating-point operations, two minutes on two cores.
 FASTER_P1: dict[str, OptionValue] = {
     **preset_options("autoencoder", "P1"),
     "epochs": 12,
@@ -37,11 +37,11 @@ class Candidate:
     """A way to compress a whole model.
 
     Attributes:
-        name: Its part in the names of rows and files.
-        label: What people read; methods that know no tables need another for these: say so.
-        rules: What is done; their keep is filled in, unless their size is their own.
-        keeps: One row each; none where the size follows from options.
-        mixed: Whether weights may be rounded to 4 bits though no rule says so.
+        name: The prefix of the names of its rows and files.
+        label: The label in the table; it names the method of the embedding if that is another.
+        rules: The rules of the plan; `entries` replaces their keep unless `keeps` is empty.
+        keeps: One row each; empty if the size follows from the method's options.
+        mixed: Whether weights may be quantized to 4 bits although no rule names 4 bits.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Candidate:
 
     @property
     def four_bit(self) -> bool:
-        """Whether weights are rounded to 4 bits: see `table.MARK`."""
+        """Whether weights are, or may be, quantized to 4 bits; see `table.MARK`."""
         built = [rule.build(0) for rule in self.rules if rule.method != DENSE]
         return self.mixed or any(getattr(method, "bits", None) == 4 for method in built)
 
@@ -69,7 +69,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidateAtSize:
-    """One row to be measured; `keep` is None where the candidate's size is its own."""
+    """One row to measure; `keep` is None if the size follows from the method's options."""
 
     name: str
     candidate: Candidate
@@ -78,12 +78,22 @@ class CandidateAtSize:
 
 
 def whole(method: str, **more: OptionValue) -> tuple[Rule, ...]:
-    """Return the rules that treat all matrices alike, with options of the method."""
+    """Return the rules that compress all matrices with the same method.
+
+    Args:
+        method: The name of the method.
+        **more: Its options.
+    """
     return (Rule(method=method, keep=1.0, options=more),)
 
 
 def beside_table(layers: Rule, table: str = "frequency_svd") -> tuple[Rule, ...]:
-    """Return rules for a method that knows no token tables: another one compresses those."""
+    """Return rules for a method that does not apply to embeddings.
+
+    Args:
+        layers: The rule for the layers.
+        table: The method for the embedding.
+    """
     return (layers, Rule(pattern="embedding", method=table))
 
 
@@ -92,45 +102,45 @@ CANDIDATES = (
     Candidate("svd", "SVD", whole("svd")),
     Candidate(
         "autoencoder-p1",
-        "Autoencoder P1, 12 epochs, layers share decoders",
+        "Autoencoder P1, 12 epochs, shared decoders",
         (Rule(method="autoencoder", options=FASTER_P1, group="concatenated"),),
     ),
     Candidate(
         "autoencoder-p2",
-        "Autoencoder P2, 3 epochs, layers share decoders",
+        "Autoencoder P2, 3 epochs, shared decoders",
         (Rule(method="autoencoder", options=FASTER_P2, group="concatenated"),),
     ),
     Candidate(
         "output_pca",
-        "Output PCA; table: frequency-weighted SVD",
+        "Output PCA; embedding: frequency-weighted SVD",
         beside_table(Rule(method="output_pca")),
     ),
     Candidate("two_sided_svd", "Two-sided SVD", whole("two_sided_svd")),
     Candidate(
         "two_sided_svd-automatic",
-        "Two-sided SVD, bytes shared out by loss",
+        "Two-sided SVD, allocated by loss",
         (Rule(method="two_sided_svd", allocation="automatic"),),
     ),
     Candidate(
         "two_sided_svd-automatic-pivoted",
-        "Two-sided SVD, bytes shared out by loss, pivoted",
+        "Two-sided SVD, allocated by loss, pivoted",
         (Rule(method="two_sided_svd", options={"storage": "pivoted"}, allocation="automatic"),),
     ),
     Candidate(
         "two_sided_svd-automatic-pivoted-8",
-        "Two-sided SVD, bytes shared out by loss, pivoted, factors in 8 bits",
+        "Two-sided SVD, allocated by loss, pivoted, 8-bit factors",
         (Rule(method="two_sided_svd", options=PIVOTED_8, allocation="automatic"),),
     ),
     Candidate(
         "two_sided_svd-automatic-pivoted-8-tiered",
-        "Two-sided SVD as before; table: tiers of tokens",
+        "Two-sided SVD, allocated by loss, pivoted, 8-bit factors; embedding: tiered quantization",
         beside_table(
             Rule(method="two_sided_svd", options=PIVOTED_8, allocation="automatic"), "tiered"
         ),
     ),
     Candidate(
         "mixed-automatic",
-        "Best of several, bytes shared out by loss",
+        "Mixed (best method per matrix), allocated by loss",
         (Rule(method="mixed", allocation="automatic"),),
         keeps=(0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.125),
         mixed=True,
@@ -138,7 +148,7 @@ CANDIDATES = (
     *(
         Candidate(
             f"{name}-tiered-{keep:g}",
-            f"{label}; table: tiers of tokens at keep {keep:g}",
+            f"{label}; embedding: tiered quantization at keep {keep:g}",
             (
                 Rule(method=name, keep=1.0, options=settings),
                 Rule(pattern="embedding", method="tiered", keep=keep),
@@ -151,26 +161,26 @@ CANDIDATES = (
             ("int3", "int3, GPTQ", {"algorithm": "gptq"}, 0.2),
         )
     ),
-    Candidate("rows-8", "Rows in 8 bits", whole("row_quantization", bits=8), keeps=()),
-    Candidate("rows-4", "Rows in 4 bits", whole("row_quantization", bits=4), keeps=()),
+    Candidate("rows-8", "Row quantization, 8 bits", whole("row_quantization", bits=8), keeps=()),
+    Candidate("rows-4", "Row quantization, 4 bits", whole("row_quantization", bits=4), keeps=()),
     *(Candidate(name, name, whole(name), keeps=()) for name in ("int8", "int4", "int3", "int2")),
     *(
         Candidate(f"{name}-gptq", f"{name}, GPTQ", whole(name, algorithm="gptq"), keeps=())
         for name in ("int4", "int3", "int2")
     ),
 )
-"""In the order in which they are measured. Methods that are nowhere here follow by themselves."""
+"""Candidates in the order of measurement; `all_candidates` adds the methods missing here."""
 
 
 def all_candidates() -> tuple[Candidate, ...]:
-    """Return the list, and every other method for whole models with its usual options."""
+    """Return `CANDIDATES`, and every other method for whole models with its default options."""
     named = {rule.method for candidate in CANDIDATES for rule in candidate.rules}
     others = (
         Candidate(
             method.name,
             method.label,
             whole(method.name),
-            # Of some methods the options alone decide the size.
+            # The size of some methods follows from their options alone.
             keeps=() if method.fixed_size else KEEPS,
         )
         for method in METHODS.values()
@@ -180,5 +190,5 @@ def all_candidates() -> tuple[Candidate, ...]:
 
 
 def quality_entries() -> dict[str, CandidateAtSize]:
-    """Return all rows by name, in the order in which they are measured."""
+    """Return all rows to measure by name, in the order of measurement."""
     return {entry.name: entry for one in all_candidates() for entry in one.entries()}

@@ -1,4 +1,4 @@
-"""One row of `bench quality`: numbers with the plan that repeats them, as JSON. Knows no torch."""
+"""Row of `bench quality`: results with the plan that reproduces them, as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = ASSETS / "landmarks" / "quality"
 
 @dataclass(frozen=True)
 class OnText:
-    """Both models on one text."""
+    """Results of both models on one text."""
 
     perplexity: PerplexityRecord
     agreement: AgreementRecord
@@ -31,15 +31,15 @@ class OnText:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found of a compressed model.
+    """Results of a compressed model.
 
     Attributes:
-        memory: Bytes of both models, shared tensors once.
-        file_bytes: Of the saved file of weights, its header included.
-        text: The plan's text.
-        second: Another text.
-        estimate: The growth of the loss that the curvature leads to expect, in nats a token.
-        seconds: By step, and `total`; statistics that all rows need are gathered before.
+        memory: Bytes of both models; shared tensors count once.
+        file_bytes: Size of the saved weights file, including its header.
+        text: Results on the plan's evaluation text.
+        second: Results on the second text.
+        estimate: The estimated (K-FAC) loss increase in nats per token.
+        seconds: Seconds by step, and `total`; statistics shared by all rows are not included.
     """
 
     memory: MemoryRecord
@@ -52,20 +52,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class QualityRow(JsonRecord):
-    """One plan for a whole model, and what came out.
+    """A plan for a whole model, with its results.
 
     Attributes:
-        name: Of the row and its file.
-        label: What people read.
-        key: Names everything that the numbers depend on.
-        keep: What was asked for; None where the size follows from options.
-        four_bit: Whether weights were rounded to 4 bits, or may have been.
-        plan: The run.
-        model: Which weights.
-        created: When.
+        name: The name of the row and its file.
+        label: The label in the table.
+        key: Hash of everything that the results depend on.
+        keep: The requested keep; None if the size follows from the method's options.
+        four_bit: Whether weights are, or may be, quantized to 4 bits.
+        plan: The plan of the run.
+        model: The model.
+        created: Time of the run.
         environment: Versions and machine.
-        found: The numbers, unless it was refused.
-        refused: Why there are none.
+        found: The results; None if the plan was refused.
+        refused: The error message if the plan was refused.
     """
 
     called: ClassVar[str] = "a row"
@@ -84,7 +84,7 @@ class QualityRow(JsonRecord):
 
 
 def read_row(file: Path) -> QualityRow | None:
-    """Return the row that a file holds; None where there is none, or none of this version."""
+    """Return the row in a file; None if there is none that this version can read."""
     try:
         return QualityRow.from_json(read_json(file))
     except CompressionError:
@@ -92,6 +92,6 @@ def read_row(file: Path) -> QualityRow | None:
 
 
 def load_rows(folder: Path = FOLDER) -> tuple[QualityRow, ...]:
-    """Read the rows of a folder, by name."""
-    found = (read_row(file) for file in sorted(folder.glob("*.json")))
-    return tuple(row for row in found if row is not None)
+    """Return the rows in a folder, sorted by name."""
+    rows = (read_row(file) for file in sorted(folder.glob("*.json")))
+    return tuple(row for row in rows if row is not None)

@@ -1,4 +1,4 @@
-"""The rows of `bench quality` as one table, and what they say in sentences. Knows no torch."""
+"""Table of all rows of `bench quality`, and its findings."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ COLUMNS = {
     "method": "method",
     "keep": "keep",
     "megabytes": "MB",
-    "share": "% of bytes",
+    "share": "size (%)",
     "file_megabytes": "file MB",
     "perplexity": "perplexity",
     "ratio": "× baseline",
     "kl": "KL",
-    "top1": "same first %",
-    "second_perplexity": "second text",
-    "second_ratio": "× its",
-    "second_kl": "its KL",
-    "second_top1": "its same first %",
-    "estimate": "estimated growth",
-    "compress_seconds": "compress s",
+    "top1": "top-1 (%)",
+    "second_perplexity": "perplexity, 2nd text",
+    "second_ratio": "× baseline, 2nd text",
+    "second_kl": "KL, 2nd text",
+    "second_top1": "top-1 (%), 2nd text",
+    "estimate": "estimated loss",
+    "compress_seconds": "compression s",
     "seconds": "total s",
     "note": "note",
 }
 
 FEWEST = 3
-"""Rows for which a correlation says anything."""
+"""Minimum number of rows for a correlation."""
 
 SMALL_KL = 1.0
-"""In nats; beyond it the model is broken, and no second derivative says by how much."""
+"""Nats per token; above, a model is so damaged that a second-order estimate is meaningless."""
 
 
 def load_quality(folder: Path = FOLDER) -> StudyRecord | None:
-    """Return the table of the rows that come along, if there are any."""
+    """Return the table of the bundled rows, or None if there are none."""
     return quality_study(load_rows(folder))
 
 
 def quality_study(rows: Sequence[QualityRow]) -> StudyRecord | None:
-    """Return rows as one table, the largest model first, refused ones last.
+    """Return the rows as one table, the largest model first, refused plans last.
 
     Args:
-        rows: Measured on the same weights and texts.
+        rows: Rows of the same model and texts.
 
     Returns:
-        The table; None if no row has numbers.
+        The table; None if no row has results.
     """
-    ordered = sorted(rows, key=_place)
+    ordered = sorted(rows, key=_sort_key)
     measured = [row for row in ordered if row.found]
     if not measured:
         return None
@@ -66,14 +66,14 @@ def quality_study(rows: Sequence[QualityRow]) -> StudyRecord | None:
     assert first is not None
     return StudyRecord(
         name=NAME,
-        label="Whole model, every method",
-        question="What is left of a model when all its matrices, tables included, are compressed?",
+        label="Whole model, all methods",
+        question="How good is a model whose matrices, including the embedding, are all compressed?",
         columns=dict(COLUMNS),
         rows=tuple(_values(row) for row in ordered),
         settings={},
         model=measured[0].model,
         baseline=first.text.perplexity.baseline,
-        text=_in_words(first, measured[0].plan),
+        text=_describe_texts(first, measured[0].plan),
         created=max(row.created for row in measured),
         seconds=sum(row.found.seconds["total"] for row in measured if row.found),
         environment=measured[0].environment,
@@ -81,44 +81,47 @@ def quality_study(rows: Sequence[QualityRow]) -> StudyRecord | None:
 
 
 def quality_findings(record: StudyRecord) -> list[str]:
-    """Return what there is to say beside the table: the estimate's worth, and what marks mean."""
+    """Return the quality of the loss estimate and the notes on the table, as sentences."""
     pairs = [
         (estimate, kl)
         for estimate, kl in ((_number(r, "estimate"), _number(r, "kl")) for r in record.rows)
         if 0 < estimate < math.inf and 0 < kl < math.inf
     ]
-    said = []
-    for some, where in (
-        (pairs, "all {} compressed models"),
-        ([pair for pair in pairs if pair[1] < SMALL_KL], f"the {{}} with a KL below {SMALL_KL:g}"),
+    small = [pair for pair in pairs if pair[1] < SMALL_KL]
+    sentences = []
+    for subset, scope in (
+        (pairs, f"all {len(pairs)} compressed models"),
+        (small, f"the {len(small)} models with a KL below {SMALL_KL:g}"),
     ):
-        if len(some) >= FEWEST:
-            ranks, logs = rank_correlation(some), log_correlation(some)
-            said.append(
-                "Estimated growth of the loss against measured KL, over "
-                f"{where.format(len(some))}: Spearman {ranks:.3f}, Pearson of the logarithms "
-                f"{logs:.3f}."
+        if len(subset) >= FEWEST:
+            ranks, logs = rank_correlation(subset), log_correlation(subset)
+            sentences.append(
+                f"Estimated loss increase vs. measured KL over {scope}: Spearman correlation "
+                f"{ranks:.3f}, Pearson correlation of the logarithms {logs:.3f}."
             )
-    said.append(
-        "Seconds leave out gathering the statistics that the estimate needs, and some methods "
-        "too: it is done once for all rows."
+    sentences.append(
+        "Seconds exclude the collection of the calibration statistics for the estimate and some "
+        "methods, which is done once for all rows."
     )
     if any(str(row["method"]).endswith(MARK) for row in record.rows):
-        said.append(
-            f"{MARK} These weights were quantized once ({record.model.source}). Rounding them to 4 "
-            "bits again tells little: groups that match find their grid again and look too good, "
-            "others pay twice."
+        sentences.append(
+            f"{MARK} These weights were quantized once already ({record.model.source}), so "
+            "quantizing them to 4 bits again is not representative: groups that match the first "
+            "grid are recovered exactly and look too good, others are quantized twice."
         )
-    return said
+    return sentences
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Spearman's rank correlation; NaN where one side is constant."""
+    """Return Spearman's rank correlation; NaN if one side is constant."""
     return _correlation(scipy.stats.spearmanr, pairs)
 
 
 def log_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Pearson's correlation of the logarithms of positive numbers; NaN as above."""
+    """Return Pearson's correlation of the logarithms of positive numbers.
+
+    NaN if one side is constant.
+    """
     return _correlation(scipy.stats.pearsonr, [(math.log(x), math.log(y)) for x, y in pairs])
 
 
@@ -127,7 +130,7 @@ def _correlation(
     pairs: Sequence[tuple[float, float]],
 ) -> float:
     first, second = zip(*pairs, strict=True)
-    # SciPy warns of a constant side and returns NaN, too.
+    # SciPy also returns NaN for a constant side, but with a warning.
     constant = len(set(first)) < 2 or len(set(second)) < 2
     return math.nan if constant else float(measure(first, second).statistic)
 
@@ -137,7 +140,7 @@ def _number(row: Row, name: str) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _place(row: QualityRow) -> tuple[bool, int, str]:
+def _sort_key(row: QualityRow) -> tuple[bool, int, str]:
     return row.found is None, -row.found.memory.compressed_bytes if row.found else 0, row.name
 
 
@@ -172,15 +175,15 @@ def _on_text(found: OnText, prefix: str) -> dict[str, Value]:
         "kl": found.agreement.kl,
         "top1": 100 * found.agreement.top1,
     }
-    known = {name: value for name, value in values.items() if math.isfinite(value)}
-    return {prefix + name: known.get(name) for name in values}
+    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+    return {prefix + name: finite.get(name) for name in values}
 
 
-def _in_words(found: Measured, plan: Plan) -> str:
+def _describe_texts(found: Measured, plan: Plan) -> str:
     text, second = found.text.perplexity, found.second.perplexity
-    words = f"{text.tokens:,} tokens of {text.corpus}, context {text.context}"
+    description = f"{text.tokens:,} tokens of {text.corpus}, context {text.context}"
     return (
-        f"{words}; second text: {second.tokens:,} tokens of {second.corpus}, baseline "
+        f"{description}; second text: {second.tokens:,} tokens of {second.corpus}, baseline "
         f"{second.baseline:.2f}; calibration on at most {plan.calibration.tokens:,} tokens of "
         f"{Path(plan.calibration.corpus).name}"
     )

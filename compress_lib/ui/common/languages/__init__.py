@@ -1,9 +1,9 @@
-"""Languages that the page can be read in beside English: a file each, named by its code.
+"""Translations of the page: one module per language, named by its code.
 
-A file holds translations of names in `texts`, which are the page's own sentences. What the page
-shares with the command line stays English: names of methods, options and families, the log, and
-refusals; charts and metrics say what `WORDS` has for their English words. The tour is in
-`assets/lessons/tour.CODE.yml`. A page speaks one language, chosen before it is built.
+A module translates the constants of `texts`. Text that the page shares with the command line
+stays English: labels of methods, options and module types, the log and error messages. Chart and
+metric labels are translated by `WORDS`, and the tour by `assets/lessons/tour.CODE.yml`. A process
+serves one language, selected before `texts` is imported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from compress_lib.errors import unknown_name
 
 ENGLISH = "en"
 VARIABLE = "COMPRESS_LAB_LANGUAGE"
-"""The environment variable that names the language, for a Space as for a laptop."""
+"""Environment variable that selects the language."""
 
 
 def languages() -> list[str]:
@@ -27,10 +27,10 @@ def languages() -> list[str]:
 
 
 def use_language(code: str) -> None:
-    """Let this process speak a language; before the page is imported.
+    """Select the language of this process; call it before the page is imported.
 
     Raises:
-        CompressionError: There is none of this code.
+        CompressionError: The language is unknown.
     """
     if code not in languages():
         raise unknown_name("language", code, languages())
@@ -38,10 +38,10 @@ def use_language(code: str) -> None:
 
 
 def selected_translations() -> dict[str, Any]:
-    """Return the translations of the language that was chosen; none for English.
+    """Return the translations of the selected language; empty for English.
 
     Raises:
-        CompressionError: The environment names a language that there is not.
+        CompressionError: The environment variable names an unknown language.
     """
     code = os.environ.get(VARIABLE) or ENGLISH
     if code not in languages():
@@ -50,6 +50,6 @@ def selected_translations() -> dict[str, Any]:
 
 
 def translation(code: str) -> dict[str, Any]:
-    """Return the translations of a language by the names in `texts`."""
+    """Return the translations of a language by the name of the constant in `texts`."""
     module = import_module(f"{__name__}.{code}")
     return {name: value for name, value in vars(module).items() if name.isupper()}

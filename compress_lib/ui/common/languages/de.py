@@ -1,4 +1,4 @@
-"""German."""
+"""German texts of the page."""
 
 from __future__ import annotations
 
@@ -153,14 +153,14 @@ TERMS = {
         "Kompression gleich sind."
     ),
 }
-PREVIEW_LOSS = "Geschätzter Verlust +{loss} Nats/Token (Perplexität ×{low}–{high})"
+PREVIEW_LOSS = "Geschätzter Verlust +{loss} Nats/Token (Perplexität ×{low}–{high})."
 PREVIEW_HIGH = (
     "Geschätzter Schaden: hoch (Verlust +{loss} Nats/Token, Perplexität ×{ratio}, womöglich weit "
-    "mehr). Zu groß für eine Vorhersage; zum Messen ausführen"
+    "mehr). Zu groß für eine Vorhersage; zum Messen ausführen."
 )
 PREVIEW_NO_ESTIMATE = "Keine Schätzung für diese Einstellungen. Zum Messen ausführen."
 PREVIEW_PENDING = "Wird beim Ausführen geschätzt, wenn die Bytes verteilt sind."
-PREVIEW_SEVERE = "Geschätzter Schaden: sehr hoch. Das Modell wird womöglich unbrauchbar"
+PREVIEW_SEVERE = "Geschätzter Schaden: sehr hoch. Das Modell wird womöglich unbrauchbar."
 PREVIEW_ERROR = "Relativer Fehler {error:.3f} (exakt)."
 PREVIEW_ERROR_BOUND = "Relativer Fehler mindestens {error:.3f}, das Optimum für diese Ränge."
 CONTEXT_LENGTH = "Kontextlänge (Tokens)"
@@ -269,7 +269,9 @@ COPY_LINK = "Link kopieren"
 COPIED = "Link kopiert"
 LINK_COPIED = "Der Link stellt diesen Plan wieder her."
 LINK_COPIED_BESIDE = "Der Link stellt diesen Plan und die Läufe unter Vergleichen wieder her."
-LINK_OF_FORM = "Plan aus dem Formular; die gezeigten Ergebnisse stammen von einem anderen Lauf."
+LINK_OF_FORM = (
+    "Er enthält den Plan aus dem Formular; die gezeigten Ergebnisse stammen von einem anderen Lauf."
+)
 LINK_OPENED_BESIDE = "Die Läufe des Links stehen unter Vergleichen."
 START_OVER = "Zurücksetzen"
 STARTED_OVER = "Plan auf Standard zurückgesetzt."
@@ -281,8 +283,8 @@ NO_SPACES = (
 )
 LENDING = "Warten auf eine GPU"
 PLAN_CHANGED = (
-    "Plan geändert. Zum Messen auf Ausführen klicken. Die Ergebnisse stammen von einem anderen "
-    "Lauf."
+    "Dieser Plan wurde noch nicht ausgeführt. Zum Messen auf Ausführen klicken. Die Ergebnisse "
+    "stammen von einem anderen Lauf."
 )
 SHOWN_PRECOMPUTED = "Gezeigt wird der vorberechnete Lauf dieses Plans, gemessen an {source}."
 STOPPED = "Angehalten. Abgeschlossene Messungen bleiben erhalten."
@@ -344,9 +346,9 @@ RUN_HEADERS = (
     "Perplexität",
     "PPL-Verhältnis",
     "MB",
-    "Größe %",
+    "Größe (%)",
     "KL",
-    "Top-1 %",
+    "Top-1 (%)",
     "Richtungsfehler",
 )
 PROVENANCE = (
@@ -415,7 +417,7 @@ MATRIX_HEADERS = (
     "Verfahren",
     "Rang",
     "Form",
-    "Größe %",
+    "Größe (%)",
     "Relativer Fehler",
     "Richtungsfehler",
     "RMSE",

@@ -1,4 +1,4 @@
-"""The tabs of the results, one file each: the folder is scanned."""
+"""Result tabs, one module each; importing this package registers all modules in the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tab of the results is: its parts, what they show of a run, and what happens on a click."""
+"""Base class and registry of result tabs, and helpers for their events."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from compress_lib.ui.results.selection import Shown
 from compress_lib.utils.registry import Registry
 
 TABS: Registry[ResultTab] = Registry("tab")
-"""Every tab by name; use `result_tabs` for their order."""
+"""Tab classes by name; `result_tabs` returns them in display order."""
 
 register = TABS.register
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """What the events of a tab are connected to.
+    """Page components and callbacks that the events of a tab use.
 
     Attributes:
-        engine: Knows the runs.
-        keys: The session's runs.
-        current: The key of the shown run.
-        file: Where a file waits for the browser to save it.
-        select: Given a component's event and a function of the session's keys, the shown run's
-            key and what was clicked, shows the run that the function returns; a component that
-            is named besides stays as it is.
-        restore: Does the same, and puts the run's plan into the form.
+        engine: Finds runs and runs jobs.
+        keys: Component with the keys of the session's runs.
+        current: Component with the key of the shown run.
+        file: Component that passes a file to the browser.
+        select: `select(listener, choose, kept)` shows the run that `choose` returns for an event,
+            given the session's keys, the shown run's key and the event data. The optional
+            component `kept` is not redrawn.
+        restore: Like `select`, and also loads the run's plan into the form.
     """
 
     engine: Engine
@@ -51,7 +51,11 @@ class Wiring:
 
 
 def find_run(engine: Engine, key: Any) -> RunRecord:
-    """Return the run that a file is to be made of.
+    """Return the shown run.
+
+    Args:
+        engine: Finds runs.
+        key: Key of the shown run.
 
     Raises:
         gr.Error: No run is shown.
@@ -69,28 +73,29 @@ def follow_job(
     given: Sequence[Any],
     parts: tuple[Any, Any, Sequence[Any]],
 ) -> Any:
-    """Connect events of a tab with a job of its own, which a button of its own stops.
+    """Connect events of a tab with a job that has its own status line and Stop button.
 
     Args:
-        wiring: Knows the shown run.
-        triggers: Events, such as a button's click.
-        work: Given the shown run and the values of `given`, yields what is told of the job, and
+        wiring: Provides the engine and the shown run.
+        triggers: Events that start the job, such as a button's click.
+        work: Given the shown run and the values of `given`, yields the status line as HTML and
             changes by component.
         given: Components whose values `work` takes.
-        parts: Where the job is told of; the button that stops it, hidden while there is none; and
-            the components that `work` changes.
+        parts: The status component; the Stop button, visible while the job runs; and the
+            components that `work` changes.
 
     Returns:
-        The event, for others to cancel.
+        The event, which other events can cancel.
     """
     status, stop, changed = parts
-    idle = gr.Button(visible=False)
+    # An update, because a `gr.Button` would add a component to the page.
+    idle = gr.update(visible=False)
 
     def follow(record: RunRecord, *values: Any) -> Iterator[dict[Any, Any]]:
         try:
-            with closing(work(record, *values)) as found:
-                for told, changes in found:
-                    yield {status: told, stop: gr.Button(visible=True), **changes}
+            with closing(work(record, *values)) as updates:
+                for message, changes in updates:
+                    yield {status: message, stop: gr.Button(visible=True), **changes}
             yield {stop: idle}
         except CompressionError as error:
             yield {status: html.failure(str(error)), stop: idle}
@@ -101,20 +106,20 @@ def follow_job(
         yield from reporting_errors(changes, broken)
 
     job = gr.on(triggers, steps, [wiring.current, *given], [status, stop, *changed], **JOB)
-    said = (lambda: [html.status(texts.STOPPED), idle], None, [status, stop])
-    # What the job sent just before may have come just after.
-    stop.click(*said, cancels=[job], **QUICK).then(*said, **QUICK)
+    stopped = (lambda: [html.status(texts.STOPPED), idle], None, [status, stop])
+    # Repeated, because the last update of the job may arrive after the first call.
+    stop.click(*stopped, cancels=[job], **QUICK).then(*stopped, **QUICK)
     return job
 
 
 class ResultTab(ABC):
-    """One tab beside the plan. A page makes one of each, which holds its components.
+    """A tab of the results. Each page has one instance of every tab.
 
     Attributes:
-        name: Names it in code, and its element in the page.
-        label: What people read.
-        order: Tabs stand in this order.
-        parts: Its components by name, once it was built.
+        name: Identifier in code and in the ID of the HTML element.
+        label: Label on the page.
+        order: Sort key of the tabs.
+        parts: Components by name; empty until the tab is built.
     """
 
     name: ClassVar[str]
@@ -126,21 +131,21 @@ class ResultTab(ABC):
 
     @abstractmethod
     def show(self, shown: Shown) -> Mapping[str, Any]:
-        """Return what parts show of a run, by name; parts that are left out stay as they are."""
+        """Return the values of the parts for a run, by name; omitted parts stay unchanged."""
 
     @abstractmethod
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make the components inside the tab, with the values of `show`; return them by name."""
+        """Build the components of the tab with the values of `show`; return them by name."""
 
     def connect(self, wiring: Wiring) -> None:
-        """Connect the events of the parts."""
+        """Connect the events of the parts; by default there are none."""
         return None
 
     def fill(self, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Return values by component, as gradio takes them."""
+        """Return values by component, as Gradio expects them from handlers."""
         return {self.parts[name]: value for name, value in values.items()}
 
 
 def result_tabs() -> list[ResultTab]:
-    """Return one of each tab, in their order."""
+    """Return a new instance of every tab, in display order."""
     return [cls() for cls in sorted(TABS.values(), key=lambda cls: (cls.order, cls.name))]

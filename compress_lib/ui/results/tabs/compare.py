@@ -1,4 +1,4 @@
-"""Up to four runs beside each other, each held against the first, pair by pair."""
+"""Compare tab: up to four runs side by side, with paired differences from the first."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from compress_lib.utils.translation import translate
 
 @register
 class CompareTab(ResultTab):
-    """The tray: it keeps what was put into it, whatever run is shown."""
+    """Selection and comparison table of runs; the selection persists when another run is shown."""
 
     name: ClassVar[str] = "compare"
     label: ClassVar[str] = texts.TAB_COMPARE
     order: ClassVar[int] = 5
 
     def show(self, shown: Shown) -> Mapping[str, Any]:
-        """See `ResultTab.show`: what may be chosen changes, what was chosen stays."""
+        """See `ResultTab.show`: updates the choices and keeps the selection."""
         return {"tray": gr.update(choices=run_choices(shown))}
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -54,7 +54,7 @@ class CompareTab(ResultTab):
         return {"tray": tray, "table": table}
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: the table follows the tray, and the runs while that is empty."""
+        """See `ResultTab.connect`: the table follows the selection, or the shown and last runs."""
         tray = self.parts["tray"]
 
         def draw(chosen: Any, keys: Any, current: Any) -> str:
@@ -71,7 +71,12 @@ class CompareTab(ResultTab):
 
 
 def with_shown(tray: Any, current: Any) -> Any:
-    """Return the tray with the shown run, if there is a tray and the run is not in it."""
+    """Return an update that adds the shown run to a non-empty selection, or `gr.skip()`.
+
+    Args:
+        tray: Keys of the selected runs.
+        current: Key of the shown run.
+    """
     if not isinstance(tray, list) or not tray or not isinstance(current, str) or current in tray:
         return gr.skip()
     if len(tray) >= MAX_COMPARED:
@@ -81,12 +86,11 @@ def with_shown(tray: Any, current: Any) -> Any:
 
 
 def comparison(runs: Sequence[RunRecord]) -> str:
-    """Return runs as an HTML table, a column each; above, how each differs from the first."""
+    """Return runs as an HTML table, one column each: differences from the first, then metrics."""
     if not runs:
         return f'<p class="quiet">{escape(texts.TRAY_EMPTY)}</p>'
-    lonely = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
+    hint = f'<p class="quiet">{escape(texts.TRAY_LONELY)}</p>' if len(runs) == 1 else ""
     head = "".join(f'<th scope="col">{escape(label)}</th>' for label in unique_labels(runs))
-    # What people came to hear stands first.
     rows = [_row(label, cells) for label, cells in _differences(runs)]
     rows += [
         _row(_label(metric), _metric(runs, name))
@@ -95,7 +99,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     ]
     return (
         f'<div class="scroll"><table class="compare"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{lonely}"
+        f"<tbody>{''.join(rows)}</tbody></table></div>{hint}"
     )
 
 
@@ -105,46 +109,46 @@ def _label(metric: Metric) -> str:
 
 
 def _metric(runs: Sequence[RunRecord], name: str) -> list[str]:
-    """Return a number of each run, the best one marked."""
+    """Return the values of a metric, with the best one marked."""
     values = [run.metrics()[name] for run in runs]
     known = [value for value in values if value is not None]
     best = min(known) if METRICS[name].lower_is_better else max(known)
-    # Where all are alike there is no best one; of speed a few per cent are the machine's mood.
+    # Nothing is marked if all values are equal or the metric is noisy.
     marked = best if len(set(known)) > 1 and not METRICS[name].is_noisy else None
     cells = []
     for value in values:
-        told = "—" if value is None else format_number(value)
-        cells.append(f"<strong>{told}</strong>" if value is not None and value == marked else told)
+        cell = "—" if value is None else format_number(value)
+        cells.append(f"<strong>{cell}</strong>" if value is not None and value == marked else cell)
     return cells
 
 
 def _differences(runs: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
-    """Return label and cells of the rows that hold each run against the first."""
+    """Return the label and cells of the rows that compare each run with the first."""
     if len(runs) < 2:
         return []
-    found: list[PairedDifference | None] = [None]
+    differences: list[PairedDifference | None] = [None]
     for other in runs[1:]:
         try:
-            found.append(compare_runs(runs[0], other))
+            differences.append(compare_runs(runs[0], other))
         except CompressionError:
-            found.append(None)
+            differences.append(None)
     dash = "—"
     return [
         (
             texts.COMPARE_SIGNIFICANCE,
-            [dash if p is None else escape(_verdict(p)) for p in found],
+            [dash if p is None else escape(_verdict(p)) for p in differences],
         ),
         (
             texts.COMPARE_RATIO,
-            [dash if p is None else _interval(p.ratio, p.ratio_interval, "×") for p in found],
+            [dash if p is None else _interval(p.ratio, p.ratio_interval, "×") for p in differences],
         ),
         (
             texts.COMPARE_KL,
-            [dash if p is None else _interval(p.kl, p.kl_interval, "") for p in found],
+            [dash if p is None else _interval(p.kl, p.kl_interval, "") for p in differences],
         ),
         (
             texts.COMPARE_BYTES,
-            [dash if p is None else _signed_bytes(p.bytes) for p in found],
+            [dash if p is None else _signed_bytes(p.bytes) for p in differences],
         ),
     ]
 
@@ -162,12 +166,12 @@ def _verdict(difference: PairedDifference) -> str:
 
 
 def _interval(value: float, ends: tuple[float, float] | None, sign: str) -> str:
-    told = f"{_minus(value)} {sign}".strip()
+    text = f"{_minus(value)}{sign}"
     if ends is None:
-        return told
+        return text
     low, high = (_minus(end) for end in ends)
     between = texts.BETWEEN.format(low=low, high=high)
-    return f'{told} <span class="quiet">({escape(between)})</span>'
+    return f'{text} <span class="quiet">({escape(between)})</span>'
 
 
 def _minus(value: float) -> str:

@@ -1,4 +1,4 @@
-"""How far rows turned: histograms of several runs over each other, tokens, and layer by layer."""
+"""Embedding tab: histograms of direction errors, token neighbours, and errors by layer."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from compress_lib.ui.results.tabs.base import ResultTab, Wiring, follow_job, reg
 from compress_lib.ui.results.tabs.token_lookup import look_up_word
 
 OVERLAID = 3
-"""How many other runs a histogram shows unasked."""
+"""Number of the session's other runs that a histogram shows by default."""
 
 MOST = 4
-"""How many it shows beside the shown one when asked."""
-
+"""Maximum number of other runs in a histogram."""
 
 WIDTHS = ["104px", "104px", "98px", "76px", "210px", "210px", "70px"]
 
 
 @register
 class DirectionTab(ResultTab):
-    """The direction error of every row of the token table, and of every layer."""
+    """Direction errors of the embedding's rows and of all layers."""
 
     name: ClassVar[str] = "direction"
     label: ClassVar[str] = texts.TAB_DIRECTION
@@ -50,7 +49,7 @@ class DirectionTab(ResultTab):
         def other(run: RunRecord) -> bool:
             return run.direction is not None and run.key != current.key
 
-        # Runs of one's own are laid over each other at once; landmarks on request.
+        # The session's runs are overlaid by default, landmarks only on request.
         beside = [*filter(other, shown.own)][:OVERLAID] if current.direction else []
         layers = direction_by_layer(current)
         return {
@@ -113,17 +112,17 @@ class DirectionTab(ResultTab):
         }
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: other runs over the shown one, and other ways to count."""
+        """See `ResultTab.connect`: overlays, axis options and token lookup."""
 
         def draw(
             others: Any, cumulative: Any, weighted: Any, logarithmic: Any, current: Any
         ) -> Any:
-            wanted = [current, *(others if isinstance(others, list) else [])][: MOST + 1]
-            found: Sequence[RunRecord | None] = [
-                session_runs.lookup(wiring.engine, key) for key in wanted
+            keys = [current, *(others if isinstance(others, list) else [])][: MOST + 1]
+            records: Sequence[RunRecord | None] = [
+                session_runs.lookup(wiring.engine, key) for key in keys
             ]
             return direction_histogram(
-                [record for record in found if record is not None],
+                [record for record in records if record is not None],
                 texts.NO_COUNTS if weighted is True else texts.NO_DIRECTION,
                 Axis(cumulative is True, weighted is True, logarithmic is True),
             )
@@ -131,7 +130,7 @@ class DirectionTab(ResultTab):
         names = ("overlay", "cumulative", "weighted", "logarithmic")
         controls = [self.parts[name] for name in names]
         gr.on(
-            # A new run puts the boxes back; only a person's choice draws the chart again.
+            # Only user input redraws the chart: a new run resets these components as well.
             [part.input for part in controls],
             draw,
             [*controls, wiring.current],
@@ -146,19 +145,19 @@ class DirectionTab(ResultTab):
             record: RunRecord, asked: Any
         ) -> Generator[tuple[str, dict[Any, Any]], None, None]:
             with closing(look_up_word(wiring.engine, record, asked)) as steps:
-                for told, rows in steps:
-                    yield told, {} if rows is None else {tokens: rows}
+                for message, rows in steps:
+                    yield message, {} if rows is None else {tokens: rows}
 
         triggers = [word.submit, self.parts["ask"].click]
         job = follow_job(wiring, triggers, look_up, [word], (looked, stop, [tokens]))
-        # The table is another run's by then.
-        cleared = (lambda: ["", gr.Button(visible=False)], None, [looked, stop])
+        # Another run replaces the table, so its lookup is cancelled.
+        cleared = (lambda: ["", gr.update(visible=False)], None, [looked, stop])
         change = wiring.current.change(*cleared, cancels=[job], trigger_mode="multiple", **QUICK)
         change.then(*cleared, **QUICK)
 
 
 def _asking() -> dict[str, Any]:
-    """Make the field in which a word is looked up, its buttons, and what is told of it."""
+    """Build the field for token lookup with its buttons and status line."""
     with gr.Row(elem_classes="settings"):
         word = gr.Textbox(
             label=texts.TOKEN_ASK,

@@ -1,4 +1,4 @@
-"""A compressed model as one file: the checkpoint with its card and its record, zipped."""
+"""Zip archive of a compressed checkpoint with its model card and run record."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 def zip_checkpoint(
     engine: Engine, record: RunRecord
 ) -> Generator[tuple[str, Path | None], None, None]:
-    """Write a run's checkpoint; yields a status, and the file at last, which goes afterwards.
+    """Write the checkpoint of a run as a zip file.
 
     Args:
-        engine: Holds the model, if it was made a short while ago, or makes it again.
+        engine: Provides the compressed model from its cache, or recomputes it.
         record: The run.
 
+    Yields:
+        The status as HTML and None; finally with the file, which is deleted when the generator
+        is closed.
+
     Raises:
-        CompressionError: The model is elsewhere, or too large to be sent from here.
+        CompressionError: The model is not available here, or larger than the profile allows.
     """
-    size, most = record.memory.compressed_bytes, limits().get("download_megabytes")
-    if most is not None and size > most * 1e6:
+    size, limit = record.memory.compressed_bytes, limits().get("download_megabytes")
+    if limit is not None and size > limit * 1e6:
         raise CompressionError(
-            texts.EXPORT_LARGE.format(size=format_bytes(size), most=format_bytes(most * 1e6))
+            texts.EXPORT_LARGE.format(size=format_bytes(size), most=format_bytes(limit * 1e6))
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{record.model.id.replace('/', '--')}-{record.key}.zip"
@@ -49,12 +53,12 @@ def zip_checkpoint(
             report(Event(0.1, texts.EXPORT_SAVING))
             saved = save_compressed(model, Path(folder) / "model", files=card_files(record))
             report(Event(0.6, texts.EXPORT_SAVING))
-            # Weights are as dense as they can be: squeezing them takes long and gives nothing.
+            # Stored uncompressed: deflating weights is slow and saves next to nothing.
             with ZipFile(file, "w", ZIP_STORED) as archive:
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
         yield from wait_for(engine.line, engine.submit_with_models(record, task))
-        size_told = format_bytes(file.stat().st_size)
-        ready = texts.EXPORT_READY.format(run=describe(record), size=size_told)
+        file_size = format_bytes(file.stat().st_size)
+        ready = texts.EXPORT_READY.format(run=describe(record), size=file_size)
         yield html.status(ready), file

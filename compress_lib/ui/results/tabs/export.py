@@ -1,4 +1,4 @@
-"""Everything of a run to take away: a report, a notebook, code, and the numbers."""
+"""Export tab: report, notebook, code, data and compressed checkpoint of a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compress_lib.ui.results.tabs.download import zip_checkpoint
 
 @register
 class TakeAwayTab(ResultTab):
-    """Files are made when they are asked for, of whatever run is shown then."""
+    """Buttons that generate files of the shown run on demand."""
 
     name: ClassVar[str] = "take-away"
     label: ClassVar[str] = texts.TAB_EXPORT
@@ -43,16 +43,16 @@ class TakeAwayTab(ResultTab):
         """See `ResultTab.build`."""
         gr.Markdown(texts.EXPORT_HELP)
         with gr.Row():
-            made = {
+            buttons = {
                 "report": gr.Button(texts.EXPORT_REPORT, size="sm", elem_id="save-report"),
                 "notebook": gr.Button(texts.EXPORT_NOTEBOOK, size="sm", elem_id="save-notebook"),
                 "json": gr.Button(texts.DOWNLOAD_JSON, size="sm", elem_id="save-json"),
                 "csv": gr.Button(texts.DOWNLOAD_CSV, size="sm", elem_id="save-csv"),
             }
-            made["checkpoint"] = gr.Button(
+            buttons["checkpoint"] = gr.Button(
                 texts.EXPORT_CHECKPOINT, size="sm", elem_id="save-checkpoint"
             )
-            made["stop"] = gr.Button(
+            buttons["stop"] = gr.Button(
                 texts.STOP, size="sm", visible=False, elem_id="stop-checkpoint"
             )
         status = gr.HTML("", elem_id="checkpoint-status", js_on_load=LIVE)
@@ -62,10 +62,10 @@ class TakeAwayTab(ResultTab):
         code = gr.Code(
             values.get("code"), language="python", label=texts.EXPORT_CODE, elem_id="code"
         )
-        return {**made, "status": status, "made": file, "code": code}
+        return {**buttons, "status": status, "made": file, "code": code}
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: each button saves a file."""
+        """See `ResultTab.connect`: each button generates and saves a file."""
 
         def saver(make: Callable[[RunRecord, Shown], str]) -> Callable[[Any, Any], str]:
             def save(keys: Any, current: Any) -> str:
@@ -74,21 +74,21 @@ class TakeAwayTab(ResultTab):
 
             return save
 
-        known = [wiring.keys, wiring.current]
+        state = [wiring.keys, wiring.current]
         for name, make in FILES.items():
-            # A download button would save what its previous click had made.
-            self.parts[name].click(saver(make), known, wiring.file, **QUICK).success(
+            # `gr.DownloadButton` would save the file of its previous click.
+            self.parts[name].click(saver(make), state, wiring.file, **QUICK).success(
                 None, wiring.file, None, js=SAVE_FILE, **PRIVATE
             )
-        status, made = self.parts["status"], self.parts["made"]
+        status, output = self.parts["status"], self.parts["made"]
 
         def checkpoint(record: RunRecord) -> Generator[tuple[str, dict[Any, Any]], None, None]:
             with closing(zip_checkpoint(wiring.engine, record)) as steps:
-                for told, file in steps:
-                    ready = {made: gr.update(value=str(file), visible=True)}
-                    yield told, ready if file is not None else {}
+                for message, file in steps:
+                    ready = {output: gr.update(value=str(file), visible=True)}
+                    yield message, ready if file is not None else {}
 
-        parts = (status, self.parts["stop"], [made])
+        parts = (status, self.parts["stop"], [output])
         follow_job(wiring, [self.parts["checkpoint"].click], checkpoint, [], parts)
 
 
@@ -98,8 +98,8 @@ def _report(record: RunRecord, shown: Shown) -> str:
 
 
 def _notebook(record: RunRecord, shown: Shown) -> str:
-    made = notebook(record.plan, describe(record))
-    return tables.download(f"run-{record.key}.ipynb", "application/x-ipynb+json", made)
+    content = notebook(record.plan, describe(record))
+    return tables.download(f"run-{record.key}.ipynb", "application/x-ipynb+json", content)
 
 
 def _json(record: RunRecord, shown: Shown) -> str:
@@ -117,4 +117,4 @@ FILES: dict[str, Callable[[RunRecord, Shown], str]] = {
     "json": _json,
     "csv": _csv,
 }
-"""What each button saves of a run among those beside it."""
+"""Functions that return the file of each button, given a run and those comparable with it."""

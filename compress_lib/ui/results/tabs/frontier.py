@@ -1,4 +1,4 @@
-"""Cost against size: the shown run among all others, and the table of them."""
+"""Quality vs. size tab: scatter chart with the Pareto front, and the table of runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WIDTHS = ["250px", "100px", "76px", "60px", "78px", "66px", "74px", "88px"]
 
 @register
 class FrontierTab(ResultTab):
-    """The chart that everything else answers to."""
+    """Chart and table of the shown run among all comparable ones."""
 
     name: ClassVar[str] = "frontier"
     label: ClassVar[str] = texts.TAB_FRONTIER
@@ -36,7 +36,7 @@ class FrontierTab(ResultTab):
         legend = frontier.frontier_legend([*shown.landmarks, *shown.own])
         return {
             "chart": frontier.frontier(shown.landmarks, shown.own, shown.record.key),
-            # A new run is drawn by what everybody asks first.
+            # A new run resets the axes to their defaults.
             "measure": frontier.MEASURES[0],
             "size": frontier.SIZES[0],
             "provenance": html.legend(legend) + html.provenance(shown.landmarks),
@@ -85,7 +85,7 @@ class FrontierTab(ResultTab):
         }
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: a line shows its run, a point its plan as well."""
+        """See `ResultTab.connect`: a row shows its run; a point also loads its plan."""
         engine, parts = wiring.engine, self.parts
 
         def choose(keys: Any, current: Any, event: gr.SelectData) -> RunRecord | None:
@@ -100,8 +100,8 @@ class FrontierTab(ResultTab):
 
         def draw(measure: Any, size: Any, keys: Any, current: Any) -> Any:
             shown = select_run(engine, keys, session_runs.lookup(engine, current))
-            known = measure in frontier.MEASURES and size in frontier.SIZES
-            if not known or shown.record is None:
+            valid = measure in frontier.MEASURES and size in frontier.SIZES
+            if not valid or shown.record is None:
                 return gr.skip()
             return frontier.frontier(shown.landmarks, shown.own, shown.record.key, measure, size)
 

@@ -1,4 +1,4 @@
-"""What a job did, line by line."""
+"""Log tab: messages of the last job."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from compress_lib.ui.results.tabs.base import ResultTab, register
 
 @register
 class LogTab(ResultTab):
-    """A line for every matrix and every block of text, while a job runs."""
+    """Log with a line per matrix and text block, streamed while a job runs."""
 
     name: ClassVar[str] = "log"
     label: ClassVar[str] = texts.TAB_LOG
     order: ClassVar[int] = 100
 
     def show(self, shown: Shown) -> Mapping[str, Any]:
-        """See `ResultTab.show`: the log of the last job stays."""
+        """See `ResultTab.show`: the log is independent of the shown run."""
         return {}
 
     def build(self, values: Mapping[str, Any]) -> Mapping[str, Any]:

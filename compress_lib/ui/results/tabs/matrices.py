@@ -1,4 +1,4 @@
-"""Single weights: errors layer by layer, training curves, and the table of all."""
+"""Layers tab: error heatmap, training curves, singular values and the table of matrices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WIDTHS = [
 
 @register
 class MatricesTab(ResultTab):
-    """What happened to each weight; boxes that have nothing to show are hidden."""
+    """Results per weight matrix; sections without data are hidden."""
 
     name: ClassVar[str] = "matrices"
     label: ClassVar[str] = texts.TAB_MATRICES
@@ -65,35 +65,37 @@ class MatricesTab(ResultTab):
         """See `ResultTab.build`."""
 
         def given(name: str) -> dict[str, Any]:
-            found = {key: value for key, value in values.get(name, {}).items() if key != "__type__"}
-            return found or {"visible": False}
+            props = {key: value for key, value in values.get(name, {}).items() if key != "__type__"}
+            return props or {"visible": False}
 
-        made: dict[str, Any] = {}
-        made["decoding"] = gr.HTML(elem_id="decoding", **given("decoding"))
-        with gr.Column(elem_id="layers", **given("layers")) as made["layers"]:
+        parts: dict[str, Any] = {}
+        parts["decoding"] = gr.HTML(elem_id="decoding", **given("decoding"))
+        with gr.Column(elem_id="layers", **given("layers")) as parts["layers"]:
             gr.Markdown(texts.LAYERS_HELP)
-            made["measure"] = gr.Dropdown(
+            parts["measure"] = gr.Dropdown(
                 label=texts.MEASURE_SHOWN, elem_id="measure", **given("measure")
             )
-            made["errors"] = gr.Plot(values.get("errors"), show_label=False, elem_id="errors")
-        with gr.Column(elem_id="training", **given("training")) as made["training"]:
+            parts["errors"] = gr.Plot(values.get("errors"), show_label=False, elem_id="errors")
+        with gr.Column(elem_id="training", **given("training")) as parts["training"]:
             gr.Markdown(texts.TRAINING_HELP)
-            made["trained"] = gr.Dropdown(
+            parts["trained"] = gr.Dropdown(
                 label=texts.TRAINED, elem_id="trained", **given("trained")
             )
-            made["curves"] = gr.Plot(values.get("curves"), show_label=False, elem_id="curves")
-        with gr.Column(elem_id="spectra", **given("spectra")) as made["spectra"]:
+            parts["curves"] = gr.Plot(values.get("curves"), show_label=False, elem_id="curves")
+        with gr.Column(elem_id="spectra", **given("spectra")) as parts["spectra"]:
             gr.Markdown(texts.SPECTRUM_HELP)
-            made["ranked"] = gr.Dropdown(label=texts.RANKED, elem_id="ranked", **given("ranked"))
-            made["spectrum"] = gr.Plot(values.get("spectrum"), show_label=False, elem_id="spectrum")
-        made["matrices"] = table(
+            parts["ranked"] = gr.Dropdown(label=texts.RANKED, elem_id="ranked", **given("ranked"))
+            parts["spectrum"] = gr.Plot(
+                values.get("spectrum"), show_label=False, elem_id="spectrum"
+            )
+        parts["matrices"] = table(
             texts.MATRIX_HEADERS, values.get("matrices"), texts.TAB_MATRICES, widths=WIDTHS
         )
-        made["csv"] = gr.Button(texts.DOWNLOAD_MATRICES, size="sm")
-        return made
+        parts["csv"] = gr.Button(texts.DOWNLOAD_MATRICES, size="sm")
+        return parts
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: menus draw their charts anew, the button saves the table."""
+        """See `ResultTab.connect`: menus redraw their charts; the button saves the table."""
         parts, engine = self.parts, wiring.engine
 
         def save(key: Any) -> str:
@@ -125,14 +127,24 @@ class MatricesTab(ResultTab):
 
 
 def errors(record: RunRecord | None, measure: Any) -> Any:
-    """Draw the map of a measure; nothing where there is none."""
+    """Return the heatmap of an error metric by layer and module type, or None.
+
+    Args:
+        record: The shown run.
+        measure: Name of the metric.
+    """
     if record is None or measure not in [name for _, name in _measures(record)]:
         return None
     return matrices.error_map(record, measure)
 
 
 def curves(record: RunRecord | None, name: Any) -> Any:
-    """Draw how a weight, or the group that it is the first of, was trained; else nothing."""
+    """Return the training curves of a weight or a group, or None.
+
+    Args:
+        record: The shown run.
+        name: Name of the weight, or of the first weight of the group.
+    """
     for target in _with_history(record) if record else []:
         if target.names[0] == name:
             return matrices.training_curves(target)
@@ -140,7 +152,12 @@ def curves(record: RunRecord | None, name: Any) -> Any:
 
 
 def spectrum(record: RunRecord | None, name: Any) -> Any:
-    """Draw the singular values of a matrix and where they were cut; else nothing."""
+    """Return the chart of a matrix's singular values and its rank, or None.
+
+    Args:
+        record: The shown run.
+        name: Name of the matrix.
+    """
     for target in _with_spectrum(record) if record else []:
         if target.names[0] == name:
             assert record is not None
@@ -149,7 +166,7 @@ def spectrum(record: RunRecord | None, name: Any) -> Any:
 
 
 def _cut(record: RunRecord) -> dict[str, Any]:
-    """Return what is shown of singular values; nothing where none are kept or no rank was cut."""
+    """Return the values of the singular-value section, hidden if there are no spectra."""
     ranked = _with_spectrum(record)
     first = ranked[0].names[0] if ranked else None
     names = [(" = ".join(target.names), target.names[0]) for target in ranked]
@@ -161,24 +178,24 @@ def _cut(record: RunRecord) -> dict[str, Any]:
 
 
 def _with_spectrum(record: RunRecord) -> list[TargetRecord]:
-    """Return the matrices that were cut by themselves, and whose singular values are known."""
-    known = load_spectra(record.model.id)
+    """Return the matrices that were factorized individually and have a spectra spectrum."""
+    spectra = load_spectra(record.model.id)
     if any(rule.inputs != "original" for rule in record.plan.rules):
-        # What is factorized then is not the matrix that was there.
+        # Sequential calibration changes the matrix before it is factorized.
         return []
     return [
         target
         for target in record.targets
-        # The latent of an autoencoder is called a rank as well, but it cuts nothing.
+        # The rank of an autoencoder is its latent size, which truncates no spectrum.
         if issubclass(METHODS[target.method], LowRankMethod)
         and target.rank is not None
         and not target.group
-        and target.names[0] in known
+        and target.names[0] in spectra
     ]
 
 
 def _measures(record: RunRecord) -> list[tuple[str, str]]:
-    """Return label and name of what a map can show; none for a single weight."""
+    """Return the label and name of the heatmap's metrics; empty for fewer than two weights."""
     layered = [target for target in record.targets if target.layer is not None]
     if len(layered) < 2:
         return []

@@ -1,4 +1,4 @@
-"""What the bytes of both models are."""
+"""Memory tab: bytes of both models by component, and the KV cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_CONTEXT = 131_072
 
 @register
 class MemoryTab(ResultTab):
-    """Bytes by component, before and after."""
+    """Chart of bytes by component, and the KV cache at a context length."""
 
     name: ClassVar[str] = "memory"
     label: ClassVar[str] = texts.TAB_MEMORY
@@ -64,7 +64,7 @@ class MemoryTab(ResultTab):
         return {"grown": warned, "chart": chart, "context": context, "cache": cache}
 
     def connect(self, wiring: Wiring) -> None:
-        """See `ResultTab.connect`: the cache at another length."""
+        """See `ResultTab.connect`: the slider updates the size of the KV cache."""
 
         def describe_cache(tokens: Any, current: Any) -> str:
             record = session_runs.lookup(wiring.engine, current)
@@ -77,7 +77,7 @@ class MemoryTab(ResultTab):
 
 
 def enlarged_line(record: RunRecord) -> str:
-    """Say, as HTML, which parts of the model a run made bigger; or nothing."""
+    """Return a warning about components that a run enlarged as HTML; empty if there are none."""
     parts = [
         texts.ENLARGED_PART.format(
             name=FAMILIES.get(part.component, part.component),
@@ -92,7 +92,12 @@ def enlarged_line(record: RunRecord) -> str:
 
 
 def cache_line(record: RunRecord, tokens: int) -> str:
-    """Say what a context of so many tokens takes beside the weights."""
+    """Return a sentence on the size of the KV cache at a context length.
+
+    Args:
+        record: The run.
+        tokens: The context length.
+    """
     memory = record.memory
     if not memory.cache_bytes:
         return texts.NO_CACHE

@@ -1,4 +1,4 @@
-"""What both models write after the same prompt, or fill in."""
+"""Text tab: generated texts or mask predictions of both models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compress_lib.ui.results.tabs.base import ResultTab, register
 
 @register
 class TextTab(ResultTab):
-    """Two texts side by side; they stream while a job runs."""
+    """Texts side by side, streamed while a job runs."""
 
     name: ClassVar[str] = "text"
     label: ClassVar[str] = texts.TAB_TEXT

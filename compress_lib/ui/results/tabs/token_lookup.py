@@ -1,4 +1,4 @@
-"""Tokens that somebody asks for: how far they turned in a run, and who is near them."""
+"""Token lookup: direction error and nearest neighbours of any word's tokens in a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compress_lib.models.loading import LanguageModel
 
 LONGEST = 80
-"""Characters of what is looked up."""
+"""Maximum number of characters of a word."""
 
 Rows = list[list[str | float]]
 
@@ -25,15 +25,19 @@ Rows = list[list[str | float]]
 def look_up_word(
     engine: Engine, record: RunRecord, word: Any
 ) -> Generator[tuple[str, Rows | None], None, None]:
-    """Look up the tokens of a word; yields a status, and the rows of the table at last.
+    """Look up the tokens of a word.
 
     Args:
-        engine: Holds the model of the run, if it was made a short while ago, or makes it again.
+        engine: Provides the compressed model from its cache, or recomputes it.
         record: The run.
-        word: As somebody typed it.
+        word: The user's input, unvalidated.
+
+    Yields:
+        The status as HTML and None; finally with the rows of the token table.
 
     Raises:
-        CompressionError: There is nothing to look up, or nowhere to look.
+        CompressionError: The word is invalid, the run does not compress the embedding, or the
+            model is not available.
     """
     direction = record.direction
     if direction is None:
@@ -47,15 +51,15 @@ def look_up_word(
     except UnicodeEncodeError as error:
         raise CompressionError(texts.TOKEN_NOTHING) from error
     table = direction.target
-    found: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
+    results: list[tuple[tuple[TokenError, ...], tuple[TokenNeighbours, ...]]] = []
 
     def task(original: LanguageModel, model: LanguageModel, report: Report) -> None:
         from compress_lib.evaluation.token_neighbours import look_up_tokens
 
         report(Event(0.0, texts.TOKEN_LOOKING))
-        found.append(look_up_tokens(original, model, table, word))
+        results.append(look_up_tokens(original, model, table, word))
 
     yield from wait_for(engine.line, engine.submit_with_models(record, task))
-    ((asked, near),) = found
-    told = texts.TOKEN_FOUND.format(word=word)
-    yield html.status(told), html.token_rows(direction, asked, near)
+    ((asked, near),) = results
+    message = texts.TOKEN_FOUND.format(word=word)
+    yield html.status(message), html.token_rows(direction, asked, near)

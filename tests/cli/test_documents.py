@@ -1,4 +1,4 @@
-"""What README.md tells people to type works, and what it shows exists."""
+"""README.md and assets/docs: generated blocks, links, pictures and code samples."""
 
 from __future__ import annotations
 
@@ -9,24 +9,50 @@ from types import ModuleType
 import pytest
 import torch
 
-from compress_lib.cli.space import readme
+from compress_lib.cli.space import documents
 from compress_lib.methods import METHODS, build_method
 from compress_lib.methods.statistics import Statistics
 from compress_lib.utils.paths import ROOT
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+TEXTS = {
+    path: path.read_text(encoding="utf-8")
+    for path in (README, *sorted(documents.DOCS.glob("*.md")))
+}
 
 
 def code(language: str, word: str) -> str:
     """The first block of a language that contains a word."""
-    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    blocks: list[str] = re.findall(
+        rf"```{language}\n(.*?)```", "\n".join(TEXTS.values()), re.DOTALL
+    )
     return next(block for block in blocks if word in block)
 
 
-def test_every_method_has_its_row() -> None:
-    assert readme.fill(TEXT) == TEXT
+def test_generated_blocks_are_up_to_date() -> None:
+    for path, text in TEXTS.items():
+        assert documents.fill(text) == text, path.name
+    marked = {mark for text in TEXTS.values() for mark in re.findall(r"<!-- ([\w-]+) -->", text)}
+    assert marked == set(documents.BLOCKS)
+
+
+def test_every_method_has_its_row_and_its_options() -> None:
+    text = TEXTS[documents.DOCS / "methods.md"]
     for name in METHODS:
-        assert f"| `{name}` |" in TEXT
+        assert f"| [`{name}`](#{name}) |" in text
+        assert f"\n### {name}\n" in text
+
+
+def test_the_readme_is_short_and_links_every_document() -> None:
+    assert TEXTS[README].count("\n") <= 220
+    for path in TEXTS.keys() - {README}:
+        assert f"](assets/docs/{path.name})" in TEXTS[README], path.name
+
+
+def test_links_lead_somewhere() -> None:
+    for path, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", text):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
 def test_the_recipe_for_a_new_method_makes_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,10 +76,11 @@ def test_the_six_lines_of_python_run(real_home: None, capsys: pytest.CaptureFixt
 
 
 def test_pictures_and_files_that_are_named_exist() -> None:
-    for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", TEXT):
-        assert (ROOT / name).is_file(), name
-    for name in re.findall(r"`(assets/[\w/.-]+|tests/[\w/.-]+)`", TEXT):
-        assert (ROOT / name).exists(), name
+    for path, text in TEXTS.items():
+        for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
+            assert (path.parent / name).is_file(), name
+        for name in re.findall(r"`((?:assets|tests|compress_lib)/[\w/.-]+)`", text):
+            assert (ROOT / name).exists(), f"{path.name}: {name}"
 
 
 def test_the_tree_names_what_is_there() -> None:
