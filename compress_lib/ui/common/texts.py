@@ -240,7 +240,7 @@ PROTOCOL_CHOICES = {
 }
 WRITING = "Text generation"
 PROMPT = "Prompt"
-PROMPT_INFO = "Masked models fill in [MASK] or ___, or append a mask."
+PROMPT_INFO = "Masked models fill in [MASK] or `___`, or append a mask."
 NEW_TOKENS = "New tokens"
 TEMPERATURE = "Temperature"
 TEMPERATURE_INFO = "0 = greedy decoding."
@@ -293,7 +293,6 @@ BUSY_WITH_YOURS = (
     "You already have {limit} queued or running jobs. Wait for one to finish, or stop one."
 )
 
-RESULTS_OF = "Run"
 LANDMARK = "precomputed"
 YOURS = "your run"
 YOURS_SO_FAR = "your run, generating text…"

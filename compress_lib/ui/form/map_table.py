@@ -247,7 +247,7 @@ def _abbreviations(grid: LayerGrid) -> str:
     """Return the explanation of the abbreviated headings as HTML."""
     letters = [(SHORT[family], FAMILIES[family]) for family in grid.families]
     letters += [(texts.MAP_TABLES_SHORT, texts.MAP_TABLES)] if grid.outside else []
-    line = ", ".join(f"{short}: {full}" for short, full in letters if len(short) < 3)
+    line = ", ".join(f"{short}: {full}" for short, full in letters if len(short) < 2)
     return f'<p class="quiet">{escape(line)}.</p>' if line else ""
 
 

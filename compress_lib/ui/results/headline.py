@@ -26,6 +26,9 @@ LITTLE_LEFT = 20
 ROOMY = 6
 """Maximum number of characters of a card's value in large type."""
 
+SHORT_UNITS = ("%", "×", "MB")
+"""Units next to the value of a card; longer ones are in the line below it."""
+
 CARDS = tuple(name for name, metric in METRICS.items() if metric.on_card)
 """Names of the metrics on cards."""
 
@@ -40,7 +43,7 @@ def headline(record: RunRecord, kind: str) -> str:
         record: The run.
         kind: Text of the badge, such as `texts.YOURS`.
     """
-    title = f"{texts.RESULTS_OF} <strong>{escape(describe(record))}</strong>"
+    title = f"<strong>{escape(describe(record))}</strong>"
     cards = "".join(_card(record, name) for name in CARDS)
     badge = f'<span class="badge">{escape(kind)}</span>'
     ppl = record.perplexity
@@ -76,7 +79,8 @@ def _card(record: RunRecord, name: str) -> str:
     if value is None:
         number, unit, around, small = "—", "", "", ABSENT.get(name, texts.UNTOUCHED)
     else:
-        number, unit = metric.number(value), metric.suffix
+        number = metric.number(value)
+        unit = metric.suffix if metric.unit in SHORT_UNITS else ""
         around = UNCERTAINTY.get(name, _nothing)(record)
         small = REFERENCE.get(name, _nothing)(record)
     label = translate(metric.label)

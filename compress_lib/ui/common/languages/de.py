@@ -250,7 +250,7 @@ PROTOCOL_CHOICES = {
 }
 WRITING = "Texterzeugung"
 PROMPT = "Prompt"
-PROMPT_INFO = "Maskierte Modelle füllen [MASK] oder ___ aus oder hängen eine Maske an."
+PROMPT_INFO = "Maskierte Modelle füllen [MASK] oder `___` aus oder hängen eine Maske an."
 NEW_TOKENS = "Neue Tokens"
 TEMPERATURE = "Temperatur"
 TEMPERATURE_INFO = "0 = Greedy-Decoding."
@@ -309,7 +309,6 @@ BUSY_WITH_YOURS = (
     "Du hast bereits {limit} wartende oder laufende Aufträge. Warte auf einen, oder halte einen an."
 )
 
-RESULTS_OF = "Lauf"
 LANDMARK = "vorberechnet"
 YOURS = "dein Lauf"
 YOURS_SO_FAR = "dein Lauf, erzeugt Text…"
