@@ -74,7 +74,7 @@ def run_plans(engine: Engine, plans: Sequence[Plan]) -> Generator[Update, None, 
         CompressionError: All plans are rejected, or the queue is full.
     """
     watch = _Watch(len(plans))
-    steps = follow(engine.line, engine.submit(*plans))
+    steps = follow(engine.queue, engine.submit(*plans))
     try:
         yield Update(status=next(steps)[0], log="")
         for status, events in steps:

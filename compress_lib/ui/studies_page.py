@@ -174,7 +174,7 @@ def sweep(
     name = validation.model_name(model)
     study = build_study(SWEEP, {"method": method, "keep": validation.share_of(str(method), keep)})
     latest: StudyRecord | None = None
-    steps = follow(engine.line, engine.submit_study(study, name))
+    steps = follow(engine.queue, engine.submit_study(study, name))
     try:
         for status, events in steps:
             new = next((e.record for e in reversed(events) if isinstance(e, StudyProgress)), None)

@@ -60,7 +60,7 @@ def test_losses_are_mixed_by_their_coefficients() -> None:
 
 def test_the_power_falls_from_one_to_a_tenth_over_twenty_epochs_and_stays() -> None:
     schedule = Schedule(30, 20, 32, 1e-3, 0.5, 4)
-    powers = [schedule.power(epoch) for epoch in range(30)]
+    powers = [schedule.l1_exponent(epoch) for epoch in range(30)]
     assert powers[0] == 1.0
     assert powers[19:] == pytest.approx([0.1] * 11)
     steps = [a - b for a, b in pairwise(powers[:20])]

@@ -120,4 +120,4 @@ def tiny_engine(folder: Path) -> Iterator[TinyEngine]:
     yield engine
     if engine.gate is not None:
         engine.gate.set()
-    engine.line.close()
+    engine.queue.close()

@@ -36,7 +36,7 @@ def crowded(tmp_path: Path) -> Iterator[TinyEngine]:
     made = TinyEngine(Store(tmp_path / "runs.sqlite"), limits={"queued_jobs": PEOPLE})
     made.model = tiny_model()
     yield made
-    made.line.close()
+    made.queue.close()
 
 
 @pytest.fixture
@@ -97,17 +97,17 @@ def test_beyond_the_line_there_is_a_sentence(address: str, crowded: TinyEngine) 
 
 
 def test_one_client_cannot_take_the_whole_line(address: str, crowded: TinyEngine) -> None:
-    crowded.line.asker = messages.session
+    crowded.queue.asker = messages.session
     crowded._limits |= {"queued_jobs": 10, "jobs_each": 1}
     crowded.gate = threading.Event()
     greedy, modest = (client(address) for _ in range(2))
     first = greedy.submit(replace(wanted(0), seed=71).to_json(), api_name="/compress")
-    while not crowded.line:
+    while not crowded.queue:
         time.sleep(0.02)
     with pytest.raises(AppError, match="already have 1 queued or running jobs"):
         greedy.predict(replace(wanted(1), seed=71).to_json(), api_name="/compress")
     other = modest.submit(replace(wanted(2), seed=71).to_json(), api_name="/compress")
-    while len(crowded.line) < 2:
+    while len(crowded.queue) < 2:
         time.sleep(0.02)
     crowded.gate.set()
     assert first.result()["plan"]["seed"] == other.result()["plan"]["seed"] == 71

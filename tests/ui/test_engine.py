@@ -94,11 +94,11 @@ def test_closing_the_page_stops_the_job_and_frees_the_engine(engine: TinyEngine)
 def test_jobs_wait_in_a_line_that_has_an_end(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(3)]
-    assert [engine.line.position(job) for job in jobs] == [0, 1, 2]
+    assert [engine.queue.position(job) for job in jobs] == [0, 1, 2]
     with pytest.raises(CompressionError, match=r"queue is full \(3\)"):
         engine.submit(replace(PLAN, seed=9))
-    engine.line.stop(jobs[1])
-    assert engine.line.position(jobs[2]) == 1
+    engine.queue.stop(jobs[1])
+    assert engine.queue.position(jobs[2]) == 1
     engine.gate.set()
     assert jobs[2].future is not None
     jobs[2].future.result(timeout=60)
@@ -114,7 +114,7 @@ def test_what_a_job_tells_comes_a_few_times_a_second(engine: TinyEngine) -> None
             time.sleep(0.004)
 
     began = time.monotonic()
-    batches = list(engine.line.follow(engine.line.submit(Job(task))))
+    batches = list(engine.queue.follow(engine.queue.submit(Job(task))))
     assert [event for events in batches for event in events] == sent
     assert len(batches) <= (time.monotonic() - began) / PACE + 2
 
@@ -127,7 +127,7 @@ def test_who_waits_is_told_a_place_and_nothing_of_others(engine: TinyEngine) -> 
     assert texts.WAITING.format(ahead=1) in told[-1]
     assert "held" not in told[-1]
     watching.close()
-    engine.line.stop(first)
+    engine.queue.stop(first)
     engine.gate.set()
 
 
@@ -135,13 +135,13 @@ def test_one_person_cannot_fill_the_line(engine: TinyEngine) -> None:
     engine.gate = threading.Event()
     engine._limits |= {"queued_jobs": 5, "jobs_each": 2}
     asking = iter("aaabbc")
-    engine.line.asker = lambda: next(asking)
+    engine.queue.asker = lambda: next(asking)
     jobs = [engine.submit(replace(PLAN, seed=seed)) for seed in range(2)]
     with pytest.raises(CompressionError, match="already have 2 queued or running jobs"):
         engine.submit(replace(PLAN, seed=2))
     jobs += [engine.submit(replace(PLAN, seed=seed)) for seed in range(3, 6)]
     for job in jobs:
-        engine.line.stop(job)
+        engine.queue.stop(job)
     engine.gate.set()
 
 
@@ -161,7 +161,7 @@ def test_a_training_is_drawn_while_it_goes_on(engine: TinyEngine) -> None:
     )
     epochs: list[TrainingProgress] = []
     job = engine.submit(plan)
-    for events in engine.line.follow(job):
+    for events in engine.queue.follow(job):
         epochs += [event for event in events if isinstance(event, TrainingProgress)]
     # Each weight begins anew.
     assert {event.epoch for event in epochs} == set(range(1, 7))

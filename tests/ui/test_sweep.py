@@ -63,7 +63,7 @@ def test_a_job_that_waits_can_be_stopped_at_any_time(engine: TinyEngine) -> None
     second.close()
     first.close()
     engine.gate.set()
-    assert engine.line.position(engine.submit(PLAN)) <= 1
+    assert engine.queue.position(engine.submit(PLAN)) <= 1
 
 
 def test_what_is_refused_is_passed_over_and_told_of(engine: TinyEngine) -> None:
@@ -109,7 +109,7 @@ def test_closing_a_sweep_stops_it_and_keeps_what_was_measured(engine: TinyEngine
     updates = studies_page.sweep(engine, "owner/tiny", "svd", 0.5)
     next(updates)
     updates.close()
-    assert engine.line.position(engine.submit(PLAN)) <= 1
+    assert engine.queue.position(engine.submit(PLAN)) <= 1
 
 
 def test_without_studies_the_tab_says_so() -> None:

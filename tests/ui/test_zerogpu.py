@@ -118,7 +118,7 @@ def test_stopping_gives_the_gpu_back_though_nothing_is_told(
     while not lender.open:
         next(updates)
     updates.close()
-    lending.line.close()
+    lending.queue.close()
     assert lender.open == 0
 
 

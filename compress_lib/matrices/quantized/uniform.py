@@ -13,7 +13,7 @@ from compress_lib.matrices.packing import unpack
 from compress_lib.matrices.quantized.grouped_codes import GroupedMatrix
 
 
-def centre(bits: int) -> float:
+def midpoint(bits: int) -> float:
     """Return the code of zero in symmetric quantization: halfway between the middle two codes."""
     return (1 << bits) / 2 - 0.5
 
@@ -61,7 +61,7 @@ class QuantizedMatrix(GroupedMatrix):
 
     def _read_values(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
         codes = unpack(packed, self.bits, self.shape[1]).to(dtype)
-        return codes if self.minima is not None else codes.sub_(centre(self.bits))
+        return codes if self.minima is not None else codes.sub_(midpoint(self.bits))
 
     def _apply_scales(self, values: Tensor, shared: Sequence[Tensor]) -> Tensor:
         values.mul_(shared[0])
@@ -76,7 +76,7 @@ class QuantizedMatrix(GroupedMatrix):
         codes = unpack(self.codes[start:stop], self.bits, self.shape[1]).to(x.dtype).sub_(half)
         steps = self.steps[start:stop, 0].to(x.dtype)
         if self.minima is None:
-            middle = steps * (half - centre(self.bits))
+            middle = steps * (half - midpoint(self.bits))
         else:
             middle = (self.minima[start:stop, 0] + half * self.steps[start:stop, 0]).to(x.dtype)
         return (x @ codes.T) * steps + x.sum(-1, keepdim=True) * middle

@@ -41,18 +41,18 @@ class Schedule:
     decay_epochs: int
     latent_epochs: int = 0
 
-    def power(self, epoch: int) -> float:
+    def l1_exponent(self, epoch: int) -> float:
         """Return the exponent of the L1 term in a zero-based epoch."""
         if self.anneal_epochs <= 1:
             return FINAL_POWER
         share = min(epoch / (self.anneal_epochs - 1), 1.0)
         return 1.0 + (FINAL_POWER - 1.0) * share
 
-    def rate(self, epoch: int) -> float:
+    def learning_rate_at(self, epoch: int) -> float:
         """Return the learning rate in a zero-based epoch."""
         return float(self.learning_rate * self.decay ** (epoch // self.decay_epochs))
 
-    def batch(self, rows: int) -> int:
+    def batch_size_for(self, rows: int) -> int:
         """Return the batch size for a matrix with `rows` rows."""
         return min(self.batch_size, max(MIN_BATCH, rows // MIN_STEPS))
 
@@ -81,7 +81,7 @@ def train(
     Raises:
         CompressionError: The loss is not finite.
     """
-    size = schedule.batch(len(rows))
+    size = schedule.batch_size_for(len(rows))
     batches = -(-len(rows) // size)
     optimizers = _optimizers(model, schedule)
     for epoch in range(schedule.epochs):
@@ -89,7 +89,7 @@ def train(
             model.train_latents(rows)
             optimizers = _optimizers(model, schedule)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = schedule.rate(epoch)
+            group["lr"] = schedule.learning_rate_at(epoch)
         order = torch.randperm(len(rows), generator=generator).to(rows.device)
         total = torch.zeros((), dtype=torch.float64, device=rows.device)
         for index, ids in enumerate(order.split(size)):
@@ -98,7 +98,7 @@ def train(
                 optimizer.zero_grad(set_to_none=True)
             decoded = model.decode(model.latents(batch, ids), batch)
             batch_weights = None if weights is None else weights[ids]
-            value = loss(batch, decoded, schedule.power(epoch), batch_weights)
+            value = loss(batch, decoded, schedule.l1_exponent(epoch), batch_weights)
             value.backward()
             for optimizer in optimizers:
                 optimizer.step()

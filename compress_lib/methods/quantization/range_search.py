@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compress_lib.matrices.quantized.uniform import centre
+from compress_lib.matrices.quantized.uniform import midpoint
 
 SAME_SIZE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -50,7 +50,7 @@ def minmax_range(
     short = low + steps.float() * (levels + 0.5) < high
     pattern = steps.view(SAME_SIZE[steps.element_size()])
     step = (pattern + short.to(pattern.dtype)).view(dtype).float()
-    return step, low if minimum else step * -centre(bits)
+    return step, low if minimum else step * -midpoint(bits)
 
 
 def hqq_range(
@@ -129,7 +129,7 @@ def mse_range(
         if index < SHRINKS:
             trial = round_trip(step * (1 - 0.5 * (index + 1) / SHRINKS), dtype)
             base = round_trip(middle - trial * (levels / 2), dtype)
-            trial_low = base if minimum else trial * -centre(bits)
+            trial_low = base if minimum else trial * -midpoint(bits)
         else:
             codes = _codes(values, *best_range, bits)
             trial, trial_low = _fit(values, codes, best_range[0], bits, minimum, dtype)
@@ -147,13 +147,13 @@ def _fit(
     if minimum:
         mean, middle = codes.mean(-1, keepdim=True), values.mean(-1, keepdim=True)
     else:
-        mean, middle = torch.full_like(step, centre(bits))[..., None], values.new_zeros(1)
+        mean, middle = torch.full_like(step, midpoint(bits))[..., None], values.new_zeros(1)
     around = codes - mean
     power = around.square().sum(-1)
     slope = (around * (values - middle)).sum(-1) / power.where(power > 0, 1.0)
     step = round_trip(slope.where((power > 0) & (slope > 0), step), dtype)
     if not minimum:
-        return step, step * -centre(bits)
+        return step, step * -midpoint(bits)
     return step, round_trip(middle[..., 0] - step * mean[..., 0], dtype)
 
 

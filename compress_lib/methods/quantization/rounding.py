@@ -18,7 +18,7 @@ from compress_lib.matrices.quantized.normal_float import (
     nearest_level,
     normal_levels,
 )
-from compress_lib.matrices.quantized.uniform import QuantizedMatrix, centre
+from compress_lib.matrices.quantized.uniform import QuantizedMatrix, midpoint
 from compress_lib.matrices.row_decoding import ELEMENTS
 from compress_lib.methods.linalg import check_finite
 from compress_lib.methods.quantization.range_search import (
@@ -114,7 +114,7 @@ class UniformGrid(QuantGrid):
         return torch.addcmul(self._low(scales), codes.float(), scales[0])
 
     def _low(self, scales: Scales) -> Tensor:
-        return scales[1] if self.minimum else scales[0] * -centre(self.bits)
+        return scales[1] if self.minimum else scales[0] * -midpoint(self.bits)
 
     def matrix(
         self, codes: Tensor, scales: Scales, group: int, dtype: torch.dtype

@@ -114,7 +114,7 @@ class Endpoints:
         """
         with _raising_gradio_errors():
             job = self.engine.submit(_check_plan(plan))
-            steps = self.engine.line.follow(job)
+            steps = self.engine.queue.follow(job)
             standing: Standing = {"status": texts.STARTING, "fraction": 0.0}
             try:
                 for events in steps:
@@ -123,7 +123,7 @@ class Endpoints:
                             yield cast(Record, event.record.to_json())
                             return
                         standing = _standing(event, standing["fraction"])
-                    ahead = self.engine.line.position(job)
+                    ahead = self.engine.queue.position(job)
                     waits: Standing = {**standing, "status": texts.WAITING.format(ahead=ahead)}
                     yield waits if ahead else standing
             finally:

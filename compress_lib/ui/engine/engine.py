@@ -71,7 +71,7 @@ class Engine:
         self.runs = RunIndex(store or LandmarkStore())
         self.device = device
         self._limits = served_limits() | (limits or {})
-        self.line = JobQueue(self._limits, asker)
+        self.queue = JobQueue(self._limits, asker)
         self.made = CompressedModelCache()
         self._models: LRUCache[tuple[str, str | None], LanguageModel] = LRUCache(
             self._limits["loaded_models"]
@@ -100,7 +100,7 @@ class Engine:
                         raise
                     part(PlanSkipped(1.0, texts.SKIPPED.format(error=error), str(error)))
 
-        return self._find_answers(plans) or self.line.submit(Job(task))
+        return self._find_answers(plans) or self.queue.submit(Job(task))
 
     def _find_answers(self, plans: Sequence[Plan]) -> Job | None:
         """Return a finished job if the results of all plans are stored."""
@@ -144,9 +144,9 @@ class Engine:
 
             loaded = self.load(model, None, self.device, subrange(report, 0.0, 0.0))
             for record in run_study(study, loaded, home() / "studies", report=report):
-                report(StudyProgress(0.0, self.line.activity, record))
+                report(StudyProgress(0.0, self.queue.activity, record))
 
-        return self.line.submit(Job(task))
+        return self.queue.submit(Job(task))
 
     def submit_task(self, task: Callable[[Report], None]) -> Job:
         """Queue any other task.
@@ -154,7 +154,7 @@ class Engine:
         Raises:
             CompressionError: The queue is full.
         """
-        return self.line.submit(Job(task))
+        return self.queue.submit(Job(task))
 
     def submit_with_models(
         self, record: RunRecord, task: Callable[[LanguageModel, LanguageModel, Report], None]
@@ -203,7 +203,7 @@ class Engine:
 
     def warm(self) -> None:
         """Import torch and load the default model in the background."""
-        self.line.submit_background(self._warm)
+        self.queue.submit_background(self._warm)
 
     def targets(self, model: str) -> tuple[tuple[Target, ...], int]:
         """Return the matrices and total bytes of a model; `((), 0)` if it was never loaded."""
@@ -244,15 +244,15 @@ class Engine:
 
     def _warm(self) -> None:
         def report(event: Event) -> None:
-            self.line.activity = event.message
+            self.queue.activity = event.message
 
         try:
             self.load(DEFAULT_MODEL, None, self.device, report)
         except ModelUnavailableError as error:
             # Running the model raises the same error; the page works without it.
-            self.line.activity = str(error)
+            self.queue.activity = str(error)
         else:
-            self.line.activity = ""
+            self.queue.activity = ""
 
 
 def _with_run_number(report: Report, number: int, count: int) -> Report:

@@ -85,7 +85,7 @@ def run_on_gpu(plan: dict[str, Any]) -> EventBatches:
     """Run a plan in the process with the GPU; yield only events that can be pickled."""
     engine = _engine_there()
     try:
-        for events in engine.line.follow(engine.submit(Plan.from_json(plan))):
+        for events in engine.queue.follow(engine.submit(Plan.from_json(plan))):
             yield [
                 replace(event, compressed=None)
                 if isinstance(event, EvaluationFinished | RunFinished)

@@ -58,7 +58,7 @@ def zip_checkpoint(
                 for part in sorted(saved.iterdir()):
                     archive.write(part, f"{file.stem}/{part.name}")
 
-        yield from wait_for(engine.line, engine.submit_with_models(record, task))
+        yield from wait_for(engine.queue, engine.submit_with_models(record, task))
         file_size = format_bytes(file.stat().st_size)
         ready = texts.EXPORT_READY.format(run=describe(record), size=file_size)
         yield html.status(ready), file

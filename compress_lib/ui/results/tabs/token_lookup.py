@@ -59,7 +59,7 @@ def look_up_word(
         report(Event(0.0, texts.TOKEN_LOOKING))
         results.append(look_up_tokens(original, model, table, word))
 
-    yield from wait_for(engine.line, engine.submit_with_models(record, task))
+    yield from wait_for(engine.queue, engine.submit_with_models(record, task))
     ((asked, near),) = results
     message = texts.TOKEN_FOUND.format(word=word)
     yield html.status(message), html.token_rows(direction, asked, near)
