@@ -59,10 +59,7 @@ def direction_record(
     # Rows beyond the last token are padding.
     vocabulary = min(len(tokenizer), target.shape[0])
     order = errors.direction[:vocabulary].argsort(stable=True).tolist()
-    frequent: list[int] = []
-    if counts is not None:
-        ranked = counts[:vocabulary].argsort(descending=True, stable=True)[:LISTED].tolist()
-        frequent = [row for row in ranked if int(counts[row])]
+    frequent = [] if counts is None else _frequent_rows(counts[:vocabulary])
 
     def list_errors(ids: list[int]) -> tuple[TokenError, ...]:
         return tuple(
@@ -88,6 +85,12 @@ def direction_record(
         weighted_counts=histogram(errors.direction, counts) if counts is not None else (),
         neighbours=_neighbours(tokenizer, weight, matrix, listed, vocabulary),
     )
+
+
+def _frequent_rows(counts: Tensor) -> list[int]:
+    """Return the rows of the most frequent tokens, without those that never occur."""
+    ranked = counts.argsort(descending=True, stable=True)[:LISTED].tolist()
+    return [row for row in ranked if int(counts[row])]
 
 
 def look_up_tokens(

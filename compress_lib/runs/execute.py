@@ -7,7 +7,6 @@ to `report`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +79,7 @@ def execute(
     task_limit: int | None = None,
     read: Read = time_logits,
 ) -> RunFinished:
-    """Run a plan.
+    """Run a plan, and return the last event, with the record and the compressed model.
 
     Args:
         plan: The plan.
@@ -92,13 +91,9 @@ def execute(
         task_limit: Maximum items per task; all if None.
         read: Runs the original on the evaluation text; see `likelihood.compare`.
 
-    Returns:
-        The last event, with the record and the compressed model.
-
     Raises:
         CompressionError: The plan cannot be run; the message says why. Nothing is stored.
     """
-    plan.check_runnable()
     timer, report = StepTimer(), serialize(report)
     chosen = choose_tasks(tasks, task_limit, report)
     model = load_checked(plan, chosen, device, load, report)
@@ -107,7 +102,7 @@ def execute(
     plan = add_provenance(plan, model, evaluation, calibration)
     stored = store.find(plan.key) if store else None
     if stored is not None and chosen.answered_by(stored):
-        return _finish(report, stored, None)
+        return _finish(report, stored, None, None)
     timer.stop("load")
     report(Milestone(LOADED, f"Loaded {model.id} from {model.source}"))
     part = ProgressParts.of(plan, model, assignments, tasks=bool(chosen.tasks), report=report)
@@ -122,9 +117,8 @@ def execute(
     comparison = measure(model, compressed, examples, part.measure, read)
     timer.stop("evaluate")
     record = build_record(
-        plan, model, compressed, targets, budget.loss, comparison, examples, evaluation
+        plan, model, compressed, targets, budget.loss, comparison, examples, evaluation, timer
     )
-    record = replace(record, seconds=dict(timer.seconds))
     part.measure(EvaluationFinished(1.0, _evaluation_line(record), record, compressed))
     texts = write_prompts(model, compressed, plan, part.generate)
     fills = fill_prompts(model, compressed, plan, part.generate)
@@ -133,9 +127,7 @@ def execute(
     if chosen.tasks:
         timer.stop("tasks")
     record = complete_record(record, texts, fills, solved, timer.seconds)
-    if store is not None:
-        store.add(record)
-    return _finish(report, record, compressed)
+    return _finish(report, record, compressed, store)
 
 
 def run_plan(plan: Plan, *, device: str = "auto", store: Store | None = None) -> RunRecord:
@@ -175,7 +167,7 @@ def choose_tasks(names: Sequence[str], limit: int | None, report: Report) -> Cho
 def load_checked(
     plan: Plan, chosen: ChosenTasks, device: str, load: Load, report: Report
 ) -> LanguageModel:
-    """Load the model of a plan, and check that protocols and tasks fit it.
+    """Load the model of a runnable plan, and check that protocols and tasks fit it.
 
     Args:
         plan: The plan.
@@ -185,8 +177,10 @@ def load_checked(
         report: Receives progress events.
 
     Raises:
-        CompressionError: The model cannot be loaded, or a protocol or a task does not fit it.
+        CompressionError: The plan has unknown rules, the model cannot be loaded, or a protocol or
+            a task does not fit it.
     """
+    plan.check_runnable()
     report(Milestone(0.0, f"Loading {plan.model}"))
     model = load(plan.model, plan.revision, device, subrange(report, 0.0, LOADED))
     check_protocols(model, plan.evaluation, plan.calibration)
@@ -367,7 +361,12 @@ def solve_tasks(
     return solved + [task for task in earlier if task.task not in new]
 
 
-def _finish(report: Report, record: RunRecord, compressed: LanguageModel | None) -> RunFinished:
+def _finish(
+    report: Report, record: RunRecord, compressed: LanguageModel | None, store: Store | None
+) -> RunFinished:
+    """Store a new record, and report that the run is finished."""
+    if store is not None:
+        store.add(record)
     message = "Finished" if compressed else "Found a stored result"
     finished = RunFinished(1.0, message, record, compressed is None, compressed)
     report(finished)

@@ -28,6 +28,7 @@ from compress_lib.results.records import (
     TaskRecord,
 )
 from compress_lib.results.text_record import FillRecord, TextRecord
+from compress_lib.utils.progress import StepTimer
 
 NATS_PER_BIT = 0.6931471805599453
 
@@ -41,6 +42,7 @@ def build_record(
     comparison: Comparison,
     examples: Sequence[Example],
     text: Text,
+    timer: StepTimer,
 ) -> RunRecord:
     """Return the record of a run before text generation.
 
@@ -53,6 +55,7 @@ def build_record(
         comparison: The scores of both models on the evaluation text.
         examples: The tokenized evaluation text.
         text: The evaluation text.
+        timer: The durations of the steps so far.
     """
     spec = plan.evaluation
     return RunRecord(
@@ -68,7 +71,7 @@ def build_record(
         targets=tuple(done.record for done in targets),
         direction=next((done.direction for done in targets if done.direction), None),
         text=(),
-        seconds={},
+        seconds=dict(timer.seconds),
         environment=describe_environment(model),
         estimated_loss=estimated_loss,
         speed=_prefill_speed(comparison),

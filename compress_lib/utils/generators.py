@@ -29,10 +29,7 @@ def iterate_callbacks(work: Callable[[Callable[[T], None]], R]) -> Generator[T, 
         work: Function that takes the callback; any number of its threads may call it.
 
     Returns:
-        The return value of `work`.
-
-    Raises:
-        Exception: Any exception raised by `work`.
+        The return value of `work`, whose exceptions are raised here.
     """
     requested, ready, turn = Semaphore(0), Semaphore(0), Lock()
     values: list[T] = []
